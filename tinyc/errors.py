@@ -1,0 +1,54 @@
+"""What a user sees when something is wrong: one line, never a traceback.
+
+The first digit of an error's id is the exit code of the command:
+E2xx usage, E3xx unsupported or malformed model, E4xx does not fit the board,
+E5xx outputs or accuracy, E6xx over budget, E7xx a tool is missing,
+E8xx an emulator, a probe or the disk failed. E1xx is an internal error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class CompileError(Exception):
+    """One problem: ``E301 kws.tflite: op 7 'conv1' (CONV_2D): what; hint``.
+
+    id: stable, ``E`` and three digits; origin: the place (file, operator, field);
+    what: what is wrong; hint: what to do about it.
+    """
+
+    id: str
+    origin: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.id} {self.origin}: {self.what}"
+        return printable(f"{text}; {self.hint}" if self.hint else text)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command that ends with this error."""
+        return int(self.id[1])
+
+
+@dataclass
+class CompileErrors(Exception):
+    """Several problems of one model, found in one pass over it."""
+
+    errors: tuple[CompileError, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.errors))
+
+    @property
+    def exit_code(self) -> int:
+        return self.errors[0].exit_code
+
+
+def printable(text: str, limit: int = 600) -> str:
+    """``text`` on one line without control characters, cut in its middle past ``limit``."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text if len(text) <= limit else f"{text[: limit // 2]}...{text[-limit // 2 :]}"
