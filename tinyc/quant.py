@@ -1,0 +1,129 @@
+"""Fixed-point requantization, as TFLite's reference kernels do it, for numpy.
+
+The C side is ``firmware/kernels/tinyc_requant.h``; both are exact to the bit. Sources:
+tensorflow/lite/kernels/internal/{common.h,quantization_util.cc} and gemmlowp's fixedpoint.h.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .ir import DType, TensorType
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """``real`` >= 0 as (multiplier, shift): real ~ multiplier * 2**(shift - 31).
+
+    The multiplier is 0 or lies in [2**30, 2**31); the shift is in [-31, 30]
+    (QuantizeMultiplier).
+    """
+    if real == 0:
+        return 0, 0
+    mantissa, shift = math.frexp(real)
+    # TfLiteRound is std::round: halves go away from zero.
+    multiplier = math.floor(mantissa * (1 << 31) + 0.5)
+    if multiplier == 1 << 31:
+        multiplier //= 2
+        shift += 1
+    if shift < -31:
+        return 0, 0
+    if shift > 30:
+        return (1 << 31) - 1, 30
+    return multiplier, shift
+
+
+def quantize_multipliers(reals: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """`quantize_multiplier` of each: two int32 arrays (multipliers, shifts)."""
+    pairs = [quantize_multiplier(r) for r in reals]
+    return (
+        np.array([m for m, _ in pairs], np.int32),
+        np.array([s for _, s in pairs], np.int32),
+    )
+
+
+def _wrap32(x: np.ndarray) -> np.ndarray:
+    """Keep the low 32 bits, sign-extended to int64 (what C's int32 arithmetic leaves)."""
+    return x.astype(np.int64).astype(np.int32).astype(np.int64)
+
+
+def saturating_doubling_high_mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """round(a * b / 2**31), halves away from zero, of int32 operands held as int64."""
+    a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
+    product = a * b
+    nudge = np.where(product >= 0, np.int64(1 << 30), np.int64(1 - (1 << 30)))
+    total = product + nudge
+    # C's division truncates toward zero.
+    high = np.where(total >= 0, total >> 31, -((-total) >> 31))
+    overflow = (a == b) & (a == -(1 << 31))
+    return np.where(overflow, (1 << 31) - 1, high)
+
+
+def rounding_divide_by_pot(x: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
+    """round(x / 2**exponent), halves away from zero; int64 in and out."""
+    x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
+    mask = (np.int64(1) << exponent) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return (x >> exponent) + ((x & mask) > threshold)
+
+
+def multiply_double_rounding(
+    x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int
+) -> np.ndarray:
+    """MultiplyByQuantizedMultiplier of the reference kernels: int32 ``x`` times the real number
+    of (multiplier, shift), the high product rounded, then the shift rounded. int64 out."""
+    shift = np.asarray(shift, np.int64)
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+    shifted = _wrap32(np.asarray(x, np.int64) << left)
+    high = saturating_doubling_high_mul(shifted, np.asarray(multiplier, np.int64))
+    return rounding_divide_by_pot(high, right)
+
+
+def multiply_single_rounding(
+    x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int
+) -> np.ndarray:
+    """The same product rounded once, halves upwards:
+    (x * multiplier + 2**(30 - shift)) >> (31 - shift). int64 out."""
+    x, multiplier = np.asarray(x, np.int64), np.asarray(multiplier, np.int64)
+    total = 31 - np.asarray(shift, np.int64)
+    return (x * multiplier + (np.int64(1) << (total - 1))) >> total
+
+
+def f32(x: float) -> np.float32:
+    return np.float32(x)
+
+
+def activation_range(activation: str, out: TensorType) -> tuple[int, int]:
+    """(least, greatest) quantized output of a fused activation
+    (CalculateActivationRangeQuantized)."""
+    low, high = out.dtype.limits
+    if activation == "none":
+        return low, high
+
+    def quantize(real: float) -> int:
+        ratio = f32(real) / f32(out.scale)  # float32 division, then round half away from zero
+        return out.zero_point + int(math.copysign(math.floor(abs(float(ratio)) + 0.5), ratio))
+
+    lower, upper = {"relu": (0.0, None), "relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}[activation]
+    low = max(low, quantize(lower))
+    if upper is not None:
+        high = min(high, quantize(upper))
+    return low, high
+
+
+def float_activation_range(activation: str) -> tuple[float, float]:
+    """(least, greatest) float output of a fused activation."""
+    big = float(np.finfo(np.float32).max)
+    return {
+        "none": (-big, big),
+        "relu": (0.0, big),
+        "relu6": (0.0, 6.0),
+        "relu_n1_to_1": (-1.0, 1.0),
+    }[activation]
+
+
+def clamp(x: np.ndarray, low: int, high: int, dtype: DType) -> np.ndarray:
+    """Saturate to [low, high] and narrow."""
+    return np.clip(x, low, high).astype(dtype.numpy)
