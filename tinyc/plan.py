@@ -143,6 +143,9 @@ def _layout(
             last_use[root(value)] = step.index
     outputs = {root(v) for v in graph.outputs}
     for value in outputs:
+        if value.constant:  # written once at the end of the run
+            buffers[value] = _Buffer(value.type.bytes, -1, end)
+    for value in outputs:
         last_use[value] = end
     for step in steps:
         for value in step.node.outputs:
