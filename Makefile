@@ -1,0 +1,42 @@
+# make demo   train, compile and prove a model on an emulated board
+# make test   everything; make check is the quick selection
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	&& echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest -n 2
+
+.PHONY: setup demo test check lint docs clean
+.DELETE_ON_ERROR:
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { \
+	  echo "tinyc needs Python 3.11 or newer: make setup PYTHON=/path/to/python3" >&2; exit 7; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 7; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/python examples/digits/demo.py
+
+test: setup
+	$(PYTEST)
+
+check: setup
+	$(PYTEST) -m 'not slow'
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+docs: setup
+	$(BIN)/tinyc ops --markdown > docs/operators.md
+
+clean:
+	rm -rf build $(VENV) .pytest_cache .ruff_cache

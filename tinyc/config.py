@@ -1,0 +1,102 @@
+"""Settings of a command: options > ``TINYC_*`` variables > ``tinyc.toml``, checked strictly.
+
+typer resolves options and variables; this module lays them over the file's values.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import CompileError, CompileErrors
+
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+_PATHS = ("model", "data", "output_dir")
+
+
+class Expect(BaseModel):
+    """Thresholds of a verdict; None is not checked. Sizes in bytes, accuracy in 0..1."""
+
+    model_config = _STRICT
+
+    min_accuracy: float | None = Field(None, ge=0, le=1)
+    max_cycles: int | None = Field(None, ge=0)
+    max_flash: int | None = Field(None, ge=0)
+    max_ram: int | None = Field(None, ge=0)
+
+
+class Config(BaseModel):
+    """Everything that a command may be told; paths are absolute or relative to the caller."""
+
+    model_config = _STRICT
+
+    model: str | None = None
+    board: str = "stm32"
+    data: str | None = None
+    output_dir: str = "build"
+    toolchain: Literal["gcc", "clang"] | None = None
+    emulator: Literal["unicorn", "qemu", "host"] = "unicorn"
+    samples: int = Field(10, ge=1)
+    seed: int = Field(0, ge=0)
+    strict: bool = False
+    expect: Expect = Expect()
+
+
+def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
+    """The settings of one command.
+
+    options: field of `Config` or of `Expect` -> value, None where it was not given;
+    folder: where ``tinyc.toml`` or ``pyproject.toml`` with ``[tool.tinyc]`` may lie, by default
+    the current one. Raises CompileError(s) E202 (unknown key), E203 (bad value).
+    """
+    file, values = _read(folder or Path())
+    given = {k: v for k, v in options.items() if v is not None}
+    for key in [k for k in given if k in Expect.model_fields]:
+        # Only a table can be overlaid; anything else is for the validation to name.
+        if isinstance(values.setdefault("expect", {}), dict):
+            values["expect"][key] = given.pop(key)
+    for key in _PATHS:
+        if isinstance(values.get(key), str):
+            values[key] = str(file.parent / values[key])
+    values |= given
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        problems = tuple(_problem(str(file), e, given) for e in error.errors())
+        raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+
+
+def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The settings file of ``folder`` and its table, empty where there is none."""
+    for name in ("tinyc.toml", "pyproject.toml"):
+        file = folder / name
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise CompileError("E203", str(file), f"is not valid TOML: {error}") from None
+        if name == "tinyc.toml":
+            return file, table
+        tool = table.get("tool", {}).get("tinyc")
+        if isinstance(tool, dict):
+            return file, tool
+    return folder / "tinyc.toml", {}
+
+
+def _problem(file: str, error: Any, given: Mapping[str, Any]) -> CompileError:
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        known = Expect.model_fields if path[0] == "expect" else Config.model_fields
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
+        return CompileError("E202", file, f"unknown key '{key}'", hint)
+    option = path[-1] in given or (path[0] == "expect" and error.get("input") in given.values())
+    origin = f"--{path[-1].replace('_', '-')}" if option else f"{file}: {key}"
+    return CompileError("E203", origin, f"{error['input']!r}: {error['msg']}")

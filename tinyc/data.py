@@ -1,0 +1,139 @@
+"""Inputs and labels of a test: from an ``.npz`` file, or seeded at random."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import CompileError
+from .ir import DType, Graph, TensorType, Value
+
+
+@dataclass(frozen=True)
+class Samples:
+    """inputs: for each input of the graph an array [n, *shape] of its dtype;
+    labels: class indices int64 [n], or None."""
+
+    inputs: tuple[np.ndarray, ...]
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
+
+    def at(self, index: int) -> list[np.ndarray]:
+        """The inputs of one sample, as `tinyc.ir.interpret` takes them."""
+        return [array[index] for array in self.inputs]
+
+    def bytes(self) -> np.ndarray:
+        """uint8 [n, bytes]: each sample's inputs one after the other, little-endian."""
+        rows = [
+            np.ascontiguousarray(a, a.dtype.newbyteorder("<")).reshape(len(a), -1).view(np.uint8)
+            for a in self.inputs
+        ]
+        return np.concatenate(rows, axis=1)
+
+
+def random_samples(graph: Graph, count: int, seed: int) -> Samples:
+    """``count`` seeded samples: integers over their whole range, floats from N(0, 1)."""
+    rng = np.random.default_rng(seed)
+    return Samples(tuple(_random(v.type, count, rng) for v in graph.inputs))
+
+
+def _random(type: TensorType, count: int, rng: np.random.Generator) -> np.ndarray:
+    shape = (count, *type.shape)
+    if type.dtype is DType.F32:
+        return rng.standard_normal(shape, np.float32)
+    if type.dtype is DType.BOOL:
+        return rng.integers(0, 2, shape).astype(np.bool_)
+    low, high = type.dtype.limits
+    return rng.integers(low, high, shape, type.dtype.numpy, endpoint=True)
+
+
+def load_npz(path: Path, graph: Graph) -> Samples:
+    """Read ``x`` (of several inputs ``x_0``, ``x_1``, ...) and the optional labels ``y``.
+
+    Each x is [n, *shape], the batch dimension of 1 may be left out, in the input's dtype or
+    float (then quantized as TFLite's QUANTIZE does, halves away from zero).
+    Raises CompileError E204 (no such file), E210 (not an npz), E211 (a key is missing),
+    E212 (shape), E213 (dtype), E214 (values).
+    """
+    arrays = _read(path)
+    names = ["x"] if len(graph.inputs) == 1 else [f"x_{i}" for i in range(len(graph.inputs))]
+    for name in names:
+        if name not in arrays:
+            raise CompileError(
+                "E211", str(path), f"has no array '{name}' (it has {', '.join(arrays) or 'none'})",
+                "save it with numpy.savez(path, x=inputs, y=labels)",
+            )  # fmt: skip
+    inputs = [
+        _input(f"{path}: {name}", arrays[name], value)
+        for name, value in zip(names, graph.inputs, strict=True)
+    ]
+    counts = {len(a) for a in inputs}
+    if len(counts) > 1 or counts == {0}:
+        raise CompileError("E212", str(path), f"holds {sorted(counts)} samples for its inputs")
+    labels = _labels(f"{path}: y", arrays["y"], len(inputs[0])) if "y" in arrays else None
+    return Samples(tuple(inputs), labels)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single .npy array")
+            return {key: file[key] for key in file.files if key in ("x", "y") or key[:2] == "x_"}
+    except FileNotFoundError:
+        raise CompileError("E204", str(path), "no such file") from None
+    except IsADirectoryError:
+        raise CompileError("E210", str(path), "is a folder, not an .npz file") from None
+    except (ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
+            NotImplementedError, SyntaxError, TypeError) as error:  # fmt: skip
+        raise CompileError(
+            "E210", str(path), f"cannot be read as .npz: {error}", "save it with numpy.savez"
+        ) from None
+
+
+def _input(origin: str, x: np.ndarray, value: Value) -> np.ndarray:
+    shape, dtype = value.type.shape, value.type.dtype
+    accepted = [shape, shape[1:]] if shape[:1] == (1,) else [shape]
+    if x.ndim == 0 or x.shape[1:] not in accepted:
+        raise CompileError(
+            "E212", origin, f"has shape {list(x.shape)}",
+            f"the model takes [n, {', '.join(map(str, accepted[-1]))}]",
+        )  # fmt: skip
+    x = x.reshape(len(x), *shape)
+    if x.dtype == dtype.numpy:
+        return x
+    if x.dtype.kind != "f" or (value.type.quant is None and dtype is not DType.F32):
+        also = " or float" if value.type.quant else ""
+        raise CompileError(
+            "E213", origin, f"has dtype {x.dtype}",
+            f"the model's input is {dtype.numpy}{also}",
+        )  # fmt: skip
+    if not np.all(np.isfinite(x)):
+        raise CompileError("E214", origin, "holds NaN or infinity", "clean the data")
+    return x.astype(np.float32) if dtype is DType.F32 else quantize(x, value.type)
+
+
+def quantize(x: np.ndarray, type: TensorType) -> np.ndarray:
+    """Floats to ``type``: round(x / scale) + zero_point, halves away from zero, clamped."""
+    ratio = x.astype(np.float32) / np.float32(type.scale)
+    rounded = np.trunc(ratio + np.copysign(np.float32(0.5), ratio))
+    low, high = type.dtype.limits
+    return np.clip(rounded.astype(np.float64) + type.zero_point, low, high).astype(type.dtype.numpy)
+
+
+def _labels(origin: str, y: np.ndarray, count: int) -> np.ndarray:
+    if y.shape == (count, 1):
+        y = y[:, 0]
+    if y.shape != (count,):
+        raise CompileError(
+            "E212", origin, f"has shape {list(y.shape)}", f"one class index a sample: [{count}]"
+        )
+    if y.dtype.kind not in "iu":
+        raise CompileError("E213", origin, f"has dtype {y.dtype}", "class indices are integers")
+    return y.astype(np.int64)
