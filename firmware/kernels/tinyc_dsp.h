@@ -1,0 +1,155 @@
+/* The Armv7E-M / Armv8-M DSP instructions that the kernels use, each with its meaning in C. */
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define TINYC_DSP 1
+#else
+#define TINYC_DSP 0
+#endif
+
+/* Four bytes at any address as one little-endian word. */
+TINYC_INLINE uint32_t tinyc_load4(const int8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, 4);
+    return word;
+}
+
+#if TINYC_DSP
+
+/* Bytes 0 and 2 of `x`, sign-extended, plus the halfwords of `base`. */
+TINYC_INLINE uint32_t tinyc_sxtab16(uint32_t base, uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(r) : "r"(base), "r"(x));
+    return r;
+}
+
+/* The same of bytes 1 and 3. */
+TINYC_INLINE uint32_t tinyc_sxtab16_ror8(uint32_t base, uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(r) : "r"(base), "r"(x));
+    return r;
+}
+
+/* Bytes 0 and 2 of `x`, sign-extended to halfwords. */
+TINYC_INLINE uint32_t tinyc_sxtb16(uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtb16 %0, %1" : "=r"(r) : "r"(x));
+    return r;
+}
+
+/* Bytes 1 and 3 of `x`, sign-extended to halfwords. */
+TINYC_INLINE uint32_t tinyc_sxtb16_ror8(uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(x));
+    return r;
+}
+
+/* acc + a.low * b.low + a.high * b.high */
+TINYC_INLINE int32_t tinyc_smlad(uint32_t a, uint32_t b, int32_t acc)
+{
+    int32_t r;
+    __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+}
+
+/* acc + a.low * b.low */
+TINYC_INLINE int32_t tinyc_smlabb(uint32_t a, uint32_t b, int32_t acc)
+{
+    int32_t r;
+    __asm__("smlabb %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+}
+
+/* acc + a.high * b.high */
+TINYC_INLINE int32_t tinyc_smlatt(uint32_t a, uint32_t b, int32_t acc)
+{
+    int32_t r;
+    __asm__("smlatt %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+}
+
+/* (a * b + 2^31) >> 32 */
+TINYC_INLINE int32_t tinyc_smmulr(int32_t a, int32_t b)
+{
+    int32_t r;
+    __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+    return r;
+}
+
+#else
+
+TINYC_INLINE int32_t tinyc_low(uint32_t x)
+{
+    return (int16_t)(uint16_t)(x & 0xffffU);
+}
+
+TINYC_INLINE int32_t tinyc_high(uint32_t x)
+{
+    return (int16_t)(uint16_t)(x >> 16);
+}
+
+TINYC_INLINE uint32_t tinyc_pair(int32_t low, int32_t high)
+{
+    return ((uint32_t)low & 0xffffU) | ((uint32_t)high << 16);
+}
+
+TINYC_INLINE uint32_t tinyc_sxtab16(uint32_t base, uint32_t x)
+{
+    const int32_t b0 = (int8_t)(uint8_t)(x & 0xffU);
+    const int32_t b2 = (int8_t)(uint8_t)((x >> 16) & 0xffU);
+    return tinyc_pair(tinyc_low(base) + b0, tinyc_high(base) + b2);
+}
+
+TINYC_INLINE uint32_t tinyc_sxtab16_ror8(uint32_t base, uint32_t x)
+{
+    return tinyc_sxtab16(base, (x >> 8) | (x << 24));
+}
+
+TINYC_INLINE uint32_t tinyc_sxtb16(uint32_t x)
+{
+    return tinyc_sxtab16(0, x);
+}
+
+TINYC_INLINE uint32_t tinyc_sxtb16_ror8(uint32_t x)
+{
+    return tinyc_sxtab16_ror8(0, x);
+}
+
+TINYC_INLINE int32_t tinyc_smlad(uint32_t a, uint32_t b, int32_t acc)
+{
+    return acc + tinyc_low(a) * tinyc_low(b) + tinyc_high(a) * tinyc_high(b);
+}
+
+TINYC_INLINE int32_t tinyc_smlabb(uint32_t a, uint32_t b, int32_t acc)
+{
+    return acc + tinyc_low(a) * tinyc_low(b);
+}
+
+TINYC_INLINE int32_t tinyc_smlatt(uint32_t a, uint32_t b, int32_t acc)
+{
+    return acc + tinyc_high(a) * tinyc_high(b);
+}
+
+TINYC_INLINE int32_t tinyc_smmulr(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+}
+
+#endif
+
+/* tinyc_requant2 for |acc| < 2^30 and a right shift of 1 to 31. Doubling the accumulator makes
+ * SMMULR the rounded high product; adding the sign makes halves go away from zero. */
+TINYC_INLINE int32_t tinyc_requant2_dsp(int32_t acc, int32_t multiplier, int32_t right)
+{
+    const int32_t high = tinyc_smmulr(acc * 2, multiplier);
+    return (high + (high >> 31) + (int32_t)((uint32_t)1 << (right - 1))) >> right;
+}
+
+TINYC_INLINE int8_t tinyc_clamp_s8(int32_t x, int32_t low, int32_t high)
+{
+    x = x < low ? low : x;
+    return (int8_t)(x > high ? high : x);
+}

@@ -1,0 +1,228 @@
+"""Packing for the int8 kernels of cores with the DSP extension (Cortex-M4, M7, M33).
+
+The layouts are those that the kernels in ``firmware/kernels/`` read; see the comments there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import DType, Node
+from ..op import Binding, Constant, Kernel
+from ..quant import activation_range, quantize_multipliers
+
+REQUIRES = frozenset({"dsp"})
+
+
+def real_multipliers(node: Node) -> list[float]:
+    """input_scale * filter_scale[c] / output_scale of each output channel, in double."""
+    x, weights, bias = node.inputs[:3]
+    assert weights.type.quant is not None
+    scales = weights.type.quant.scale
+    channels = bias.type.elements
+    scales = scales if len(scales) == channels else scales * channels
+    return [x.type.scale * s / node.output.type.scale for s in scales]
+
+
+def reject(node: Node, rows: np.ndarray | None) -> str | None:
+    """Why a node of (x, weights, bias) cannot use SMMULR requantization: the accumulator must
+    stay under 2**30 and every multiplier under one half. ``rows``: weights as [channels, depth]."""
+    x, weights, bias = node.inputs[:3]
+    if x.type.dtype is not DType.I8 or node.output.type.dtype is not DType.I8:
+        return "not int8"
+    if weights.data is None or bias.data is None or rows is None:
+        return "weights or bias are computed at run time"
+    if weights.type.quant is None or any(weights.type.quant.zero_point):
+        return "the weights have a zero point"
+    sums = np.abs(rows.astype(np.int64)).sum(1) * 256 + np.abs(bias.data.astype(np.int64))
+    if int(sums.max()) >= 1 << 30:
+        return "an accumulator could reach 2^30"
+    _, shifts = quantize_multipliers(real_multipliers(node))
+    if np.any(shifts > -1) or np.any(shifts < -31):
+        return "a channel's multiplier is not under one half"
+    return None
+
+
+def table(node: Node, rows: np.ndarray, fold: bool) -> Constant:
+    """Bias, multiplier and right shift of each channel, padded to an even count;
+    fold: the input's zero point goes into the bias."""
+    x, _, bias = node.inputs[:3]
+    assert bias.data is not None
+    offset = -x.type.zero_point * rows.astype(np.int64).sum(1) if fold else 0
+    multipliers, shifts = quantize_multipliers(real_multipliers(node))
+    entries = np.stack([bias.data.ravel() + offset, multipliers, -shifts], 1).astype(np.int32)
+    if len(entries) % 2:
+        entries = np.concatenate([entries, [[0, 0, 1]]]).astype(np.int32)
+    reals = real_multipliers(node)
+    note = (
+        f"bias{' with the input offset' if fold else ''}, multiplier, right shift of each channel; "
+        f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}"
+    )
+    return Constant("channels", entries, note)
+
+
+def _padded(rows: np.ndarray, channels: int, depth: int) -> np.ndarray:
+    """[channels, depth] with both rounded up to multiples; zeros fill."""
+    c, k = rows.shape
+    out = np.zeros((-(-c // channels) * channels, -(-k // depth) * depth), np.int8)
+    out[:c, :k] = rows
+    return out
+
+
+# Convolution ------------------------------------------------------------------------------
+
+
+def _conv_rows(node: Node) -> np.ndarray | None:
+    data = node.inputs[1].data
+    return None if data is None else data.reshape(data.shape[0], -1)
+
+
+def _reject_conv(node: Node) -> str | None:
+    x, weights, _ = node.inputs
+    if x.type.shape[0] != 1:
+        return "more than one batch"
+    if weights.type.shape[3] != x.type.shape[3]:
+        return "grouped"
+    return reject(node, _conv_rows(node))
+
+
+def _bind_conv(node: Node) -> Binding:
+    x, weights, _ = node.inputs
+    op = node.op
+    rows = _conv_rows(node)
+    assert rows is not None
+    _, in_h, in_w, in_c = x.type.shape
+    out_c, kernel_h, kernel_w, _ = weights.type.shape
+    _, out_h, out_w, _ = node.output.type.shape
+    (top, bottom), (left, right) = op.padding
+    packed = _padded(rows, 2, 8)
+    depth = packed.shape[1]
+    # [pair, channel, quad, k] -> [pair, quad, parity, (k or k + 2), channel]
+    quads = packed.reshape(-1, 2, depth // 4, 2, 2)  # k = 2 * half + parity
+    packed = quads.transpose(0, 2, 4, 3, 1)
+    pointwise = (
+        (kernel_h, kernel_w, *op.stride) == (1, 1, 1, 1)
+        and (top, bottom, left, right) == (0, 0, 0, 0)
+        and in_c % 4 == 0
+    )
+    staged = not pointwise and in_c % 4 != 0
+    low, high = activation_range(op.activation, node.output.type)
+    columns = 4 * depth * 2
+    zero = x.type.zero_point & 0xFFFF
+    return Binding(
+        params={
+            "pointwise": pointwise,
+            "staged": staged,
+            "kernel_h": kernel_h,
+            "kernel_w": kernel_w,
+            "in_h": in_h,
+            "in_w": in_w,
+            "in_c": in_c,
+            "out_c": out_c,
+            "out_w": out_w,
+            "pixels": out_h * out_w,
+            "stride_h": op.stride[0],
+            "stride_w": op.stride[1],
+            "dilation_h": op.dilation[0],
+            "dilation_w": op.dilation[1],
+            "pad_top": top,
+            "pad_left": left,
+            "last_x": in_w - kernel_w,
+            "row_bytes": kernel_w * in_c,
+            "padding_byte": x.type.zero_point,
+            "padding_pair": zero << 16 | zero,
+            "depth": depth,
+            "columns_bytes": columns,
+            "zero_point": node.output.type.zero_point,
+            "low": low,
+            "high": high,
+        },
+        constants=(
+            Constant("weights", packed, "weights of channel pairs, byte-interleaved by input pair"),
+            table(node, rows, fold=True),
+        ),
+        scratch=columns + (depth if staged else 0),
+        support=("tinyc_dsp.h", "tinyc_conv_columns.h"),
+    )
+
+
+CONV2D = Kernel("conv2d_s8_dsp", "conv2d_s8_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv)
+
+
+# Depthwise convolution --------------------------------------------------------------------
+
+
+def _depthwise_rows(node: Node) -> np.ndarray | None:
+    data = node.inputs[1].data
+    return None if data is None else data.reshape(-1, data.shape[3]).T
+
+
+def _reject_depthwise(node: Node) -> str | None:
+    x, weights, _ = node.inputs
+    if x.type.shape[0] != 1:
+        return "more than one batch"
+    if x.type.shape[3] != weights.type.shape[3]:
+        return "a depth multiplier"
+    if x.type.shape[3] % 4:
+        return "channels are no multiple of 4"
+    return reject(node, _depthwise_rows(node))
+
+
+def _bind_depthwise(node: Node) -> Binding:
+    x, weights, _ = node.inputs
+    op = node.op
+    rows = _depthwise_rows(node)
+    assert rows is not None
+    _, in_h, in_w, channels = x.type.shape
+    _, kernel_h, kernel_w, _ = weights.type.shape
+    _, out_h, out_w, _ = node.output.type.shape
+    (top, _), (left, _) = op.padding
+    packed = rows.reshape(channels // 4, 4, -1).transpose(0, 2, 1)
+    low, high = activation_range(op.activation, node.output.type)
+    offset = -x.type.zero_point & 0xFFFF
+    taps = kernel_h * kernel_w
+    return Binding(
+        params={
+            "kernel_h": kernel_h,
+            "kernel_w": kernel_w,
+            "taps": [
+                (ky * op.dilation[0] * in_w + kx * op.dilation[1]) * channels
+                for ky in range(kernel_h)
+                for kx in range(kernel_w)
+            ]
+            if taps <= 25
+            else [],
+            "tap_bytes": 4 * taps,
+            "in_h": in_h,
+            "in_w": in_w,
+            "out_h": out_h,
+            "out_w": out_w,
+            "channels": channels,
+            "stride_h": op.stride[0],
+            "stride_w": op.stride[1],
+            "dilation_h": op.dilation[0],
+            "dilation_w": op.dilation[1],
+            "pad_top": top,
+            "pad_left": left,
+            "last_y": in_h - (kernel_h - 1) * op.dilation[0] - 1,
+            "last_x": in_w - (kernel_w - 1) * op.dilation[1] - 1,
+            "offset_pair": offset << 16 | offset,
+            "zero_point": node.output.type.zero_point,
+            "low": low,
+            "high": high,
+        },
+        constants=(
+            Constant("weights", packed, "weights of four channels, tap by tap"),
+            table(node, rows, fold=False),
+        ),
+        support=("tinyc_dsp.h", "tinyc_depthwise.h"),
+    )
+
+
+DEPTHWISE_CONV2D = Kernel(
+    "depthwise_conv2d_s8_dsp",
+    "depthwise_conv2d_s8_dsp.c.j2",
+    REQUIRES,
+    _reject_depthwise,
+    _bind_depthwise,
+)
