@@ -1,0 +1,137 @@
+"""Tests' own small .tflite files, and LiteRT's reference kernels to compare with.
+
+path = tmp_path / "m.tflite"
+write_model(
+    path,
+    [("ADD", {"fusedActivationFunction": 1}, [0, 1], [2])],
+    [TensorSpec("a", (2, 3), "int8", 0.5, 3), TensorSpec("b", (2, 3), "int8", 0.1, -4),
+     TensorSpec("y", (2, 3), "int8", 0.7, 0)],
+    inputs=[0, 1], outputs=[2],
+)
+(y,) = run_litert(path, [a, b])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# Operators whose options table is not named after them.
+_OPTIONS = {
+    "AVERAGE_POOL_2D": "Pool2D", "MAX_POOL_2D": "Pool2D", "L2_POOL_2D": "Pool2D",
+    "MEAN": "Reducer", "SUM": "Reducer", "REDUCE_MAX": "Reducer", "REDUCE_MIN": "Reducer",
+    "REDUCE_PROD": "Reducer", "REDUCE_ANY": "Reducer", "REDUCE_ALL": "Reducer",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor to write: scale and zero_point are numbers, or sequences along ``axis``;
+    data: contents of a constant, cast to ``dtype`` (a numpy name), or None."""
+
+    name: str
+    shape: Sequence[int]
+    dtype: str
+    scale: float | Sequence[float] | None = None
+    zero_point: int | Sequence[int] = 0
+    axis: int = 0
+    data: Any = None
+
+
+def write_model(
+    path: Path,
+    operators: Sequence[tuple[str, Mapping[str, Any] | None, Sequence[int], Sequence[int]]],
+    tensors: Sequence[TensorSpec],
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+) -> Path:
+    """Write a model of one subgraph to ``path`` and return it.
+
+    operators: (TFLite name, options, input indices with -1 for an absent one, output indices);
+    options are the fields of the options table as the object API names them
+    (``{"padding": 1, "strideW": 2}``), ``{}`` for all defaults, None for no table.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as s
+
+    tables = {n.lower(): n for n in vars(s.BuiltinOptions) if n.endswith("Options")}
+    model, graph = s.ModelT(), s.SubGraphT()
+    model.version = 3
+    model.description = "written by a test"
+    model.buffers = [s.BufferT()]
+    model.operatorCodes, model.subgraphs = [], [graph]
+    graph.name = "main"
+    graph.inputs, graph.outputs = list(inputs), list(outputs)
+    graph.tensors, graph.operators = [], []
+    for t in tensors:
+        tensor = s.TensorT()
+        tensor.name, tensor.shape = t.name, list(t.shape)
+        tensor.type = getattr(s.TensorType, t.dtype.removesuffix("_").upper())
+        if t.data is not None:
+            buffer = s.BufferT()
+            array = np.ascontiguousarray(t.data, t.dtype)
+            assert array.size == np.prod(t.shape, dtype=int), (t.name, array.shape, t.shape)
+            buffer.data = np.frombuffer(array.tobytes(), np.uint8)
+            tensor.buffer = len(model.buffers)
+            model.buffers.append(buffer)
+        if t.scale is not None:
+            q = s.QuantizationParametersT()
+            q.scale = np.atleast_1d(np.asarray(t.scale, np.float32))
+            q.zeroPoint = np.broadcast_to(np.asarray(t.zero_point, np.int64), q.scale.shape).copy()
+            q.quantizedDimension = t.axis
+            tensor.quantization = q
+        graph.tensors.append(tensor)
+    names: list[str] = []
+    for name, options, ins, outs in operators:
+        if name not in names:
+            code = s.OperatorCodeT()
+            code.builtinCode = getattr(s.BuiltinOperator, name)
+            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+            # Per-channel, int16 and broadcasting forms need a later version of some operators.
+            code.version = 5 if name in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D") else 2
+            names.append(name)
+            model.operatorCodes.append(code)
+        op = s.OperatorT()
+        op.opcodeIndex = names.index(name)
+        op.inputs, op.outputs = list(ins), list(outs)
+        if options is not None:
+            table = tables.get(_OPTIONS.get(name, name).replace("_", "").lower() + "options")
+            if table is not None:
+                op.builtinOptionsType = getattr(s.BuiltinOptions, table)
+                op.builtinOptions = getattr(s, f"{table}T")()
+                for key, value in options.items():
+                    assert hasattr(op.builtinOptions, key), f"{table} has no {key}"
+                    setattr(op.builtinOptions, key, value)
+            assert table is not None or not options, f"{name} has no options table"
+        graph.operators.append(op)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
+def litert(path: Path):
+    """An allocated LiteRT interpreter of the reference kernels, that keeps every tensor."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_path=str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=True,
+        num_threads=1,
+    )
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def run_litert(path: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The outputs of LiteRT's reference kernels."""
+    interpreter = litert(path)
+    for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(detail["index"], array)
+    interpreter.invoke()
+    return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
