@@ -46,7 +46,9 @@ def random_array(value: Value, rng: np.random.Generator) -> np.ndarray:
         return rng.integers(0, 2, shape).astype(np.bool_)
     low, high = (-100, 100) if dtype in (DType.I32, DType.I64) else dtype.limits
     data = rng.integers(low, high, shape, endpoint=True).astype(dtype.numpy)
-    return np.where(rng.random(shape) < 0.1, rng.choice([low, high], shape), data).astype(dtype.numpy)
+    return np.where(rng.random(shape) < 0.1, rng.choice([low, high], shape), data).astype(
+        dtype.numpy
+    )
 
 
 def assert_same(expected: np.ndarray, actual: np.ndarray, where: str) -> None:
@@ -150,9 +152,7 @@ def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path:
         pytest.skip(f"{kernel.name} needs {set(kernel.requires)}")
     if not kernel.requires and board_name == "mps2_an505":
         pytest.skip("portable kernels run on the other cores")
-    nodes = tuple(
-        replace(n, outputs=n.outputs) for n in cases(op) if kernel.reject(n) is None
-    )
+    nodes = tuple(replace(n, outputs=n.outputs) for n in cases(op) if kernel.reject(n) is None)
     only(op, kernel)
     inputs = tuple(v for n in nodes for v in n.variable_inputs)
     outputs = tuple(v for n in nodes for v in n.outputs)

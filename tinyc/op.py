@@ -186,7 +186,10 @@ def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = 
     """An integer tensor must carry a valid quantization (per tensor unless ``per_channel``)."""
     if actual.quant is None:
         raise fail(
-            node, f"{name} has no quantization", "quantize the model with the TFLite converter", "E304"
+            node,
+            f"{name} has no quantization",
+            "quantize the model with the TFLite converter",
+            "E304",
         )
     if actual.quant.per_channel and not per_channel:
         raise fail(

@@ -84,7 +84,9 @@ def _choose(graph: Graph, features: frozenset[str]) -> tuple[Step, ...]:
         rejected: list[tuple[str, str]] = []
         for kernel in node.op.kernels:
             missing = kernel.requires - features
-            reason = f"the core has no {', '.join(sorted(missing))}" if missing else kernel.reject(node)
+            reason = (
+                f"the core has no {', '.join(sorted(missing))}" if missing else kernel.reject(node)
+            )
             if reason is None:
                 break
             rejected.append((kernel.name, reason))
@@ -97,9 +99,7 @@ def _choose(graph: Graph, features: frozenset[str]) -> tuple[Step, ...]:
         name = _layer_name(node, names)
         index = len(steps)
         symbol = f"{graph.name}_{index}_{name}"
-        steps.append(
-            Step(index, node, kernel, kernel.bind(node), tuple(rejected), name, symbol)
-        )
+        steps.append(Step(index, node, kernel, kernel.bind(node), tuple(rejected), name, symbol))
     return tuple(steps)
 
 
@@ -107,7 +107,16 @@ def _layer_name(node: Node, names: set[str]) -> str:
     """A short identifier: the last telling part of the output's name, else the operator's."""
     parts = [p for p in node.outputs[0].name.split(";")[0].split("/") if p]
     op = identifier(type(node.op).__name__)
-    generic = ("biasadd", "relu", "relu6", "conv2d", "matmul", "add", "fusedbatchnormv3", "fusedbatchnorm")
+    generic = (
+        "biasadd",
+        "relu",
+        "relu6",
+        "conv2d",
+        "matmul",
+        "add",
+        "fusedbatchnormv3",
+        "fusedbatchnorm",
+    )
     telling = [p for p in parts if identifier(p) not in generic]
     name = identifier(telling[-1])[:24].strip("_") if telling else op
     names.add(name)

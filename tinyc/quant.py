@@ -106,7 +106,9 @@ def activation_range(activation: str, out: TensorType) -> tuple[int, int]:
         ratio = f32(real) / f32(out.scale)  # float32 division, then round half away from zero
         return out.zero_point + int(math.copysign(math.floor(abs(float(ratio)) + 0.5), ratio))
 
-    lower, upper = {"relu": (0.0, None), "relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}[activation]
+    lower, upper = {"relu": (0.0, None), "relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}[
+        activation
+    ]
     low = max(low, quantize(lower))
     if upper is not None:
         high = min(high, quantize(upper))

@@ -160,9 +160,7 @@ def _call(plan: Plan, step: Step) -> dict[str, Any]:
     place_in = ", ".join(f"@{plan.offsets[v]}" for v in node.variable_inputs)
     place_out = ", ".join(f"@{plan.offsets[v]}" for v in node.outputs)
     macs = f" | {step.macs} MAC" if step.macs else ""
-    caption = (
-        f"{step.index}  {step.name}  {ins} -> {outs}{macs} | in {place_in}, out {place_out}"
-    )
+    caption = f"{step.index}  {step.name}  {ins} -> {outs}{macs} | in {place_in}, out {place_out}"
     return {"caption": caption, "symbol": step.symbol, "args": args}
 
 

@@ -36,7 +36,12 @@ class Table:
     def _at(self, pos: int) -> Table:
         vtable = pos - _scalar(self.buf, pos, "i32")
         size, table_size = _u16(self.buf, vtable), _u16(self.buf, vtable + 2)
-        if size < 4 or size % 2 or vtable + size > len(self.buf) or pos + table_size > len(self.buf):
+        if (
+            size < 4
+            or size % 2
+            or vtable + size > len(self.buf)
+            or pos + table_size > len(self.buf)
+        ):
             raise MalformedError(f"the table at byte {pos} has no valid vtable")
         return Table(self.buf, pos)
 
@@ -77,7 +82,9 @@ class Table:
     def array(self, slot: int, dtype: type) -> np.ndarray:
         """A vector of numbers as a 1-d array (little-endian in the file)."""
         start, count = self._vector(slot, np.dtype(dtype).itemsize)
-        return np.frombuffer(self.buf, np.dtype(dtype).newbyteorder("<"), count, start).astype(dtype)
+        return np.frombuffer(self.buf, np.dtype(dtype).newbyteorder("<"), count, start).astype(
+            dtype
+        )
 
     def tables(self, slot: int) -> list[Table]:
         start, count = self._vector(slot, 4)

@@ -86,7 +86,11 @@ class TfliteOp:
 
     def _option(self, name: str) -> int | float:
         slot, kind, default = schema.OPTIONS[self.name][name]
-        return default if self.source.options is None else self.source.options.scalar(slot, kind, default)
+        return (
+            default
+            if self.source.options is None
+            else self.source.options.scalar(slot, kind, default)
+        )
 
     def ints_option(self, name: str) -> tuple[int, ...]:
         slot, _, _ = schema.OPTIONS[self.name][name]
@@ -121,7 +125,9 @@ class TfliteOp:
             want = str(least) if least == most else f"{least} to {most}"
             raise self.fail(f"has {len(present)} inputs, not {want}", CONVERT_AGAIN, "E301")
         if not self.outputs or (outputs is not None and len(self.outputs) != outputs):
-            raise self.fail(f"has {len(self.outputs)} outputs, not {outputs}", CONVERT_AGAIN, "E301")
+            raise self.fail(
+                f"has {len(self.outputs)} outputs, not {outputs}", CONVERT_AGAIN, "E301"
+            )
         return present
 
     def constant_ints(self, value: Value) -> tuple[int, ...]:
@@ -133,7 +139,9 @@ class TfliteOp:
                 "E305",
             )
         if value.type.dtype not in (DType.I32, DType.I64, DType.I16, DType.I8):
-            raise self.fail(f"operand '{value.name}' is not of an integer type", CONVERT_AGAIN, "E301")
+            raise self.fail(
+                f"operand '{value.name}' is not of an integer type", CONVERT_AGAIN, "E301"
+            )
         return tuple(int(x) for x in value.data.ravel())
 
     def node(self, op: Op, inputs: tuple[Value, ...] | list[Value] | None = None) -> Node:
@@ -161,7 +169,9 @@ def read(path: Path, name: str | None = None) -> Graph:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise CompileError("E202", str(path), "no such file", "give the path of a .tflite file") from None
+        raise CompileError(
+            "E202", str(path), "no such file", "give the path of a .tflite file"
+        ) from None
     except OSError as error:
         raise CompileError("E203", str(path), f"cannot be read: {error.strerror}") from None
     return lift(parse(raw, file, name or path.stem))
@@ -176,7 +186,9 @@ def parse(raw: bytes, file: str, name: str) -> Source:
     try:
         return _parse(raw, file, name)
     except MalformedError as error:
-        raise CompileError("E301", file, f"malformed: {error}", "convert or copy it again") from None
+        raise CompileError(
+            "E301", file, f"malformed: {error}", "convert or copy it again"
+        ) from None
 
 
 def _parse(raw: bytes, file: str, name: str) -> Source:
@@ -245,7 +257,9 @@ def _tensor(t: Table, index: int, raw: bytes, buffers: list[Table], file: str) -
     dtype = schema.TENSOR_TYPES[code]
     buffer = int(t.scalar(2, "u32"))
     if buffer >= max(len(buffers), 1):
-        raise CompileError("E301", origin, f"names buffer {buffer} of {len(buffers)}", CONVERT_AGAIN)
+        raise CompileError(
+            "E301", origin, f"names buffer {buffer} of {len(buffers)}", CONVERT_AGAIN
+        )
     data = None
     if buffer:
         content = buffers[buffer].bytes(0)
@@ -286,7 +300,9 @@ def _quant(q: Table | None, shape: tuple[int, ...], dtype: DType, origin: str) -
         and (len(scale) == 1 or (0 <= axis < len(shape) and shape[axis] == len(scale)))
     )
     if not good:
-        raise CompileError("E304", origin, "has an invalid quantization", "quantize the model again")
+        raise CompileError(
+            "E304", origin, "has an invalid quantization", "quantize the model again"
+        )
     return Quant(tuple(map(float, scale)), tuple(map(int, zero)), axis)
 
 
@@ -313,7 +329,10 @@ def lift(source: Source) -> Graph:
     for index in source.inputs:
         if source.tensors[index].data is not None or source.inputs.count(index) > 1:
             raise CompileError(
-                "E301", source.file, f"input tensor {index} is constant or stands twice", CONVERT_AGAIN
+                "E301",
+                source.file,
+                f"input tensor {index} is constant or stands twice",
+                CONVERT_AGAIN,
             )
     for op in source.ops:
         src = TfliteOp(
@@ -324,7 +343,9 @@ def lift(source: Source) -> Graph:
         )
         for i in op.inputs:
             if i != -1 and i not in defined and source.tensors[i].data is None:
-                errors.append(src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301"))
+                errors.append(
+                    src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301")
+                )
         for i in op.outputs:
             if i in defined or source.tensors[i].data is not None:
                 errors.append(src.fail(f"writes tensor {i} a second time", CONVERT_AGAIN, "E301"))
@@ -347,7 +368,9 @@ def lift(source: Source) -> Graph:
     for index in source.outputs:
         if index not in defined and source.tensors[index].data is None:
             errors.append(
-                CompileError("E301", source.file, f"output tensor {index} is never computed", CONVERT_AGAIN)
+                CompileError(
+                    "E301", source.file, f"output tensor {index} is never computed", CONVERT_AGAIN
+                )
             )
     if errors:
         raise errors[0] if len(errors) == 1 else CompileErrors(tuple(errors))

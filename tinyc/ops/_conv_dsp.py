@@ -12,6 +12,8 @@ from ..op import Binding, Constant, Kernel
 from ..quant import activation_range, quantize_multipliers
 
 REQUIRES = frozenset({"dsp"})
+MAX_UNROLLED_TAPS = 25
+"""Larger depthwise filters keep their loops: unrolled code would outgrow its gain."""
 
 
 def real_multipliers(node: Node) -> list[float]:
@@ -24,9 +26,10 @@ def real_multipliers(node: Node) -> list[float]:
     return [x.type.scale * s / node.output.type.scale for s in scales]
 
 
-def reject(node: Node, rows: np.ndarray | None) -> str | None:
-    """Why a node of (x, weights, bias) cannot use SMMULR requantization: the accumulator must
-    stay under 2**30 and every multiplier under one half. ``rows``: weights as [channels, depth]."""
+def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str | None:
+    """Why a node of (x, weights, bias) cannot use SMMUL(R) requantization: the accumulator must
+    stay under 2**30 and no multiplier's shift may exceed ``largest_shift`` (-1: under one half).
+    ``rows``: weights as [channels, depth]."""
     x, weights, bias = node.inputs[:3]
     if x.type.dtype is not DType.I8 or node.output.type.dtype is not DType.I8:
         return "not int8"
@@ -38,8 +41,8 @@ def reject(node: Node, rows: np.ndarray | None) -> str | None:
     if int(sums.max()) >= 1 << 30:
         return "an accumulator could reach 2^30"
     _, shifts = quantize_multipliers(real_multipliers(node))
-    if np.any(shifts > -1) or np.any(shifts < -31):
-        return "a channel's multiplier is not under one half"
+    if np.any(shifts > largest_shift) or np.any(shifts < -31):
+        return f"a channel's multiplier is not under {2.0**largest_shift}"
     return None
 
 
@@ -168,6 +171,15 @@ def _reject_depthwise(node: Node) -> str | None:
     return reject(node, _depthwise_rows(node))
 
 
+def _tap_offsets(node: Node) -> list[tuple[int, int]]:
+    """(offset into the input, offset into the weights) in bytes of each tap."""
+    _, _, in_w, channels = node.inputs[0].type.shape
+    _, kernel_h, kernel_w, _ = node.inputs[1].type.shape
+    step_y, step_x = node.op.dilation
+    taps = [(ky * step_y, kx * step_x) for ky in range(kernel_h) for kx in range(kernel_w)]
+    return [((y * in_w + x) * channels, 4 * i) for i, (y, x) in enumerate(taps)]
+
+
 def _bind_depthwise(node: Node) -> Binding:
     x, weights, _ = node.inputs
     op = node.op
@@ -185,13 +197,7 @@ def _bind_depthwise(node: Node) -> Binding:
         params={
             "kernel_h": kernel_h,
             "kernel_w": kernel_w,
-            "taps": [
-                (ky * op.dilation[0] * in_w + kx * op.dilation[1]) * channels
-                for ky in range(kernel_h)
-                for kx in range(kernel_w)
-            ]
-            if taps <= 25
-            else [],
+            "taps": _tap_offsets(node) if taps <= MAX_UNROLLED_TAPS else [],
             "tap_bytes": 4 * taps,
             "in_h": in_h,
             "in_w": in_w,
@@ -225,4 +231,52 @@ DEPTHWISE_CONV2D = Kernel(
     REQUIRES,
     _reject_depthwise,
     _bind_depthwise,
+)
+
+
+# Fully connected --------------------------------------------------------------------------
+
+
+def _reject_fully_connected(node: Node) -> str | None:
+    # A single rounding by SMMUL needs its rounding constant within the high word: shift <= -2.
+    return reject(node, node.inputs[1].data, largest_shift=-2)
+
+
+def _bind_fully_connected(node: Node) -> Binding:
+    weights = node.inputs[1]
+    assert weights.data is not None
+    channels, depth = weights.data.shape
+    packed = _padded(weights.data, 4, 4)
+    quads = packed.shape[1] // 4
+    # [group of four channels, quad, channel, k]
+    packed = packed.reshape(-1, 4, quads, 4).transpose(0, 2, 1, 3)
+    low, high = activation_range(node.op.activation, node.output.type)
+    entries = table(node, weights.data, fold=True)
+    missing = -len(entries.data) % 4
+    if missing:
+        filled = np.concatenate([entries.data, [[0, 0, 2]] * missing]).astype(np.int32)
+        entries = Constant(entries.suffix, filled, entries.note)
+    return Binding(
+        params={
+            "batches": node.inputs[0].type.elements // depth,
+            "depth": depth,
+            "channels": channels,
+            "zero_point": node.output.type.zero_point,
+            "low": low,
+            "high": high,
+        },
+        constants=(
+            Constant("weights", packed, "weights of four channels, four inputs of each in turn"),
+            entries,
+        ),
+        support=("tinyc_dsp.h", "tinyc_dense.h"),
+    )
+
+
+FULLY_CONNECTED = Kernel(
+    "fully_connected_s8_dsp",
+    "fully_connected_s8_dsp.c.j2",
+    REQUIRES,
+    _reject_fully_connected,
+    _bind_fully_connected,
 )
