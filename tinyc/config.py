@@ -41,7 +41,7 @@ class Config(BaseModel):
     output_dir: str = "build"
     toolchain: Literal["gcc", "clang"] | None = None
     emulator: Literal["unicorn", "qemu", "host"] = "unicorn"
-    samples: int = Field(10, ge=1)
+    samples: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
     strict: bool = False
     expect: Expect = Expect()
@@ -56,10 +56,10 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     """
     file, values = _read(folder or Path())
     given = {k: v for k, v in options.items() if v is not None}
-    for key in [k for k in given if k in Expect.model_fields]:
-        # Only a table can be overlaid; anything else is for the validation to name.
-        if isinstance(values.setdefault("expect", {}), dict):
-            values["expect"][key] = given.pop(key)
+    limits = {k: given.pop(k) for k in Expect.model_fields if k in given}
+    # Only a table can be overlaid; anything else is for the validation to name.
+    if isinstance(values.setdefault("expect", {}), dict):
+        values["expect"] |= limits
     for key in _PATHS:
         if isinstance(values.get(key), str):
             values[key] = str(file.parent / values[key])
@@ -67,7 +67,7 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        problems = tuple(_problem(str(file), e, given) for e in error.errors())
+        problems = tuple(_problem(str(file), e, given | limits) for e in error.errors())
         raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
 
 
@@ -97,6 +97,5 @@ def _problem(file: str, error: Any, given: Mapping[str, Any]) -> CompileError:
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return CompileError("E202", file, f"unknown key '{key}'", hint)
-    option = path[-1] in given or (path[0] == "expect" and error.get("input") in given.values())
-    origin = f"--{path[-1].replace('_', '-')}" if option else f"{file}: {key}"
+    origin = f"--{path[-1].replace('_', '-')}" if path[-1] in given else f"{file}: {key}"
     return CompileError("E203", origin, f"{error['input']!r}: {error['msg']}")

@@ -28,6 +28,13 @@ class Samples:
         """The inputs of one sample, as `tinyc.ir.interpret` takes them."""
         return [array[index] for array in self.inputs]
 
+    def first(self, count: int | None) -> Samples:
+        """The first ``count`` samples; all of them if None."""
+        if count is None:
+            return self
+        labels = None if self.labels is None else self.labels[:count]
+        return Samples(tuple(a[:count] for a in self.inputs), labels)
+
     def bytes(self) -> np.ndarray:
         """uint8 [n, bytes]: each sample's inputs one after the other, little-endian."""
         rows = [

@@ -1,0 +1,547 @@
+"""The command line: data on stdout, messages and progress on stderr, one line for an error.
+
+Nothing heavy is imported here at module level: each verb imports what it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import CompileError, CompileErrors, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .boards import Board
+    from .build import Image
+    from .compile import Compiled
+    from .config import Config
+    from .data import Samples
+
+# typer carries its own click from 0.16 on; this is the class of either.
+_UsageError = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="tinyc",
+    help="Compile a trained neural network into Cortex-M firmware, proven in an emulator.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+boards_app = typer.Typer(help="List the boards, or show one.", invoke_without_command=True)
+app.add_typer(boards_app, name="boards")
+
+
+@dataclass
+class _Log:
+    """Messages on stderr: level 0 says what is being done, 1 more, -1 nothing."""
+
+    level: int = 0
+
+    def info(self, text: str) -> None:
+        if self.level >= 0:
+            print(printable(text), file=sys.stderr)
+
+    def detail(self, text: str) -> None:
+        if self.level >= 1:
+            print(printable(text), file=sys.stderr)
+
+
+_log = _Log()
+
+
+def _louder(value: bool) -> bool:
+    if value:
+        _log.level = 1
+    return value
+
+
+def _quieter(value: bool) -> bool:
+    if value:
+        _log.level = -1
+    return value
+
+
+def _env(name: str) -> str:
+    return f"TINYC_{name}"
+
+
+ModelArg = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODEL]", envvar=_env("MODEL"), help="A .tflite file; else tinyc.toml's."
+    ),
+]
+BoardOpt = Annotated[
+    str | None,
+    typer.Option("--board", "-b", envvar=_env("BOARD"), help="Name or alias; see `tinyc boards`."),
+]
+OutputOpt = Annotated[
+    str | None,
+    typer.Option("--output-dir", "-o", envvar=_env("OUTPUT_DIR"), help="Where builds go [build]."),
+]
+ToolchainOpt = Annotated[
+    str | None,
+    typer.Option(envvar=_env("TOOLCHAIN"), help="gcc or clang; else gcc where it is installed."),
+]
+EmulatorOpt = Annotated[
+    str | None,
+    typer.Option(envvar=_env("EMULATOR"), help="unicorn, qemu or host [unicorn]."),
+]
+StrictOpt = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict", envvar=_env("STRICT"), help="A slower kernel than the core allows is an error."
+    ),
+]
+DataOpt = Annotated[
+    str | None,
+    typer.Option(envvar=_env("DATA"), help="An .npz with x and optionally y; else random inputs."),
+]
+SamplesOpt = Annotated[
+    int | None,
+    typer.Option(
+        envvar=_env("SAMPLES"),
+        min=1,
+        help="How many inputs: random ones [10], or the first of the data [all].",
+    ),
+]
+SeedOpt = Annotated[
+    int | None, typer.Option(envvar=_env("SEED"), min=0, help="Seed of random inputs [0].")
+]
+AccuracyOpt = Annotated[
+    float | None,
+    typer.Option(
+        envvar=_env("MIN_ACCURACY"), min=0, max=1, help="Least accuracy on the board, 0 to 1."
+    ),
+]
+CyclesOpt = Annotated[
+    int | None,
+    typer.Option(envvar=_env("MAX_CYCLES"), min=0, help="Most modelled cycles of an inference."),
+]
+FlashOpt = Annotated[
+    int | None, typer.Option(envvar=_env("MAX_FLASH"), min=0, help="Most bytes of flash.")
+]
+RamOpt = Annotated[
+    int | None, typer.Option(envvar=_env("MAX_RAM"), min=0, help="Most bytes of RAM.")
+]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+VerboseOpt = Annotated[
+    bool, typer.Option("--verbose", "-v", callback=_louder, is_eager=True, help="Say more.")
+]
+QuietOpt = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", callback=_quieter, is_eager=True, help="Say nothing but results."
+    ),
+]
+
+_PRINTING = ("as_json", "verbose", "quiet")
+_RANDOM_SAMPLES = 10
+
+
+@app.command()
+def build(
+    ctx: typer.Context,
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    output_dir: OutputOpt = None,
+    toolchain: ToolchainOpt = None,
+    strict: StrictOpt = None,
+    max_flash: FlashOpt = None,
+    max_ram: RamOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Compile a model into firmware and a drop-in C library."""
+    job = _Job.start(ctx)
+    from . import report
+
+    result = job.built()
+    checks = report.verdicts(job.config.expect, result)
+    report.write(job.folder / "report", {"build": result}, checks, job.suite)
+    _print_report(result, as_json)
+    _log.info(f"wrote {job.folder}")
+    _judge(checks)
+
+
+@app.command()
+def test(
+    ctx: typer.Context,
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    data: DataOpt = None,
+    emulator: EmulatorOpt = None,
+    output_dir: OutputOpt = None,
+    toolchain: ToolchainOpt = None,
+    samples: SamplesOpt = None,
+    seed: SeedOpt = None,
+    min_accuracy: AccuracyOpt = None,
+    max_cycles: CyclesOpt = None,
+    max_flash: FlashOpt = None,
+    max_ram: RamOpt = None,
+    strict: StrictOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Run the firmware in an emulator: bit-exactness, accuracy, cycles, budgets."""
+    job = _Job.start(ctx)
+    from . import report
+
+    inputs = job.samples()
+    built = job.built()
+    trace = job.run(inputs)
+    result = report.test_report(
+        job.compiled.plan, job.board, job.config.emulator, trace, inputs, job.reference(inputs)
+    )
+    checks = report.verdicts(job.config.expect, built, result)
+    report.write(job.folder / "report", {"build": built, "test": result}, checks, job.suite)
+    _print_report(result, as_json)
+    for check in checks:
+        _log.info(f"{'FAIL' if check.error else 'pass'}  {check.name}: {check.detail}")
+    _judge(checks)
+
+
+@app.command()
+def profile(
+    ctx: typer.Context,
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    emulator: EmulatorOpt = None,
+    output_dir: OutputOpt = None,
+    toolchain: ToolchainOpt = None,
+    seed: SeedOpt = None,
+    strict: StrictOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Count instructions and modelled cycles of one inference, layer by layer."""
+    job = _Job.start(ctx)
+    from . import report
+
+    built = job.built()
+    trace = job.run(job.samples(1), profile=True)
+    result = report.profile_report(job.compiled.plan, job.board, job.config.emulator, trace)
+    checks = report.verdicts(job.config.expect, built)
+    report.write(job.folder / "report", {"build": built, "profile": result}, checks, job.suite)
+    _print_report(result, as_json)
+
+
+@boards_app.callback(invoke_without_command=True)
+def boards(ctx: typer.Context, as_json: JsonOpt = False) -> None:
+    if ctx.invoked_subcommand is None:
+        _list_boards(as_json)
+
+
+@boards_app.command("list")
+def boards_list(as_json: JsonOpt = False) -> None:
+    """List the boards."""
+    _list_boards(as_json)
+
+
+@boards_app.command("show")
+def boards_show(name: str, as_json: JsonOpt = False) -> None:
+    """Show one board."""
+    from .boards import load_board
+
+    facts = _board_facts(load_board(name))
+    if as_json:
+        _print_json(facts)
+    else:
+        _print_table(["what", "value"], [[k, _show(v)] for k, v in facts.items()])
+
+
+def _board_facts(board: Board) -> dict[str, Any]:
+    return {
+        "name": board.name,
+        "aliases": list(board.aliases),
+        "core": board.core.name,
+        "clock_hz": board.clock_hz,
+        "flash_bytes": board.flash_bytes,
+        "ram_bytes": board.ram_bytes,
+    }
+
+
+def _list_boards(as_json: bool) -> None:
+    from .boards import all_boards
+
+    facts = [_board_facts(board) for board in all_boards()]
+    if as_json:
+        _print_json({"boards": facts})
+        return
+    keys = ("name", "aliases", "core", "clock_hz", "flash_bytes", "ram_bytes")
+    _print_table(list(keys), [[_show(f[k]) for k in keys] for f in facts])
+
+
+@app.command()
+def ops(
+    as_json: JsonOpt = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="docs/operators.md.")] = False,
+) -> None:
+    """List the operators: dtypes and kernels for each core."""
+    from . import opstable
+
+    if markdown:
+        typer.echo(opstable.markdown(), nl=False)
+    elif as_json:
+        _print_json({"operators": opstable.table()})
+    else:
+        heading, rows = opstable.grid()
+        _print_table(heading, rows)
+
+
+@app.command()
+def doctor(as_json: JsonOpt = False) -> None:
+    """Say which optional tools are installed, and what each is for."""
+    from . import doctor as tools
+
+    found = tools.inspect()
+    if as_json:
+        _print_json({"tools": found})
+    else:
+        _print_table(
+            ["tool", "version", "used for", "remedy"],
+            [[t["tool"], t["version"] or "missing", t["purpose"], t["remedy"]] for t in found],
+        )
+
+
+@dataclass
+class _Job:
+    """One model, board and configuration on their way through a verb."""
+
+    config: Config
+    board: Board
+    compiled: Compiled
+
+    @classmethod
+    def start(cls, ctx: typer.Context) -> _Job:
+        from . import config
+
+        options = {k: v for k, v in ctx.params.items() if k not in _PRINTING}
+        settings = config.load(options)
+        if settings.model is None:
+            raise CompileError(
+                "E201", "tinyc", "no model is named",
+                f"`tinyc {ctx.command.name} MODEL.tflite`, or model = \"...\" in tinyc.toml",
+            )  # fmt: skip
+        from .boards import load_board
+
+        board = load_board(settings.board)
+        from .compile import compile_model
+
+        _log.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
+        return cls(settings, board, compile_model(Path(settings.model), board, settings.strict))
+
+    @property
+    def name(self) -> str:
+        return self.compiled.plan.graph.name
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.config.output_dir) / self.board.name / self.name
+
+    @property
+    def suite(self) -> str:
+        return f"tinyc.{self.board.name}.{self.name}"
+
+    def image(self, folder: Path, main: str) -> Image:
+        from .build import build
+
+        _log.detail(f"building {folder}")
+        return build(
+            self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main=main
+        )
+
+    def built(self) -> dict[str, Any]:
+        from . import report
+
+        return report.build_report(self.compiled.plan, self.image(self.folder, "demo"), self.board)
+
+    def samples(self, most: int | None = None) -> Samples:
+        from .data import load_npz, random_samples
+
+        graph = self.compiled.graph
+        most = most or self.config.samples
+        if self.config.data is None:
+            return random_samples(graph, most or _RANDOM_SAMPLES, self.config.seed)
+        return load_npz(Path(self.config.data), graph).first(most)
+
+    def run(self, samples: Samples, profile: bool = False) -> Any:
+        from .run import run
+
+        image = self.image(self.folder.with_name(f".{self.name}-test"), "test")
+        symbols = tuple(step.symbol for step in self.compiled.plan.steps) if profile else ()
+        with _progress(f"running {len(samples)} in {self.config.emulator}"):
+            return run(
+                image,
+                samples.bytes(),
+                emulator=self.config.emulator,
+                profile=profile,
+                layers=symbols,
+            )
+
+    def reference(self, samples: Samples) -> list[Any]:
+        """For each output an array [n, *shape], by the numpy reference on the file's own graph."""
+        import numpy as np
+
+        from .ir import interpret
+
+        graph = self.compiled.graph
+        found: list[list[Any]] = [[] for _ in graph.outputs]
+        with _progress("computing the reference", len(samples)) as advance:
+            for index in range(len(samples)):
+                values = interpret(graph, samples.at(index))
+                for rows, value in zip(found, graph.outputs, strict=True):
+                    rows.append(value.data if value.data is not None else values[value])
+                advance()
+        return [np.stack(rows) for rows in found]
+
+
+# Printing ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _progress(text: str, total: int | None = None) -> Iterator[Any]:
+    """A bar on stderr (a spinner without ``total``); yields what advances it by one."""
+    from rich.progress import Progress
+
+    with Progress(
+        console=_console(stderr=True),
+        transient=True,
+        disable=_log.level < 0 or not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr, highlight=False, markup=False, emoji=False,
+        no_color=not terminal or None, width=None if terminal else 160,
+    )  # fmt: skip
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heading, box=box.SIMPLE)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    _console().print(table)
+
+
+def _print_report(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(result)
+        return
+    from . import report
+
+    _print_table(["what", "value"], report.rows(result))
+    heading, rows = report.layer_table(result)
+    if rows:
+        _print_table(heading, rows)
+
+
+def _judge(checks: Sequence[Any]) -> None:
+    errors = tuple(check.error for check in checks if check.error is not None)
+    if errors:
+        raise CompileErrors(errors)
+
+
+# The wrapper -------------------------------------------------------------------------------
+
+
+def execute(args: Sequence[str]) -> int:
+    """Run one command line; returns its exit code. Every problem is told in a line on stderr."""
+    _log.level = 0
+    try:
+        result = typer.main.get_command(app)(list(args), prog_name="tinyc", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except (CompileError, CompileErrors) as error:
+        return _fail(str(error), error.exit_code)
+    except typer.Exit as done:
+        return done.exit_code
+    except _UsageError as error:
+        ctx = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            return 2
+        where = ctx.command_path if ctx else "tinyc"
+        return _fail(f"E200 {where}: {error.format_message()} (see `{where} --help`)", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; nothing half-written is left", 130)
+    except BrokenPipeError:
+        # Whoever read our output is gone; the interpreter must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _os_error(error)
+    except Exception as error:
+        if _log.level > 0:
+            import traceback
+
+            traceback.print_exc()
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return _fail(
+            f"E100 internal error: {printable(what)}; report it with the model (-v shows where)",
+            1,
+        )
+
+
+def _fail(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+_DISK = {
+    errno.ENOSPC: ("E801", "the disk is full", "free some space or choose another --output-dir"),
+    errno.EDQUOT: ("E801", "the disk quota is used up", "choose another --output-dir"),
+    errno.EACCES: ("E802", "permission denied", "choose another --output-dir or change its rights"),
+    errno.EPERM: ("E802", "not permitted", "choose another --output-dir or change its rights"),
+    errno.EROFS: ("E802", "the file system is read-only", "choose another --output-dir"),
+}
+
+
+def _os_error(error: OSError) -> int:
+    place = str(error.filename or "tinyc")
+    id, what, hint = _DISK.get(error.errno or 0, ("E803", error.strerror or str(error), ""))
+    problem = CompileError(id, place, what, hint)
+    return _fail(str(problem), problem.exit_code)
+
+
+def main() -> None:
+    """Entry point of the ``tinyc`` command."""
+    sys.exit(execute(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()
