@@ -12,13 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyc.boards import load_board
-from tinyc.build import build
 from tinyc.emit.c import emit
 from tinyc.ir import DType, Graph, Node, Value, interpret, verify
 from tinyc.op import Kernel, Op, all_ops
 from tinyc.plan import plan
-from tinyc.run import run
 
 STRICT = (
     "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wundef "
@@ -147,6 +144,10 @@ BOARDS = ["mps2_an385", "mps2_an386", "mps2_an505", "nucleo_g0b1re"]
 @pytest.mark.parametrize(("op", "kernel"), PAIRS)
 def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path: Path) -> None:
     """All cases of a kernel as one network of unrelated nodes, in one image."""
+    from tinyc.boards import load_board
+    from tinyc.build import build
+    from tinyc.run import run
+
     board = load_board(board_name)
     if not kernel.requires <= board.core.features:
         pytest.skip(f"{kernel.name} needs {set(kernel.requires)}")

@@ -10,20 +10,11 @@ import numpy as np
 from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel
 from ..quant import activation_range, quantize_multipliers
+from ._conv import real_multipliers
 
 REQUIRES = frozenset({"dsp"})
 MAX_UNROLLED_TAPS = 25
 """Larger depthwise filters keep their loops: unrolled code would outgrow its gain."""
-
-
-def real_multipliers(node: Node) -> list[float]:
-    """input_scale * filter_scale[c] / output_scale of each output channel, in double."""
-    x, weights, bias = node.inputs[:3]
-    assert weights.type.quant is not None
-    scales = weights.type.quant.scale
-    channels = bias.type.elements
-    scales = scales if len(scales) == channels else scales * channels
-    return [x.type.scale * s / node.output.type.scale for s in scales]
 
 
 def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str | None:
