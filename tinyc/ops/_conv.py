@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -167,11 +168,17 @@ def channel_table(node: Node) -> Constant:
     )
 
 
-def constant_operands(node: Node) -> str | None:
-    """Why a kernel that packs (weights, bias) at compile time cannot take the node."""
-    if any(v.data is None for v in node.inputs[1:]):
-        return "weights or bias are computed at run time"
-    return None
+def reject_dtype(dtype: DType) -> Callable[[Node], str | None]:
+    """The `Kernel.reject` of a kernel for ``dtype`` that packs its constants when compiling."""
+
+    def reject(node: Node) -> str | None:
+        if node.inputs[0].type.dtype is not dtype:
+            return f"not {dtype.value}"
+        if any(v.data is None for v in node.inputs[1:]):
+            return "weights or bias are computed at run time"
+        return None
+
+    return reject
 
 
 def too_large(node: Node, depth: int) -> CompileError | None:

@@ -17,12 +17,12 @@ from ._conv import (
     channel_table,
     check_operands,
     clamp_params,
-    constant_operands,
     exact_matmul,
     finish,
     geometry_params,
     import_geometry,
     out_size,
+    reject_dtype,
     too_large,
     windows,
     with_bias,
@@ -50,9 +50,7 @@ class Conv2d(Op):
         x, weights, *rest = src.operands(2, 3)
         if len(weights.type.shape) != 4:
             raise src.fail("its weights are not of rank 4", id="E301")
-        op = cls(
-            **import_geometry(src, x, weights.type.shape[1:3]), activation=src.activation()
-        )
+        op = cls(**import_geometry(src, x, weights.type.shape[1:3]), activation=src.activation())
         return [src.node(op, with_bias(src, [x, weights, *rest], weights.type.shape[0]))]
 
     def check(self, node: Node) -> None:
@@ -81,8 +79,8 @@ class Conv2d(Op):
         channels, kh, kw, depth = weights.shape
         out = node.output.type.shape
         groups = x.shape[3] // depth
-        w_zero = node.inputs[1].type.zero_point if x.dtype == np.int8 and not _per_channel(node) else 0
-        zero = node.inputs[0].type.zero_point if x.dtype == np.int8 else 0
+        w_zero = node.inputs[1].type.zero_point if not _per_channel(node) else 0
+        zero = node.inputs[0].type.zero_point
         wide = np.float64 if x.dtype == np.float32 else np.int64
         patches = windows(x, (kh, kw), self, out[1:3], zero).astype(wide) - zero
         parts = []
@@ -159,15 +157,6 @@ def _per_channel(node: Node) -> bool:
     return quant is not None and quant.per_channel
 
 
-def _reject(dtype: DType):
-    def reject(node: Node) -> str | None:
-        if node.inputs[0].type.dtype is not dtype:
-            return f"not {dtype.value}"
-        return constant_operands(node)
-
-    return reject
-
-
 def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     zero = 0 if _per_channel(node) else node.inputs[1].type.zero_point
@@ -202,6 +191,8 @@ def _params(node: Node) -> dict:
 
 Conv2d.kernels = (
     _conv_dsp.CONV2D,
-    Kernel("conv2d_s8_scalar", "conv2d_s8_scalar.c.j2", frozenset(), _reject(DType.I8), _bind_s8),
-    Kernel("conv2d_f32", "conv2d_f32.c.j2", frozenset(), _reject(DType.F32), _bind_f32),
+    Kernel(
+        "conv2d_s8_scalar", "conv2d_s8_scalar.c.j2", frozenset(), reject_dtype(DType.I8), _bind_s8
+    ),
+    Kernel("conv2d_f32", "conv2d_f32.c.j2", frozenset(), reject_dtype(DType.F32), _bind_f32),
 )
