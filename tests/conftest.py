@@ -1,0 +1,69 @@
+"""Fixtures of the whole suite: the models to test with, and where the data lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tflite_writer import TensorSpec, write_model
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("TINYC_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own TINYC_* settings must not steer the tests."""
+    for name in list(os.environ):
+        if name.startswith("TINYC_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real models and data; skips where there is none."""
+    if not (DATA / "mlperf-tiny").is_dir():
+        pytest.skip(f"no models in {DATA}; set TINYC_DATA to a folder that has mlperf-tiny/")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``tiny.tflite``: int8 [1, 4, 4, 2] through a convolution and a fully connected layer to
+    int8 [1, 3]; seeded weights."""
+    return write_tiny(tmp_path_factory.mktemp("models") / "tiny.tflite")
+
+
+def write_tiny(path: Path) -> Path:
+    rng = np.random.default_rng(3)
+
+    def ints(shape: tuple[int, ...]) -> np.ndarray:
+        return rng.integers(-127, 128, shape)
+
+    scales = [0.01, 0.02, 0.015, 0.03]
+    tensors = [
+        TensorSpec("input", (1, 4, 4, 2), "int8", 0.05, -3),
+        TensorSpec("filter", (4, 3, 3, 2), "int8", scales, [0] * 4, 0, ints((4, 3, 3, 2))),
+        TensorSpec("bias", (4,), "int32", [0.05 * s for s in scales], [0] * 4, 0, ints((4,))),
+        TensorSpec("conv", (1, 4, 4, 4), "int8", 0.1, -10),
+        TensorSpec("shape", (2,), "int32", data=[1, 64]),
+        TensorSpec("flat", (1, 64), "int8", 0.1, -10),
+        TensorSpec("weights", (3, 64), "int8", 0.02, 0, 0, ints((3, 64))),
+        TensorSpec("offsets", (3,), "int32", 0.002, 0, 0, ints((3,))),
+        TensorSpec("scores", (1, 3), "int8", 0.4, 5),
+    ]  # fmt: skip
+    conv = {"padding": 0, "strideW": 1, "strideH": 1, "fusedActivationFunction": 1}
+    conv |= {"dilationWFactor": 1, "dilationHFactor": 1}
+    return write_model(
+        path,
+        [
+            ("CONV_2D", conv, [0, 1, 2], [3]),
+            ("RESHAPE", {"newShape": [1, 64]}, [3, 4], [5]),
+            ("FULLY_CONNECTED", {}, [5, 6, 7], [8]),
+        ],
+        tensors,
+        inputs=[0],
+        outputs=[8],
+    )

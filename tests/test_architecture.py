@@ -1,0 +1,124 @@
+"""The house's own rules, read from the syntax trees: imports go one way, heavy ones late."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "tinyc"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# A module may import from its own layer and from those before it.
+LAYERS = [
+    ("errors", "paths"),
+    ("ir", "quant", "op", "ops"),
+    ("boards", "frontends", "config"),
+    ("passes", "plan"),
+    ("emit",),
+    ("build",),
+    ("run",),
+    ("data", "report", "compile", "opstable", "doctor"),
+    ("cli",),
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+# Imported inside a function only, so that a command pays for what it uses.
+HEAVY = {
+    "tensorflow", "tf_keras", "larq", "tvm", "onnx", "unicorn", "capstone", "jinja2", "elftools",
+    "ai_edge_litert", "ziglang", "rich", "sklearn",
+}  # fmt: skip
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _imports(tree: ast.AST, late: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports that run: at module level, and with ``late`` those inside functions too."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            if late:
+                yield from _imports(node, late)
+        elif not _is_type_checking(node):
+            yield from _imports(node, late)
+
+
+def _part(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _targets(file: Path, node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The parts of tinyc that an import names."""
+    if isinstance(node, ast.Import):
+        names = [a.name for a in node.names]
+        return [n.split(".")[1] for n in names if n.startswith("tinyc.")]
+    if not node.level:
+        names = [node.module or ""]
+        return [n.split(".")[1] for n in names if n.startswith("tinyc.")]
+    base = list(file.relative_to(PACKAGE).parent.parts)
+    base = base[: len(base) - (node.level - 1)]
+    path = [*base, *(node.module.split(".") if node.module else [])]
+    return [path[0]] if path else [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_imports_go_one_way(file: Path) -> None:
+    part = _part(file)
+    if part == "__init__":
+        assert not list(_imports(ast.parse(file.read_text()), True))
+        return
+    assert part in LEVEL, f"{part} has no layer: give it one in LAYERS"
+    for node in _imports(ast.parse(file.read_text()), True):
+        for target in _targets(file, node):
+            if target != "__version__":
+                assert LEVEL[target] <= LEVEL[part], f"{file.name}:{node.lineno} imports {target}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_heavy_imports_come_late(file: Path) -> None:
+    for node in _imports(ast.parse(file.read_text()), False):
+        names = (
+            [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+        )
+        level = getattr(node, "level", 0)
+        assert level or not HEAVY & {n.split(".")[0] for n in names}, f"{file.name}:{node.lineno}"
+
+
+def test_no_board_is_named_in_code() -> None:
+    boards = {f.stem for f in (ROOT / "boards").glob("*.toml")}
+    assert boards
+    code = [f for f in FILES if f.name not in ("config.py",)]
+    code += [f for folder in ("templates", "firmware") for f in (ROOT / folder).rglob("*.*")]
+    for file in code:
+        text = file.read_text()
+        assert not {b for b in boards if b in text}, file
+
+
+def test_help_is_instant() -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "tinyc.cli", "--help"], check=True, capture_output=True
+        )
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5, times
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = sorted({*HEAVY, "numpy", "pydantic"} - {"rich"})
+    code = (
+        "import sys, tinyc.cli; tinyc.cli.execute(['--help']); "
+        f"print(sorted(set({heavy}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
