@@ -332,11 +332,18 @@ class _Job:
 
         options = {k: v for k, v in ctx.params.items() if k not in _PRINTING}
         settings = config.load(options)
+        verb = f"tinyc {ctx.command.name}"
         if settings.model is None:
             raise CompileError(
-                "E201", "tinyc", "no model is named",
-                f"`tinyc {ctx.command.name} MODEL.tflite`, or model = \"...\" in tinyc.toml",
-            )  # fmt: skip
+                "E201",
+                verb,
+                "no model is named",
+                f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml',
+            )
+        if settings.board is None:
+            raise CompileError(
+                "E201", verb, "no board is named", "pass --board; see `tinyc boards`"
+            )
         from .boards import load_board
 
         board = load_board(settings.board)

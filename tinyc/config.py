@@ -36,7 +36,7 @@ class Config(BaseModel):
     model_config = _STRICT
 
     model: str | None = None
-    board: str = "stm32"
+    board: str | None = None
     data: str | None = None
     output_dir: str = "build"
     toolchain: Literal["gcc", "clang"] | None = None
