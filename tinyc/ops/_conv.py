@@ -1,4 +1,5 @@
-"""What the convolutions share: explicit padding, windows, requantization, scalar parameters."""
+"""What convolutions, dense layers and pooling share: explicit padding, windows, checks,
+requantization, and the parameters of the portable kernels."""
 
 from __future__ import annotations
 
@@ -7,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CompileError
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node, Value
-from ..op import Constant, expect_dtype, expect_quant, fail
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node, Quant, TensorType, Value
+from ..op import Binding, Constant, Kernel, Op, expect_dtype, expect_quant, fail
 from ..quant import (
     activation_range,
     float_activation_range,
@@ -20,34 +20,96 @@ from ..quant import (
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
+NO_PADDING = ((0, 0), (0, 0))
+LARGEST_INDEX = 1 << 30
+"""Coordinates of a window, padding included, stay under this, so that int32 holds them."""
+
+
+# Geometry ---------------------------------------------------------------------------------
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int, out: int) -> Pair:
-    """(before, after) of TFLite's SAME padding along one axis; the odd one goes after."""
+    """(before, after) of TFLite's SAME padding along one axis; the odd one goes after
+    (ComputePaddingWithOffset)."""
     total = max((out - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
 
 
-def import_geometry(src: TfliteOp, x: Value, kernel: Pair, dilated: bool = True) -> dict[str, Any]:
-    """stride, dilation and explicit padding of a TFLite convolution or pooling."""
+def import_stride(src: TfliteOp) -> Pair:
+    """(height, width) of the stride; raises E301 unless both are positive."""
     stride = (src.option("stride_h"), src.option("stride_w"))
+    if min(stride) < 1:
+        raise src.fail(f"its stride is {list(stride)}", CONVERT_AGAIN, "E301")
+    return stride
+
+
+def import_window(src: TfliteOp, x: Value, kernel: Pair, dilated: bool = True) -> dict[str, Any]:
+    """``stride``, ``dilation`` and the explicit ``padding`` of a convolution or a pooling."""
+    stride = import_stride(src)
     dilation = (src.option("dilation_h"), src.option("dilation_w")) if dilated else (1, 1)
-    if min(*stride, *dilation) < 1:
-        raise src.fail(f"stride {stride} or dilation {dilation} is not positive", id="E301")
+    if min(dilation) < 1:
+        raise src.fail(f"its dilation is {list(dilation)}", CONVERT_AGAIN, "E301")
     if len(x.type.shape) != 4:
-        raise src.fail(f"its input has rank {len(x.type.shape)}, not 4", "use NHWC tensors")
-    padding = ((0, 0), (0, 0))
+        raise src.fail(f"its input has rank {len(x.type.shape)}, not 4", "use NHWC tensors", "E301")
+    padding = NO_PADDING
     if src.padding() == "same":
-        padding = tuple(
+        rows, columns = (
             same_padding(size, k, s, d, -(-size // s))
             for size, k, s, d in zip(x.type.shape[1:3], kernel, stride, dilation, strict=True)
         )
+        padding = (rows, columns)
     return {"stride": stride, "dilation": dilation, "padding": padding}
 
 
 def out_size(size: int, kernel: int, stride: int, dilation: int, padding: Pair) -> int:
     """Output extent along one axis; at most 0 where the filter does not fit."""
     return (size + sum(padding) - (kernel - 1) * dilation - 1) // stride + 1
+
+
+def out_sizes(
+    sizes: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> tuple[int, ...]:
+    """(height, width) of the output."""
+    return tuple(map(out_size, sizes, kernel, stride, dilation, padding))
+
+
+def check_window(node: Node, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Pair:
+    """(height, width) of the output of a window over [n, h, w, c], all of it representable."""
+    sizes = node.inputs[0].type.shape[1:3]
+    positive = min(*kernel, *stride, *dilation) >= 1 and min(*padding[0], *padding[1]) >= 0
+    if not positive:
+        raise fail(node, "has a kernel, stride, dilation or padding out of range", CONVERT_AGAIN)
+    for size, k, s, d, pad in zip(sizes, kernel, stride, dilation, padding, strict=True):
+        if size + sum(pad) + k * d + s >= LARGEST_INDEX:
+            raise fail(node, "its window reaches beyond 2^30 pixels", CONVERT_AGAIN)
+    height, width = out_sizes(sizes, kernel, stride, dilation, padding)
+    if min(height, width) < 1:
+        raise fail(
+            node,
+            f"its window {kernel[0]}x{kernel[1]} is larger than its padded input",
+            "pad the input or use a smaller kernel",
+        )
+    return height, width
+
+
+def windows(x: np.ndarray, node: Node, kernel: Pair, fill: Any) -> np.ndarray:
+    """[n, h, w, c] -> [n, out_h, out_w, kernel_h, kernel_w, c] of the node's stride, dilation
+    and padding; what lies outside of the image is ``fill``."""
+    op: Any = node.op
+
+    def taps(axis: int) -> tuple[np.ndarray, np.ndarray]:
+        starts = np.arange(node.output.type.shape[1 + axis]) * op.stride[axis] - op.padding[axis][0]
+        at = starts[:, None] + np.arange(kernel[axis]) * getattr(op, "dilation", (1, 1))[axis]
+        size = x.shape[1 + axis]
+        return np.clip(at, 0, size - 1), (at >= 0) & (at < size)
+
+    (rows, row_inside), (columns, column_inside) = taps(0), taps(1)
+    patches = x[:, rows[:, None, :, None], columns[None, :, None, :]]
+    inside = row_inside[:, None, :, None] & column_inside[None, :, None, :]
+    return patches if inside.all() else np.where(inside[..., None], patches, x.dtype.type(fill))
+
+
+# Weights and bias -------------------------------------------------------------------------
 
 
 def with_bias(src: TfliteOp, operands: list[Value], channels: int) -> list[Value]:
@@ -58,15 +120,22 @@ def with_bias(src: TfliteOp, operands: list[Value], channels: int) -> list[Value
     return [*operands, src.const("bias", np.zeros(channels, dtype))]
 
 
-def check_operands(node: Node, channels: int, axis: int) -> None:
-    """dtypes and quantization of (x, weights, bias) -> output: all int8 or all float32."""
+def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
+    """dtypes and quantization of (x, weights, bias) -> output: all int8 or all float32.
+
+    channels: of the output, along ``axis`` of the weights; depth: products in each sum, which
+    must fit 32 bits. Weights are symmetric, as TFLite's int8 kernels demand.
+    """
     x, weights, bias = (v.type for v in node.inputs)
     expect_dtype(node, x, (DType.I8, DType.F32), "input")
     expect_dtype(node, weights, (x.dtype,), "weights")
     expect_dtype(node, node.output.type, (x.dtype,), "output")
     expect_dtype(node, bias, (DType.I32 if x.dtype is DType.I8 else DType.F32,), "bias")
-    if bias.shape != (channels,):
-        raise fail(node, f"bias has shape {list(bias.shape)}, not [{channels}]", id="E301")
+    if bias.elements != channels:
+        raise fail(node, f"bias has {bias.elements} elements, not {channels}", CONVERT_AGAIN)
+    for value, name in zip(node.inputs[1:], ("weights are", "bias is"), strict=True):
+        if not value.constant:
+            raise fail(node, f"its {name} computed at run time", "make them constant", "E305")
     if x.dtype is DType.F32:
         return
     expect_quant(node, x, "input")
@@ -76,12 +145,21 @@ def check_operands(node: Node, channels: int, axis: int) -> None:
     if weights.quant.per_channel and (
         weights.quant.axis != axis or len(weights.quant.scale) != channels
     ):
-        raise fail(node, "weights are quantized along another axis than the channels", id="E304")
+        raise fail(
+            node,
+            f"its weights are quantized along axis {weights.quant.axis}",
+            f"quantize them along axis {axis}, the output channels",
+            "E304",
+        )
+    if any(weights.quant.zero_point):
+        raise fail(node, "its weights have a zero point", "quantize weights symmetrically", "E304")
+    if depth * 255 * 128 >= 1 << 31:
+        raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
 
 
 def real_multipliers(node: Node) -> list[float]:
     """input_scale * filter_scale[c] / output_scale of each output channel, in double
-    (GetQuantizedConvolutionMultipler and PopulateConvolutionQuantizationParams)."""
+    (PopulateConvolutionQuantizationParams)."""
     x, weights, bias = node.inputs[:3]
     assert weights.type.quant is not None
     scales = weights.type.quant.scale
@@ -89,18 +167,7 @@ def real_multipliers(node: Node) -> list[float]:
     return [x.type.scale * s / node.output.type.scale for s in scales]
 
 
-def windows(x: np.ndarray, kernel: Pair, op: Any, out: Pair, fill: float) -> np.ndarray:
-    """[n, h, w, c] -> [n, out_h, out_w, kernel_h, kernel_w, c], padding reads as ``fill``."""
-    (top, bottom), (left, right) = op.padding
-    # A stride may end before the padding does, or the filter reach past it: fill generously.
-    reach_h = max(0, (out[0] - 1) * op.stride[0] + (kernel[0] - 1) * op.dilation[0] + 1)
-    reach_w = max(0, (out[1] - 1) * op.stride[1] + (kernel[1] - 1) * op.dilation[1] + 1)
-    bottom = max(bottom, reach_h - x.shape[1] - top)
-    right = max(right, reach_w - x.shape[2] - left)
-    x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
-    rows = np.arange(out[0])[:, None] * op.stride[0] + np.arange(kernel[0]) * op.dilation[0]
-    cols = np.arange(out[1])[:, None] * op.stride[1] + np.arange(kernel[1]) * op.dilation[1]
-    return x[:, rows[:, None, :, None], cols[None, :, None, :]]
+# Reference --------------------------------------------------------------------------------
 
 
 def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -108,81 +175,159 @@ def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
 
 
-def finish(node: Node, acc: np.ndarray) -> np.ndarray:
-    """Accumulators [..., channels] with the bias -> the output: double rounding, zero point,
-    clamp (integer_ops::ConvPerChannel); or the clamp alone for floats."""
-    out = node.output.type
-    if out.dtype is DType.F32:
-        low, high = float_activation_range(node.op.activation)
-        return np.clip(acc, np.float32(low), np.float32(high)).astype(np.float32)
+def ordered_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """float32 product whose sums are added in the order of the inner axis, as in the C loops."""
+    acc = np.zeros((*a.shape[:-1], b.shape[-1]), np.float32)
+    for k in range(b.shape[0]):
+        acc += a[..., k, None] * b[k]
+    return acc
+
+
+def matmul(a: np.ndarray, b: np.ndarray, zero: int) -> np.ndarray:
+    """[..., k] minus its zero point, times [k, n]: exact for int8, in order for float32."""
+    if a.dtype == np.float32:
+        return ordered_matmul(a, b)
+    return exact_matmul(a.astype(np.int32) - zero, b)
+
+
+def finish(
+    node: Node, acc: np.ndarray, requantize: Callable[..., np.ndarray] = multiply_double_rounding
+) -> np.ndarray:
+    """Sums [..., channels] -> the output: bias, rescaling, zero point, clamp
+    (reference_integer_ops::ConvPerChannel); for floats bias and clamp."""
+    bias = node.inputs[2].data
+    assert bias is not None
+    acc = acc + bias.ravel()
+    if node.output.type.dtype is DType.F32:
+        return clamp_output(node, acc)
+    acc = acc.astype(np.int32)  # a bias near the limits wraps around, in C too
     multipliers, shifts = quantize_multipliers(real_multipliers(node))
-    y = multiply_double_rounding(acc, multipliers, shifts) + out.zero_point
-    low, high = activation_range(node.op.activation, out)
-    return np.clip(y, low, high).astype(out.dtype.numpy)
+    return clamp_output(node, requantize(acc, multipliers, shifts) + node.output.type.zero_point)
 
 
-def geometry_params(node: Node) -> dict[str, Any]:
-    """Sizes, strides and padding that every scalar template takes."""
-    op = node.op
+def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
+    """Clamp to the node's fused activation, as the output's type."""
+    out, activation = node.output.type, node.op.activation
+    if out.dtype is DType.F32:
+        if activation == "none":
+            return y.astype(np.float32)
+        low, high = float_activation_range(activation)
+        return np.clip(y, np.float32(low), np.float32(high)).astype(np.float32)
+    return np.clip(y, *activation_range(activation, out)).astype(out.dtype.numpy)
+
+
+# Portable kernels -------------------------------------------------------------------------
+
+
+def portable(
+    name: str, dtype: DType, bind: Callable[[Node], Binding], template: str | None = None
+) -> Kernel:
+    """A kernel of plain C for nodes whose first input is of ``dtype``."""
+
+    def reject(node: Node) -> str | None:
+        return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
+
+    return Kernel(name, template or f"{name}.c.j2", frozenset(), reject, bind)
+
+
+def window_params(node: Node, kernel: Pair) -> dict[str, Any]:
+    """Sizes, strides and padding that the templates of windowed operators take."""
+    op: Any = node.op
     batches, in_h, in_w, in_c = node.inputs[0].type.shape
     _, out_h, out_w, out_c = node.output.type.shape
+    dilation = getattr(op, "dilation", (1, 1))
     return {
         "batches": batches,
-        "in_h": in_h,
-        "in_w": in_w,
-        "in_c": in_c,
-        "out_h": out_h,
-        "out_w": out_w,
-        "out_c": out_c,
-        "stride_h": op.stride[0],
-        "stride_w": op.stride[1],
-        "dilation_h": op.dilation[0],
-        "dilation_w": op.dilation[1],
-        "pad_top": op.padding[0][0],
-        "pad_left": op.padding[1][0],
-    }
+        "in_h": in_h, "in_w": in_w, "in_c": in_c,
+        "out_h": out_h, "out_w": out_w, "out_c": out_c,
+        "kernel_h": kernel[0], "kernel_w": kernel[1],
+        "stride_h": op.stride[0], "stride_w": op.stride[1],
+        "dilation_h": dilation[0], "dilation_w": dilation[1],
+        "pad_top": op.padding[0][0], "pad_left": op.padding[1][0],
+        "in_size": in_h * in_w * in_c, "in_row": in_w * in_c,
+        "padded": op.padding != NO_PADDING,
+    }  # fmt: skip
 
 
 def clamp_params(node: Node) -> dict[str, Any]:
-    """Bounds of the fused activation, and for int8 the zero points."""
-    out = node.output.type
+    """Bounds of the fused activation, and the zero point of an int8 output."""
+    out, activation = node.output.type, node.op.activation
     if out.dtype is DType.F32:
-        low, high = float_activation_range(node.op.activation)
-        return {"low": low, "high": high, "clamped": node.op.activation != "none"}
-    low, high = activation_range(node.op.activation, out)
-    x = node.inputs[0].type
-    return {"low": low, "high": high, "zero_point": out.zero_point, "offset": -x.zero_point}
+        low, high = float_activation_range(activation)
+        return {"low": low, "high": high, "clamped": activation != "none"}
+    low, high = activation_range(activation, out)
+    return {"low": low, "high": high, "zero_point": out.zero_point}
 
 
-def channel_table(node: Node) -> Constant:
-    """Bias, multiplier and shift of each channel, int32, in the order the kernels read."""
-    bias = node.inputs[2].data
-    assert bias is not None
+def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
+    """Bias, multiplier and shift of each channel, int32, in the order the kernels read.
+
+    rows: the weights as [channels, depth] where the input's zero point goes into the bias,
+    which holds only where no sum meets padding; None where the kernel subtracts it.
+    """
+    x, _, bias = node.inputs
+    assert bias.data is not None
+    start = bias.data.ravel().astype(np.int64)
+    if rows is not None:
+        start = start - x.type.zero_point * rows.astype(np.int64).sum(1)
     reals = real_multipliers(node)
     multipliers, shifts = quantize_multipliers(reals)
     return Constant(
         "channels",
-        np.stack([bias.ravel(), multipliers, shifts], 1).astype(np.int32),
-        "bias, multiplier, shift of each channel; "
-        f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}",
+        np.stack([start, multipliers, shifts], 1).astype(np.int32),
+        f"bias{'' if rows is None else ' with the input offset'}, multiplier, shift of each "
+        f"channel; multipliers stand for {min(reals):.6g} to {max(reals):.6g}",
     )
 
 
-def reject_dtype(dtype: DType) -> Callable[[Node], str | None]:
-    """The `Kernel.reject` of a kernel for ``dtype`` that packs its constants when compiling."""
-
-    def reject(node: Node) -> str | None:
-        if node.inputs[0].type.dtype is not dtype:
-            return f"not {dtype.value}"
-        if any(v.data is None for v in node.inputs[1:]):
-            return "weights or bias are computed at run time"
-        return None
-
-    return reject
+# Cases ------------------------------------------------------------------------------------
 
 
-def too_large(node: Node, depth: int) -> CompileError | None:
-    """An int32 accumulator must hold depth products of 255 * 128 and the bias."""
-    if depth * 255 * 128 >= 1 << 31:
-        return fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
-    return None
+def random_type(
+    rng: np.random.Generator, dtype: DType, shape: tuple[int, ...], scale: float = 0.0
+) -> TensorType:
+    """A type for a case; int8 with an often extreme zero point and a random scale."""
+    if dtype is not DType.I8:
+        return TensorType(shape, dtype)
+    scale = float(np.float32(scale or rng.uniform(0.01, 0.1)))
+    return TensorType(shape, dtype, Quant((scale,), (int(rng.choice([-128, 127, 0, 5, -77])),)))
+
+
+def weighted_case(
+    op: Op,
+    rng: np.random.Generator,
+    dtype: DType,
+    shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
+    axis: int,
+    per_channel: bool = True,
+) -> Node:
+    """A random node of (x, weights, bias) -> y with ``shapes`` of x, weights and y. Multipliers
+    of an int8 node reach from far below to above one, so that some outputs saturate."""
+    x, weights, out = shapes
+    channels = out[-1]
+    if dtype is DType.F32:
+        data = rng.normal(0, 1, weights).astype(np.float32)
+        bias = rng.normal(0, 1, channels).astype(np.float32)
+        type_w = TensorType(weights, dtype)
+        type_x, type_y = TensorType(x, dtype), TensorType(out, dtype)
+    else:
+        data = rng.integers(-127, 127, weights, endpoint=True).astype(np.int8)
+        bias = rng.integers(-9000, 9000, channels).astype(np.int32)
+        count = channels if per_channel else 1
+        scales = np.exp(rng.uniform(np.log(1e-4), np.log(0.3), count)).astype(np.float32)
+        type_w = TensorType(
+            weights, dtype, Quant(tuple(map(float, scales)), (0,) * count, axis if count > 1 else 0)
+        )
+        type_x = random_type(rng, dtype, x, 0.05)
+        type_y = random_type(rng, dtype, out, rng.choice([0.02, 0.7, 3.0]))
+    type_b = TensorType((channels,), DType.F32 if dtype is DType.F32 else DType.I32)
+    return Node(
+        op,
+        (
+            Value("x", type_x, "case"),
+            Value("w", type_w, "case", data),
+            Value("b", type_b, "case", bias),
+        ),
+        (Value("y", type_y, "case"),),
+        "case",
+    )

@@ -1,90 +1,94 @@
-"""DEPTHWISE_CONV_2D: each input channel i is filtered alone into channels i * m .. i * m + m - 1."""
+"""DEPTHWISE_CONV_2D: output channel c * multiplier + j filters input channel c alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
-from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
+from ..op import Binding, Constant, Op, expect_arity, expect_shape, fail, register
 from . import _conv_dsp
 from ._conv import (
+    NO_PADDING,
     Padding,
     Pair,
     channel_table,
     check_operands,
+    check_window,
     clamp_params,
     finish,
-    geometry_params,
-    import_geometry,
-    out_size,
-    reject_dtype,
-    too_large,
+    import_window,
+    out_sizes,
+    portable,
+    weighted_case,
+    window_params,
     windows,
     with_bias,
 )
-from .conv2d import case
 
 
 @register
 @dataclass(frozen=True)
 class DepthwiseConv2d(Op):
-    """Inputs: x [n, h, w, c], weights [1, kh, kw, c * m], bias [c * m]; output [n, oh, ow, c * m].
+    """Inputs: x [n, h, w, c], weights [1, kh, kw, c * multiplier], bias [c * multiplier];
+    output [n, oh, ow, c * multiplier].
 
-    int8 (bias int32, weights per tensor or per channel along 3) or float32; fields as `Conv2d`.
+    int8 (bias int32, weights per tensor or per channel along 3) or float32.
+    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
     """
 
     stride: Pair
     dilation: Pair
     padding: Padding
     activation: str
+    multiplier: int = 1
 
     tflite = ("DEPTHWISE_CONV_2D",)
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
         x, weights, *rest = src.operands(2, 3)
-        if len(weights.type.shape) != 4:
-            raise src.fail("its weights are not of rank 4", id="E301")
-        op = cls(**import_geometry(src, x, weights.type.shape[1:3]), activation=src.activation())
-        return [src.node(op, with_bias(src, [x, weights, *rest], weights.type.shape[3]))]
+        if len(weights.type.shape) != 4 or not x.type.shape:
+            raise src.fail("its weights are not of rank 4", CONVERT_AGAIN, "E301")
+        _, kh, kw, channels = weights.type.shape
+        window = import_window(src, x, (kh, kw))
+        # Files state the multiplier too; like TFLite's kernel, take what the shapes say.
+        op = cls(**window, activation=src.activation(), multiplier=channels // x.type.shape[3])
+        return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
         x, weights, _ = (v.type for v in node.inputs)
-        if len(x.shape) != 4 or len(weights.shape) != 4 or weights.shape[0] != 1:
-            raise fail(node, "input or weights have another rank than [n, h, w, c]", id="E301")
-        _, kh, kw, channels = weights.shape
-        if channels % x.shape[3]:
-            raise fail(node, f"{x.shape[3]} channels do not fit {channels} filters", id="E301")
-        check_operands(node, channels, 3)
-        sizes = tuple(
-            out_size(*args)
-            for args in zip(
-                x.shape[1:3], (kh, kw), self.stride, self.dilation, self.padding, strict=True
+        if len(x.shape) != 4 or len(weights.shape) != 4:
+            raise fail(node, "input or weights are not of rank 4", CONVERT_AGAIN)
+        one, kh, kw, channels = weights.shape
+        if one != 1 or channels != x.shape[3] * self.multiplier:
+            raise fail(
+                node,
+                f"weights {list(weights.shape)} do not fit {x.shape[3]} input channels",
+                CONVERT_AGAIN,
             )
-        )
-        if min(sizes) < 1:
-            raise fail(node, "the filter is larger than its padded input", id="E301")
-        expect_shape(node, node.output.type, (x.shape[0], *sizes, channels), "output")
-        if error := too_large(node, kh * kw):
-            raise error
+        check_operands(node, channels, 3, kh * kw)
+        height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
+        expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, bias = inputs
+        x, weights, _ = inputs
         _, kh, kw, channels = weights.shape
-        out = node.output.type.shape
-        integer = x.dtype == np.int8
-        wide = np.int64 if integer else np.float64
-        zero = node.inputs[0].type.zero_point if integer else 0
-        w_zero = node.inputs[1].type.quant.zero_point[0] if integer else 0
-        patches = windows(x, (kh, kw), self, out[1:3], zero).astype(wide) - zero
-        patches = np.repeat(patches, channels // x.shape[3], -1)
-        acc = np.einsum("nyxhwc,hwc->nyxc", patches, weights[0].astype(wide) - w_zero)
-        return (finish(node, acc + bias),)
+        zero = node.inputs[0].type.zero_point
+        wide = np.float32 if x.dtype == np.float32 else np.int32
+        acc = np.zeros((*node.output.type.shape[:3], x.shape[3], self.multiplier), wide)
+        patches = windows(x, node, (kh, kw), zero)
+        taps = weights.reshape(kh, kw, x.shape[3], self.multiplier)
+        for ky in range(kh):  # one tap at a time keeps the order of float sums
+            for kx in range(kw):
+                tap = patches[:, :, :, ky, kx, :, None].astype(wide) - wide(zero)
+                acc += tap * taps[ky, kx]
+        return (finish(node, acc.reshape(*acc.shape[:3], channels)),)
 
     def macs(self, node: Node) -> int:
         _, kh, kw, _ = node.inputs[1].type.shape
@@ -92,71 +96,77 @@ class DepthwiseConv2d(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        # (h, w, channels, multiplier, kernel, stride, dilation, padding, activation)
-        shapes = [
-            (1, 1, 1, 1, (1, 1), (1, 1), (1, 1), ((0, 0), (0, 0)), "none"),
-            (5, 7, 4, 1, (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)), "relu"),
-            (9, 6, 8, 1, (3, 3), (2, 2), (1, 1), ((0, 1), (0, 1)), "relu6"),
-            (4, 5, 3, 2, (3, 2), (1, 2), (1, 1), ((1, 1), (0, 1)), "none"),
-            (9, 8, 4, 1, (3, 3), (1, 1), (2, 3), ((2, 2), (3, 3)), "none"),
-            (6, 6, 12, 1, (6, 6), (5, 5), (1, 1), ((2, 2), (2, 2)), "relu_n1_to_1"),
-            (7, 1, 40, 1, (5, 1), (1, 1), (1, 1), ((0, 0), (0, 0)), "relu"),
-            (3, 3, 1, 5, (2, 2), (1, 1), (1, 1), ((0, 0), (0, 0)), "none"),
+        one = (1, 1)
+        # x, (kernel h, w), stride, dilation, padding, multiplier, activation
+        shapes: list[tuple[Any, Pair, Pair, Pair, Padding, int, str]] = [
+            ((1, 1, 1, 1), (1, 1), one, one, NO_PADDING, 1, "none"),
+            ((1, 5, 7, 4), (3, 3), one, one, ((1, 1), (1, 1)), 1, "relu"),
+            ((1, 9, 5, 8), (3, 2), (2, 3), one, ((0, 1), (1, 0)), 1, "relu6"),
+            ((1, 6, 1, 12), (5, 1), one, one, NO_PADDING, 1, "none"),
+            ((1, 9, 8, 4), (3, 3), one, (2, 3), ((2, 2), (3, 3)), 1, "none"),
+            ((1, 7, 3, 5), (3, 3), (1, 2), one, ((1, 1), (1, 1)), 1, "none"),
+            ((1, 4, 4, 3), (2, 3), one, one, ((0, 1), (1, 1)), 3, "relu_n1_to_1"),
+            ((1, 6, 5, 1), (4, 4), (2, 2), one, ((1, 2), (1, 1)), 8, "none"),
+            ((1, 7, 8, 4), (6, 6), one, one, ((2, 3), (2, 3)), 1, "none"),
+            ((2, 3, 3, 4), (3, 3), one, one, ((1, 1), (1, 1)), 1, "none"),
         ]
-        for h, w, i, m, kernel, stride, dilation, padding, activation in shapes:
-            op = cls(stride, dilation, padding, activation)
-            sizes = [
-                out_size(*a) for a in zip((h, w), kernel, stride, dilation, padding, strict=True)
-            ]
-            c = i * m
-            for dtype in (DType.I8, DType.F32):
-                yield case(op, rng, dtype, (1, h, w, i), (1, *kernel, c), (1, *sizes, c), c, 3)
+        for x, kernel, stride, dilation, padding, multiplier, activation in shapes:
+            op = cls(stride, dilation, padding, activation, multiplier)
+            size = out_sizes(x[1:3], kernel, stride, dilation, padding)
+            channels = x[3] * multiplier
+            for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
+                triple = (x, (1, *kernel, channels), (x[0], *size, channels))
+                yield weighted_case(op, rng, dtype, triple, 3, per_channel)
 
 
-def _params(node: Node) -> dict:
-    _, kh, kw, channels = node.inputs[1].type.shape
+def _rows(node: Node) -> np.ndarray:
+    """The weights as [channels, kh, kw]: a kernel walks the taps of one channel at a time."""
+    weights = node.inputs[1].data
+    assert weights is not None
+    return weights[0].transpose(2, 0, 1)
+
+
+def _params(node: Node) -> dict[str, Any]:
+    _, kh, kw, _ = node.inputs[1].type.shape
+    op: Any = node.op
+    params = window_params(node, (kh, kw))
     return {
-        **geometry_params(node),
+        **params,
         **clamp_params(node),
-        "kernel_h": kh,
-        "kernel_w": kw,
-        "multiplier": channels // node.inputs[0].type.shape[3],
+        "multiplier": op.multiplier,
+        "filter_size": kh * kw,
+        "tap_step": params["dilation_w"] * params["in_c"],
     }
 
 
 def _bind_s8(node: Node) -> Binding:
-    weights = node.inputs[1]
-    assert weights.data is not None and weights.type.quant is not None
+    params, rows = _params(node), _rows(node)
+    fold = not params["padded"]
     return Binding(
-        params={**_params(node), "weight_offset": -weights.type.quant.zero_point[0]},
-        constants=(Constant("weights", weights.data, "weights HWC"), channel_table(node)),
-        support=("tinyc_requant.h",),
+        params={**params, "offset": 0 if fold else -node.inputs[0].type.zero_point},
+        constants=(
+            Constant("weights", rows, "weights, channel by channel"),
+            channel_table(node, rows.reshape(len(rows), -1) if fold else None),
+        ),
+        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
     )
 
 
 def _bind_f32(node: Node) -> Binding:
-    _, weights, bias = (v.data for v in node.inputs)
-    assert weights is not None and bias is not None
+    bias = node.inputs[2].data
+    assert bias is not None
     return Binding(
         params=_params(node),
-        constants=(Constant("weights", weights, "weights HWC"), Constant("bias", bias, "bias")),
+        constants=(
+            Constant("weights", _rows(node), "weights, channel by channel"),
+            Constant("bias", bias, "bias"),
+        ),
+        support=("tinyc_window.h",),
     )
 
 
 DepthwiseConv2d.kernels = (
     _conv_dsp.DEPTHWISE_CONV2D,
-    Kernel(
-        "depthwise_conv2d_s8_scalar",
-        "depthwise_conv2d_s8_scalar.c.j2",
-        frozenset(),
-        reject_dtype(DType.I8),
-        _bind_s8,
-    ),
-    Kernel(
-        "depthwise_conv2d_f32",
-        "depthwise_conv2d_f32.c.j2",
-        frozenset(),
-        reject_dtype(DType.F32),
-        _bind_f32,
-    ),
+    portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8),
+    portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
 )

@@ -1,0 +1,156 @@
+"""Convolutions, dense layers, pooling and reductions against LiteRT's reference kernels."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tflite_writer import TensorSpec, run_litert, write_model
+
+from tinyc.frontends.tflite import read
+from tinyc.ir import interpret
+
+pytest.importorskip("ai_edge_litert")
+ACTIVATIONS = (0, 1, 2, 3)  # none, relu, relu_n1_to_1, relu6
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Seeded by the test's own name, its parameters included."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
+
+
+def random_data(rng: np.random.Generator, t: TensorSpec) -> np.ndarray:
+    if t.dtype == "float32":
+        return rng.normal(0, 2, t.shape).astype(np.float32)
+    info = np.iinfo(t.dtype)
+    data = rng.integers(info.min, info.max, t.shape, endpoint=True).astype(t.dtype)
+    edge = rng.choice(np.array([info.min, info.max], t.dtype), t.shape)
+    return np.where(rng.random(t.shape) < 0.1, edge, data)
+
+
+def spec(
+    rng: np.random.Generator, name: str, shape: Any, dtype: str, scale: float = 0.0
+) -> TensorSpec:
+    """A variable tensor; int8 with a random scale and an often extreme zero point."""
+    if dtype == "float32":
+        return TensorSpec(name, shape, dtype)
+    zero = int(rng.choice([-128, 127, 0, int(rng.integers(-127, 127))]))
+    return TensorSpec(name, shape, dtype, scale or float(rng.uniform(0.01, 0.2)), zero)
+
+
+def weights_and_bias(
+    rng: np.random.Generator, shape: Any, channels: int, axis: int, dtype: str, x_scale: float
+) -> list[TensorSpec]:
+    """Weights, per tensor or per channel, and a bias of the scale that the converter gives."""
+    if dtype == "float32":
+        return [
+            TensorSpec("w", shape, dtype, data=rng.normal(0, 1, shape)),
+            TensorSpec("b", (channels,), dtype, data=rng.normal(0, 1, channels)),
+        ]
+    count = channels if rng.random() < 0.7 else 1
+    scales = np.exp(rng.uniform(np.log(1e-4), np.log(0.2), count)).astype(np.float32)
+    data = rng.integers(-127, 127, shape, endpoint=True)
+    bias = rng.integers(-20000, 20000, channels)
+    return [
+        TensorSpec("w", shape, "int8", scales, 0, axis if count > 1 else 0, data),
+        TensorSpec("b", (channels,), "int32", np.float32(x_scale) * scales, 0, 0, bias),
+    ]
+
+
+def compare(
+    path: Path,
+    rng: np.random.Generator,
+    operator: tuple[str, dict[str, Any]],
+    tensors: list[TensorSpec],
+    operands: list[int],
+    variables: list[int],
+) -> None:
+    """One operator, whose output is the last tensor: reference against LiteRT, bit for bit."""
+    last = len(tensors) - 1
+    write_model(path, [(*operator, operands, [last])], tensors, variables, [last])
+    arrays = [random_data(rng, tensors[i]) for i in variables]
+    graph = read(path)
+    ours = interpret(graph, arrays)[graph.outputs[0]]
+    (theirs,) = run_litert(path, arrays)
+    where = f"{operator} {[(t.shape, t.scale, t.zero_point) for t in tensors]}"
+    if ours.dtype == np.float32:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4, err_msg=where)
+    else:
+        np.testing.assert_array_equal(ours, theirs, err_msg=where)
+
+
+def window(rng: np.random.Generator, size: tuple[int, int], dilated: bool = True) -> dict[str, Any]:
+    """A random kernel, stride, dilation and padding over ``size``, and what comes out."""
+    same = bool(rng.integers(2))
+    kernel, stride, dilation, out = [], [], [], []
+    for extent in size:
+        d = int(rng.integers(1, 4)) if dilated else 1
+        k = int(rng.integers(1, 6))
+        if not same:
+            k = min(k, extent)
+            d = max(1, min(d, (extent - 1) // max(k - 1, 1)))
+        s = int(rng.integers(1, 4)) if d == 1 else 1
+        kernel.append(k)
+        stride.append(s)
+        dilation.append(d)
+        out.append(-(-extent // s) if same else (extent - (k - 1) * d - 1) // s + 1)
+    return {"same": same, "kernel": kernel, "stride": stride, "dilation": dilation, "out": out}
+
+
+def conv_options(rng: np.random.Generator, g: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "padding": 0 if g["same"] else 1,
+        "strideH": g["stride"][0],
+        "strideW": g["stride"][1],
+        "dilationHFactor": g["dilation"][0],
+        "dilationWFactor": g["dilation"][1],
+        "fusedActivationFunction": int(rng.choice(ACTIVATIONS)),
+    }
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_conv2d(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    n, h, w = int(rng.integers(1, 3)), int(rng.integers(1, 10)), int(rng.integers(1, 10))
+    groups = int(rng.choice([1, 1, 1, 2]))
+    depth, channels = int(rng.integers(1, 9)), groups * int(rng.integers(1, 7))
+    g = window(rng, (h, w))
+    x = spec(rng, "x", (n, h, w, depth * groups), dtype)
+    wb = weights_and_bias(rng, (channels, *g["kernel"], depth), channels, 0, dtype, x.scale)
+    y = spec(rng, "y", (n, *g["out"], channels), dtype)
+    compare(
+        tmp_path / "m.tflite", rng, ("CONV_2D", conv_options(rng, g)), [x, *wb, y], [0, 1, 2], [0]
+    )
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_depthwise_conv2d(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    n, h, w = int(rng.integers(1, 3)), int(rng.integers(1, 10)), int(rng.integers(1, 10))
+    depth, multiplier = int(rng.integers(1, 9)), int(rng.choice([1, 1, 2, 3]))
+    g = window(rng, (h, w))
+    x = spec(rng, "x", (n, h, w, depth), dtype)
+    channels = depth * multiplier
+    wb = weights_and_bias(rng, (1, *g["kernel"], channels), channels, 3, dtype, x.scale)
+    y = spec(rng, "y", (n, *g["out"], channels), dtype)
+    options = {**conv_options(rng, g), "depthMultiplier": multiplier}
+    compare(tmp_path / "m.tflite", rng, ("DEPTHWISE_CONV_2D", options), [x, *wb, y], [0, 1, 2], [0])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_fully_connected(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    lead = tuple(map(int, rng.integers(1, 5, rng.integers(1, 3))))
+    depth, channels = int(rng.integers(1, 70)), int(rng.integers(1, 90))
+    keep = bool(rng.integers(2))
+    x = spec(rng, "x", (*lead, depth), dtype)
+    wb = weights_and_bias(rng, (channels, depth), channels, 0, dtype, x.scale)
+    shape = (*lead, channels) if keep else (int(np.prod(lead)), channels)
+    y = spec(rng, "y", shape, dtype, float(rng.choice([0.02, 0.5, 3.0])))
+    options = {"keepNumDims": keep, "fusedActivationFunction": int(rng.choice(ACTIVATIONS))}
+    operands = [0, 1, 2] if seed % 5 else [0, 1, -1]
+    compare(tmp_path / "m.tflite", rng, ("FULLY_CONNECTED", options), [x, *wb, y], operands, [0])
