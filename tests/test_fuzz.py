@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,58 @@ def mutate(seeds: list[bytes], number: int) -> bytes:
     return bytes(data)
 
 
+def mutate_fields(content: bytes, number: int) -> bytes:
+    """A well-formed file whose fields are wrong: shapes, indices, options, scales, types."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    rng = random.Random(number)
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content)))
+    graph = model.subgraphs[0]
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        tensor, op = rng.choice(graph.tensors), rng.choice(graph.operators)
+        kind = rng.randrange(9)
+        if kind == 0:
+            shape = [int(n) for n in tensor.shape] or [1]
+            shape[rng.randrange(len(shape))] = rng.choice((0, 1, 2, 3, 5, -1, 4096, 1 << 30))
+            tensor.shape = shape
+        elif kind == 1:
+            size = rng.randrange(6)
+            tensor.shape = [rng.choice((1, 1, 2, 4)) for _ in range(size)]
+        elif kind == 2:
+            tensor.type = rng.randrange(20)
+        elif kind == 3 and tensor.quantization is not None:
+            count = rng.choice((0, 1, 1, 4, 64))
+            scale = rng.choice((0.0, 1e-30, 1e-6, 0.1, 1.0, 1e6, 1e30, -1.0, math.inf, math.nan))
+            tensor.quantization.scale = [scale] * count
+            tensor.quantization.zeroPoint = [rng.choice((-129, -128, 0, 127, 1 << 40))] * count
+            tensor.quantization.quantizedDimension = rng.randrange(-1, 5)
+        elif kind == 4:
+            tensor.buffer = rng.randrange(len(model.buffers) + 1)
+        elif kind == 5:
+            ends = rng.choice((op.inputs, op.outputs))
+            ends = [int(i) for i in ends] or [0]
+            ends[rng.randrange(len(ends))] = rng.randrange(-1, len(graph.tensors) + 1)
+            setattr(op, rng.choice(("inputs", "outputs")), ends)
+        elif kind == 6 and op.builtinOptions is not None:
+            name = rng.choice(list(vars(op.builtinOptions)))
+            if isinstance(getattr(op.builtinOptions, name), int):
+                value = rng.choice((-1, 0, 1, 2, 3, 5, 100))
+                setattr(op.builtinOptions, name, value)
+        elif kind == 7:
+            code = rng.choice(model.operatorCodes)
+            code.builtinCode = rng.randrange(160)
+            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        else:
+            setattr(op, rng.choice(("inputs", "outputs")), [])
+    builder = flatbuffers.Builder(1024)
+    try:
+        builder.Finish(model.Pack(builder), b"TFL3")
+    except (TypeError, ValueError, struct.error):  # a value that its field cannot hold
+        return content
+    return bytes(builder.Output())
+
+
 @contextmanager
 def time_limit(seconds: int) -> Iterator[None]:
     def late(*_: object) -> None:
@@ -98,11 +152,11 @@ def compiles(path: Path) -> bool:
     return True
 
 
-def chunk(seeds: list[bytes], index: int, folder: Path) -> None:
+def chunk(mutation: Callable[[int], bytes], index: int, folder: Path) -> None:
     path = folder / "mutated.tflite"
     outcomes = []
     for number in range(index * CHUNK, (index + 1) * CHUNK):
-        path.write_bytes(mutate(seeds, number))
+        path.write_bytes(mutation(number))
         try:
             outcomes.append(compiles(path))
         except Exception as error:
@@ -113,13 +167,24 @@ def chunk(seeds: list[bytes], index: int, folder: Path) -> None:
 
 @pytest.mark.parametrize("index", range(QUICK_CHUNKS))
 def test_mutated_files_quick(seeds: list[bytes], index: int, tmp_path: Path) -> None:
-    chunk(seeds, index, tmp_path)
+    chunk(partial(mutate, seeds), index, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("index", range(QUICK_CHUNKS, ALL_CHUNKS))
 def test_mutated_files(seeds: list[bytes], index: int, tmp_path: Path) -> None:
-    chunk(seeds, index, tmp_path)
+    chunk(partial(mutate, seeds), index, tmp_path)
+
+
+@pytest.mark.parametrize("index", range(QUICK_CHUNKS))
+def test_wrong_fields(seeds: list[bytes], index: int, tmp_path: Path) -> None:
+    chunk(partial(mutate_fields, seeds[0]), index, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", range(QUICK_CHUNKS, 30))
+def test_many_wrong_fields(seeds: list[bytes], index: int, tmp_path: Path) -> None:
+    chunk(partial(mutate_fields, seeds[0]), index, tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"TFL3", b"\0" * 64, b"\xff" * 64, b"x" * 4096])
