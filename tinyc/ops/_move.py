@@ -149,7 +149,8 @@ def _bind_moves(node: Node) -> Binding:
                 *(f"{v.type.dtype.c} *{n}" for v, n in zip(node.outputs, out_names, strict=True)),
             ],
             "copies": copies,
-            "fill": fill,
+            # C has no literal for the least int64.
+            "fill": "INT64_MIN" if fill == -(1 << 63) else fill,
             "byte": out.dtype.size == 1,
             "real": out.dtype is DType.F32,
             "elements": out.elements,

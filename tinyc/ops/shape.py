@@ -1,0 +1,54 @@
+"""SHAPE: the shape of a tensor, which is static here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node, TensorType, Value
+from ..op import Binding, Kernel, Op, expect_arity, expect_dtype, expect_shape, register
+from ._move import caption, plain_type
+
+
+@register
+@dataclass(frozen=True)
+class Shape(Op):
+    """Input of any type; output [rank], int32 or int64. Constant folding removes it."""
+
+    tflite = ("SHAPE",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 1)
+        expect_dtype(node, node.output.type, (DType.I32, DType.I64), "output")
+        expect_shape(node, node.output.type, (len(node.inputs[0].type.shape),), "output")
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (np.array(inputs[0].shape, node.output.type.dtype.numpy),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for dtype, shape in ((DType.I8, (2, 3, 5)), (DType.F32, (1,))):
+            x = Value("x", plain_type(shape, dtype), "case")
+            out = TensorType((len(shape),), DType.I64 if dtype is DType.F32 else DType.I32)
+            yield Node(cls(), (x,), (Value("y", out, "case"),), "case")
+
+
+def _bind(node: Node) -> Binding:
+    return Binding(
+        params={
+            "caption": caption(node),
+            "in_type": node.inputs[0].type.dtype.c,
+            "out_type": node.output.type.dtype.c,
+            "shape": list(node.inputs[0].type.shape),
+        }
+    )
+
+
+Shape.kernels = (Kernel("shape", "shape.c.j2", frozenset(), lambda node: None, _bind),)

@@ -1,0 +1,53 @@
+"""TRANSPOSE: the axes in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import Node
+from ..op import expect_arity, expect_shape, fail, register
+from ._move import Move, Movement, case, every_dtype, move_kernel, same_kind, wrap_axis
+
+
+@register
+@dataclass(frozen=True)
+class Transpose(Movement):
+    """Input of any dtype and rank; axis i of the output is axis ``axes[i]`` of the input."""
+
+    axes: tuple[int, ...]
+
+    tflite = ("TRANSPOSE",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        x, operand = src.operands(2)
+        rank = len(x.type.shape)
+        axes = tuple(wrap_axis(src, a, rank) for a in src.constant_ints(operand))
+        return [src.node(cls(axes), [x])]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 1)
+        x = node.inputs[0].type
+        if sorted(self.axes) != list(range(len(x.shape))):
+            raise fail(node, f"{list(self.axes)} is no order of its axes", CONVERT_AGAIN, "E301")
+        same_kind(node, x, node.output.type)
+        expect_shape(node, node.output.type, tuple(x.shape[a] for a in self.axes), "output")
+
+    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+        yield Move(0, inputs[0].transpose(self.axes), 0, outputs[0])
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for dtype in every_dtype():
+            yield case(cls((1, 0)), dtype, [(3, 5)], (5, 3))
+            yield case(cls((0, 2, 3, 1)), dtype, [(1, 3, 2, 7)], (1, 2, 7, 3))
+            yield case(cls((2, 0, 1)), dtype, [(2, 3, 4)], (4, 2, 3))
+            yield case(cls((1, 0, 2)), dtype, [(2, 3, 4)], (3, 2, 4))
+            yield case(cls((0,)), dtype, [(4,)], (4,))
+
+
+Transpose.kernels = (move_kernel("transpose"),)
