@@ -1,7 +1,7 @@
 /* Fixed-point requantization, exact with TFLite's reference kernels (see tinyc/quant.py). */
 
 /* round(a * b / 2^31), halves away from zero. */
-static inline int32_t tinyc_high_mul(int32_t a, int32_t b)
+TINYC_INLINE int32_t tinyc_high_mul(int32_t a, int32_t b)
 {
     if (a == INT32_MIN && b == INT32_MIN) {
         return INT32_MAX;
@@ -12,7 +12,7 @@ static inline int32_t tinyc_high_mul(int32_t a, int32_t b)
 }
 
 /* round(x / 2^exponent), halves away from zero; 0 <= exponent <= 31. */
-static inline int32_t tinyc_round_shift(int32_t x, int32_t exponent)
+TINYC_INLINE int32_t tinyc_round_shift(int32_t x, int32_t exponent)
 {
     const int32_t mask = (int32_t)(((uint32_t)1 << exponent) - 1U);
     const int32_t threshold = (int32_t)((uint32_t)mask >> 1) + (x < 0 ? 1 : 0);
@@ -20,7 +20,7 @@ static inline int32_t tinyc_round_shift(int32_t x, int32_t exponent)
 }
 
 /* x * multiplier * 2^(shift - 31), the high product rounded, then the shift. */
-static inline int32_t tinyc_requant2(int32_t x, int32_t multiplier, int32_t shift)
+TINYC_INLINE int32_t tinyc_requant2(int32_t x, int32_t multiplier, int32_t shift)
 {
     const int32_t left = shift > 0 ? shift : 0;
     const int32_t right = shift > 0 ? 0 : -shift;
@@ -29,13 +29,13 @@ static inline int32_t tinyc_requant2(int32_t x, int32_t multiplier, int32_t shif
 }
 
 /* x * multiplier * 2^(shift - 31), rounded once. */
-static inline int32_t tinyc_requant1(int32_t x, int32_t multiplier, int32_t shift)
+TINYC_INLINE int32_t tinyc_requant1(int32_t x, int32_t multiplier, int32_t shift)
 {
     const int32_t total = 31 - shift;
     return (int32_t)(((int64_t)x * multiplier + ((int64_t)1 << (total - 1))) >> total);
 }
 
-static inline int32_t tinyc_clamp(int32_t x, int32_t low, int32_t high)
+TINYC_INLINE int32_t tinyc_clamp(int32_t x, int32_t low, int32_t high)
 {
     return x < low ? low : (x > high ? high : x);
 }

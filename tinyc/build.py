@@ -1,0 +1,233 @@
+"""Build: generated sources and a board -> a folder with a linked image."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .boards import Board, Memory
+from .emit.c import environment
+from .errors import CompileError
+from .paths import resource
+from .stack import stack_depth
+from .toolchain import Toolchain, find_toolchain
+
+_FLASH_TYPES = ("SHT_PROGBITS", "SHT_INIT_ARRAY", "SHT_ARM_EXIDX")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked image and its sizes in bytes, those of the ELF.
+
+    flash_bytes: everything allocated in flash, initial values of .data included; ram_bytes:
+    .data, .bss (the arena lies there) and the deepest stack; stack_bytes: worst case from
+    reset by call graph; symbols: name -> (address, size) of functions and objects.
+    """
+
+    elf: Path
+    name: str
+    board: Board
+    toolchain: str
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    symbols: Mapping[str, tuple[int, int]]
+    fits: bool = True
+
+
+def build(
+    sources: Mapping[str, str],
+    name: str,
+    board: Board,
+    toolchain: str | None,
+    out: Path,
+    main: str = "demo",
+    defines: Sequence[str] = (),
+) -> Image:
+    """Compile and link ``sources`` (of `tinyc.emit.c.emit`) with the firmware for ``board``.
+
+    main: ``demo`` or ``test``, of templates/port/. ``out`` is replaced whole at the end; an
+    interrupted build leaves what was there. Raises CompileError E401 (does not fit), E7xx (no
+    compiler), E8xx (the disk).
+    """
+    tools = find_toolchain(toolchain)
+    out = Path(os.path.abspath(out))
+    work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        work.mkdir(parents=True)
+        try:
+            image = _build(sources, name, board, tools, work, main, defines)
+            _replace(out, work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise CompileError(
+            "E801", str(out), f"cannot be written: {error.strerror}",
+            "free some space or choose another --output-dir",
+        ) from None  # fmt: skip
+    return Image(**{**vars(image), "elf": out / image.elf.name})
+
+
+def _replace(out: Path, work: Path) -> None:
+    """Put ``work`` in the place of ``out``."""
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    if out.exists():
+        out.rename(old)
+    work.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _build(
+    sources: Mapping[str, str],
+    name: str,
+    board: Board,
+    tools: Toolchain,
+    work: Path,
+    main: str,
+    defines: Sequence[str],
+) -> Image:
+    console = "semihosting" if main == "test" else board.console
+    firmware = resource("firmware")
+    files = dict(sources)
+    for part in ("startup.c", "memory.c", "tinyc_port.h", f"console_{console}.c"):
+        files[f"port/{part}"] = (firmware / part).read_text()
+    if console == "semihosting":
+        files["port/semihosting.h"] = (firmware / "semihosting.h").read_text()
+    env = environment()
+    files["port/main.c"] = env.get_template(f"port/main_{main}.c.j2").render(
+        prefix=name,
+        PREFIX=name.upper(),
+        inputs=_count(sources, name, "INPUT"),
+        outputs=_count(sources, name, "OUTPUT"),
+    )
+    files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
+        title=board.title, memory=board.memory, flash=board.flash, ram=board.ram
+    )
+    for path, text in files.items():
+        target = work / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    (work / "obj").mkdir()
+    more = [
+        "-Iinclude", "-Iport", *tools.includes(),
+        f"-DTINYC_CONSOLE_BASE=0x{board.console_base:08x}U", *(f"-D{d}" for d in defines),
+    ]  # fmt: skip
+    jobs = [
+        (Path(path), Path("obj") / f"{Path(path).stem}.o", more)
+        for path in files
+        if path.endswith(".c")
+    ]
+    tools.compile(board.core, jobs, work)
+    (work / "compile_commands.json").write_text(_compile_commands(tools, board, jobs))
+    elf = work / f"{name}.elf"
+    complaint = tools.link(
+        board.core, [str(o) for _, o, _ in jobs], "port/linker.ld", elf.name, work
+    )
+    if complaint:
+        _refuse_overflow(complaint, board, name)
+        raise RuntimeError(f"{name} does not link: {complaint[-2000:]}")
+    image = _measure(elf, name, board, tools)
+    shutil.rmtree(work / "obj")
+    return image
+
+
+def _count(sources: Mapping[str, str], name: str, role: str) -> int:
+    prefix = f"#define {name.upper()}_{role}S "
+    line = next(x for x in sources[f"include/{name}.h"].splitlines() if x.startswith(prefix))
+    return int(line.removeprefix(prefix).strip(" ()"))
+
+
+def _compile_commands(tools: Toolchain, board: Board, jobs: Sequence[tuple]) -> str:
+    entries = []
+    for source, target, more in jobs:
+        command = [*map(os.path.basename, tools.cc[:1]), *tools.cc[1:]]
+        arguments = [*command, *tools.flags(board.core), *more, "-c", str(source), "-o", str(target)]
+        entries.append({"directory": ".", "file": str(source), "arguments": arguments})
+    return json.dumps(entries, indent=2) + "\n"
+
+
+def _refuse_overflow(complaint: str, board: Board, name: str) -> None:
+    import re
+
+    found = {}
+    for region, amount in re.findall(
+        r"region [`']?(\w+)'?:? overflowed by (\d+) bytes", complaint
+    ):
+        found[region] = max(int(amount), found.get(region, 0))
+    for memory in board.memory:
+        if memory.name in found:
+            raise _too_large(board, name, memory, found[memory.name])
+
+
+def _too_large(board: Board, name: str, memory: Memory, over: int) -> CompileError:
+    remedy = "prune or shrink the weights" if memory.kind == "flash" else "shrink the activations"
+    return CompileError(
+        "E401", f"{name} on {board.name}",
+        f"does not fit: {memory.name} ({memory.size} bytes at 0x{memory.origin:08x}) is "
+        f"{over} bytes too small",
+        f"{remedy}, or choose a larger board (`tinyc boards`)",
+    )  # fmt: skip
+
+
+def _measure(elf: Path, name: str, board: Board, tools: Toolchain) -> Image:
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        parsed = ELFFile(file)
+        flash = ram = 0
+        segments: list[tuple[int, bytes]] = []
+        for section in parsed.iter_sections():
+            if not section["sh_flags"] & 2 or not section["sh_size"]:  # SHF_ALLOC
+                continue
+            loaded = section["sh_type"] != "SHT_NOBITS" and section.name != ".bss"
+            in_ram = any(
+                m.kind == "ram" and m.origin <= section["sh_addr"] < m.end for m in board.memory
+            )
+            flash += section["sh_size"] if loaded else 0
+            ram += section["sh_size"] if in_ram else 0
+        for segment in parsed.iter_segments():
+            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
+                segments.append((segment["p_paddr"], segment.data()))
+        symbols, functions = {}, {}
+        for symbol in parsed.get_section_by_name(".symtab").iter_symbols():
+            kind = symbol["st_info"]["type"]
+            if kind in ("STT_FUNC", "STT_OBJECT") and symbol.name:
+                symbols[symbol.name] = (symbol["st_value"], symbol["st_size"])
+                if kind == "STT_FUNC":
+                    functions[symbol.name] = symbols[symbol.name]
+        text = parsed.get_section_by_name(".text")
+        stack = stack_depth(functions, text.data(), text["sh_addr"], "Reset_Handler")
+    over = ram + stack - board.ram.size
+    if over > 0:
+        raise _too_large(board, name, board.ram, over)
+    _write_flat(elf, segments, board)
+    return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols)
+
+
+def _write_flat(elf: Path, segments: list[tuple[int, bytes]], board: Board) -> None:
+    """The BIN (from the flash's first byte) and the Intel HEX beside the ELF."""
+    base = min(address for address, _ in segments)
+    end = max(address + len(data) for address, data in segments)
+    flat = bytearray(b"\xff" * (end - base))
+    for address, data in segments:
+        flat[address - base : address - base + len(data)] = data
+    elf.with_suffix(".bin").write_bytes(flat)
+    lines = []
+
+    def record(address: int, kind: int, data: bytes) -> None:
+        body = bytes([len(data), address >> 8 & 0xFF, address & 0xFF, kind]) + data
+        lines.append(":" + (body + bytes([-sum(body) & 0xFF])).hex().upper())
+
+    upper = -1
+    for offset in range(0, len(flat), 16):
+        address = base + offset
+        if address >> 16 != upper:
+            upper = address >> 16
+            record(0, 4, upper.to_bytes(2, "big"))
+        record(address & 0xFFFF, 0, bytes(flat[offset : offset + 16]))
+    record(0, 1, b"")
+    elf.with_suffix(".hex").write_text("\n".join(lines) + "\n")

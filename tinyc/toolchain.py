@@ -1,0 +1,185 @@
+"""The compilers: arm-none-eabi-gcc where it is installed, else ziglang's Clang and LLD."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from .boards import Core
+from .errors import CompileError
+from .paths import resource
+
+TIMEOUT_S = 300
+
+CFLAGS = (
+    "-std=c99 -O2 -g -ffreestanding -fno-common -ffunction-sections -fdata-sections "
+    "-ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wundef -Wdouble-promotion -Werror"
+).split()
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """kind: ``gcc`` or ``clang``; title: name and version; cc, ld, objcopy: command prefixes."""
+
+    kind: str
+    title: str
+    cc: tuple[str, ...]
+
+    def flags(self, core: Core) -> list[str]:
+        """What selects the core and the language, for every C file."""
+        if self.kind == "gcc":
+            fpu = [f"-mfpu={core.fpu}"] if core.fpu else []
+            target = ["-mthumb", f"-mcpu={core.cpu}", *fpu, f"-mfloat-abi={core.float_abi}"]
+            # Own memcpy must not be compiled into a call of itself.
+            return [*target, *CFLAGS, "-fno-tree-loop-distribute-patterns", "-fno-builtin"]
+        abi = "eabihf" if core.float_abi == "hard" else "eabi"
+        target = ["-target", f"thumb-freestanding-{abi}", f"-mcpu={core.cpu.replace('-', '_')}"]
+        return [
+            *target, *CFLAGS, "-fno-builtin", "-fno-sanitize=all", "-fno-stack-protector",
+            "-fomit-frame-pointer",
+        ]  # fmt: skip
+
+    def compile(self, core: Core, jobs: Sequence[tuple[Path, Path, Sequence[str]]], cwd: Path) -> None:
+        """Compile (source, object, further flags), paths relative to ``cwd``. A message of the
+        compiler is a bug in tinyc's templates: raises RuntimeError with it."""
+
+        def one(job: tuple[Path, Path, Sequence[str]]) -> None:
+            source, target, more = job
+            command = [*self.cc, *self.flags(core), *more]
+            command += [f"-ffile-prefix-map={cwd}=.", "-c", str(source), "-o", str(target)]
+            done = _call(command, cwd)
+            if done.returncode:
+                raise RuntimeError(f"{source} does not compile: {done.stderr[-2000:]}")
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            list(pool.map(one, jobs))
+
+    def link(self, core: Core, objects: Sequence[str], script: str, elf: str, cwd: Path) -> str:
+        """Link; returns the linker's complaint, empty if there is none."""
+        common = ["--gc-sections", "-T", script, f"-Map={Path(elf).with_suffix('.map')}"]
+        if self.kind == "gcc":
+            wl = [f"-Wl,{a}" for a in common if a not in ("-T", script)]
+            command = [
+                *self.cc, *self.flags(core), "-nostartfiles", "-nostdlib", "-T", script, *wl,
+                "-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none",
+                *objects, *self._libm(), "-lgcc", "-o", elf,
+            ]  # fmt: skip
+        else:
+            runtime = _compiler_rt(self, core)
+            command = [
+                sys.executable, "-m", "ziglang", "ld.lld", *common,
+                *objects, str(runtime), "-o", elf,
+            ]  # fmt: skip
+        done = _call(command, cwd)
+        return done.stderr if done.returncode else ""
+
+    def _libm(self) -> list[str]:
+        return ["-lm", "-lc"] if _has_newlib(self.cc) else []
+
+    def includes(self) -> list[str]:
+        """A <string.h> and a <math.h> where the toolchain has none."""
+        if self.kind == "gcc" and _has_newlib(self.cc):
+            return []
+        return ["-isystem", str(resource("firmware") / "libc")]
+
+
+def _call(command: Sequence[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    env = dict(os.environ)
+    env.setdefault("ZIG_GLOBAL_CACHE_DIR", str(cache_folder() / "zig"))
+    env.setdefault("ZIG_LOCAL_CACHE_DIR", str(cache_folder() / "zig"))
+    try:
+        return subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, timeout=TIMEOUT_S,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise CompileError("E702", command[0], f"did not end within {TIMEOUT_S} s") from None
+
+
+def cache_folder() -> Path:
+    """Where compiled helpers are kept: ``$XDG_CACHE_HOME/tinyc`` or ``~/.cache/tinyc``, or a
+    folder of this user's under the temporary one where neither can be written."""
+    import tempfile
+
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinyc"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        if os.access(base, os.W_OK):
+            return base
+    except OSError:
+        pass
+    base = Path(tempfile.gettempdir()) / f"tinyc-{os.getuid()}"
+    base.mkdir(parents=True, exist_ok=True)
+    return base
+
+
+@cache
+def _has_newlib(cc: tuple[str, ...]) -> bool:
+    done = _call([*cc, "-print-file-name=libm.a"])
+    return done.returncode == 0 and os.path.isabs(done.stdout.strip())
+
+
+def _compiler_rt(toolchain: Toolchain, core: Core) -> Path:
+    """ziglang builds its runtime library for a core when it links for it; kept for later."""
+    flags = toolchain.flags(core)
+    version = hashlib.sha256(f"{toolchain.title} {flags}".encode()).hexdigest()[:12]
+    kept = cache_folder() / f"compiler_rt-{core.name}-{version}.a"
+    if kept.is_file():
+        return kept
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "empty.c").write_text("void _start(void) {}\n")
+        env_cache = folder / "cache"
+        done = subprocess.run(
+            [*toolchain.cc, *flags, "-Wno-missing-prototypes", "empty.c", "-o", "empty.elf"],
+            cwd=folder,
+            env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(env_cache),
+                 "ZIG_LOCAL_CACHE_DIR": str(env_cache)},
+            capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+        built = list(env_cache.glob("o/*/libcompiler_rt.a"))
+        if done.returncode or not built:
+            raise CompileError(
+                "E702", "ziglang", f"cannot build its runtime for {core.title}: {done.stderr[-300:]}"
+            )
+        temporary = kept.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(built[0], temporary)
+        temporary.replace(kept)
+    return kept
+
+
+@cache
+def find_toolchain(kind: str | None = None) -> Toolchain:
+    """The toolchain of that kind, or the first that is there. Raises CompileError E205 for an
+    unknown kind, E701 where it is missing."""
+    if kind not in (None, "gcc", "clang"):
+        raise CompileError("E205", f"toolchain {kind!r}", "is unknown", "use gcc or clang")
+    gcc = shutil.which("arm-none-eabi-gcc")
+    if kind != "clang" and gcc:
+        text = _call([gcc, "-dumpfullversion"]).stdout.strip()
+        return Toolchain("gcc", f"arm-none-eabi-gcc {text}", (gcc,))
+    if kind == "gcc":
+        raise CompileError(
+            "E701", "arm-none-eabi-gcc", "is not on PATH",
+            "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi, or --toolchain clang",
+        )  # fmt: skip
+    cc = (sys.executable, "-m", "ziglang", "cc")
+    done = _call([*cc, "--version"])
+    version = re.search(r"version (\S+)", done.stdout)
+    if done.returncode or version is None:
+        raise CompileError(
+            "E701", "ziglang", "no compiler is installed",
+            "pip install ziglang, or apt-get install gcc-arm-none-eabi",
+        )  # fmt: skip
+    return Toolchain("clang", f"clang {version.group(1)} (ziglang)", cc)
