@@ -154,3 +154,43 @@ def test_fully_connected(seed: int, dtype: str, rng: np.random.Generator, tmp_pa
     options = {"keepNumDims": keep, "fusedActivationFunction": int(rng.choice(ACTIVATIONS))}
     operands = [0, 1, 2] if seed % 5 else [0, 1, -1]
     compare(tmp_path / "m.tflite", rng, ("FULLY_CONNECTED", options), [x, *wb, y], operands, [0])
+
+
+@pytest.mark.parametrize("name", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(12))
+def test_pool(seed: int, dtype: str, name: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    n, h, w, c = (int(v) for v in rng.integers(1, 9, 4))
+    g = window(rng, (h, w), dilated=False)
+    x = spec(rng, "x", (n, h, w, c), dtype)
+    y = TensorSpec("y", (n, *g["out"], c), dtype, x.scale, x.zero_point)
+    options = conv_options(rng, g)
+    del options["dilationHFactor"], options["dilationWFactor"]
+    options |= {"filterHeight": g["kernel"][0], "filterWidth": g["kernel"][1]}
+    compare(tmp_path / "m.tflite", rng, (name, options), [x, y], [0], [0])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_transpose_conv(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    n, h, w, c = (int(v) for v in rng.integers(1, 6, 4))
+    channels, (kh, kw), (sh, sw) = (
+        int(rng.integers(1, 6)),
+        rng.integers(1, 6, 2),
+        rng.integers(1, 4, 2),
+    )
+    same = bool(rng.integers(2))
+    size = (h * sh, w * sw) if same else ((h - 1) * sh + kh, (w - 1) * sw + kw)
+    x = spec(rng, "x", (n, h, w, c), dtype)
+    wb = weights_and_bias(rng, (channels, kh, kw, c), channels, 0, dtype, x.scale)
+    y = spec(rng, "y", (n, *map(int, size), channels), dtype)
+    shape = TensorSpec("shape", (4,), "int32", data=y.shape)
+    options = {
+        "padding": 0 if same else 1,
+        "strideH": int(sh),
+        "strideW": int(sw),
+        "fusedActivationFunction": int(rng.choice(ACTIVATIONS)),
+    }
+    operands = [1, 2, 0, 3] if seed % 4 else [1, 2, 0]
+    tensors = [x, shape, *wb, y]
+    compare(tmp_path / "m.tflite", rng, ("TRANSPOSE_CONV", options), tensors, operands, [0])

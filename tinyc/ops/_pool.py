@@ -1,0 +1,105 @@
+"""What the two poolings share: their fields, import rule and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node, Value
+from ..op import Binding, Op, expect_arity, expect_dtype, expect_quant, expect_shape, fail
+from ._conv import (
+    NO_PADDING,
+    Padding,
+    Pair,
+    check_window,
+    clamp_params,
+    import_window,
+    out_sizes,
+    random_type,
+    window_params,
+)
+
+
+@dataclass(frozen=True)
+class Pool(Op):
+    """x [n, h, w, c] -> [n, oh, ow, c], int8 (the same quantization on both sides) or float32.
+
+    kernel, stride: (height, width); padding: ((top, bottom), (left, right)) in elements, which
+    no window takes into account.
+    """
+
+    kernel: Pair
+    stride: Pair
+    padding: Padding
+    activation: str
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        (x,) = src.operands(1)
+        kernel = (src.option("filter_h"), src.option("filter_w"))
+        if min(kernel) < 1:
+            raise src.fail(f"its filter is {list(kernel)}", CONVERT_AGAIN, "E301")
+        window = import_window(src, x, kernel, dilated=False)
+        return [src.node(cls(kernel, window["stride"], window["padding"], src.activation()))]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 1)
+        x, y = node.inputs[0].type, node.output.type
+        if len(x.shape) != 4:
+            raise fail(node, "its input is not of rank 4", CONVERT_AGAIN)
+        expect_dtype(node, x, (DType.I8, DType.F32), "input")
+        expect_dtype(node, y, (x.dtype,), "output")
+        if x.dtype is DType.I8:
+            expect_quant(node, x, "input")
+            expect_quant(node, y, "output")
+            if (x.scale, x.zero_point) != (y.scale, y.zero_point):
+                raise fail(
+                    node,
+                    "input and output are quantized differently",
+                    "quantize the model again",
+                    "E304",
+                )
+        height, width = check_window(node, self.kernel, self.stride, (1, 1), self.padding)
+        # A window must see a pixel; SAME padding always leaves one.
+        if any(max(pad) >= k for pad, k in zip(self.padding, self.kernel, strict=True)):
+            raise fail(node, "its padding is as large as its filter", CONVERT_AGAIN)
+        if self.kernel[0] * self.kernel[1] >= 1 << 23:
+            raise fail(node, "its filter has more than 2^23 taps", CONVERT_AGAIN)
+        expect_shape(node, y, (x.shape[0], height, width, x.shape[3]), "output")
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        # x, kernel, stride, padding, activation
+        shapes: list[tuple[Any, Pair, Pair, Padding, str]] = [
+            ((1, 1, 1, 1), (1, 1), (1, 1), NO_PADDING, "none"),
+            ((1, 5, 7, 3), (2, 2), (2, 2), NO_PADDING, "relu"),
+            ((1, 5, 6, 5), (3, 4), (2, 1), ((1, 1), (1, 2)), "relu6"),
+            ((1, 8, 8, 4), (8, 8), (8, 8), NO_PADDING, "none"),
+            ((2, 4, 3, 2), (2, 3), (3, 2), ((0, 1), (1, 1)), "relu_n1_to_1"),
+            ((1, 3, 2, 1), (5, 5), (1, 1), ((2, 2), (2, 2)), "none"),
+        ]
+        for x, kernel, stride, padding, activation in shapes:
+            op = cls(kernel, stride, padding, activation)
+            out = (x[0], *out_sizes(x[1:3], kernel, stride, (1, 1), padding), x[3])
+            for dtype in (DType.I8, DType.F32):
+                type_x = random_type(rng, dtype, x)
+                type_y = type(type_x)(out, dtype, type_x.quant)
+                yield Node(op, (Value("x", type_x, "case"),), (Value("y", type_y, "case"),), "case")
+
+
+def bind(node: Node) -> Binding:
+    """Parameters of both element types' templates."""
+    op: Any = node.op
+    return Binding(
+        params={
+            **window_params(node, op.kernel),
+            **clamp_params(node),
+            "clamped": op.activation != "none",
+            "taps": op.kernel[0] * op.kernel[1],
+        },
+        support=("tinyc_requant.h",) if node.output.type.dtype is DType.I8 else (),
+    )

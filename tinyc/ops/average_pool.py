@@ -1,0 +1,42 @@
+"""AVERAGE_POOL_2D: the mean of each window's pixels inside the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir import DType, Node
+from ..op import register
+from ._conv import clamp_output, portable, windows
+from ._pool import Pool, bind
+
+
+@register
+@dataclass(frozen=True)
+class AveragePool2d(Pool):
+    """See `Pool`. int8 means round halves away from zero (reference_integer_ops::AveragePool)."""
+
+    tflite = ("AVERAGE_POOL_2D",)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        wide = np.float32 if x.dtype == np.float32 else np.int32
+        patches = windows(x, node, self.kernel, 0)
+        total = np.zeros(node.output.type.shape, wide)
+        for ky in range(self.kernel[0]):  # in order, for the sake of float sums
+            for kx in range(self.kernel[1]):
+                total += patches[:, :, :, ky, kx]
+        count = windows(np.ones((1, *x.shape[1:3], 1), np.int32), node, self.kernel, 0)
+        count = count.sum((3, 4))
+        if wide is np.float32:
+            return (clamp_output(node, total / count.astype(np.float32)),)
+        # Division truncates in C; all sizes here are positive after abs().
+        mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
+        return (clamp_output(node, mean),)
+
+
+AveragePool2d.kernels = (
+    portable("average_pool_s8", DType.I8, bind),
+    portable("average_pool_f32", DType.F32, bind),
+)

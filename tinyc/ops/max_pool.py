@@ -1,0 +1,31 @@
+"""MAX_POOL_2D: the greatest of each window's pixels inside the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir import DType, Node
+from ..op import register
+from ._conv import clamp_output, portable, windows
+from ._pool import Pool, bind
+
+
+@register
+@dataclass(frozen=True)
+class MaxPool2d(Pool):
+    """See `Pool`."""
+
+    tflite = ("MAX_POOL_2D",)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        least = -np.inf if x.dtype == np.float32 else node.inputs[0].type.dtype.limits[0]
+        return (clamp_output(node, windows(x, node, self.kernel, least).max((3, 4))),)
+
+
+MaxPool2d.kernels = (
+    portable("max_pool_s8", DType.I8, bind),
+    portable("max_pool_f32", DType.F32, bind),
+)

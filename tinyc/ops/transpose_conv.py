@@ -1,0 +1,156 @@
+"""TRANSPOSE_CONV: y[n, iy*s + ky - pad, ...] += x[n, iy, ix, i] * w[o, ky, kx, i], then bias."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Constant, Op, expect_arity, fail, register
+from ._conv import (
+    LARGEST_INDEX,
+    Pair,
+    channel_table,
+    check_operands,
+    clamp_params,
+    finish,
+    import_stride,
+    portable,
+    same_padding,
+    weighted_case,
+    with_bias,
+)
+
+
+@register
+@dataclass(frozen=True)
+class TransposeConv(Op):
+    """Inputs: x [n, h, w, c], weights [o, kh, kw, c], bias [o]; output [n, oh, ow, o].
+
+    int8 (bias int32, weights per tensor or per channel along 0) or float32. stride: (height,
+    width); cut: (top, left) rows and columns of the full result that the output leaves out.
+    """
+
+    stride: Pair
+    cut: Pair
+    activation: str
+
+    tflite = ("TRANSPOSE_CONV",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        shape, weights, x, *rest = src.operands(3, 4)
+        out = src.outputs[0].type.shape
+        if src.constant_ints(shape) != out or len(out) != 4 or len(weights.type.shape) != 4:
+            raise src.fail("its output shape is not what it states", CONVERT_AGAIN, "E301")
+        stride, cut = import_stride(src), (0, 0)
+        channels, *kernel, _ = weights.type.shape
+        if src.padding() == "same":
+            # The padding of the convolution that this one is the gradient of.
+            top, left = (
+                same_padding(size, k, s, 1, -(-size // s))[0]
+                for size, k, s in zip(out[1:3], kernel, stride, strict=True)
+            )
+            cut = (top, left)
+        op = cls(stride, cut, src.activation())
+        return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 3)
+        x, weights, _ = (v.type for v in node.inputs)
+        out = node.output.type
+        if not len(x.shape) == len(weights.shape) == len(out.shape) == 4:
+            raise fail(node, "input, weights or output are not of rank 4", CONVERT_AGAIN)
+        channels, kh, kw, depth = weights.shape
+        if depth != x.shape[3] or out.shape[3] != channels or out.shape[0] != x.shape[0]:
+            raise fail(node, "input, weights and output do not fit", CONVERT_AGAIN)
+        check_operands(node, channels, 0, kh * kw * depth)
+        sizes = zip(x.shape[1:3], (kh, kw), self.stride, self.cut, strict=True)
+        if min(self.stride) < 1 or min(self.cut) < 0:
+            raise fail(node, "its stride or padding is out of range", CONVERT_AGAIN)
+        if any(size * s + k + cut >= LARGEST_INDEX for size, k, s, cut in sizes):
+            raise fail(node, "its window reaches beyond 2^30 pixels", CONVERT_AGAIN)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, weights, _ = inputs
+        _, kh, kw, depth = weights.shape
+        is_float = x.dtype == np.float32
+        x = x if is_float else x.astype(np.int64) - node.inputs[0].type.zero_point
+        acc = np.zeros(node.output.type.shape, x.dtype)
+        # From the last tap to the first, each sum meets its pixels in memory order.
+        for ky in reversed(range(kh)):
+            rows_in, rows_out = self._reach(node, 0, ky)
+            for kx in reversed(range(kw)):
+                columns_in, columns_out = self._reach(node, 1, kx)
+                source = x[:, rows_in, columns_in]
+                target = acc[:, rows_out, columns_out]
+                taps = weights[:, ky, kx].astype(x.dtype)
+                if is_float:
+                    for i in range(depth):
+                        target += source[..., i, None] * taps[:, i]
+                else:
+                    target += source @ taps.T
+        return (finish(node, acc),)
+
+    def _reach(self, node: Node, axis: int, tap: int) -> tuple[slice, slice]:
+        """The input positions along ``axis`` that ``tap`` carries into the output, and where."""
+        size, out = (v.type.shape[1 + axis] for v in (node.inputs[0], node.output))
+        stride, start = self.stride[axis], tap - self.cut[axis]
+        first = max(0, -(start // stride))
+        end = max(first, min(size, -(-(out - start) // stride)))
+        at = first * stride + start
+        return slice(first, end), slice(at, at + (end - first) * stride, stride)
+
+    def macs(self, node: Node) -> int:
+        channels, kh, kw, _ = node.inputs[1].type.shape
+        return node.inputs[0].type.elements * kh * kw * channels
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        # x, (out, kernel h, w), stride, cut, output (h, w), activation
+        shapes: list[tuple[Any, Any, Pair, Pair, Pair, str]] = [
+            ((1, 1, 1, 1), (1, 1, 1), (1, 1), (0, 0), (1, 1), "none"),
+            ((1, 3, 4, 4), (3, 3, 3), (2, 2), (0, 0), (7, 9), "relu"),
+            ((1, 3, 2, 5), (2, 2, 4), (2, 3), (0, 0), (6, 6), "relu6"),
+            ((1, 4, 5, 3), (4, 3, 3), (1, 1), (1, 1), (4, 5), "none"),
+            ((2, 2, 2, 2), (3, 1, 2), (3, 2), (0, 0), (6, 4), "none"),
+            ((1, 3, 3, 1), (2, 5, 4), (2, 2), (1, 1), (6, 6), "relu_n1_to_1"),
+        ]
+        for x, (channels, kh, kw), stride, cut, size, activation in shapes:
+            for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
+                triple = (x, (channels, kh, kw, x[3]), (x[0], *size, channels))
+                op = cls(stride, cut, activation)
+                yield weighted_case(op, rng, dtype, triple, 0, per_channel)
+
+
+def _bind(node: Node) -> Binding:
+    x, weights, bias = node.inputs
+    op: Any = node.op
+    batches, in_h, in_w, in_c = x.type.shape
+    _, out_h, out_w, out_c = node.output.type.shape
+    _, kh, kw, _ = weights.type.shape
+    assert weights.data is not None and bias.data is not None
+    params = {
+        "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c, "in_size": in_h * in_w * in_c,
+        "out_h": out_h, "out_w": out_w, "out_c": out_c, "kernel_h": kh, "kernel_w": kw,
+        "stride_h": op.stride[0], "stride_w": op.stride[1],
+        "cut_top": op.cut[0], "cut_left": op.cut[1],
+        "filter_size": kh * kw * in_c, "offset": -x.type.zero_point, **clamp_params(node),
+    }  # fmt: skip
+    packed = Constant("weights", weights.data, "weights, OHWI")
+    if x.type.dtype is DType.F32:
+        constants = (packed, Constant("bias", bias.data, "bias"))
+        return Binding(params, constants, support=("tinyc_dot_f32.h",))
+    return Binding(
+        params, (packed, channel_table(node)), support=("tinyc_requant.h", "tinyc_dot.h")
+    )
+
+
+TransposeConv.kernels = (
+    portable("transpose_conv_s8", DType.I8, _bind),
+    portable("transpose_conv_f32", DType.F32, _bind),
+)
