@@ -22,7 +22,7 @@ LAYERS = [
     ("boards", "frontends", "config"),
     ("passes", "plan"),
     ("emit",),
-    ("build",),
+    ("build", "toolchain", "stack"),
     ("run",),
     ("data", "report", "compile", "opstable", "doctor"),
     ("cli",),

@@ -32,7 +32,7 @@ def compile_model(model: Path, board: Board, strict: bool = False) -> Compiled:
     Raises CompileError(s) E2xx and E3xx.
     """
     graph = read(model)
-    planned = plan(optimize(graph), board.core.name, board.core.features)
+    planned = plan(optimize(graph), board.core.title, board.core.features)
     if strict:
         _refuse_fallbacks(planned)
     return Compiled(graph, planned, emit(planned))
