@@ -23,10 +23,8 @@ def stack_depth(
     md.skipdata = True
     names = {address & ~1: name for name, (address, _) in functions.items()}
     ranges = sorted((a & ~1, (a & ~1) + size) for a, size in functions.values() if size)
+    starts = {low for low, _ in ranges}
     frames: dict[int, tuple[int, set[int]]] = {}
-
-    def owner(address: int) -> int | None:
-        return next((low for low, high in ranges if low <= address < high), None)
 
     def frame(start: int, end: int) -> tuple[int, set[int]]:
         taken, calls = 0, set()
@@ -41,10 +39,10 @@ def stack_depth(
                     raise CompileError("E103", names.get(start, hex(start)), f"{name} {ops}")
                 taken += int(number.group(1), 0)
             elif name.startswith("ldr") and "[pc" in ops:
-                target = re.match(r"(\w+), \[pc, #(0x[0-9a-f]+|\d+)\]", ops)
-                if target:
-                    at = ((ins.address + 4) & ~3) + int(target.group(2), 0) - base
-                    literal[target.group(1)] = int.from_bytes(code[at : at + 4], "little", signed=True)
+                load = re.match(r"(\w+), \[pc, #(0x[0-9a-f]+|\d+)\]", ops)
+                if load:
+                    at = ((ins.address + 4) & ~3) + int(load.group(2), 0) - base
+                    literal[load.group(1)] = int.from_bytes(code[at : at + 4], "little", signed=True)
             elif name.startswith("add") and re.match(r"sp, (sp, )?r\d+$", ops):
                 value = literal.get(ops.split(", ")[-1])
                 if value is None:
@@ -53,9 +51,11 @@ def stack_depth(
             elif re.match(r"str\S* .*\[sp, #-(0x[0-9a-f]+|\d+)\]!", f"{name} {ops}"):
                 taken += int(re.search(r"#-(0x[0-9a-f]+|\d+)", ops).group(1), 0)
             if re.match(r"b(l|\.w|[a-z]{2}|[a-z]{2}\.w)?$", name) and ops.startswith("#"):
-                target_function = owner(int(ops[1:], 0))
-                if target_function is not None and (name == "bl" or target_function != start):
-                    calls.add(target_function)
+                # A call or a tail call enters a function at its start; Clang also jumps far
+                # within a function by BL on Armv6-M.
+                target = int(ops[1:], 0)
+                if target in starts and (name == "bl" or target != start):
+                    calls.add(target)
         return taken, calls
 
     for low, high in ranges:
