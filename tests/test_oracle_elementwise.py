@@ -1,0 +1,87 @@
+"""Softmax, activations, arithmetic and conversions against LiteRT's reference kernels."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tflite_writer import TensorSpec, run_litert, write_model
+
+from tinyc.frontends.tflite import read
+from tinyc.ir import interpret
+
+pytest.importorskip("ai_edge_litert")
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Seeded by the test's own name, its parameters included."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
+
+
+def random_data(rng: np.random.Generator, t: TensorSpec) -> np.ndarray:
+    if t.dtype == "float32":
+        return rng.normal(0, 3, t.shape).astype(np.float32)
+    if t.dtype == "bool_":
+        return rng.integers(0, 2, t.shape).astype(np.bool_)
+    info = np.iinfo(t.dtype)
+    data = rng.integers(info.min, info.max, t.shape, endpoint=True).astype(t.dtype)
+    edge = rng.choice(np.array([info.min, info.max], t.dtype), t.shape)
+    return np.where(rng.random(t.shape) < 0.1, edge, data)
+
+
+def spec(
+    rng: np.random.Generator, name: str, shape: Any, dtype: str, data: Any = None
+) -> TensorSpec:
+    """A tensor; a quantized one with a random scale and an often extreme zero point."""
+    if dtype not in ("int8", "uint8", "int16"):
+        return TensorSpec(name, shape, dtype, data=data)
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    zero = int(rng.choice([low, high, (low + high + 1) // 2, int(rng.integers(low, high))]))
+    zero = 0 if dtype == "int16" else zero
+    scale = float(np.exp(rng.uniform(np.log(0.003), np.log(0.3))))
+    return TensorSpec(name, shape, dtype, scale, zero, data=data)
+
+
+def compare(
+    path: Path,
+    rng: np.random.Generator,
+    operator: tuple[str, dict[str, Any] | None],
+    tensors: Sequence[TensorSpec],
+    operands: Sequence[int] | None = None,
+) -> None:
+    """One operator, whose output is the last tensor: reference against LiteRT, bit for bit."""
+    last = len(tensors) - 1
+    operands = range(last) if operands is None else operands
+    variables = [i for i in range(last) if tensors[i].data is None]
+    write_model(path, [(*operator, operands, [last])], tensors, variables, [last])
+    arrays = [random_data(rng, tensors[i]) for i in variables]
+    graph = read(path)
+    ours = interpret(graph, arrays)[graph.outputs[0]]
+    (theirs,) = run_litert(path, arrays)
+    where = f"{operator} {[(t.shape, t.scale, t.zero_point) for t in tensors]}"
+    if ours.dtype == np.float32:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6, err_msg=where)
+    else:
+        np.testing.assert_array_equal(ours, theirs, err_msg=where)
+
+
+def random_shape(rng: np.random.Generator, least: int = 1, most: int = 4) -> tuple[int, ...]:
+    return tuple(map(int, rng.integers(1, 8, rng.integers(least, most + 1))))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_softmax(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    shape = (
+        *random_shape(rng, 0, 3),
+        int(rng.choice([1, 2, 10, 37, 500])),
+    )  # LiteRT aborts on a sum of 512
+    x = spec(rng, "x", shape, dtype)
+    y = TensorSpec("y", shape, dtype, *((1 / 256, -128) if dtype == "int8" else ()))
+    beta = float(rng.choice([1.0, 0.3, 2.0]))
+    compare(tmp_path / "m.tflite", rng, ("SOFTMAX", {"beta": beta}), [x, y])
