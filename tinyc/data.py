@@ -65,7 +65,7 @@ def load_npz(path: Path, graph: Graph) -> Samples:
 
     Each x is [n, *shape], the batch dimension of 1 may be left out, in the input's dtype or
     float (then quantized as TFLite's QUANTIZE does, halves away from zero).
-    Raises CompileError E204 (no such file), E210 (not an npz), E211 (a key is missing),
+    Raises CompileError E202 (no such file), E210 (not an npz), E211 (a key is missing),
     E212 (shape), E213 (dtype), E214 (values).
     """
     arrays = _read(path)
@@ -94,10 +94,10 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError("it is a single .npy array")
             return {key: file[key] for key in file.files if key in ("x", "y") or key[:2] == "x_"}
     except FileNotFoundError:
-        raise CompileError("E204", str(path), "no such file") from None
-    except IsADirectoryError:
-        raise CompileError("E210", str(path), "is a folder, not an .npz file") from None
-    except (ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
+        raise CompileError("E202", str(path), "no such file") from None
+    except PermissionError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
             NotImplementedError, SyntaxError, TypeError) as error:  # fmt: skip
         raise CompileError(
             "E210", str(path), f"cannot be read as .npz: {error}", "save it with numpy.savez"
