@@ -496,7 +496,8 @@ def execute(args: Sequence[str]) -> int:
     except (CompileError, CompileErrors) as error:
         return _fail(str(error), error.exit_code)
     except typer.Exit as done:
-        return done.exit_code
+        # typer turns Ctrl-C inside a verb into this code, without a word.
+        return _fail(_INTERRUPTED, 130) if done.exit_code == 130 else done.exit_code
     except _UsageError as error:
         ctx = getattr(error, "ctx", None)
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -505,7 +506,7 @@ def execute(args: Sequence[str]) -> int:
         where = ctx.command_path if ctx else "tinyc"
         return _fail(f"E200 {where}: {error.format_message()} (see `{where} --help`)", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; nothing half-written is left", 130)
+        return _fail(_INTERRUPTED, 130)
     except BrokenPipeError:
         # Whoever read our output is gone; the interpreter must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -522,6 +523,9 @@ def execute(args: Sequence[str]) -> int:
             f"E100 internal error: {printable(what)}; report it with the model (-v shows where)",
             1,
         )
+
+
+_INTERRUPTED = "interrupted; nothing half-written is left"
 
 
 def _fail(text: str, code: int) -> int:

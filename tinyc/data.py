@@ -89,9 +89,10 @@ def load_npz(path: Path, graph: Graph) -> Samples:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single .npy array")
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            raise ValueError("it is a single .npy array")
+        with content as file:
             return {key: file[key] for key in file.files if key in ("x", "y") or key[:2] == "x_"}
     except FileNotFoundError:
         raise CompileError("E202", str(path), "no such file") from None
