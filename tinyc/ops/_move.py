@@ -97,13 +97,14 @@ def _loops(shape: Sequence[int], read: list[int], write: list[int]) -> list[tupl
     return loops
 
 
-def _address(base: str, start: int, strides: Iterable[int]) -> str:
-    text = f"{base} + {start}" if start else base
+def _index(start: int, strides: Iterable[int]) -> str:
+    """The C expression of an offset from i0, i1...; empty if it is always 0."""
+    text = str(start) if start else ""
     for i, stride in enumerate(strides):
-        if stride == 1:
-            text += f" + i{i}"
-        elif stride:
-            text += f" {'-' if stride < 0 else '+'} i{i} * {abs(stride)}"
+        if stride:
+            sign = "- " if stride < 0 else "+ " if text else ""
+            factor = f" * {abs(stride)}" if abs(stride) != 1 else ""
+            text += f"{' ' if text else ''}{sign}i{i}{factor}"
     return text
 
 
@@ -131,10 +132,11 @@ def _bind_moves(node: Node) -> Binding:
         copies.append(
             {
                 "counts": [n for n, _, _ in loops],
-                "write": _address(out_names[move.target], write_at, [w for _, _, w in loops]),
+                "to": out_names[move.target],
+                "write": _index(write_at, [w for _, _, w in loops]),
                 "from": name,
                 "constant": constant,
-                "read": _address("", read_at, [r for _, r, _ in loops]),
+                "read": _index(read_at, [r for _, r, _ in loops]),
                 "block": block,
                 "bytes": block * value.type.dtype.size,
             }

@@ -1,1 +1,30 @@
+"""Passes: small functions Graph -> Graph, in one order, the graph verified after each.
 
+Every pass is exact: it changes no bit of any output.
+"""
+
+from __future__ import annotations
+
+from ..ir import Graph, verify
+from .drop_dead_channels import drop_dead_channels
+from .fold_constants import fold_constants
+from .fuse_activation import fuse_activation
+from .fuse_pad import fuse_pad
+from .remove_dead import remove_dead
+from .remove_identities import remove_identities
+
+PIPELINE = (
+    fold_constants,
+    remove_identities,
+    remove_dead,
+    fuse_pad,
+    fuse_activation,
+    drop_dead_channels,
+)
+
+
+def optimize(graph: Graph) -> Graph:
+    """``graph`` rewritten by every pass in turn."""
+    for rewrite in PIPELINE:
+        graph = verify(rewrite(graph))
+    return graph

@@ -1,0 +1,193 @@
+"""Every pass leaves every bit of the outputs as it was, and does what it is for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
+from tinyc.ops.concat import Concat
+from tinyc.ops.conv2d import Conv2d
+from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
+from tinyc.ops.pad import Pad
+from tinyc.ops.reshape import Reshape
+from tinyc.ops.shape import Shape
+from tinyc.ops.transpose import Transpose
+from tinyc.passes import PIPELINE, optimize
+from tinyc.passes.drop_dead_channels import drop_dead_channels
+from tinyc.passes.fold_constants import fold_constants
+from tinyc.passes.fuse_pad import fuse_pad
+from tinyc.passes.remove_dead import remove_dead
+from tinyc.passes.remove_identities import remove_identities
+
+QUANT = Quant((0.05,), (-11,))
+NO_PADDING = ((0, 0), (0, 0))
+
+
+def value(name: str, *shape: int, quant: Quant | None = QUANT, dtype: DType = DType.I8) -> Value:
+    return Value(name, TensorType(shape, dtype, quant), "test")
+
+
+def constant(name: str, data: np.ndarray, quant: Quant | None = None) -> Value:
+    dtype = next(d for d in DType if d.numpy == data.dtype)
+    return Value(name, TensorType(data.shape, dtype, quant), "test", data)
+
+
+def convolution(
+    x: Value, weights: np.ndarray, bias: np.ndarray, name: str, padding=NO_PADDING
+) -> Node:
+    """An int8 convolution, or a depthwise one if the weights' first axis is 1 and x has more
+    channels than one."""
+    depthwise = weights.shape[0] == 1 and weights.shape[3] == x.type.shape[3] > 1
+    shape = x.type.shape
+    channels = weights.shape[3] if depthwise else weights.shape[0]
+    height = shape[1] + sum(padding[0]) - weights.shape[1] + 1
+    width = shape[2] + sum(padding[1]) - weights.shape[2] + 1
+    extra = {"multiplier": 1} if depthwise else {}
+    op = (DepthwiseConv2d if depthwise else Conv2d)((1, 1), (1, 1), padding, "relu", **extra)
+    inputs = (
+        x,
+        constant(f"{name}/w", weights.astype(np.int8), Quant((0.01,), (0,))),
+        constant(f"{name}/b", bias.astype(np.int32)),
+    )
+    return Node(op, inputs, (value(name, shape[0], height, width, channels),), name)
+
+
+def graph(inputs: list[Value], nodes: list[Node], outputs: list[Value]) -> Graph:
+    return verify(Graph("test", tuple(inputs), tuple(outputs), tuple(nodes)))
+
+
+def assert_exact(before: Graph, after: Graph) -> None:
+    """The same outputs of random inputs, bit for bit."""
+    verify(after)
+    rng = np.random.default_rng(3)
+    assert after.inputs == before.inputs
+    for _ in range(3):
+        arrays = [
+            rng.integers(-128, 128, v.type.shape).astype(v.type.dtype.numpy) for v in before.inputs
+        ]
+        envs = interpret(before, arrays), interpret(after, arrays)
+        for a, b in zip(before.outputs, after.outputs, strict=True):
+            expected = envs[0][a] if a.data is None else a.data
+            np.testing.assert_array_equal(expected, envs[1][b] if b.data is None else b.data)
+
+
+def kinds(g: Graph) -> list[str]:
+    return [type(n.op).__name__ for n in g.nodes]
+
+
+def test_fold_constants() -> None:
+    rng = np.random.default_rng(0)
+    x = value("x", 2, 3)
+    a = constant("a", rng.integers(-128, 128, (3, 2)).astype(np.int8), QUANT)
+    t, y = value("t", 2, 3), value("y", 2, 6)
+    shape = value("shape", 2, quant=None, dtype=DType.I32)
+    nodes = [
+        Node(Transpose((1, 0)), (a,), (t,), "t"),
+        Node(Concat(1), (x, t), (y,), "y"),
+        Node(Shape(), (y,), (shape,), "shape"),
+    ]
+    before = graph([x], nodes, [y, shape])
+    after = fold_constants(before)
+    assert kinds(after) == ["Concat"]
+    assert_exact(before, after)
+
+
+def test_remove_identities() -> None:
+    x, a, b, c, d, y = (value(n, 1, 4, 3, 1) for n in "xabcdy")
+    nodes = [
+        Node(Reshape(), (x,), (a,), "a"),
+        Node(Transpose((3, 1, 2, 0)), (a,), (b,), "b"),
+        Node(Pad(((0, 0),) * 4, 5), (b,), (c,), "c"),
+        Node(Concat(2), (c,), (d,), "d"),
+        Node(Pad(((0, 0), (0, 0), (1, 0), (0, 0)), 5), (d,), (value("e", 1, 4, 4, 1),), "e"),
+    ]
+    before = graph([x], nodes, [nodes[-1].output])
+    after = remove_identities(before)
+    assert kinds(after) == ["Pad"]
+    assert_exact(before, after)
+    # An output that is an input keeps its copy.
+    straight = graph([x], [Node(Concat(0), (x,), (y,), "y")], [y])
+    assert kinds(remove_identities(straight)) == ["Concat"]
+
+
+def test_transpose_that_moves_is_kept() -> None:
+    x, y = value("x", 3, 3), value("y", 3, 3)
+    before = graph([x], [Node(Transpose((1, 0)), (x,), (y,), "y")], [y])
+    assert kinds(remove_identities(before)) == ["Transpose"]
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize(("pad_value", "fused"), [(-11, True), (0, False)])
+def test_fuse_pad(depthwise: bool, pad_value: int, fused: bool) -> None:
+    rng = np.random.default_rng(1)
+    x, p = value("x", 1, 5, 4, 3), value("p", 1, 8, 7, 3)
+    pad = Node(Pad(((0, 0), (2, 1), (0, 3), (0, 0)), pad_value), (x,), (p,), "p")
+    weights = rng.integers(-127, 128, (1, 3, 3, 3) if depthwise else (5, 3, 3, 3))
+    bias = rng.integers(-500, 500, 3 if depthwise else 5)
+    conv = convolution(p, weights, bias, "y", ((1, 0), (0, 1)))
+    before = graph([x], [pad, conv], [conv.output])
+    after = fuse_pad(before)
+    assert len(after.nodes) == (1 if fused else 2)
+    if fused:
+        assert after.nodes[0].op.padding == ((3, 1), (0, 4))
+    assert_exact(before, after)
+    shared = graph([x], [pad, conv], [conv.output, p])
+    assert len(fuse_pad(shared).nodes) == 2
+
+
+def test_remove_dead() -> None:
+    x, a, y = value("x", 2, 3), value("a", 3, 2), value("y", 2, 3)
+    nodes = [Node(Transpose((1, 0)), (x,), (a,), "a"), Node(Concat(0), (x,), (y,), "y")]
+    before = graph([x], nodes, [y])
+    after = remove_dead(before)
+    assert kinds(after) == ["Concat"]
+    assert_exact(before, after)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_drop_dead_channels(padded: bool) -> None:
+    rng = np.random.default_rng(2)
+    x = value("x", 1, 6, 6, 3)
+    padding = ((1, 1), (1, 1)) if padded else NO_PADDING
+    head_weights = rng.integers(-127, 128, (12, 3, 3, 3))
+    head_bias = rng.integers(-900, 900, 12)
+    dead = [1, 4, 5, 6, 10]
+    head_weights[dead] = 0
+    head_bias[dead] = [-5000, -400, -1, -70000, 900]  # after relu: zero points, and one that is not
+    head = convolution(x, head_weights, head_bias, "head")
+    middle = convolution(
+        head.output, rng.integers(-127, 128, (1, 3, 3, 12)), np.zeros(12), "middle", padding
+    )
+    tail = convolution(
+        middle.output, rng.integers(-127, 128, (5, 1, 1, 12)), rng.integers(-99, 99, 5), "tail"
+    )
+    before = graph([x], [head, middle, tail], [tail.output])
+    after = drop_dead_channels(before)
+    assert after.nodes[0].inputs[1].type.shape[0] == 8
+    assert after.nodes[1].inputs[1].type.shape[3] == 8
+    assert after.nodes[2].inputs[1].type.shape[3] == 8
+    assert_exact(before, after)
+    # Channels that leave the network stay.
+    kept = replace(before, outputs=(tail.output, middle.output))
+    assert drop_dead_channels(kept).nodes == kept.nodes
+
+
+def test_pipeline_ends_with_dead_channels_and_verifies() -> None:
+    assert PIPELINE[-1] is drop_dead_channels
+    x, a, p = value("x", 1, 4, 4, 2), value("a", 1, 4, 4, 2), value("p", 1, 6, 6, 2)
+    rng = np.random.default_rng(4)
+    weights = rng.integers(-127, 128, (3, 3, 3, 2))
+    conv = convolution(p, weights, rng.integers(-99, 99, 3), "y")
+    nodes = [
+        Node(Reshape(), (x,), (a,), "a"),
+        Node(Pad(((0, 0), (1, 1), (1, 1), (0, 0)), -11), (a,), (p,), "p"),
+        conv,
+        Node(Concat(0), (p,), (value("unused", 1, 6, 6, 2),), "unused"),
+    ]
+    before = graph([x], nodes, [conv.output])
+    after = optimize(before)
+    assert kinds(after) == ["Conv2d"]
+    assert_exact(before, after)

@@ -1,0 +1,150 @@
+"""Drop channels that carry a constant: pruned networks and ReLU leave many of them.
+
+A convolution's output channel whose weights are all zero is the same number at every pixel.
+Followed through depthwise convolutions into the next convolution or fully connected layer, it
+is a constant that belongs into that layer's bias; the channel and its weights then go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..ir import DType, Graph, Node, Quant, TensorType, Value
+from ..ops._conv import real_multipliers
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d
+from ..quant import activation_range, multiply_double_rounding, quantize_multipliers
+
+GROUP = 4
+"""Kernels of the DSP cores take channels by four: some dead ones stay to keep the multiple."""
+
+
+@dataclass
+class _Chain:
+    """A convolution, depthwise convolutions that alone read it in turn, the convolution that
+    alone reads the last of them."""
+
+    head: Node
+    middle: list[Node]
+    tail: Node
+
+
+def drop_dead_channels(graph: Graph) -> Graph:
+    """Exact: every tensor that remains keeps its values, every output all of them."""
+    for head in [n for n in graph.nodes if _is_conv(n)]:
+        if head not in graph.nodes:  # a rewrite before this one has replaced it
+            head = next(n for n in graph.nodes if n.output.name == head.output.name)
+        chain = _follow(graph, head)
+        if chain is None:
+            continue
+        constants = _constants(chain)
+        alive = [c for c, value in enumerate(constants) if value is None]
+        dead = [c for c, value in enumerate(constants) if value is not None]
+        while dead and (len(alive) % GROUP or not alive):
+            alive.append(dead.pop(0))
+        if dead:
+            graph = _remove(graph, chain, sorted(alive), dead, constants)
+    return graph
+
+
+def _is_conv(node: Node) -> bool:
+    x = node.inputs[0].type
+    return (
+        isinstance(node.op, Conv2d)
+        and x.dtype is DType.I8
+        and node.output.type.dtype is DType.I8
+        and all(v.constant for v in node.inputs[1:])
+        and node.inputs[1].type.shape[3] == x.shape[3]
+    )
+
+
+def _follow(graph: Graph, head: Node) -> _Chain | None:
+    uses = graph.uses()
+    middle: list[Node] = []
+    value = head.output
+    while value not in graph.outputs and len(uses.get(value, [])) == 1:
+        (node,) = uses[value]
+        if node.inputs[0] is not value or not all(v.constant for v in node.inputs[1:]):
+            return None
+        if _is_conv(node):
+            return _Chain(head, middle, node)
+        same = node.inputs[1].type.shape[-1:] == value.type.shape[-1:] if node.inputs[1:] else False
+        if not isinstance(node.op, DepthwiseConv2d) or not same:
+            return None
+        if node.output.type.dtype is not DType.I8:
+            return None
+        middle.append(node)
+        value = node.output
+    return None
+
+
+def _constants(chain: _Chain) -> list[int | None]:
+    """What each channel is at the end of the chain, None where it depends on the input."""
+    values: list[int | None] = [None] * chain.head.output.type.shape[3]
+    for node in [chain.head, *chain.middle]:
+        x, weights, bias = node.inputs
+        assert weights.data is not None and bias.data is not None
+        depthwise = node is not chain.head
+        axes = (0, 1, 2) if depthwise else (1, 2, 3)
+        data = weights.data.astype(np.int64)
+        empty = ~np.any(data, axis=axes)
+        sums = data.sum(axes)
+        multipliers, shifts = quantize_multipliers(real_multipliers(node))
+        low, high = activation_range(node.op.activation, node.output.type)
+        for c, before in enumerate(values):
+            accumulator = int(bias.data[c])
+            if not empty[c]:
+                if before is None or _blurs(node, before):
+                    values[c] = None
+                    continue
+                accumulator += int(sums[c]) * (before - x.type.zero_point)
+            y = int(multiply_double_rounding(accumulator, multipliers[c], shifts[c]))
+            values[c] = max(low, min(high, y + node.output.type.zero_point))
+    return [None if v is None or _blurs(chain.tail, v) else v for v in values]
+
+
+def _blurs(node: Node, value: int) -> bool:
+    """Whether padding, which reads as the zero point, shows beside the constant ``value``."""
+    padded = any(map(any, node.op.padding))
+    return padded and value != node.inputs[0].type.zero_point
+
+
+def _remove(
+    graph: Graph, chain: _Chain, alive: list[int], dead: list[int], constants: list[int | None]
+) -> Graph:
+    replaced: dict[Node, Node] = {}
+    value = chain.head.inputs[0]
+    for node in [chain.head, *chain.middle]:
+        axis = 0 if node is chain.head else 3
+        weights = _take(node.inputs[1], axis, alive)
+        bias = _take(node.inputs[2], 0, alive)
+        t = node.output.type
+        output = replace(node.output, type=replace(t, shape=(*t.shape[:3], len(alive))))
+        replaced[node] = replace(node, inputs=(value, weights, bias), outputs=(output,))
+        value = output
+    tail = chain.tail
+    x, weights, bias = tail.inputs
+    assert weights.data is not None and bias.data is not None
+    fold = sum(
+        weights.data[..., c].astype(np.int64).sum((1, 2)) * (constants[c] - x.type.zero_point)
+        for c in dead
+    )
+    folded = replace(bias, data=(bias.data + fold).astype(np.int32))
+    replaced[tail] = replace(tail, inputs=(value, _take(weights, 3, alive), folded))
+    return replace(graph, nodes=tuple(replaced.get(n, n) for n in graph.nodes))
+
+
+def _take(value: Value, axis: int, indices: list[int]) -> Value:
+    """The constant with only ``indices`` of ``axis``, its per-channel scales likewise."""
+    assert value.data is not None
+    data = np.ascontiguousarray(np.take(value.data, indices, axis))
+    quant = value.type.quant
+    if quant is not None and quant.per_channel and quant.axis == axis:
+        quant = Quant(
+            tuple(quant.scale[i] for i in indices),
+            tuple(quant.zero_point[i] for i in indices),
+            axis,
+        )
+    return replace(value, type=TensorType(data.shape, value.type.dtype, quant), data=data)
