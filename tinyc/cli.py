@@ -492,12 +492,14 @@ def execute(args: Sequence[str]) -> int:
     try:
         result = typer.main.get_command(app)(list(args), prog_name="tinyc", standalone_mode=False)
         sys.stdout.flush()
+        # typer turns Ctrl-C inside a verb into this code, without a word.
+        if result == 130:
+            return _fail(_INTERRUPTED, 130)
         return result if isinstance(result, int) else 0
     except (CompileError, CompileErrors) as error:
         return _fail(str(error), error.exit_code)
     except typer.Exit as done:
-        # typer turns Ctrl-C inside a verb into this code, without a word.
-        return _fail(_INTERRUPTED, 130) if done.exit_code == 130 else done.exit_code
+        return done.exit_code
     except _UsageError as error:
         ctx = getattr(error, "ctx", None)
         if type(error).__name__ == "NoArgsIsHelpError":
