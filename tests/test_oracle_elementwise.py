@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,43 @@ def test_softmax(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path
     y = TensorSpec("y", shape, dtype, *((1 / 256, -128) if dtype == "int8" else ()))
     beta = float(rng.choice([1.0, 0.3, 2.0]))
     compare(tmp_path / "m.tflite", rng, ("SOFTMAX", {"beta": beta}), [x, y])
+
+
+def broadcast_shapes(rng: np.random.Generator) -> tuple[list[int], list[int], list[int]]:
+    """Two shapes of up to four axes, often equal, and their common shape."""
+    out = list(map(int, rng.integers(1, 6, rng.integers(1, 5))))
+    if rng.random() < 0.4:
+        return out, out, out
+    pick = rng.integers(0, 3, len(out))
+    a = [1 if p == 1 else d for p, d in zip(pick, out, strict=True)]
+    b = [1 if p == 2 else d for p, d in zip(pick, out, strict=True)]
+    return a, b[int(rng.integers(0, len(b))) :] if rng.random() < 0.3 else b, out
+
+
+def compare_binary(
+    path: Path,
+    rng: np.random.Generator,
+    operator: tuple[str, dict[str, Any] | None],
+    dtype: str,
+    one_quant: bool = False,
+) -> None:
+    """A binary operator on two variables, or on one and a constant on either side."""
+    a, b, _ = broadcast_shapes(rng)
+    shapes = (a, b, np.broadcast_shapes(tuple(a), tuple(b)))
+    tensors = [spec(rng, n, s, dtype) for n, s in zip("xyz", shapes, strict=True)]
+    if one_quant:
+        tensors = [
+            replace(t, scale=tensors[0].scale, zero_point=tensors[0].zero_point) for t in tensors
+        ]
+    constant = int(rng.integers(0, 4))
+    if constant < 2:
+        tensors[constant] = replace(tensors[constant], data=random_data(rng, tensors[constant]))
+    compare(path, rng, operator, tensors)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("name", ["ADD", "SUB"])
+@pytest.mark.parametrize("seed", range(15))
+def test_add(seed: int, name: str, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    options = {"fusedActivationFunction": int(rng.integers(0, 4))}
+    compare_binary(tmp_path / "m.tflite", rng, (name, options), dtype)

@@ -1,0 +1,107 @@
+"""ADD and SUB: x + y and x - y of broadcast operands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Op, fail, register
+from ..quant import multiply_double_rounding, quantize_multiplier
+from ._binary import binary_cases, binary_kernel, bind_binary, check_binary
+from ._conv import clamp_output, clamp_params
+
+LEFT_SHIFT = 20
+"""Bits by which int8 operands are shifted up, so that rescaling them loses nothing."""
+
+
+@register
+@dataclass(frozen=True)
+class Add(Op):
+    """Inputs: x, y, which broadcast; output of their common shape; all int8 or all float32."""
+
+    activation: str
+
+    tflite = ("ADD",)
+    sign: ClassVar[str] = "+"
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(src.activation()), src.operands(2))]
+
+    def check(self, node: Node) -> None:
+        check_binary(node)
+        if node.output.type.dtype is DType.I8 and not _reals(node)[2] < 1:
+            raise fail(
+                node, "its operands' scales are over 2^19 times its output's",
+                "quantize the model again", "E304",
+            )  # fmt: skip
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        combine = np.add if self.sign == "+" else np.subtract
+        if inputs[0].dtype == np.float32:
+            return (clamp_output(node, combine(*inputs)),)
+        reals = _reals(node)
+        # AddElementwise of reference_integer_ops/add.h
+        x, y = (
+            multiply_double_rounding(
+                (array.astype(np.int64) - value.type.zero_point) << LEFT_SHIFT,
+                *quantize_multiplier(real),
+            )
+            for array, value, real in zip(inputs, node.inputs, reals[:2], strict=True)
+        )
+        z = multiply_double_rounding(combine(x, y), *quantize_multiplier(reals[2]))
+        return (clamp_output(node, z + node.output.type.zero_point),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from binary_cases(rng, cls("none"))
+        yield from binary_cases(rng, cls("relu6"))
+
+
+@register
+@dataclass(frozen=True)
+class Sub(Add):
+    """x - y; otherwise as `Add`."""
+
+    tflite = ("SUB",)
+    sign = "-"
+
+
+def _reals(node: Node) -> tuple[float, float, float]:
+    """Real multipliers of x, of y, and of their sum, at which the larger scale counts 1/2."""
+    x, y, out = (v.type.scale for v in (*node.inputs, node.output))
+    twice = 2 * max(x, y)
+    return x / twice, y / twice, twice / ((1 << LEFT_SHIFT) * out)
+
+
+def _caption(node: Node) -> str:
+    assert isinstance(node.op, Add)
+    shapes = ["x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs]
+    return f"{shapes[0]} {node.op.sign} {shapes[1]}"
+
+
+def _bind_s8(node: Node) -> Binding:
+    assert isinstance(node.op, Add)
+    params: dict[str, Any] = {"caption": _caption(node), "sign": node.op.sign}
+    for prefix, real in zip(("x_", "y_", ""), _reals(node), strict=True):
+        params[f"{prefix}multiplier"], params[f"{prefix}shift"] = quantize_multiplier(real)
+    for name, value in zip("xy", node.inputs, strict=True):
+        params[f"{name}_offset"] = -value.type.zero_point
+    return bind_binary(node, {**params, **clamp_params(node)})
+
+
+def _bind_f32(node: Node) -> Binding:
+    assert isinstance(node.op, Add)
+    params = {"caption": _caption(node), "sign": node.op.sign, **clamp_params(node)}
+    return bind_binary(node, params, support=())
+
+
+Add.kernels = (
+    binary_kernel("add_s8", DType.I8, _bind_s8),
+    binary_kernel("add_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
+)
