@@ -1,0 +1,62 @@
+"""MIRROR_PAD: the border mirrored outwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import Node
+from ..op import expect_arity, fail, register
+from ._move import Lookup, case, every_dtype, lookup_kernel
+from .pad import check_paddings, import_paddings
+
+
+@register
+@dataclass(frozen=True)
+class MirrorPad(Lookup):
+    """Input of any dtype; output larger by ``paddings``, (before, after) of each axis.
+
+    symmetric: the border itself is repeated (SYMMETRIC), else it is the mirror (REFLECT).
+    """
+
+    paddings: tuple[tuple[int, int], ...]
+    symmetric: bool
+
+    tflite = ("MIRROR_PAD",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        x, operand = src.operands(2)
+        mode = src.option("mode")
+        if mode not in (0, 1):
+            raise src.fail(f"its mode {mode} is unknown", CONVERT_AGAIN, "E301")
+        return [src.node(cls(import_paddings(src, x, operand), mode == 1), [x])]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 1)
+        check_paddings(node, self.paddings)
+        for pair, size in zip(self.paddings, node.inputs[0].type.shape, strict=True):
+            if max(pair) > size - (not self.symmetric):
+                raise fail(node, f"pads {size} elements by {max(pair)}", "pad by less", "E301")
+
+    def tables(self, node: Node) -> list[np.ndarray]:
+        mode = "symmetric" if self.symmetric else "reflect"
+        return [
+            np.pad(np.arange(size), pair, mode=mode)
+            for size, pair in zip(node.inputs[0].type.shape, self.paddings, strict=True)
+        ]
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for dtype in every_dtype():
+            for symmetric in (False, True):
+                yield case(cls(((2, 1),), symmetric), dtype, [(3,)], (6,))
+                op = cls(((0, 0), (1, 2), (0, 1), (0, 0)), symmetric)
+                yield case(op, dtype, [(1, 4, 3, 2)], (1, 7, 4, 2))
+            yield case(cls(((0, 0), (0, 0)), True), dtype, [(2, 3)], (2, 3))
+
+
+MirrorPad.kernels = (lookup_kernel("mirror_pad"),)

@@ -1,0 +1,93 @@
+"""PACK, UNPACK: tensors stacked along a new axis, and the reverse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import Node, Value
+from ..op import expect_shape, fail, register
+from ._move import Move, Movement, case, every_dtype, expect_axis, move_kernel, same_kind, wrap_axis
+
+
+def _check(node: Node, whole: Value, parts: tuple[Value, ...], axis: int) -> None:
+    """``whole`` is ``parts`` stacked along ``axis``."""
+    shape = whole.type.shape
+    expect_axis(node, axis, len(shape))
+    if shape[axis] != len(parts):
+        raise fail(node, f"{len(parts)} tensors do not make {shape[axis]}", CONVERT_AGAIN, "E301")
+    for part in parts:
+        expect_shape(node, part.type, (*shape[:axis], *shape[axis + 1 :]), "a part")
+        same_kind(node, part.type, whole.type)
+
+
+@register
+@dataclass(frozen=True)
+class Pack(Movement):
+    """Inputs: equal shapes of any one dtype; output with the new axis ``axis``."""
+
+    axis: int
+
+    tflite = ("PACK",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        inputs = src.operands(1, 1 << 16)
+        return [src.node(cls(wrap_axis(src, src.option("axis"), len(inputs[0].type.shape) + 1)))]
+
+    def check(self, node: Node) -> None:
+        if len(node.outputs) != 1:
+            raise fail(node, "has not one output", CONVERT_AGAIN, "E301")
+        _check(node, node.output, node.inputs, self.axis)
+
+    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+        along = np.moveaxis(outputs[0], self.axis, 0)
+        for i, array in enumerate(inputs):
+            # Not along[i]: the view of a scalar must stay a view.
+            yield Move(i, array, 0, along[i, ...])
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for dtype in every_dtype():
+            yield case(cls(0), dtype, [(3,), (3,)], (2, 3))
+            yield case(cls(2), dtype, [(2, 3), (2, 3), (2, 3)], (2, 3, 3))
+            yield case(cls(0), dtype, [(), ()], (2,))
+
+
+@register
+@dataclass(frozen=True)
+class Unpack(Movement):
+    """Input of any dtype; output i is its index i along ``axis``, which goes."""
+
+    axis: int
+
+    tflite = ("UNPACK",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        (x,) = src.operands(1, outputs=None)
+        return [src.node(cls(wrap_axis(src, src.option("axis"), len(x.type.shape))))]
+
+    def check(self, node: Node) -> None:
+        if len(node.inputs) != 1 or not node.outputs:
+            raise fail(node, "has not one input, or no output", CONVERT_AGAIN, "E301")
+        _check(node, node.inputs[0], node.outputs, self.axis)
+
+    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+        along = np.moveaxis(inputs[0], self.axis, 0)
+        for i, array in enumerate(outputs):
+            yield Move(0, along[i, ...], i, array)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for dtype in every_dtype():
+            yield case(cls(0), dtype, [(2, 3)], (3,), (3,))
+            yield case(cls(2), dtype, [(2, 3, 2)], (2, 3), (2, 3))
+            yield case(cls(0), dtype, [(2,)], (), ())
+
+
+Pack.kernels = (move_kernel("pack"),)
+Unpack.kernels = (move_kernel("unpack"),)
