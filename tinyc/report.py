@@ -85,8 +85,8 @@ def test_report(
     """The object of ``tinyc test --json``.
 
     reference: for each output of the graph an array [n, *shape]; a mismatch is a sample of
-    which any output differs in any bit. Instructions and cycles are of one inference, the
-    mean over the samples rounded; stack_bytes is the greatest depth seen.
+    which any output differs in any bit. Instructions and cycles are of the first sample's
+    inference, stack_bytes is the greatest depth seen.
     """
     outputs = split_outputs(plan.graph, trace.outputs)
     differs = np.zeros(len(samples), bool)
