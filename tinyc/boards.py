@@ -20,14 +20,16 @@ class _Strict(BaseModel):
 class Core(_Strict):
     """A Cortex-M core.
 
-    features: what kernels may require; cpu, fpu, float_abi: the compilers' names;
-    unicorn: its model there; timing: see `tinyc.run.cycles`.
+    features: what kernels may require; cpu, fpu, float_abi: GCC's names; clang: Clang's, with
+    the optional features that its bare name leaves out; unicorn: its model there; timing: see
+    `tinyc.run.cycles`.
     """
 
     name: str
     title: str
     features: frozenset[str]
     cpu: str
+    clang: str
     fpu: str | None = None
     float_abi: Literal["soft", "hard"]
     unicorn: str

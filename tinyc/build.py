@@ -145,7 +145,15 @@ def _compile_commands(tools: Toolchain, board: Board, jobs: Sequence[tuple]) -> 
     entries = []
     for source, target, more in jobs:
         command = [*map(os.path.basename, tools.cc[:1]), *tools.cc[1:]]
-        arguments = [*command, *tools.flags(board.core), *more, "-c", str(source), "-o", str(target)]
+        arguments = [
+            *command,
+            *tools.flags(board.core),
+            *more,
+            "-c",
+            str(source),
+            "-o",
+            str(target),
+        ]
         entries.append({"directory": ".", "file": str(source), "arguments": arguments})
     return json.dumps(entries, indent=2) + "\n"
 
@@ -154,9 +162,7 @@ def _refuse_overflow(complaint: str, board: Board, name: str) -> None:
     import re
 
     found = {}
-    for region, amount in re.findall(
-        r"region [`']?(\w+)'?:? overflowed by (\d+) bytes", complaint
-    ):
+    for region, amount in re.findall(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes", complaint):
         found[region] = max(int(amount), found.get(region, 0))
     for memory in board.memory:
         if memory.name in found:

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from .errors import CompileError
 
 
-def stack_depth(
-    functions: Mapping[str, tuple[int, int]], code: bytes, base: int, root: str
-) -> int:
+def stack_depth(functions: Mapping[str, tuple[int, int]], code: bytes, base: int, root: str) -> int:
     """Bytes of stack that ``root`` and everything it calls can use, interrupts left out.
 
     functions: name -> (address, size); code: the bytes from address ``base`` on. A function's
@@ -42,7 +40,9 @@ def stack_depth(
                 load = re.match(r"(\w+), \[pc, #(0x[0-9a-f]+|\d+)\]", ops)
                 if load:
                     at = ((ins.address + 4) & ~3) + int(load.group(2), 0) - base
-                    literal[load.group(1)] = int.from_bytes(code[at : at + 4], "little", signed=True)
+                    literal[load.group(1)] = int.from_bytes(
+                        code[at : at + 4], "little", signed=True
+                    )
             elif name.startswith("add") and re.match(r"sp, (sp, )?r\d+$", ops):
                 value = literal.get(ops.split(", ")[-1])
                 if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -16,19 +17,27 @@ from pathlib import Path
 
 from .boards import Core
 from .errors import CompileError
-from .paths import resource
 
 TIMEOUT_S = 300
 
 CFLAGS = (
-    "-std=c99 -O2 -g -ffreestanding -fno-common -ffunction-sections -fdata-sections "
-    "-ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wundef -Wdouble-promotion -Werror"
+    "-std=c99 -O2 -g -pipe -fno-common -ffunction-sections -fdata-sections "
+    "-ffp-contract=off -fno-math-errno "
+    "-Wall -Wextra -Wconversion -Wshadow -Wundef -Wdouble-promotion -Werror"
 ).split()
+
+# For start-up and the C library's stand-ins only: a memcpy must not become a call of itself.
+# In generated code the compiler is to know memcpy: four bytes of it are one load.
+FREESTANDING = ("-ffreestanding", "-fno-builtin")
+
+
+# ziglang spells an FPU as a feature of the CPU.
+_CLANG_FPU = {"fpv4-sp-d16": "+vfp4d16sp", "fpv5-sp-d16": "+fp_armv8d16sp"}
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """kind: ``gcc`` or ``clang``; title: name and version; cc, ld, objcopy: command prefixes."""
+    """kind: ``gcc`` or ``clang``; title: name and version; cc: the compiler's command."""
 
     kind: str
     title: str
@@ -39,16 +48,21 @@ class Toolchain:
         if self.kind == "gcc":
             fpu = [f"-mfpu={core.fpu}"] if core.fpu else []
             target = ["-mthumb", f"-mcpu={core.cpu}", *fpu, f"-mfloat-abi={core.float_abi}"]
-            # Own memcpy must not be compiled into a call of itself.
-            return [*target, *CFLAGS, "-fno-tree-loop-distribute-patterns", "-fno-builtin"]
+            return [*target, *CFLAGS]
         abi = "eabihf" if core.float_abi == "hard" else "eabi"
-        target = ["-target", f"thumb-freestanding-{abi}", f"-mcpu={core.cpu.replace('-', '_')}"]
         return [
-            *target, *CFLAGS, "-fno-builtin", "-fno-sanitize=all", "-fno-stack-protector",
-            "-fomit-frame-pointer",
+            "-target", f"thumb-freestanding-{abi}", f"-mcpu={core.clang}", *CFLAGS,
+            "-fno-sanitize=all", "-fno-stack-protector", "-fomit-frame-pointer",
         ]  # fmt: skip
 
-    def compile(self, core: Core, jobs: Sequence[tuple[Path, Path, Sequence[str]]], cwd: Path) -> None:
+    def freestanding(self) -> tuple[str, ...]:
+        """Further flags of the firmware's own files."""
+        loops = ("-fno-tree-loop-distribute-patterns",) if self.kind == "gcc" else ()
+        return (*FREESTANDING, *loops)
+
+    def compile(
+        self, core: Core, jobs: Sequence[tuple[Path, Path, Sequence[str]]], cwd: Path
+    ) -> None:
         """Compile (source, object, further flags), paths relative to ``cwd``. A message of the
         compiler is a bug in tinyc's templates: raises RuntimeError with it."""
 
@@ -58,6 +72,7 @@ class Toolchain:
             command += [f"-ffile-prefix-map={cwd}=.", "-c", str(source), "-o", str(target)]
             done = _call(command, cwd)
             if done.returncode:
+                _raise_if_disk_full(done.stderr)
                 raise RuntimeError(f"{source} does not compile: {done.stderr[-2000:]}")
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -71,7 +86,7 @@ class Toolchain:
             command = [
                 *self.cc, *self.flags(core), "-nostartfiles", "-nostdlib", "-T", script, *wl,
                 "-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none",
-                *objects, *self._libm(), "-lgcc", "-o", elf,
+                *objects, *(["-lm", "-lc"] if self.has_libc else []), "-lgcc", "-o", elf,
             ]  # fmt: skip
         else:
             runtime = _compiler_rt(self, core)
@@ -80,16 +95,20 @@ class Toolchain:
                 *objects, str(runtime), "-o", elf,
             ]  # fmt: skip
         done = _call(command, cwd)
-        return done.stderr if done.returncode else ""
+        if not done.returncode:
+            return ""
+        _raise_if_disk_full(done.stderr)
+        return done.stderr
 
-    def _libm(self) -> list[str]:
-        return ["-lm", "-lc"] if _has_newlib(self.cc) else []
+    @property
+    def has_libc(self) -> bool:
+        """Whether it brings <string.h>, <math.h> and libm: GCC where newlib is installed."""
+        return self.kind == "gcc" and _has_newlib(self.cc)
 
-    def includes(self) -> list[str]:
-        """A <string.h> and a <math.h> where the toolchain has none."""
-        if self.kind == "gcc" and _has_newlib(self.cc):
-            return []
-        return ["-isystem", str(resource("firmware") / "libc")]
+
+def _raise_if_disk_full(complaint: str) -> None:
+    if os.strerror(errno.ENOSPC) in complaint:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _call(command: Sequence[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -142,7 +161,7 @@ def _compiler_rt(toolchain: Toolchain, core: Core) -> Path:
         (folder / "empty.c").write_text("void _start(void) {}\n")
         env_cache = folder / "cache"
         done = subprocess.run(
-            [*toolchain.cc, *flags, "-Wno-missing-prototypes", "empty.c", "-o", "empty.elf"],
+            [*toolchain.cc, *flags, "empty.c", "-o", "empty.elf"],
             cwd=folder,
             env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(env_cache),
                  "ZIG_LOCAL_CACHE_DIR": str(env_cache)},
@@ -151,7 +170,9 @@ def _compiler_rt(toolchain: Toolchain, core: Core) -> Path:
         built = list(env_cache.glob("o/*/libcompiler_rt.a"))
         if done.returncode or not built:
             raise CompileError(
-                "E702", "ziglang", f"cannot build its runtime for {core.title}: {done.stderr[-300:]}"
+                "E702",
+                "ziglang",
+                f"cannot build its runtime for {core.title}: {done.stderr[-300:]}",
             )
         temporary = kept.with_suffix(f".{os.getpid()}")
         shutil.copyfile(built[0], temporary)

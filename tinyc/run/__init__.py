@@ -1,1 +1,101 @@
+"""Run images: `Image` and inputs -> `Trace`, by Unicorn, QEMU or on the host."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import CompileError
+
+if TYPE_CHECKING:
+    from ..build import Image
+
+EMULATORS = ("unicorn", "qemu", "host")
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """One layer of one inference, the support functions that it calls included."""
+
+    symbol: str
+    instructions: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a run gave.
+
+    outputs: uint8 [n, bytes of all outputs]; console: what the firmware printed;
+    instructions, cycles: of the first sample's inference (None where the emulator does not
+    count), cycles_source says where they come from; stack_bytes: painted high-water mark;
+    layers: symbol -> count, filled by the profile of a run.
+    """
+
+    emulator: str
+    outputs: np.ndarray
+    console: str
+    instructions: int | None
+    cycles: int | None
+    cycles_source: str
+    stack_bytes: int | None
+    layers: Mapping[str, LayerCount] = field(default_factory=dict)
+
+
+def run(
+    image: Image,
+    inputs: np.ndarray,
+    emulator: str = "unicorn",
+    profile: bool = False,
+    layers: Sequence[str] = (),
+) -> Trace:
+    """Feed each row of ``inputs`` (uint8 [n, bytes of all inputs]) to a test image.
+
+    profile: count layer by layer (Unicorn); ``layers``: their C symbols. Raises CompileError
+    E206 (unknown emulator), E7xx (missing), E8xx (the firmware faulted or hung).
+    """
+    if emulator == "unicorn":
+        from . import unicorn
+
+        return unicorn.run(image, inputs, layers)
+    if profile:
+        raise CompileError(
+            "E206", f"emulator {emulator!r}", "does not count by layer", "--emulator unicorn"
+        )
+    if emulator == "qemu":
+        from . import qemu
+
+        return qemu.run(image, inputs)
+    if emulator == "host":
+        from . import host
+
+        return host.run(image, inputs)
+    raise CompileError(
+        "E206", f"emulator {emulator!r}", "is unknown", f"use one of {', '.join(EMULATORS)}"
+    )
+
+
+def console_number(console: str, label: str) -> int | None:
+    """The number of a line ``label: number`` of the harness."""
+    for line in console.splitlines():
+        key, _, value = line.partition(": ")
+        if key == label and value.strip().isdigit():
+            return int(value)
+    return None
+
+
+def collect(console: str, raw: bytes, samples: int, origin: str) -> tuple[np.ndarray, int | None]:
+    """(outputs [n, bytes], stack) of a finished harness. Raises E802 unless it ran every
+    sample."""
+    done = console_number(console, "samples")
+    if done != samples or len(raw) % max(samples, 1):
+        what = console.strip().splitlines()
+        raise CompileError(
+            "E802", origin,
+            f"the firmware ran {done or 0} of {samples} samples: {what[-1] if what else 'no word'}",
+        )  # fmt: skip
+    outputs = np.frombuffer(raw, np.uint8).reshape(samples, -1)
+    return outputs, console_number(console, "stack")
