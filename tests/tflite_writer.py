@@ -114,23 +114,27 @@ def write_model(
     return path
 
 
-def litert(path: Path):
-    """An allocated LiteRT interpreter of the reference kernels, that keeps every tensor."""
+def litert(path: Path, optimized: bool = False):
+    """An allocated LiteRT interpreter of the reference kernels, which keeps every tensor, or of
+    the ``optimized`` ones, which does not."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(
         model_path=str(path),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=plain if optimized else OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=not optimized,
         num_threads=1,
     )
     interpreter.allocate_tensors()
     return interpreter
 
 
-def run_litert(path: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The outputs of LiteRT's reference kernels."""
-    interpreter = litert(path)
+def run_litert(
+    path: Path, inputs: Sequence[np.ndarray], optimized: bool = False
+) -> list[np.ndarray]:
+    """The outputs of LiteRT's kernels (see `litert`)."""
+    interpreter = litert(path, optimized)
     for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
         interpreter.set_tensor(detail["index"], array)
     interpreter.invoke()

@@ -1,0 +1,174 @@
+"""BATCH_MATMUL: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j], batches broadcast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node, TensorType, Value
+from ..op import (
+    Binding,
+    Constant,
+    Op,
+    expect_arity,
+    expect_dtype,
+    expect_quant,
+    expect_shape,
+    fail,
+    register,
+)
+from ..quant import multiply_double_rounding, quantize_multiplier
+from ._conv import exact_matmul, portable, random_type
+
+
+@register
+@dataclass(frozen=True)
+class BatchMatMul(Op):
+    """Inputs a [..., i, k] and b [..., k, j] of rank 2 to 5, int8 or float32, whose leading axes
+    broadcast; output [..., i, j]. adj_x: a is stored [..., k, i]; adj_y: b as [..., j, k]."""
+
+    adj_x: bool
+    adj_y: bool
+
+    tflite = ("BATCH_MATMUL",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        a, b = src.operands(2)
+        return [src.node(cls(bool(src.option("adj_x")), bool(src.option("adj_y"))), [a, b])]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 2)
+        a, b = (v.type for v in node.inputs)
+        if not (2 <= len(a.shape) <= 5 and 2 <= len(b.shape) <= 5):
+            raise fail(node, "its operands are not of rank 2 to 5", CONVERT_AGAIN)
+        expect_dtype(node, a, (DType.I8, DType.F32), "first operand")
+        expect_dtype(node, b, (a.dtype,), "second operand")
+        expect_dtype(node, node.output.type, (a.dtype,), "output")
+        rows, depth, columns = self.sizes(node)
+        if depth != b.shape[-1 if self.adj_y else -2]:
+            raise fail(node, f"{a} and {b} cannot be multiplied", CONVERT_AGAIN)
+        try:
+            lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            raise fail(node, f"batches of {a} and {b} do not fit", CONVERT_AGAIN) from None
+        expect_shape(node, node.output.type, (*lead, rows, columns), "output")
+        if a.dtype is DType.I8:
+            for t, name in (
+                (a, "first operand"),
+                (b, "second operand"),
+                (node.output.type, "output"),
+            ):
+                expect_quant(node, t, name)
+            if depth * 255 * 255 >= 1 << 31:
+                raise fail(node, f"sums {depth} products, more than 32 bits hold", "split it")
+
+    def sizes(self, node: Node) -> tuple[int, int, int]:
+        """(i, k, j)."""
+        a, b = (v.type.shape for v in node.inputs)
+        rows, depth = a[-2:][::-1] if self.adj_x else a[-2:]
+        return rows, depth, b[-2 if self.adj_y else -1]
+
+    def multiplier(self, node: Node) -> tuple[int, int]:
+        """(multiplier, shift) to the output's scale. The product of the operands' scales is
+        rounded to float32 first (GetQuantizedConvolutionMultipler without a bias)."""
+        a, b = (np.float32(v.type.scale) for v in node.inputs)
+        return quantize_multiplier(float(a * b) / node.output.type.scale)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        a, b = inputs
+        a = a.swapaxes(-1, -2) if self.adj_x else a
+        b = b.swapaxes(-1, -2) if self.adj_y else b
+        if a.dtype == np.float32:
+            y = np.zeros(node.output.type.shape, np.float32)
+            for k in range(a.shape[-1]):
+                y += a[..., :, k, None] * b[..., None, k, :]
+            return (y,)
+        zero_a, zero_b = (v.type.zero_point for v in node.inputs)
+        acc = exact_matmul(a.astype(np.int32) - zero_a, b.astype(np.int32) - zero_b)
+        y = multiply_double_rounding(acc, *self.multiplier(node)) + node.output.type.zero_point
+        return (np.clip(y, -128, 127).astype(np.int8),)
+
+    def macs(self, node: Node) -> int:
+        return node.output.type.elements * self.sizes(node)[1]
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        shapes = [
+            ((1, 1), (1, 1), False, False, "both"),
+            ((3, 5), (5, 2), False, False, "both"),
+            ((2, 5, 3), (2, 5, 4), True, False, "first"),
+            ((2, 1, 3, 4), (3, 5, 4), False, True, "both"),
+            ((4, 2, 3), (3, 6), False, False, "second"),
+            ((3, 3), (3, 3), True, False, "same"),
+        ]
+        for a, b, adj_x, adj_y, variable in shapes:
+            for dtype in (DType.I8, DType.F32):
+                op = cls(adj_x, adj_y)
+                types = [random_type(rng, dtype, a), random_type(rng, dtype, b)]
+                data = [_data(rng, t) for t in types]
+                left = Value("a", types[0], "case", data[0] if variable == "second" else None)
+                right = Value("b", types[1], "case", data[1] if variable == "first" else None)
+                inputs = (left, left) if variable == "same" else (left, right)
+                lead = np.broadcast_shapes(a[:-2], b[:-2])
+                shape = (*lead, a[-1 if adj_x else -2], b[-2 if adj_y else -1])
+                y = random_type(rng, dtype, shape, rng.choice([0.01, 0.5]))
+                yield Node(op, inputs, (Value("y", y, "case"),), "case")
+
+
+def _data(rng: np.random.Generator, t: TensorType) -> np.ndarray:
+    if t.dtype is DType.F32:
+        return rng.normal(0, 1, t.shape).astype(np.float32)
+    return rng.integers(-128, 127, t.shape, endpoint=True).astype(np.int8)
+
+
+def _bind(node: Node) -> Binding:
+    op: Any = node.op
+    rows, depth, columns = op.sizes(node)
+    lead = node.output.type.shape[:-2]
+    batches = math.prod(lead)
+    constants, names = [], []
+    for value, name in zip(node.inputs, ("a", "b"), strict=True):
+        if value.data is not None:
+            constants.append(Constant(name, value.data, f"operand {name}"))
+            names.append("")
+        else:
+            names.append("a" if value is node.inputs[0] else "b")
+    # Where each batch of the output finds its operands, in elements.
+    starts = []
+    for value in node.inputs:
+        shape = value.type.shape[:-2]
+        index = np.arange(math.prod(shape), dtype=np.int32).reshape(shape)
+        starts.append(np.broadcast_to(index, lead).ravel() * math.prod(value.type.shape[-2:]))
+    if batches > 1:
+        note = "first element of a and of b in each batch"
+        constants.append(Constant("starts", np.stack(starts, 1).astype(np.int32), note))
+    params = {
+        "arguments": list(dict.fromkeys(n for n in names if n)),
+        "a": names[0], "b": names[1],
+        "batches": batches, "rows": rows, "depth": depth, "columns": columns,
+        "a_row": 1 if op.adj_x else depth, "a_step": rows if op.adj_x else 1,
+        "b_column": depth if op.adj_y else 1, "b_step": 1 if op.adj_y else columns,
+    }  # fmt: skip
+    if node.output.type.dtype is DType.F32:
+        return Binding(params, tuple(constants))
+    multiplier, shift = op.multiplier(node)
+    params |= {
+        "a_zero": node.inputs[0].type.zero_point,
+        "b_zero": node.inputs[1].type.zero_point,
+        "zero_point": node.output.type.zero_point,
+        "multiplier": multiplier,
+        "shift": shift,
+    }
+    return Binding(params, tuple(constants), support=("tinyc_requant.h",))
+
+
+BatchMatMul.kernels = (
+    portable("batch_matmul_s8", DType.I8, _bind),
+    portable("batch_matmul_f32", DType.F32, _bind),
+)

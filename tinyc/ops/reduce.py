@@ -1,0 +1,224 @@
+"""MEAN, SUM and REDUCE_MAX over any axes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node, TensorType, Value
+from ..op import (
+    Binding,
+    Op,
+    expect_arity,
+    expect_dtype,
+    expect_quant,
+    expect_shape,
+    fail,
+    register,
+)
+from ..quant import multiply_double_rounding, multiply_single_rounding, quantize_multiplier
+from ._conv import portable, random_type
+
+
+@dataclass(frozen=True)
+class Reduce(Op):
+    """x of any shape -> y without ``axes``, or with extent 1 there if ``keep_dims``; int8 or
+    float32. axes: rising, not negative, each once."""
+
+    axes: tuple[int, ...]
+    keep_dims: bool
+
+    rescales: ClassVar[bool] = True
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        x, axes = src.operands(2)
+        rank = len(x.type.shape)
+        given = src.constant_ints(axes)
+        if any(not -rank <= a < rank for a in given):
+            raise src.fail(f"axes {list(given)} are not those of {x.type}", CONVERT_AGAIN, "E301")
+        chosen = tuple(sorted({a % rank for a in given})) if rank else ()
+        return [src.node(cls(chosen, bool(src.option("keep_dims"))), [x])]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 1)
+        x, y = node.inputs[0].type, node.output.type
+        rank = len(x.shape)
+        if list(self.axes) != sorted({a for a in self.axes if 0 <= a < rank}):
+            raise fail(node, f"axes {list(self.axes)} are not those of {x}", CONVERT_AGAIN)
+        expect_dtype(node, x, (DType.I8, DType.F32), "input")
+        expect_dtype(node, y, (x.dtype,), "output")
+        kept = [(a not in self.axes, d) for a, d in enumerate(x.shape)]
+        if self.keep_dims:
+            shape = tuple(d if keep else 1 for keep, d in kept)
+        else:
+            shape = tuple(d for keep, d in kept if keep)
+        expect_shape(node, y, shape, "output")
+        if x.dtype is DType.F32:
+            return
+        expect_quant(node, x, "input")
+        expect_quant(node, y, "output")
+        if not self.rescales and (x.scale, x.zero_point) != (y.scale, y.zero_point):
+            raise fail(node, "input and output are quantized differently", "quantize again", "E304")
+        if max(1.0, x.scale / y.scale) * self.count(node) * 255 >= 1 << 30:
+            raise fail(
+                node,
+                f"its sums of {self.count(node)} elements do not fit 32 bits",
+                "reduce in several steps",
+            )
+
+    def count(self, node: Node) -> int:
+        """How many elements go into each output."""
+        return math.prod(node.inputs[0].type.shape[a] for a in self.axes)
+
+    def rows(self, node: Node, x: np.ndarray) -> np.ndarray:
+        """[outputs, count]: what goes into each output, in memory order."""
+        rest = [a for a in range(x.ndim) if a not in self.axes]
+        return x.transpose(*rest, *self.axes).reshape(-1, self.count(node))
+
+    def centred_sums(self, node: Node, x: np.ndarray) -> np.ndarray:
+        """Sums of x minus its zero point, int64."""
+        return (self.rows(node, x).astype(np.int64) - node.inputs[0].type.zero_point).sum(1)
+
+    def multiplier(self, node: Node) -> tuple[int, int]:
+        """(multiplier, shift) from an int8 sum to the output's scale."""
+        return quantize_multiplier(node.inputs[0].type.scale / node.output.type.scale)
+
+    def finish(self, node: Node, y: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Add the zero point to rescaled int8 sums, saturate, shape."""
+        y = np.clip(y + node.output.type.zero_point, -128, 127).astype(np.int8)
+        return (y.reshape(node.output.type.shape),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        shapes = [
+            ((1,), (0,), False),
+            ((5,), (0,), True),
+            ((1, 4, 5, 3), (1, 2), True),
+            ((2, 3, 2, 5), (1, 2), False),
+            ((3, 7), (1,), False),
+            ((2, 3, 4, 2, 3), (0, 2, 4), True),
+            ((2, 3), (0, 1), False),
+            ((2, 3), (), False),
+        ]
+        for (shape, axes, keep), dtype in itertools.product(shapes, (DType.I8, DType.F32)):
+            op = cls(axes, keep)
+            out = [1 if a in axes else d for a, d in enumerate(shape) if keep or a not in axes]
+            x = random_type(rng, dtype, shape, 0.05)
+            y = random_type(rng, dtype, tuple(out), rng.choice([0.01, 0.07, 0.5]))
+            if not cls.rescales:
+                y = TensorType(y.shape, dtype, x.quant)
+            yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
+
+
+def _float_sums(op: Reduce, node: Node, x: np.ndarray) -> np.ndarray:
+    """float32 sums added one after another, as the kernel does."""
+    return np.cumsum(op.rows(node, x), axis=1, dtype=np.float32)[:, -1]
+
+
+@register
+@dataclass(frozen=True)
+class Mean(Reduce):
+    """See `Reduce`. int8: the count is divided into the multiplier, at the cost of some of its
+    bits where it is large, then one double-rounding product (LiteRT's reference MEAN)."""
+
+    tflite = ("MEAN",)
+
+    def multiplier(self, node: Node) -> tuple[int, int]:
+        multiplier, shift = super().multiplier(node)
+        count = self.count(node)
+        extra = min(count.bit_length() - 1, 32, 31 + shift)
+        return (multiplier << extra) // count, shift - extra
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        if x.dtype == np.float32:
+            y = _float_sums(self, node, x) / np.float32(self.count(node))
+            return (y.reshape(node.output.type.shape),)
+        sums = self.centred_sums(node, x)
+        return self.finish(node, multiply_double_rounding(sums, *self.multiplier(node)))
+
+
+@register
+@dataclass(frozen=True)
+class Sum(Reduce):
+    """See `Reduce`. int8: rounded once and saturated, as LiteRT's optimized SUM does it; its
+    reference SUM (2.3) reads int8 as uint8 and is right for non-negative tensors alone."""
+
+    tflite = ("SUM",)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        if x.dtype == np.float32:
+            return (_float_sums(self, node, x).reshape(node.output.type.shape),)
+        sums = self.centred_sums(node, x)
+        return self.finish(node, multiply_single_rounding(sums, *self.multiplier(node)))
+
+
+@register
+@dataclass(frozen=True)
+class ReduceMax(Reduce):
+    """See `Reduce`; both sides are quantized alike."""
+
+    tflite = ("REDUCE_MAX",)
+    rescales: ClassVar[bool] = False
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (self.rows(node, inputs[0]).max(1).reshape(node.output.type.shape),)
+
+
+def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list[dict[str, int]]:
+    """``size`` and ``step`` (in elements) of each loop over the reduced or the other axes;
+    neighbours become one, single steps none."""
+    loops: list[dict[str, int]] = []
+    step, last = math.prod(shape), False
+    for axis, size in enumerate(shape):
+        step //= size
+        if size == 1:
+            continue
+        if (axis in axes) == reduced:
+            if last:
+                loops[-1] = {"size": loops[-1]["size"] * size, "step": step}
+            else:
+                loops.append({"size": size, "step": step})
+        last = (axis in axes) == reduced
+    return loops
+
+
+def _bind(node: Node) -> Binding:
+    op: Any = node.op
+    x, y = node.inputs[0].type, node.output.type
+    kept, reduced = (_loops(x.shape, op.axes, r) for r in (False, True))
+    count = op.count(node)
+    params = {
+        "operation": {Mean: "mean", Sum: "sum", ReduceMax: "maximum"}[type(op)],
+        "kept": kept,
+        "reduced": reduced,
+        "count": count,
+        "body": "    " * (len(kept) + 1),
+        "inner": "    " * (len(kept) + len(reduced) + 2),
+    }
+    if x.dtype is DType.F32:
+        return Binding(params)
+    multiplier, shift = op.multiplier(node)
+    params |= {
+        "start": -count * x.zero_point,
+        "multiplier": multiplier,
+        "shift": shift,
+        "zero_point": y.zero_point,
+    }
+    return Binding(params, support=("tinyc_requant.h",))
+
+
+for _op in (Mean, Sum, ReduceMax):
+    _name = {Mean: "mean", Sum: "sum", ReduceMax: "reduce_max"}[_op]
+    _op.kernels = (
+        portable(f"{_name}_s8", DType.I8, _bind, "reduce_s8.c.j2"),
+        portable(f"{_name}_f32", DType.F32, _bind, "reduce_f32.c.j2"),
+    )
