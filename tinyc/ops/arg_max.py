@@ -1,0 +1,82 @@
+"""ARG_MAX, ARG_MIN: where the greatest or the least element of an axis stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node, TensorType
+from ..op import Binding, Kernel, Op, expect_arity, expect_dtype, expect_shape, register
+from ._move import caption, case, expect_axis, wrap_axis
+
+
+@register
+@dataclass(frozen=True)
+class ArgMax(Op):
+    """Input int8, uint8, int16, int32 or float32; output int32 or int64, without ``axis``.
+
+    Of equal elements the first counts. least: the least instead of the greatest.
+    """
+
+    axis: int
+    least: bool
+
+    tflite = ("ARG_MAX", "ARG_MIN")
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        x, operand = src.operands(2)
+        axes = src.constant_ints(operand)
+        if len(axes) != 1:
+            raise src.fail("its axis is no single number", CONVERT_AGAIN, "E301")
+        axis = wrap_axis(src, axes[0], len(x.type.shape))
+        return [src.node(cls(axis, src.name == "ARG_MIN"), [x])]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 1)
+        x, out = node.inputs[0].type, node.output.type
+        expect_axis(node, self.axis, len(x.shape))
+        numbers = (DType.I8, DType.U8, DType.I16, DType.I32, DType.F32)
+        expect_dtype(node, x, numbers, "input")
+        expect_dtype(node, out, (DType.I32, DType.I64), "output")
+        expect_shape(node, out, (*x.shape[: self.axis], *x.shape[self.axis + 1 :]), "output")
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x = inputs[0]
+        best = (np.argmin if self.least else np.argmax)(x, self.axis)
+        return (np.asarray(best, node.output.type.dtype.numpy),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        shapes = [((1, 12), 1), ((3, 4, 5), 1), ((2, 3), 0), ((7,), 0), ((2, 1, 3), 1)]
+        for dtype in (DType.I8, DType.F32, DType.U8, DType.I16, DType.I32):
+            for index, (shape, axis) in enumerate(shapes):
+                node = case(cls(axis, index % 2 == 1), dtype, [shape])
+                wide = DType.I64 if index % 2 else DType.I32
+                (x,) = node.inputs
+                out = TensorType((*shape[:axis], *shape[axis + 1 :]), wide)
+                yield replace(node, outputs=(replace(x, name="y", type=out),))
+
+
+def _bind(node: Node) -> Binding:
+    op = node.op
+    assert isinstance(op, ArgMax)
+    x = node.inputs[0].type
+    return Binding(
+        params={
+            "caption": caption(node),
+            "ctype": x.dtype.c,
+            "out_type": node.output.type.dtype.c,
+            "outer": math.prod(x.shape[: op.axis]),
+            "count": x.shape[op.axis],
+            "inner": math.prod(x.shape[op.axis + 1 :]),
+            "sign": "<" if op.least else ">",
+        }
+    )
+
+
+ArgMax.kernels = (Kernel("arg_max", "arg_max.c.j2", frozenset(), lambda node: None, _bind),)

@@ -1,0 +1,130 @@
+"""RESIZE_BILINEAR: each pixel from the four around its place in the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Constant, Kernel, Op, expect_dtype, register
+from ._move import caption, case
+from ._resize import check_resize, import_resize
+
+ONE = 1 << 10
+"""1 in the fixed point of the int8 weights (ResizeBilinearInteger)."""
+
+
+@register
+@dataclass(frozen=True)
+class ResizeBilinear(Op):
+    """Input [n, h, w, c], int8 or float32; output [n, *size, c], size (height, width)."""
+
+    size: tuple[int, int]
+    align_corners: bool
+    half_pixel_centers: bool
+
+    tflite = ("RESIZE_BILINEAR",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        x, *fields = import_resize(src)
+        return [src.node(cls(*fields), [x])]
+
+    def check(self, node: Node) -> None:
+        check_resize(node, self.size)
+        expect_dtype(node, node.inputs[0].type, (DType.I8, DType.F32), "input")
+
+    def taps(
+        self, size: int, out: int, dtype: DType
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """For each of ``out`` places along an axis of ``size``: the lower and the upper index,
+        and their weights (ComputeInterpolationValues), int32 of `ONE` or float32."""
+        aligned = self.align_corners and out > 1
+        spans, steps = (size - 1, out - 1) if aligned else (size, out)
+        if dtype is DType.I8:
+            scale = (ONE * spans + steps // 2) // steps
+            at = np.arange(out) * scale
+            if self.half_pixel_centers:
+                at = at + scale // 2 - ONE // 2
+            # Divisions of C, which truncate: both results are clamped to 0 anyway.
+            lower, upper = at // ONE, (at + ONE - 1) // ONE
+        else:
+            ratio = np.float32(spans) / np.float32(steps)
+            at = np.arange(out).astype(np.float32)
+            if self.half_pixel_centers:
+                at = (at + np.float32(0.5)) * ratio - np.float32(0.5)
+            else:
+                at = at * ratio
+            lower, upper = np.floor(at).astype(np.int64), np.ceil(at).astype(np.int64)
+        # A rounded scale may reach past the last pixel of a very wide output.
+        lower, upper = np.clip(lower, 0, size - 1), np.clip(upper, 0, size - 1)
+        if dtype is DType.I8:
+            fraction = (at - ONE * lower).astype(np.int32)
+            return lower, upper, np.int32(ONE) - fraction, fraction
+        fraction = at - lower.astype(np.float32)
+        return lower, upper, np.float32(1) - fraction, fraction
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        dtype = node.inputs[0].type.dtype
+        x = inputs[0].astype(np.int64) if dtype is DType.I8 else inputs[0]
+        top, bottom, w_top, w_bottom = self.taps(x.shape[1], self.size[0], dtype)
+        left, right, w_left, w_right = self.taps(x.shape[2], self.size[1], dtype)
+        w_top, w_bottom = (w[:, None, None] for w in (w_top, w_bottom))
+        w_left, w_right = (w[:, None] for w in (w_left, w_right))
+        rows0, rows1 = x[:, top], x[:, bottom]
+        y = (
+            rows0[:, :, left] * w_top * w_left
+            + rows1[:, :, left] * w_bottom * w_left
+            + rows0[:, :, right] * w_top * w_right
+            + rows1[:, :, right] * w_bottom * w_right
+        )
+        if dtype is DType.I8:
+            one, half = ONE * ONE, ONE * ONE // 2  # the division truncates
+            y = np.where(y > 0, (y + half) // one, -((half - y) // one)).astype(np.int8)
+        return (y,)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for dtype in (DType.I8, DType.F32):
+            for align, half in ((False, False), (True, False), (False, True)):
+                yield case(cls((5, 3), align, half), dtype, [(1, 3, 4, 3)], (1, 5, 3, 3))
+                yield case(cls((4, 9), align, half), dtype, [(2, 2, 4, 1)], (2, 4, 9, 1))
+                yield case(cls((1, 1), align, half), dtype, [(1, 3, 2, 5)], (1, 1, 1, 5))
+
+
+def _bind(node: Node) -> Binding:
+    op = node.op
+    assert isinstance(op, ResizeBilinear)
+    x = node.inputs[0].type
+    n, h, w, c = x.shape
+    weight = np.int16 if x.dtype is DType.I8 else np.float32
+    constants = []
+    for name, size, out, stride in (("row", h, op.size[0], w * c), ("column", w, op.size[1], c)):
+        lower, upper, w_lower, w_upper = op.taps(size, out, x.dtype)
+        places = (np.stack([lower, upper], 1) * stride).astype(np.int32)
+        weights = np.stack([w_lower, w_upper], 1).astype(weight)
+        constants.append(Constant(f"{name}s", places, f"offsets of the two {name}s"))
+        constants.append(Constant(f"{name}_weights", weights, "and their weights"))
+    return Binding(
+        params={
+            "caption": caption(node),
+            "ctype": x.dtype.c,
+            "integer": x.dtype is DType.I8,
+            "batches": n,
+            "image": h * w * c,
+            "height": op.size[0],
+            "width": op.size[1],
+            "depth": c,
+            "half": ONE * ONE // 2,
+            "one": ONE * ONE,
+        },
+        constants=tuple(constants),
+    )
+
+
+ResizeBilinear.kernels = (
+    Kernel("resize_bilinear", "resize_bilinear.c.j2", frozenset(), lambda node: None, _bind),
+)

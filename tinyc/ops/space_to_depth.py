@@ -1,0 +1,89 @@
+"""SPACE_TO_DEPTH, DEPTH_TO_SPACE: blocks of pixels as channels, and the reverse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import Node, Value
+from ..op import expect_arity, expect_shape, fail, register
+from ._move import Move, Movement, case, every_dtype, move_kernel, same_kind
+
+
+def _check(node: Node, space: Value, depth: Value, block: int) -> None:
+    """``depth`` is ``space`` [n, h, w, c] in blocks of ``block`` x ``block`` pixels."""
+    expect_arity(node, 1)
+    shape = space.type.shape
+    if len(shape) != 4 or block < 1 or shape[1] % block or shape[2] % block:
+        raise fail(node, f"{list(shape)} is not made of blocks of {block}", CONVERT_AGAIN, "E301")
+    n, h, w, c = shape
+    expect_shape(node, depth.type, (n, h // block, w // block, c * block * block), "a tensor")
+    same_kind(node, space.type, depth.type)
+
+
+def _blocks(space: np.ndarray, depth: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both as [n, h / block, w / block, y in block, x in block, c]."""
+    n, h, w, c = space.shape
+    split = space.reshape(n, h // block, block, w // block, block, c).transpose(0, 1, 3, 2, 4, 5)
+    return split, depth.reshape(split.shape)
+
+
+@register
+@dataclass(frozen=True)
+class SpaceToDepth(Movement):
+    """Input [n, h, w, c] of any dtype; output [n, h / block, w / block, block * block * c]."""
+
+    block: int
+
+    tflite = ("SPACE_TO_DEPTH",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(src.option("block_size")), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        _check(node, node.inputs[0], node.output, self.block)
+
+    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+        space, depth = _blocks(inputs[0], outputs[0], self.block)
+        yield Move(0, space, 0, depth)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for dtype in every_dtype():
+            yield case(cls(2), dtype, [(1, 4, 6, 3)], (1, 2, 3, 12))
+            yield case(cls(3), dtype, [(2, 3, 6, 1)], (2, 1, 2, 9))
+
+
+@register
+@dataclass(frozen=True)
+class DepthToSpace(Movement):
+    """Input [n, h, w, block * block * c] of any dtype; output [n, h * block, w * block, c]."""
+
+    block: int
+
+    tflite = ("DEPTH_TO_SPACE",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(src.option("block_size")), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        _check(node, node.output, node.inputs[0], self.block)
+
+    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+        space, depth = _blocks(outputs[0], inputs[0], self.block)
+        yield Move(0, depth, 0, space)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for dtype in every_dtype():
+            yield case(cls(2), dtype, [(1, 2, 3, 12)], (1, 4, 6, 3))
+            yield case(cls(3), dtype, [(2, 1, 2, 9)], (2, 3, 6, 1))
+
+
+SpaceToDepth.kernels = (move_kernel("space_to_depth"),)
+DepthToSpace.kernels = (move_kernel("depth_to_space"),)
