@@ -26,7 +26,7 @@ def tensor_index(value: Value) -> int:
     return int(match[1])
 
 
-@pytest.mark.parametrize("name", ["ad", "ic", "kws", "kws_float32", "sww", "vww"])
+@pytest.mark.parametrize("name", ["ad", "ic", "kws", "sww", "vww"])
 def test_every_layer(name: str) -> None:
     path = MODELS / f"{name}.tflite"
     if not path.exists():
