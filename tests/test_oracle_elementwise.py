@@ -126,3 +126,23 @@ def compare_binary(
 def test_add(seed: int, name: str, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     options = {"fusedActivationFunction": int(rng.integers(0, 4))}
     compare_binary(tmp_path / "m.tflite", rng, (name, options), dtype)
+
+
+def compare_unary(
+    path: Path,
+    rng: np.random.Generator,
+    operator: tuple[str, dict[str, Any] | None],
+    dtypes: tuple[str, str],
+    **fixed: Any,
+) -> None:
+    """A unary operator; fixed: fields of the output."""
+    shape = random_shape(rng)
+    x, y = (spec(rng, n, shape, d) for n, d in zip("xy", dtypes, strict=True))
+    compare(path, rng, operator, [x, replace(y, **fixed)])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("name", ["RELU", "RELU6", "RELU_N1_TO_1"])
+@pytest.mark.parametrize("seed", range(10))
+def test_relu(seed: int, name: str, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    compare_unary(tmp_path / "m.tflite", rng, (name, None), (dtype, dtype))

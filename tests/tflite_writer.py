@@ -26,6 +26,11 @@ _OPTIONS = {
     "MEAN": "Reducer", "SUM": "Reducer", "REDUCE_MAX": "Reducer", "REDUCE_MIN": "Reducer",
     "REDUCE_PROD": "Reducer", "REDUCE_ANY": "Reducer", "REDUCE_ALL": "Reducer",
 }  # fmt: skip
+# Versions other than 2; LiteRT knows these operators in this one.
+_VERSIONS = {
+    "FULLY_CONNECTED": 5, "CONV_2D": 5, "DEPTHWISE_CONV_2D": 5,
+    "RELU_N1_TO_1": 1, "PRELU": 1, "HARD_SWISH": 1, "CAST": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def write_model(
             code.builtinCode = getattr(s.BuiltinOperator, name)
             code.deprecatedBuiltinCode = min(code.builtinCode, 127)
             # Per-channel, int16 and broadcasting forms need a later version of some operators.
-            code.version = 5 if name in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D") else 2
+            code.version = _VERSIONS.get(name, 2)
             names.append(name)
             model.operatorCodes.append(code)
         op = s.OperatorT()

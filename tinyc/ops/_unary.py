@@ -1,0 +1,134 @@
+"""What operators share that map each element on its own: the rule, the kernels, the cases.
+
+An 8-bit input has 256 values, so its kernel is a table of the reference's answer to each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..ir import DType, Node, Quant, Value
+from ..op import (
+    Binding,
+    Constant,
+    Kernel,
+    Op,
+    expect_arity,
+    expect_dtype,
+    expect_quant,
+    expect_shape,
+    fail,
+)
+from ._conv import portable, random_type
+
+BYTES = (DType.I8, DType.U8)
+
+
+def check_unary(
+    node: Node, allowed: tuple[DType, ...] = (DType.I8, DType.F32), fixed: Quant | None = None
+) -> None:
+    """Input and output are of one shape and one dtype of ``allowed``; int8 is quantized per
+    tensor, and its output as ``fixed``, if that is given."""
+    expect_arity(node, 1)
+    x, out = node.inputs[0].type, node.output.type
+    expect_dtype(node, x, allowed, "input")
+    expect_dtype(node, out, (x.dtype,), "output")
+    expect_shape(node, out, x.shape, "output")
+    if x.dtype is not DType.F32:
+        expect_quant(node, x, "input")
+        expect_quant(node, out, "output")
+        if fixed is not None and (out.scale, out.zero_point) != (
+            fixed.scale[0],
+            fixed.zero_point[0],
+        ):
+            raise fail(
+                node,
+                f"its output has scale {out.scale:.6g} and zero point {out.zero_point}",
+                f"quantize the model with the TFLite converter, which gives {fixed.scale[0]:.6g} "
+                f"and {fixed.zero_point[0]}",
+                "E304",
+            )
+
+
+def table(node: Node) -> np.ndarray:
+    """The outputs of a node with an 8-bit input for each byte 0 .. 255, read as that input."""
+    source, target = node.inputs[0], node.output
+    data = np.arange(256, dtype=np.uint8).view(source.type.dtype.numpy)
+    whole = Node(
+        node.op,
+        (replace(source, type=replace(source.type, shape=(256,))),),
+        (replace(target, type=replace(target.type, shape=(256,))),),
+        node.origin,
+    )
+    (out,) = node.op.evaluate(whole, data)
+    return out
+
+
+def unary_params(node: Node) -> dict[str, Any]:
+    """What templates that extend ``unary.c.j2`` need."""
+    x, out = node.inputs[0].type, node.output.type
+    return {
+        "caption": type(node.op).__name__,
+        "in_type": x.dtype.c,
+        "out_type": out.dtype.c,
+        "count": x.elements,
+    }
+
+
+def unary_inplace(node: Node) -> int | None:
+    """0 if the output may lie over the input: of the same type, or of bytes, which in C may
+    stand for any type."""
+    x, out = node.inputs[0].type, node.output.type
+    return 0 if out.dtype is x.dtype or out.dtype in BYTES else None
+
+
+def _bind_table(node: Node) -> Binding:
+    note = f"{type(node.op).__name__.lower()} of each byte, from 0 to 127, then -128 to -1"
+    if node.inputs[0].type.dtype is DType.U8:
+        note = f"{type(node.op).__name__.lower()} of each byte"
+    return Binding(
+        params=unary_params(node),
+        constants=(Constant("table", table(node), note),),
+        inplace=unary_inplace(node),
+    )
+
+
+def table_kernel(name: str, allowed: tuple[DType, ...] = (DType.I8,)) -> Kernel:
+    """The kernel of a node with an 8-bit input: one look-up for each element."""
+
+    def reject(node: Node) -> str | None:
+        return None if node.inputs[0].type.dtype in allowed else "its input has no 8 bits"
+
+    return Kernel(name, "lut_s8.c.j2", frozenset(), reject, _bind_table)
+
+
+def f32_kernel(
+    name: str, params: Callable[[Node], dict[str, Any]], support: tuple[str, ...] = ()
+) -> Kernel:
+    """The kernel of a float32 node, whose template extends ``unary.c.j2``."""
+
+    def bind(node: Node) -> Binding:
+        return Binding(params={**unary_params(node), **params(node)}, support=support, inplace=0)
+
+    return portable(name, DType.F32, bind)
+
+
+SHAPES: tuple[tuple[int, ...], ...] = ((1,), (2, 3, 5), (1, 300))
+
+
+def unary_cases(
+    rng: np.random.Generator, ops: Iterable[Op], fixed: Quant | None = None
+) -> Iterator[Node]:
+    """int8 and float32 nodes of each of ``ops``; ``fixed``: the int8 output's quantization."""
+    for op in ops:
+        for shape in SHAPES:
+            for dtype in (DType.I8, DType.F32):
+                x = random_type(rng, dtype, shape)
+                y = random_type(rng, dtype, shape)
+                if fixed is not None and dtype is DType.I8:
+                    y = replace(y, quant=fixed)
+                yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")

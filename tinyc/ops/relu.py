@@ -1,0 +1,53 @@
+"""RELU, RELU6, RELU_N1_TO_1: clamp each element to a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Op, register
+from ..quant import multiply_double_rounding, quantize_multiplier
+from ._conv import clamp_output, clamp_params
+from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+
+
+@register
+@dataclass(frozen=True)
+class Relu(Op):
+    """Input and output of one shape, int8 (which may differ in quantization) or float32.
+
+    activation: ``relu``, ``relu6`` or ``relu_n1_to_1``.
+    """
+
+    activation: str
+
+    tflite = ("RELU", "RELU6", "RELU_N1_TO_1")
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(src.name.lower()), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        check_unary(node)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        source, out = node.inputs[0].type, node.output.type
+        if out.dtype is DType.F32:
+            return (clamp_output(node, x),)
+        # The quotient is float32 in TFLite (ReluPrepare).
+        real = float(np.float32(source.scale) / np.float32(out.scale))
+        centred = x.astype(np.int64) - source.zero_point
+        y = multiply_double_rounding(centred, *quantize_multiplier(real)) + out.zero_point
+        return (clamp_output(node, y),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from unary_cases(rng, map(cls, ("relu", "relu6", "relu_n1_to_1")))
+
+
+Relu.kernels = (table_kernel("relu_s8"), f32_kernel("relu_f32", clamp_params))
