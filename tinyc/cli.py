@@ -459,7 +459,11 @@ def _print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*heading, box=box.SIMPLE)
+    table = Table(box=box.SIMPLE)
+    for column, name in enumerate(heading):
+        cells = [row[column] for row in rows]
+        numeric = len(heading) > 2 and all(c.replace(",", "").isdigit() for c in cells)
+        table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     _console().print(table)

@@ -228,7 +228,8 @@ def rows(report: Report) -> list[tuple[str, str]]:
     """The scalar entries of a report as (label, text), numbers with their unit and source."""
     source = report.get("cycles_source") or ""
     counted = f" ({report['emulator']})" if "emulator" in report else ""
-    notes = {"cycles": f" ({source})" if source else "", "instructions": counted}
+    # The source is written as conventions have it: "cycles (modelled, ...)".
+    notes = {"cycles": source.removeprefix("cycles"), "instructions": counted}
     found = []
     for key, value in report.items():
         if isinstance(value, (list, dict)) or key in (
