@@ -17,9 +17,6 @@ struct tinyc_fault tinyc_fault;
 #define CPACR (*(volatile uint32_t *)0xE000ED88U)
 #define CFSR (*(volatile uint32_t *)0xE000ED28U)
 
-/* The stack is painted from the end of .bss up to this far below the stack pointer. */
-#define PAINT_MARGIN_WORDS 16
-
 __attribute__((noreturn)) void Reset_Handler(void)
 {
 #if defined(__ARM_FP)
@@ -33,9 +30,10 @@ __attribute__((noreturn)) void Reset_Handler(void)
     for (uint32_t *to = __bss_start; to != __bss_end;) {
         *to++ = 0;
     }
+    /* All below the stack pointer: nothing is called here, so nothing of it is in use. */
     uint32_t *sp;
     __asm__ volatile("mov %0, sp" : "=r"(sp));
-    for (uint32_t *to = __bss_end; to < sp - PAINT_MARGIN_WORDS; to++) {
+    for (volatile uint32_t *to = __bss_end; to < sp; to++) {
         *to = TINYC_STACK_PAINT;
     }
     (void)main();

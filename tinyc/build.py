@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +17,6 @@ from .errors import CompileError
 from .paths import resource
 from .stack import stack_depth
 from .toolchain import Toolchain, find_toolchain
-
-_FLASH_TYPES = ("SHT_PROGBITS", "SHT_INIT_ARRAY", "SHT_ARM_EXIDX")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Image:
     stack_bytes: int
     symbols: Mapping[str, tuple[int, int]]
     fits: bool = True
+
+    @property
+    def data_bss_bytes(self) -> int:
+        """.data and .bss, the arena included."""
+        return self.ram_bytes - self.stack_bytes
 
 
 def build(
@@ -73,11 +78,19 @@ def build(
 
 
 def _replace(out: Path, work: Path) -> None:
-    """Put ``work`` in the place of ``out``."""
+    """Put ``work`` in the place of ``out``, or leave ``out`` as it was."""
+    if not out.exists():
+        work.rename(out)
+        return
+    if not out.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    if out.exists():
-        out.rename(old)
-    work.rename(out)
+    out.rename(old)
+    try:
+        work.rename(out)
+    except BaseException:
+        old.rename(out)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -97,6 +110,10 @@ def _build(
         files[f"port/{part}"] = (firmware / part).read_text()
     if console == "semihosting":
         files["port/semihosting.h"] = (firmware / "semihosting.h").read_text()
+    if not tools.has_libc:
+        for header in ("string.h", "math.h"):
+            files[f"port/libc/{header}"] = (firmware / "libc" / header).read_text()
+        files["port/tanhf.c"] = (firmware / "tanhf.c").read_text()
     env = environment()
     files["port/main.c"] = env.get_template(f"port/main_{main}.c.j2").render(
         prefix=name,
@@ -112,12 +129,13 @@ def _build(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
     (work / "obj").mkdir()
-    more = [
-        "-Iinclude", "-Iport", *tools.includes(),
+    more = ["-Iinclude", *([] if tools.has_libc else ["-isystem", "port/libc"])]
+    port = [
+        *more, "-Iport", *tools.freestanding(),
         f"-DTINYC_CONSOLE_BASE=0x{board.console_base:08x}U", *(f"-D{d}" for d in defines),
     ]  # fmt: skip
     jobs = [
-        (Path(path), Path("obj") / f"{Path(path).stem}.o", more)
+        (Path(path), Path("obj") / f"{Path(path).stem}.o", more if path in sources else port)
         for path in files
         if path.endswith(".c")
     ]
@@ -129,6 +147,7 @@ def _build(
     )
     if complaint:
         _refuse_overflow(complaint, board, name)
+        _refuse_missing_libm(complaint, name, tools)
         raise RuntimeError(f"{name} does not link: {complaint[-2000:]}")
     image = _measure(elf, name, board, tools)
     shutil.rmtree(work / "obj")
@@ -159,22 +178,31 @@ def _compile_commands(tools: Toolchain, board: Board, jobs: Sequence[tuple]) -> 
 
 
 def _refuse_overflow(complaint: str, board: Board, name: str) -> None:
-    import re
-
-    found = {}
+    found: dict[str, int] = {}
     for region, amount in re.findall(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes", complaint):
         found[region] = max(int(amount), found.get(region, 0))
-    for memory in board.memory:
-        if memory.name in found:
-            raise _too_large(board, name, memory, found[memory.name])
+    if found:
+        raise _too_large(board, name, [(m, found[m.name]) for m in board.memory if m.name in found])
 
 
-def _too_large(board: Board, name: str, memory: Memory, over: int) -> CompileError:
-    remedy = "prune or shrink the weights" if memory.kind == "flash" else "shrink the activations"
+def _refuse_missing_libm(complaint: str, name: str, tools: Toolchain) -> None:
+    missing = re.findall(r"undefined reference to `((?:exp|tanh|floor|round|sqrt)f)'", complaint)
+    if missing:
+        raise CompileError(
+            "E703", name, f"needs {missing[0]}, and {tools.title} has no C library",
+            "apt-get install libnewlib-arm-none-eabi, or --toolchain clang",
+        )  # fmt: skip
+
+
+def _too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> CompileError:
+    """over: each memory that is too small, and by how many bytes."""
+    short = " and ".join(
+        f"{m.name} ({m.size} bytes at 0x{m.origin:08x}) is {n} bytes too small" for m, n in over
+    )
+    remedies = {"flash": "shrink the weights", "ram": "shrink the activations"}
+    remedy = " and ".join(dict.fromkeys(remedies[m.kind] for m, _ in over))
     return CompileError(
-        "E401", f"{name} on {board.name}",
-        f"does not fit: {memory.name} ({memory.size} bytes at 0x{memory.origin:08x}) is "
-        f"{over} bytes too small",
+        "E401", f"{name} on {board.name}", f"does not fit: {short}",
         f"{remedy}, or choose a larger board (`tinyc boards`)",
     )  # fmt: skip
 
@@ -198,18 +226,22 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain) -> Image:
         for segment in parsed.iter_segments():
             if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
                 segments.append((segment["p_paddr"], segment.data()))
-        symbols, functions = {}, {}
+        symbols, functions, marks = {}, {}, {}
         for symbol in parsed.get_section_by_name(".symtab").iter_symbols():
             kind = symbol["st_info"]["type"]
+            if symbol.name[:2] in ("$t", "$d"):
+                marks[symbol["st_value"]] = symbol.name
             if kind in ("STT_FUNC", "STT_OBJECT") and symbol.name:
                 symbols[symbol.name] = (symbol["st_value"], symbol["st_size"])
                 if kind == "STT_FUNC":
                     functions[symbol.name] = symbols[symbol.name]
         text = parsed.get_section_by_name(".text")
-        stack = stack_depth(functions, text.data(), text["sh_addr"], "Reset_Handler")
+        code, base = text.data(), text["sh_addr"]
+        inside = sorted((a, kind) for a, kind in marks.items() if base <= a < base + len(code))
+        stack = stack_depth(functions, inside, code, base, "Reset_Handler")
     over = ram + stack - board.ram.size
     if over > 0:
-        raise _too_large(board, name, board.ram, over)
+        raise _too_large(board, name, [(board.ram, over)])
     _write_flat(elf, segments, board)
     return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols)
 

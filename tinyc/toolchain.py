@@ -22,7 +22,7 @@ TIMEOUT_S = 300
 
 CFLAGS = (
     "-std=c99 -O2 -g -pipe -fno-common -ffunction-sections -fdata-sections "
-    "-ffp-contract=off -fno-math-errno "
+    "-ffp-contract=off -fno-math-errno -fno-unwind-tables -fno-asynchronous-unwind-tables "
     "-Wall -Wextra -Wconversion -Wshadow -Wundef -Wdouble-promotion -Werror"
 ).split()
 
