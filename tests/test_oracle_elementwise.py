@@ -146,3 +146,20 @@ def compare_unary(
 @pytest.mark.parametrize("seed", range(10))
 def test_relu(seed: int, name: str, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     compare_unary(tmp_path / "m.tflite", rng, (name, None), (dtype, dtype))
+
+
+@pytest.mark.parametrize("target", ["int8", "uint8", "int16"])
+@pytest.mark.parametrize("source", ["float32", "int8", "uint8", "int16"])
+@pytest.mark.parametrize("seed", range(5))
+def test_quantize(
+    seed: int, source: str, target: str, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    if (source, target) in (("uint8", "int16"), ("int16", "uint8")):
+        pytest.skip("LiteRT has no such conversion")
+    compare_unary(tmp_path / "m.tflite", rng, ("QUANTIZE", None), (source, target))
+
+
+@pytest.mark.parametrize("source", ["int8", "uint8", "int16"])
+@pytest.mark.parametrize("seed", range(5))
+def test_dequantize(seed: int, source: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    compare_unary(tmp_path / "m.tflite", rng, ("DEQUANTIZE", None), (source, "float32"))

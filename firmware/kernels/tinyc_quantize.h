@@ -1,0 +1,18 @@
+/* round(x / scale), halves away from zero; 2^20 at most, and 0 if x is not a number. */
+static inline int32_t tinyc_quantize(float x, float scale)
+{
+    const float ratio = x / scale;
+    if (ratio >= 1048576.0f) {
+        return 1048576;
+    }
+    if (ratio <= -1048576.0f) {
+        return -1048576;
+    }
+    if (!(ratio >= -1048576.0f)) {
+        return 0;
+    }
+    /* The fraction of a float32 under 2^23 is exact. */
+    const int32_t whole = (int32_t)ratio;
+    const float fraction = ratio - (float)whole;
+    return whole + (fraction >= 0.5f ? 1 : 0) - (fraction <= -0.5f ? 1 : 0);
+}

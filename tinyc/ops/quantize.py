@@ -1,0 +1,108 @@
+"""QUANTIZE: real numbers to quantized ones, or from one quantization to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node, Quant, TensorType, Value
+from ..op import Binding, Op, expect_arity, expect_dtype, expect_quant, expect_shape, register
+from ..quant import clamp, multiply_double_rounding, quantize_multiplier
+from ._conv import portable
+from ._unary import SHAPES, table_kernel, unary_inplace, unary_params
+
+INTEGERS = (DType.I8, DType.U8, DType.I16)
+
+
+@register
+@dataclass(frozen=True)
+class Quantize(Op):
+    """Input float32, int8, uint8 or int16, output int8, uint8 or int16 of the same shape, every
+    integer quantized per tensor."""
+
+    tflite = ("QUANTIZE",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 1)
+        x, out = node.inputs[0].type, node.output.type
+        expect_dtype(node, x, (*INTEGERS, DType.F32), "input")
+        expect_dtype(node, out, INTEGERS, "output")
+        expect_shape(node, out, x.shape, "output")
+        expect_quant(node, out, "output")
+        if x.dtype is not DType.F32:
+            expect_quant(node, x, "input")
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        source, out = node.inputs[0].type, node.output.type
+        low, high = out.dtype.limits
+        if source.dtype is DType.F32:
+            # AffineQuantize: a float32 quotient, halves away from zero. 2**20 is beyond every
+            # output, and keeps what follows in the range of int32.
+            with np.errstate(over="ignore"):
+                ratio = np.clip(x / np.float32(out.scale), -(2.0**20), 2.0**20)
+            rounded = np.trunc(ratio.astype(np.float64) + np.copysign(0.5, ratio))
+            return (clamp(np.nan_to_num(rounded) + out.zero_point, low, high, out.dtype),)
+        centred = x.astype(np.int64) - source.zero_point
+        y = multiply_double_rounding(centred, *quantize_multiplier(source.scale / out.scale))
+        return (clamp(y + out.zero_point, low, high, out.dtype),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for source in (DType.F32, *INTEGERS):
+            for target in INTEGERS:
+                for shape in SHAPES:
+                    types = [quantized_type(rng, d, shape) for d in (source, target)]
+                    x, y = (Value(n, t, "case") for n, t in zip("xy", types, strict=True))
+                    yield Node(cls(), (x,), (y,), "case")
+
+
+def quantized_type(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> TensorType:
+    """A type for a case; integers with a random scale and an often extreme zero point."""
+    if dtype not in INTEGERS:
+        return TensorType(shape, dtype)
+    low, high = dtype.limits
+    zero = 0 if dtype is DType.I16 else int(rng.choice([low, high, (low + high + 1) // 2]))
+    return TensorType(shape, dtype, Quant((float(np.float32(rng.uniform(0.001, 0.1))),), (zero,)))
+
+
+def _bind_f32(node: Node) -> Binding:
+    out = node.output.type
+    low, high = out.dtype.limits
+    return Binding(
+        params={
+            **unary_params(node),
+            "scale": out.scale, "zero_point": out.zero_point, "low": low, "high": high,
+        },
+        support=("tinyc_requant.h", "tinyc_quantize.h"),
+        inplace=unary_inplace(node),
+    )  # fmt: skip
+
+
+def _bind_s16(node: Node) -> Binding:
+    source, out = node.inputs[0].type, node.output.type
+    multiplier, shift = quantize_multiplier(source.scale / out.scale)
+    low, high = out.dtype.limits
+    return Binding(
+        params={
+            **unary_params(node),
+            "offset": -source.zero_point, "multiplier": multiplier, "shift": shift,
+            "zero_point": out.zero_point, "low": low, "high": high,
+        },
+        support=("tinyc_requant.h",),
+        inplace=unary_inplace(node),
+    )  # fmt: skip
+
+
+Quantize.kernels = (
+    table_kernel("quantize_s8", (DType.I8, DType.U8)),
+    portable("quantize_f32", DType.F32, _bind_f32),
+    portable("quantize_s16", DType.I16, _bind_s16),
+)
