@@ -1,16 +1,56 @@
 /* One row of a fully connected layer, four channels at a time.
  * weights: for each four channels, for each four inputs, one word a channel;
  * table: bias, multiplier and right shift (2 to 31) of each channel. */
-TINYC_INLINE void tinyc_dense_quad(int32_t *acc, uint32_t x, const int8_t *weights)
+
+/* Four inputs, in the word `x`, with four channels; returns the next quad's weights. */
+#if TINYC_DSP
+
+TINYC_INLINE const int8_t *tinyc_dense_quad(int32_t *acc, uint32_t x, const int8_t *weights)
 {
-    const uint32_t x02 = tinyc_sxtb16(x);
-    const uint32_t x13 = tinyc_sxtb16_ror8(x);
-    for (int i = 0; i < 4; i++) {
-        const uint32_t w = tinyc_load4(weights + 4 * i);
-        acc[i] = tinyc_smlad(x02, tinyc_sxtb16(w), acc[i]);
-        acc[i] = tinyc_smlad(x13, tinyc_sxtb16_ror8(w), acc[i]);
-    }
+    uint32_t x02, v, w, t;
+    __asm__ volatile("ldr    %[v], [%[weights]], #4\n\t"
+                     "ldr    %[w], [%[weights]], #4\n\t"
+                     "sxtb16 %[x02], %[x]\n\t"
+                     "sxtb16 %[x], %[x], ror #8\n\t"
+                     "sxtb16 %[t], %[v]\n\t"
+                     "sxtb16 %[v], %[v], ror #8\n\t"
+                     "smlad  %[a0], %[x02], %[t], %[a0]\n\t"
+                     "smlad  %[a0], %[x], %[v], %[a0]\n\t"
+                     "sxtb16 %[t], %[w]\n\t"
+                     "sxtb16 %[w], %[w], ror #8\n\t"
+                     "smlad  %[a1], %[x02], %[t], %[a1]\n\t"
+                     "smlad  %[a1], %[x], %[w], %[a1]\n\t"
+                     "ldr    %[v], [%[weights]], #4\n\t"
+                     "ldr    %[w], [%[weights]], #4\n\t"
+                     "sxtb16 %[t], %[v]\n\t"
+                     "sxtb16 %[v], %[v], ror #8\n\t"
+                     "smlad  %[a2], %[x02], %[t], %[a2]\n\t"
+                     "smlad  %[a2], %[x], %[v], %[a2]\n\t"
+                     "sxtb16 %[t], %[w]\n\t"
+                     "sxtb16 %[w], %[w], ror #8\n\t"
+                     "smlad  %[a3], %[x02], %[t], %[a3]\n\t"
+                     "smlad  %[a3], %[x], %[w], %[a3]"
+                     : [x] "+&r"(x), [x02] "=&r"(x02), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t),
+                       [weights] "+&r"(weights), [a0] "+&r"(acc[0]), [a1] "+&r"(acc[1]),
+                       [a2] "+&r"(acc[2]), [a3] "+&r"(acc[3])
+                     :
+                     : "memory");
+    return weights;
 }
+
+#else
+
+TINYC_INLINE const int8_t *tinyc_dense_quad(int32_t *acc, uint32_t x, const int8_t *weights)
+{
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < 4; k++) {
+            acc[i] += (int8_t)(uint8_t)(x >> (8 * k)) * *weights++;
+        }
+    }
+    return weights;
+}
+
+#endif
 
 /* tinyc_requant1 for a right shift of 2 to 31: the rounding lies within the high word. */
 TINYC_INLINE int32_t tinyc_requant1_dsp(int32_t acc, int32_t multiplier, int32_t right)
@@ -28,16 +68,15 @@ TINYC_SHARED static void tinyc_dense(const int8_t *in, const int8_t *weights, co
 
     for (int32_t c = 0; c < channels; c += 4, table += 12) {
         int32_t acc[4] = {table[0], table[3], table[6], table[9]};
-        for (const int8_t *x = in; x != end; x += 4, weights += 16) {
-            tinyc_dense_quad(acc, tinyc_load4(x), weights);
+        for (const int8_t *x = in; x != end; x += 4) {
+            weights = tinyc_dense_quad(acc, tinyc_load4(x), weights);
         }
         if (tail != 0) {
             uint32_t x = 0;
             for (int32_t i = 0; i < tail; i++) {
                 x |= (uint32_t)(uint8_t)end[i] << (8 * i);
             }
-            tinyc_dense_quad(acc, x, weights);
-            weights += 16;
+            weights = tinyc_dense_quad(acc, x, weights);
         }
         for (int i = 0; i < 4; i++) {
             if (c + i < channels) {

@@ -1,17 +1,42 @@
-/* Four channels of a depthwise convolution: acc[i] += (x[i] + offset) * w[i], one tap a call. */
-TINYC_INLINE void tinyc_tap4(int32_t *acc, const int8_t *in, const int8_t *weights, uint32_t offset)
+/* Four channels of a depthwise convolution, one tap a call: acc[i] += (x[i] + offset) * w[i];
+ * returns the next tap's weights. One block of assembly: compilers hoist the loads of all taps
+ * and spill what they widened. */
+#if TINYC_DSP
+
+TINYC_INLINE const int8_t *tinyc_tap4(int32_t *acc, const int8_t *in, const int8_t *weights,
+                                      uint32_t offset)
 {
-    const uint32_t x = tinyc_load4(in);
-    const uint32_t w = tinyc_load4(weights);
-    const uint32_t x02 = tinyc_sxtab16(offset, x);
-    const uint32_t x13 = tinyc_sxtab16_ror8(offset, x);
-    const uint32_t w02 = tinyc_sxtb16(w);
-    const uint32_t w13 = tinyc_sxtb16_ror8(w);
-    acc[0] = tinyc_smlabb(x02, w02, acc[0]);
-    acc[1] = tinyc_smlabb(x13, w13, acc[1]);
-    acc[2] = tinyc_smlatt(x02, w02, acc[2]);
-    acc[3] = tinyc_smlatt(x13, w13, acc[3]);
+    uint32_t x, w, x02, w02;
+    __asm__ volatile("ldr     %[x], [%[in]]\n\t"
+                     "ldr     %[w], [%[weights]], #4\n\t"
+                     "sxtab16 %[x02], %[offset], %[x]\n\t"
+                     "sxtb16  %[w02], %[w]\n\t"
+                     "sxtab16 %[x], %[offset], %[x], ror #8\n\t"
+                     "sxtb16  %[w], %[w], ror #8\n\t"
+                     "smlabb  %[a0], %[x02], %[w02], %[a0]\n\t"
+                     "smlatt  %[a2], %[x02], %[w02], %[a2]\n\t"
+                     "smlabb  %[a1], %[x], %[w], %[a1]\n\t"
+                     "smlatt  %[a3], %[x], %[w], %[a3]"
+                     : [x] "=&r"(x), [w] "=&r"(w), [x02] "=&r"(x02), [w02] "=&r"(w02),
+                       [weights] "+&r"(weights), [a0] "+&r"(acc[0]), [a1] "+&r"(acc[1]),
+                       [a2] "+&r"(acc[2]), [a3] "+&r"(acc[3])
+                     : [in] "r"(in), [offset] "r"(offset)
+                     : "memory");
+    return weights;
 }
+
+#else
+
+TINYC_INLINE const int8_t *tinyc_tap4(int32_t *acc, const int8_t *in, const int8_t *weights,
+                                      uint32_t offset)
+{
+    for (int i = 0; i < 4; i++) {
+        acc[i] += (in[i] + tinyc_low(offset)) * weights[i];
+    }
+    return weights + 4;
+}
+
+#endif
 
 /* Requantize and store four channels; table: bias, multiplier and right shift of each. */
 TINYC_INLINE void tinyc_store4(const int32_t *acc, const int32_t *table, int8_t *out,

@@ -9,7 +9,12 @@ import numpy as np
 
 from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel
-from ..quant import activation_range, quantize_multipliers
+from ..quant import (
+    activation_range,
+    multiply_double_rounding,
+    multiply_single_rounding,
+    quantize_multipliers,
+)
 from ._conv import real_multipliers
 
 REQUIRES = frozenset({"dsp"})
@@ -28,31 +33,42 @@ def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str 
         return "weights or bias are computed at run time"
     if weights.type.quant is None or any(weights.type.quant.zero_point):
         return "the weights have a zero point"
-    sums = np.abs(rows.astype(np.int64)).sum(1) * 256 + np.abs(bias.data.astype(np.int64))
-    if int(sums.max()) >= 1 << 30:
+    magnitudes = np.abs(rows.astype(np.int64)).sum(1)
+    used = magnitudes > 0  # the others are constants, see `table`
+    sums = magnitudes * 256 + np.abs(bias.data.astype(np.int64).ravel())
+    if np.any(sums[used] >= 1 << 30):
         return "an accumulator could reach 2^30"
     _, shifts = quantize_multipliers(real_multipliers(node))
-    if np.any(shifts > largest_shift) or np.any(shifts < -31):
+    if np.any(shifts[used] > largest_shift) or np.any(shifts[used] < -31):
         return f"a channel's multiplier is not under {2.0**largest_shift}"
     return None
 
 
-def table(node: Node, rows: np.ndarray, fold: bool) -> Constant:
-    """Bias, multiplier and right shift of each channel, padded to an even count;
-    fold: the input's zero point goes into the bias."""
+def table(node: Node, rows: np.ndarray, fold: bool, single: bool = False) -> Constant:
+    """Bias, multiplier and right shift of each channel, padded to an even count.
+
+    fold: the input's zero point goes into the bias; single: the kernel rounds once. A channel
+    without weights is a constant y, whose bias and multiplier may be out of range: it becomes
+    a multiplier of 2**30 that brings 4 y (8 y with a single rounding) back to y.
+    """
     x, _, bias = node.inputs[:3]
     assert bias.data is not None
+    flat = bias.data.ravel()
     offset = -x.type.zero_point * rows.astype(np.int64).sum(1) if fold else 0
-    multipliers, shifts = quantize_multipliers(real_multipliers(node))
-    entries = np.stack([bias.data.ravel() + offset, multipliers, -shifts], 1).astype(np.int32)
-    if len(entries) % 2:
-        entries = np.concatenate([entries, [[0, 0, 1]]]).astype(np.int32)
     reals = real_multipliers(node)
+    multipliers, shifts = quantize_multipliers(reals)
+    entries = np.stack([flat + offset, multipliers, -shifts.astype(np.int64)], 1)
+    requantize = multiply_single_rounding if single else multiply_double_rounding
+    for c in np.flatnonzero(~rows.any(1)):
+        y = int(np.clip(requantize(flat[c], multipliers[c], shifts[c]), -(1 << 16), 1 << 16))
+        entries[c] = (8 * y, 1 << 30, 2) if single else (4 * y, 1 << 30, 1)
+    if len(entries) % 2:
+        entries = np.concatenate([entries, [[0, 0, 2]]])
     note = (
         f"bias{' with the input offset' if fold else ''}, multiplier, right shift of each channel; "
         f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}"
     )
-    return Constant("channels", entries, note)
+    return Constant("channels", entries.astype(np.int32), note)
 
 
 def _padded(rows: np.ndarray, channels: int, depth: int) -> np.ndarray:
@@ -162,13 +178,13 @@ def _reject_depthwise(node: Node) -> str | None:
     return reject(node, _depthwise_rows(node))
 
 
-def _tap_offsets(node: Node) -> list[tuple[int, int]]:
-    """(offset into the input, offset into the weights) in bytes of each tap."""
+def _tap_offsets(node: Node) -> list[int]:
+    """Offset into the input of each tap, in bytes."""
     _, _, in_w, channels = node.inputs[0].type.shape
     _, kernel_h, kernel_w, _ = node.inputs[1].type.shape
     step_y, step_x = node.op.dilation
     taps = [(ky * step_y, kx * step_x) for ky in range(kernel_h) for kx in range(kernel_w)]
-    return [((y * in_w + x) * channels, 4 * i) for i, (y, x) in enumerate(taps)]
+    return [(y * in_w + x) * channels for y, x in taps]
 
 
 def _bind_depthwise(node: Node) -> Binding:
@@ -189,7 +205,6 @@ def _bind_depthwise(node: Node) -> Binding:
             "kernel_h": kernel_h,
             "kernel_w": kernel_w,
             "taps": _tap_offsets(node) if taps <= MAX_UNROLLED_TAPS else [],
-            "tap_bytes": 4 * taps,
             "in_h": in_h,
             "in_w": in_w,
             "out_h": out_h,
@@ -242,7 +257,7 @@ def _bind_fully_connected(node: Node) -> Binding:
     # [group of four channels, quad, channel, k]
     packed = packed.reshape(-1, 4, quads, 4).transpose(0, 2, 1, 3)
     low, high = activation_range(node.op.activation, node.output.type)
-    entries = table(node, weights.data, fold=True)
+    entries = table(node, weights.data, fold=True, single=True)
     missing = -len(entries.data) % 4
     if missing:
         filled = np.concatenate([entries.data, [[0, 0, 2]] * missing]).astype(np.int32)
