@@ -11,13 +11,17 @@ from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, ve
 from tinyc.ops.concat import Concat
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
+from tinyc.ops.dequantize import Dequantize
 from tinyc.ops.pad import Pad
+from tinyc.ops.quantize import Quantize
+from tinyc.ops.relu import Relu
 from tinyc.ops.reshape import Reshape
 from tinyc.ops.shape import Shape
 from tinyc.ops.transpose import Transpose
 from tinyc.passes import PIPELINE, optimize
 from tinyc.passes.drop_dead_channels import drop_dead_channels
 from tinyc.passes.fold_constants import fold_constants
+from tinyc.passes.fuse_activation import fuse_activation
 from tinyc.passes.fuse_pad import fuse_pad
 from tinyc.passes.remove_dead import remove_dead
 from tinyc.passes.remove_identities import remove_identities
@@ -111,6 +115,44 @@ def test_remove_identities() -> None:
     # An output that is an input keeps its copy.
     straight = graph([x], [Node(Concat(0), (x,), (y,), "y")], [y])
     assert kinds(remove_identities(straight)) == ["Concat"]
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.06])
+def test_quantize_identities(scale: float) -> None:
+    """A round trip through float goes if it ends in the type that it started with."""
+    x, a, f = value("x", 2, 9), value("a", 2, 9), value("f", 2, 9, quant=None, dtype=DType.F32)
+    y, z = value("y", 2, 9, quant=Quant((scale,), (-11,))), value("z", 9, 2)
+    nodes = [
+        Node(Quantize(), (x,), (a,), "a"),
+        Node(Dequantize(), (a,), (f,), "f"),
+        Node(Quantize(), (f,), (y,), "y"),
+        Node(Quantize(), (y,), (b := value("b", 2, 9),), "b"),
+        Node(Transpose((1, 0)), (b,), (z,), "z"),
+    ]
+    before = graph([x], nodes, [z])
+    after = remove_dead(remove_identities(before))
+    rest = ["Transpose"] if scale == 0.05 else ["Dequantize", "Quantize", "Quantize", "Transpose"]
+    assert kinds(after) == rest
+    assert_exact(before, after)
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6", "relu_n1_to_1"])
+def test_fuse_activation(activation: str) -> None:
+    rng = np.random.default_rng(8)
+    x = value("x", 1, 5, 4, 3)
+    conv = convolution(x, rng.integers(-127, 128, (4, 2, 2, 3)), rng.integers(-99, 99, 4), "c")
+    conv = replace(conv, op=replace(conv.op, activation="none"))
+    shape = conv.output.type.shape
+    relu = Node(Relu(activation), (conv.output,), (value("y", *shape),), "y")
+    before = graph([x], [conv, relu], [relu.output])
+    after = fuse_activation(before)
+    assert kinds(after) == ["Conv2d"] and after.nodes[0].op.activation == activation
+    assert after.outputs == before.outputs
+    assert_exact(before, after)
+    shared = graph([x], [conv, relu], [relu.output, conv.output])
+    assert kinds(fuse_activation(shared)) == ["Conv2d", "Relu"]
+    other = replace(relu, outputs=(value("y", *shape, quant=Quant((0.04,), (-11,))),))
+    assert kinds(fuse_activation(graph([x], [conv, other], [other.output]))) == ["Conv2d", "Relu"]
 
 
 def test_transpose_that_moves_is_kept() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from ..ir import Graph, Node
-from .remove_identities import imports
+from ..ops.relu import Relu
 
 
 def fuse_activation(graph: Graph) -> Graph:
@@ -18,14 +18,14 @@ def fuse_activation(graph: Graph) -> Graph:
     changed: dict[Node, Node] = {}
     dropped: set[Node] = set()
     for node in graph.nodes:
-        if not imports(node.op, "RELU"):
+        if not isinstance(node.op, Relu):
             continue
         x = node.inputs[0]
         before = producers.get(x)
         if (
             before is not None
             and before not in changed
-            and not imports(before.op, "RELU")
+            and not isinstance(before.op, Relu)
             and any(f.name == "activation" for f in fields(before.op))
             and before.op.activation == "none"
             and x.type == node.output.type

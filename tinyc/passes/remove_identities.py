@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir import DType, Graph, Node, Value
-from ..op import Op
 from ..ops.concat import Concat
+from ..ops.dequantize import Dequantize
 from ..ops.pad import Pad
+from ..ops.quantize import Quantize
 from ..ops.reshape import Reshape
 from ..ops.transpose import Transpose
 
@@ -38,9 +39,9 @@ def remove_identities(graph: Graph) -> Graph:
 def _same_as(node: Node, producers: dict[Value, Node]) -> Value | None:
     """The value whose bytes the output repeats, given that their types are equal."""
     op, x = node.op, node.inputs[0]
-    if imports(op, "QUANTIZE"):
+    if isinstance(op, Quantize):
         before = producers.get(x)
-        if before is None or not imports(before.op, "DEQUANTIZE"):
+        if before is None or not isinstance(before.op, Dequantize):
             return x
         return before.inputs[0] if before.inputs[0].type.dtype in ROUND_TRIP else None
     if isinstance(op, (Reshape, Pad)) or (isinstance(op, Concat) and len(node.inputs) == 1):
@@ -48,11 +49,6 @@ def _same_as(node: Node, producers: dict[Value, Node]) -> Value | None:
     if isinstance(op, Transpose) and np.all(np.diff(_moved(op, x)) > 0):
         return x
     return None
-
-
-def imports(op: Op, name: str) -> bool:
-    """Whether ``op`` is what the TFLite operator ``name`` becomes."""
-    return name in op.tflite
 
 
 def _moved(op: Transpose, x: Value) -> list[int]:
