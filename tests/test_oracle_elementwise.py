@@ -163,3 +163,31 @@ def test_quantize(
 @pytest.mark.parametrize("seed", range(5))
 def test_dequantize(seed: int, source: str, rng: np.random.Generator, tmp_path: Path) -> None:
     compare_unary(tmp_path / "m.tflite", rng, ("DEQUANTIZE", None), (source, "float32"))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_mul(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    options = {"fusedActivationFunction": int(rng.integers(0, 4))}
+    compare_binary(tmp_path / "m.tflite", rng, ("MUL", options), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("name", ["MAXIMUM", "MINIMUM"])
+@pytest.mark.parametrize("seed", range(10))
+def test_maximum_minimum(
+    seed: int, name: str, dtype: str, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    compare_binary(tmp_path / "m.tflite", rng, (name, {}), dtype, one_quant=True)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_prelu(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    shape = random_shape(rng, 2)
+    x, a, y = (
+        spec(rng, n, s, dtype) for n, s in zip("xay", (shape, shape[1:], shape), strict=True)
+    )
+    compare(
+        tmp_path / "m.tflite", rng, ("PRELU", None), [x, replace(a, data=random_data(rng, a)), y]
+    )

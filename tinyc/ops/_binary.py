@@ -110,6 +110,12 @@ def bind_binary(
     )
 
 
+def caption(node: Node, sign: str) -> str:
+    """The operands' shapes around ``sign``, for the comment above the kernel."""
+    a, b = ("x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs)
+    return f"{a} {sign} {b}"
+
+
 def binary_kernel(
     name: str, dtype: DType, bind: Callable[[Node], Binding], template: str = ""
 ) -> Kernel:

@@ -12,7 +12,7 @@ from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Op, fail, register
 from ..quant import multiply_double_rounding, quantize_multiplier
-from ._binary import binary_cases, binary_kernel, bind_binary, check_binary
+from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._conv import clamp_output, clamp_params
 
 LEFT_SHIFT = 20
@@ -79,15 +79,9 @@ def _reals(node: Node) -> tuple[float, float, float]:
     return x / twice, y / twice, twice / ((1 << LEFT_SHIFT) * out)
 
 
-def _caption(node: Node) -> str:
-    assert isinstance(node.op, Add)
-    shapes = ["x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs]
-    return f"{shapes[0]} {node.op.sign} {shapes[1]}"
-
-
 def _bind_s8(node: Node) -> Binding:
     assert isinstance(node.op, Add)
-    params: dict[str, Any] = {"caption": _caption(node), "sign": node.op.sign}
+    params: dict[str, Any] = {"caption": caption(node, node.op.sign), "sign": node.op.sign}
     for prefix, real in zip(("x_", "y_", ""), _reals(node), strict=True):
         params[f"{prefix}multiplier"], params[f"{prefix}shift"] = quantize_multiplier(real)
     for name, value in zip("xy", node.inputs, strict=True):
@@ -97,7 +91,7 @@ def _bind_s8(node: Node) -> Binding:
 
 def _bind_f32(node: Node) -> Binding:
     assert isinstance(node.op, Add)
-    params = {"caption": _caption(node), "sign": node.op.sign, **clamp_params(node)}
+    params = {"caption": caption(node, node.op.sign), "sign": node.op.sign, **clamp_params(node)}
     return bind_binary(node, params, support=())
 
 

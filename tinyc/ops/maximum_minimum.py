@@ -1,0 +1,70 @@
+"""MAXIMUM and MINIMUM of broadcast operands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Op, fail, register
+from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+
+
+@register
+@dataclass(frozen=True)
+class Maximum(Op):
+    """Inputs: x, y, which broadcast; output of their common shape; all int8, of one
+    quantization, or all float32."""
+
+    tflite = ("MAXIMUM",)
+    sign: ClassVar[str] = ">"
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(2))]
+
+    def check(self, node: Node) -> None:
+        check_binary(node)
+        types = [v.type for v in (*node.inputs, node.output)]
+        if len({(t.quant.scale, t.quant.zero_point) for t in types if t.quant}) > 1:
+            raise fail(
+                node,
+                "its operands and output differ in scale or zero point",
+                "quantize the model with the TFLite converter, which gives them one",
+                "E304",
+            )
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, y = inputs
+        return (np.where(x > y if self.sign == ">" else x < y, x, y),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from binary_cases(rng, cls(), one_quant=True)
+
+
+@register
+@dataclass(frozen=True)
+class Minimum(Maximum):
+    """The lesser of x and y; otherwise as `Maximum`."""
+
+    tflite = ("MINIMUM",)
+    sign = "<"
+
+
+def _bind(node: Node) -> Binding:
+    assert isinstance(node.op, Maximum)
+    name = type(node.op).__name__.lower()
+    return bind_binary(
+        node, {"caption": caption(node, f"({name})"), "sign": node.op.sign}, support=()
+    )
+
+
+Maximum.kernels = (
+    binary_kernel("maximum_minimum_s8", DType.I8, _bind, "maximum_minimum.c.j2"),
+    binary_kernel("maximum_minimum_f32", DType.F32, _bind, "maximum_minimum.c.j2"),
+)

@@ -1,0 +1,78 @@
+"""MUL: x * y of broadcast operands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Op, register
+from ..quant import multiply_double_rounding, quantize_multiplier
+from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+from ._conv import clamp_output, clamp_params
+
+
+@register
+@dataclass(frozen=True)
+class Mul(Op):
+    """Inputs: x, y, which broadcast; output of their common shape; all int8 or all float32."""
+
+    activation: str
+
+    tflite = ("MUL",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(src.activation()), src.operands(2))]
+
+    def check(self, node: Node) -> None:
+        check_binary(node)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, y = inputs
+        if x.dtype == np.float32:
+            return (clamp_output(node, x * y),)
+        # MulElementwise of reference_integer_ops/mul.h
+        x, y = (
+            array.astype(np.int64) - value.type.zero_point
+            for array, value in zip(inputs, node.inputs, strict=True)
+        )
+        z = multiply_double_rounding(x * y, *_multiplier(node)) + node.output.type.zero_point
+        return (clamp_output(node, z),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from binary_cases(rng, cls("none"))
+        yield from binary_cases(rng, cls("relu"))
+
+
+def _multiplier(node: Node) -> tuple[int, int]:
+    """x's scale * y's scale / output's scale, in float32 as in TFLite (mul.cc)."""
+    x, y, out = (np.float32(v.type.scale) for v in (*node.inputs, node.output))
+    return quantize_multiplier(float(x * y / out))
+
+
+def _bind_s8(node: Node) -> Binding:
+    multiplier, shift = _multiplier(node)
+    params = {
+        "x_offset": -node.inputs[0].type.zero_point,
+        "y_offset": -node.inputs[1].type.zero_point,
+        "multiplier": multiplier,
+        "shift": shift,
+        **clamp_params(node),
+    }
+    return bind_binary(node, {"caption": caption(node, "*"), **params})
+
+
+def _bind_f32(node: Node) -> Binding:
+    params = {"caption": caption(node, "*"), "sign": "*", **clamp_params(node)}
+    return bind_binary(node, params, support=())
+
+
+Mul.kernels = (
+    binary_kernel("mul_s8", DType.I8, _bind_s8),
+    binary_kernel("mul_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
+)

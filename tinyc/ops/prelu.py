@@ -1,0 +1,79 @@
+"""PRELU: x where x >= 0, else alpha * x, alpha broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Op, register
+from ..quant import clamp, multiply_double_rounding, quantize_multiplier
+from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+
+
+@register
+@dataclass(frozen=True)
+class Prelu(Op):
+    """Inputs: x, alpha, which broadcast; output of their common shape; all int8 or float32."""
+
+    tflite = ("PRELU",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(2))]
+
+    def check(self, node: Node) -> None:
+        check_binary(node)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, alpha = inputs
+        if x.dtype == np.float32:
+            return (np.where(x >= 0, x, x * alpha),)
+        x, alpha = (
+            array.astype(np.int64) - value.type.zero_point
+            for array, value in zip(inputs, node.inputs, strict=True)
+        )
+        positive, negative = _multipliers(node)
+        out = node.output.type
+        z = np.where(
+            x >= 0,
+            multiply_double_rounding(x, *positive),
+            multiply_double_rounding(x * alpha, *negative),
+        )
+        return (clamp(z + out.zero_point, *out.dtype.limits, out.dtype),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from binary_cases(rng, cls())
+
+
+def _multipliers(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+    """For x, and for x * alpha, in float32 as in TFLite (PreluPrepare)."""
+    x, alpha, out = (np.float32(v.type.scale) for v in (*node.inputs, node.output))
+    return quantize_multiplier(float(x / out)), quantize_multiplier(float(x * alpha / out))
+
+
+def _bind_s8(node: Node) -> Binding:
+    params: dict[str, Any] = {
+        "caption": caption(node, "(prelu)"),
+        "x_offset": -node.inputs[0].type.zero_point,
+        "alpha_offset": -node.inputs[1].type.zero_point,
+        "zero_point": node.output.type.zero_point,
+    }
+    for name, (multiplier, shift) in zip(("positive", "negative"), _multipliers(node), strict=True):
+        params |= {f"{name}_multiplier": multiplier, f"{name}_shift": shift}
+    return bind_binary(node, params)
+
+
+def _bind_f32(node: Node) -> Binding:
+    return bind_binary(node, {"caption": caption(node, "(prelu)")}, support=())
+
+
+Prelu.kernels = (
+    binary_kernel("prelu_s8", DType.I8, _bind_s8),
+    binary_kernel("prelu_f32", DType.F32, _bind_f32),
+)
