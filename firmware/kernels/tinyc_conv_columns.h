@@ -4,7 +4,7 @@
  *          first (k0, k2), then (k1, k3), as int16 pairs (what SXTB16 leaves of four bytes).
  * weights: for each pair of channels, for each of those rows, one word of four bytes
  *          c0a c1a c0b c1b, where (a, b) is the row's pair of inputs.
- * table:   bias, multiplier and right shift of each channel.
+ * table:   bias, multiplier and right shift less one of each channel.
  * One row is 16 multiply-accumulates: 5 loads, 2 SXTB16, 8 SMLAD. */
 
 #if TINYC_DSP
@@ -104,18 +104,20 @@ TINYC_SHARED static void tinyc_conv_columns(const int8_t *weights, const int16_t
                                             int32_t channels, int32_t depth, int32_t zero_point,
                                             int32_t low, int32_t high)
 {
+    const int32_t half = 1 + 2 * zero_point;
+
     for (int32_t c = 0; c < channels; c += 2) {
         int32_t acc[8];
         const int8_t *const end = weights + 2 * depth;
         tinyc_mac_2x4(weights, columns, table, acc, end);
         weights = end;
         for (int32_t k = 0; k < 2 && c + k < channels; k++) {
+            const int32_t *const a = acc + 4 * k;
             const int32_t multiplier = table[3 * k + 1];
-            const int32_t right = table[3 * k + 2];
+            const int32_t shift = table[3 * k + 2];
             int8_t *to = out + c + k;
             for (int32_t p = 0; p < pixels; p++, to += channels) {
-                const int32_t y = tinyc_requant2_dsp(acc[4 * k + p], multiplier, right);
-                *to = tinyc_clamp_s8(y + zero_point, low, high);
+                *to = tinyc_clamp_s8(tinyc_requant2_dsp(a[p], multiplier, shift, half), low, high);
             }
         }
         table += 6;

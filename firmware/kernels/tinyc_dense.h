@@ -1,6 +1,6 @@
 /* One row of a fully connected layer, four channels at a time.
  * weights: for each four channels, for each four inputs, one word a channel;
- * table: bias, multiplier and right shift (2 to 31) of each channel. */
+ * table: bias, multiplier and right shift less two of each channel. */
 
 /* Four inputs, in the word `x`, with four channels; returns the next quad's weights. */
 #if TINYC_DSP
@@ -52,11 +52,11 @@ TINYC_INLINE const int8_t *tinyc_dense_quad(int32_t *acc, uint32_t x, const int8
 
 #endif
 
-/* tinyc_requant1 for a right shift of 2 to 31: the rounding lies within the high word. */
-TINYC_INLINE int32_t tinyc_requant1_dsp(int32_t acc, int32_t multiplier, int32_t right)
+/* tinyc_requant1 for a right shift of `shift` + 2: the rounding lies within the high word. */
+TINYC_INLINE int32_t tinyc_requant1_dsp(int32_t acc, int32_t multiplier, int32_t shift)
 {
     const int32_t high = (int32_t)(((int64_t)acc * multiplier) >> 32);
-    return (high + (int32_t)((uint32_t)1 << (right - 2))) >> (right - 1);
+    return ((high >> shift) + 1) >> 1;
 }
 
 TINYC_SHARED static void tinyc_dense(const int8_t *in, const int8_t *weights, const int32_t *table,

@@ -38,12 +38,20 @@ TINYC_INLINE const int8_t *tinyc_tap4(int32_t *acc, const int8_t *in, const int8
 
 #endif
 
-/* Requantize and store four channels; table: bias, multiplier and right shift of each. */
+/* Requantize and clamp one channel; channel: its bias, multiplier and right shift less one. */
+TINYC_INLINE int8_t tinyc_finish2(int32_t acc, const int32_t *channel, int32_t zero_point,
+                                  int32_t low, int32_t high)
+{
+    const int32_t half = 1 + 2 * zero_point;
+    return tinyc_clamp_s8(tinyc_requant2_dsp(acc, channel[1], channel[2], half), low, high);
+}
+
+/* The same for four channels. Written out: a loop would keep the accumulators in memory. */
 TINYC_INLINE void tinyc_store4(const int32_t *acc, const int32_t *table, int8_t *out,
                                int32_t zero_point, int32_t low, int32_t high)
 {
-    for (int i = 0; i < 4; i++) {
-        const int32_t y = tinyc_requant2_dsp(acc[i], table[3 * i + 1], table[3 * i + 2]);
-        out[i] = tinyc_clamp_s8(y + zero_point, low, high);
-    }
+    out[0] = tinyc_finish2(acc[0], table, zero_point, low, high);
+    out[1] = tinyc_finish2(acc[1], table + 3, zero_point, low, high);
+    out[2] = tinyc_finish2(acc[2], table + 6, zero_point, low, high);
+    out[3] = tinyc_finish2(acc[3], table + 9, zero_point, low, high);
 }

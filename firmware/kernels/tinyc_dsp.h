@@ -79,6 +79,14 @@ TINYC_INLINE int32_t tinyc_smmulr(int32_t a, int32_t b)
     return r;
 }
 
+/* x saturated to a signed byte. */
+TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
+{
+    int32_t r;
+    __asm__("ssat %0, #8, %1" : "=r"(r) : "r"(x));
+    return r;
+}
+
 #else
 
 TINYC_INLINE int32_t tinyc_low(uint32_t x)
@@ -138,18 +146,32 @@ TINYC_INLINE int32_t tinyc_smmulr(int32_t a, int32_t b)
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
 }
 
-#endif
-
-/* tinyc_requant2 for |acc| < 2^30 and a right shift of 1 to 31. Doubling the accumulator makes
- * SMMULR the rounded high product; adding the sign makes halves go away from zero. */
-TINYC_INLINE int32_t tinyc_requant2_dsp(int32_t acc, int32_t multiplier, int32_t right)
+TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 {
-    const int32_t high = tinyc_smmulr(acc * 2, multiplier);
-    return (high + (high >> 31) + (int32_t)((uint32_t)1 << (right - 1))) >> right;
+    return x < INT8_MIN ? INT8_MIN : (x > INT8_MAX ? INT8_MAX : x);
 }
 
+#endif
+
+/* tinyc_requant2, zero point and clamp for |acc| < 2^30 and a right shift of `shift` + 1.
+ * Doubling the accumulator makes SMMULR the rounded high product; adding the sign makes halves
+ * go away from zero; half = 1 + 2 * zero_point rounds the last bit and adds the zero point. */
+TINYC_INLINE int32_t tinyc_requant2_dsp(int32_t acc, int32_t multiplier, int32_t shift,
+                                        int32_t half)
+{
+    const int32_t high = tinyc_smmulr(acc * 2, multiplier);
+    return (((high + (high >> 31)) >> shift) + half) >> 1;
+}
+
+/* Clamp to an activation's range; the whole range of int8_t is one instruction. */
 TINYC_INLINE int8_t tinyc_clamp_s8(int32_t x, int32_t low, int32_t high)
 {
-    x = x < low ? low : x;
-    return (int8_t)(x > high ? high : x);
+    x = tinyc_ssat8(x);
+    if (low != INT8_MIN) {
+        x = x < low ? low : x;
+    }
+    if (high != INT8_MAX) {
+        x = x > high ? high : x;
+    }
+    return (int8_t)x;
 }

@@ -45,7 +45,8 @@ def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str 
 
 
 def table(node: Node, rows: np.ndarray, fold: bool, single: bool = False) -> Constant:
-    """Bias, multiplier and right shift of each channel, padded to an even count.
+    """Bias, multiplier and right shift, less the kernel's last steps, of each channel, padded
+    to an even count.
 
     fold: the input's zero point goes into the bias; single: the kernel rounds once. A channel
     without weights is a constant y, whose bias and multiplier may be out of range: it becomes
@@ -57,13 +58,14 @@ def table(node: Node, rows: np.ndarray, fold: bool, single: bool = False) -> Con
     offset = -x.type.zero_point * rows.astype(np.int64).sum(1) if fold else 0
     reals = real_multipliers(node)
     multipliers, shifts = quantize_multipliers(reals)
-    entries = np.stack([flat + offset, multipliers, -shifts.astype(np.int64)], 1)
+    steps = -shifts.astype(np.int64) - (2 if single else 1)
+    entries = np.stack([flat + offset, multipliers, steps], 1)
     requantize = multiply_single_rounding if single else multiply_double_rounding
     for c in np.flatnonzero(~rows.any(1)):
         y = int(np.clip(requantize(flat[c], multipliers[c], shifts[c]), -(1 << 16), 1 << 16))
-        entries[c] = (8 * y, 1 << 30, 2) if single else (4 * y, 1 << 30, 1)
+        entries[c] = (8 * y, 1 << 30, 0) if single else (4 * y, 1 << 30, 0)
     if len(entries) % 2:
-        entries = np.concatenate([entries, [[0, 0, 2]]])
+        entries = np.concatenate([entries, [[0, 0, 0]]])
     note = (
         f"bias{' with the input offset' if fold else ''}, multiplier, right shift of each channel; "
         f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}"
@@ -260,7 +262,7 @@ def _bind_fully_connected(node: Node) -> Binding:
     entries = table(node, weights.data, fold=True, single=True)
     missing = -len(entries.data) % 4
     if missing:
-        filled = np.concatenate([entries.data, [[0, 0, 2]] * missing]).astype(np.int32)
+        filled = np.concatenate([entries.data, [[0, 0, 0]] * missing]).astype(np.int32)
         entries = Constant(entries.suffix, filled, entries.note)
     return Binding(
         params={
