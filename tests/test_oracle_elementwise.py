@@ -191,3 +191,23 @@ def test_prelu(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) 
     compare(
         tmp_path / "m.tflite", rng, ("PRELU", None), [x, replace(a, data=random_data(rng, a)), y]
     )
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_leaky_relu(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    options = {"alpha": float(rng.uniform(0, 1.5))}
+    compare_unary(tmp_path / "m.tflite", rng, ("LEAKY_RELU", options), (dtype, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize(
+    ("name", "scale", "zero_point"), [("LOGISTIC", 1 / 256, -128), ("TANH", 1 / 128, 0)]
+)
+@pytest.mark.parametrize("seed", range(20))
+def test_curve(
+    seed: int, name: str, scale: float, zero_point: int, dtype: str,
+    rng: np.random.Generator, tmp_path: Path,
+) -> None:  # fmt: skip
+    fixed = {"scale": scale, "zero_point": zero_point} if dtype == "int8" else {}
+    compare_unary(tmp_path / "m.tflite", rng, (name, None), (dtype, dtype), **fixed)

@@ -1,0 +1,60 @@
+"""LEAKY_RELU: x where x > 0, else alpha * x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Op, fail, register
+from ..quant import clamp, multiply_double_rounding, quantize_multiplier
+from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+
+
+@register
+@dataclass(frozen=True)
+class LeakyRelu(Op):
+    """Input and output of one shape, int8 or float32. alpha: finite, not negative if int8."""
+
+    alpha: float
+
+    tflite = ("LEAKY_RELU",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(src.float_option("alpha")), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        check_unary(node)
+        if node.output.type.dtype is DType.I8 and self.alpha < 0:
+            raise fail(node, f"its alpha {self.alpha:.6g} is negative", "use float32")
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        if x.dtype == np.float32:
+            return (np.where(x > 0, x, x * np.float32(self.alpha)),)
+        # QuantizeLeakyRelu; LeakyReluPrepare multiplies in float32
+        source, out = node.inputs[0].type, node.output.type
+        scale, out_scale = np.float32(source.scale), np.float32(out.scale)
+        centred = x.astype(np.int64) - source.zero_point
+        y = np.where(
+            centred >= 0,
+            multiply_double_rounding(centred, *quantize_multiplier(float(scale / out_scale))),
+            multiply_double_rounding(
+                centred, *quantize_multiplier(float(scale * np.float32(self.alpha) / out_scale))
+            ),
+        )
+        return (clamp(y + out.zero_point, *out.dtype.limits, out.dtype),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from unary_cases(rng, (cls(0.1), cls(0.0), cls(1.5)))
+
+
+LeakyRelu.kernels = (
+    table_kernel("leaky_relu_s8"),
+    f32_kernel("leaky_relu_f32", lambda node: {"alpha": node.op.alpha}),
+)

@@ -1,0 +1,50 @@
+"""LOGISTIC: 1 / (1 + exp(-x))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import Node, Quant
+from ..op import Op, register
+from ._fixedpoint import logistic, saturating_curve
+from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+
+OUTPUT = Quant((1 / 256,), (-128,))
+"""The only int8 output that TFLite's logistic has."""
+
+
+@register
+@dataclass(frozen=True)
+class Logistic(Op):
+    """Input and output of one shape, int8 (output scale 1/256, zero point -128) or float32."""
+
+    tflite = ("LOGISTIC",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        check_unary(node, fixed=OUTPUT)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        if x.dtype == np.float32:
+            # TFLite's reference returns 1 and exp(x) where the formula is that to a float32.
+            with np.errstate(over="ignore"):
+                return (np.float32(1) / (np.float32(1) + np.exp(-x)),)
+        return (saturating_curve(logistic, x, node.inputs[0].type, 8, OUTPUT.zero_point[0]),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from unary_cases(rng, (cls(),), OUTPUT)
+
+
+Logistic.kernels = (
+    table_kernel("logistic_s8"),
+    f32_kernel("logistic_f32", lambda node: {}, ("tinyc_math.h",)),
+)

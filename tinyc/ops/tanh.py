@@ -1,0 +1,48 @@
+"""TANH: the hyperbolic tangent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import Node, Quant
+from ..op import Op, register
+from ._fixedpoint import saturating_curve, tanh
+from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+
+OUTPUT = Quant((1 / 128,), (0,))
+"""The only int8 output that TFLite's tanh has."""
+
+
+@register
+@dataclass(frozen=True)
+class Tanh(Op):
+    """Input and output of one shape, int8 (output scale 1/128, zero point 0) or float32."""
+
+    tflite = ("TANH",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        check_unary(node, fixed=OUTPUT)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        if x.dtype == np.float32:
+            return (np.tanh(x),)
+        return (saturating_curve(tanh, x, node.inputs[0].type, 7, OUTPUT.zero_point[0]),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from unary_cases(rng, (cls(),), OUTPUT)
+
+
+Tanh.kernels = (
+    table_kernel("tanh_s8"),
+    f32_kernel("tanh_f32", lambda node: {}, ("tinyc_math.h",)),
+)
