@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny(tmp_path_factory.mktemp("models") / "tiny.tflite")
 
 
-def write_tiny(path: Path) -> Path:
+def write_tiny(path: Path, name: str | None = None) -> Path:
+    """Write the model of `tiny_model`, every tensor named ``name`` if that is given."""
     rng = np.random.default_rng(3)
 
     def ints(shape: tuple[int, ...]) -> np.ndarray:
@@ -54,6 +56,8 @@ def write_tiny(path: Path) -> Path:
         TensorSpec("offsets", (3,), "int32", 0.002, 0, 0, ints((3,))),
         TensorSpec("scores", (1, 3), "int8", 0.4, 5),
     ]  # fmt: skip
+    if name is not None:
+        tensors = [replace(tensor, name=name) for tensor in tensors]
     conv = {"padding": 0, "strideW": 1, "strideH": 1, "fusedActivationFunction": 1}
     conv |= {"dilationWFactor": 1, "dilationHFactor": 1}
     return write_model(

@@ -307,3 +307,30 @@ def test_operators_page_is_current() -> None:
     from tinyc.opstable import markdown
 
     assert (ROOT / "docs" / "operators.md").read_text() == markdown(), "run `make docs`"
+
+
+# Names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["stdint", "string", "main", "startup", "int", "tinyc_port", '7 µ*/ "x"', "x" * 200]
+)
+def test_the_files_name_cannot_break_the_build(
+    run, here: Path, tiny_model: Path, name: str
+) -> None:
+    path = here / f"{name.replace('/', '-')}.tflite"
+    path.write_bytes(tiny_model.read_bytes())
+    code, out, err = run("build", path, "--board", "stm32", "--json")
+    assert code == 0, err
+    assert json.loads(out)["fits"]
+
+
+@pytest.mark.parametrize(
+    "name", ['a"b', "a\nb", "*/ int x; /*", "int", "??/", "\\", "\0", "", "n" * 10_000, "%s{{ x }}"]
+)
+def test_tensor_names_cannot_reach_the_code(run, here: Path, name: str) -> None:
+    from conftest import write_tiny
+
+    code, out, err = run("build", write_tiny(here / "m.tflite", name), "--board", "stm32", "--json")
+    assert code == 0, err
+    assert json.loads(out)["fits"]

@@ -376,13 +376,29 @@ def lift(source: Source) -> Graph:
         raise errors[0] if len(errors) == 1 else CompileErrors(tuple(errors))
     return verify(
         Graph(
-            name=identifier(source.name),
+            name=model_name(source.name),
             inputs=tuple(value(i) for i in source.inputs),
             outputs=tuple(value(i) for i in source.outputs),
             nodes=tuple(nodes),
             sha256=source.sha256,
         )
     )
+
+
+# Model names that would hide a header of C99 or collide with a file of the firmware.
+_TAKEN = frozenset(
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "
+    "stdarg stdbool stddef stdint stdio stdlib string tgmath time wchar wctype "
+    "main startup memory semihosting".split()
+)
+
+
+def model_name(text: str) -> str:
+    """`identifier` of a file's stem, kept apart from every file that is built with the model:
+    it names ``include/<model>.h``, ``src/<model>.c`` and the prefix of every symbol."""
+    name = identifier(text)
+    taken = name in _TAKEN or name.startswith(("tinyc", "console_"))
+    return f"m_{name}" if taken else name
 
 
 def identifier(text: str) -> str:
