@@ -211,3 +211,19 @@ def test_curve(
 ) -> None:  # fmt: skip
     fixed = {"scale": scale, "zero_point": zero_point} if dtype == "int8" else {}
     compare_unary(tmp_path / "m.tflite", rng, (name, None), (dtype, dtype), **fixed)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", range(20))
+def test_hard_swish(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    compare_unary(tmp_path / "m.tflite", rng, ("HARD_SWISH", None), (dtype, dtype))
+
+
+@pytest.mark.parametrize("target", ["int8", "uint8", "int16", "int32", "float32", "bool_"])
+@pytest.mark.parametrize("source", ["int8", "uint8", "int16", "int32", "int64", "float32", "bool_"])
+def test_cast(source: str, target: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    if (source, target) == ("float32", "uint8"):
+        pytest.skip("LiteRT has no defined answer for negative numbers")
+    shape = random_shape(rng)
+    x, y = (TensorSpec(n, shape, d) for n, d in zip("xy", (source, target), strict=True))
+    compare(tmp_path / "m.tflite", rng, ("CAST", None), [x, y])

@@ -1,0 +1,74 @@
+"""CAST: the same numbers in another type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node, TensorType, Value
+from ..op import Binding, Kernel, Op, expect_arity, expect_dtype, expect_shape, register
+from ._unary import SHAPES, unary_inplace, unary_params
+
+
+@register
+@dataclass(frozen=True)
+class Cast(Op):
+    """Input and output of one shape and any two dtypes; quantization is ignored.
+
+    Integers keep their low bits, bool is 1 or 0, and floats lose their fraction. A float beyond
+    the integer type goes to its nearest end and not-a-number to 0, where C has no answer.
+    """
+
+    tflite = ("CAST",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 1)
+        x, out = node.inputs[0].type, node.output.type
+        expect_dtype(node, x, tuple(DType), "input")
+        expect_dtype(node, out, tuple(DType), "output")
+        expect_shape(node, out, x.shape, "output")
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        target = node.output.type.dtype
+        if x.dtype != np.float32 or target in (DType.F32, DType.BOOL):
+            return (x.astype(target.numpy),)
+        low, high = target.limits
+        below, above = x < low, x >= float(high) + 1
+        inside = np.where(below | above | np.isnan(x), np.float32(0), x)
+        y = np.where(below, low, np.where(above, high, inside.astype(np.int64)))
+        return (y.astype(target.numpy),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for source in DType:
+            for target in DType:
+                shape = SHAPES[int(rng.integers(len(SHAPES)))]
+                x = Value("x", TensorType(shape, source), "case")
+                y = Value("y", TensorType(shape, target), "case")
+                yield Node(cls(), (x,), (y,), "case")
+
+
+def _bind(node: Node) -> Binding:
+    source, target = node.inputs[0].type.dtype, node.output.type.dtype
+    params = {**unary_params(node), "to_bool": target is DType.BOOL, "saturate": False}
+    if source is DType.F32 and target not in (DType.F32, DType.BOOL):
+        name = target.c.removesuffix("_t").upper()
+        params |= {
+            "saturate": True,
+            "low": target.limits[0],
+            "above": float(target.limits[1]) + 1,
+            "least": "0" if target is DType.U8 else f"{name}_MIN",
+            "most": f"{name}_MAX",
+        }
+    return Binding(params=params, inplace=unary_inplace(node))
+
+
+Cast.kernels = (Kernel("cast", "cast.c.j2", frozenset(), lambda node: None, _bind),)

@@ -1,0 +1,94 @@
+"""HARD_SWISH: x * min(max(x + 3, 0), 6) / 6."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Op, fail, register
+from ..quant import clamp, quantize_multiplier, rounding_divide_by_pot
+from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+
+INT16_MIN, INT16_MAX = -(1 << 15), (1 << 15) - 1
+
+
+@register
+@dataclass(frozen=True)
+class HardSwish(Op):
+    """Input and output of one shape, int8 or float32."""
+
+    tflite = ("HARD_SWISH",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        check_unary(node)
+        if node.output.type.dtype is DType.I8 and _multipliers(node)[0][1] > 0:
+            raise fail(
+                node, "its input's scale is over 128 times its output's",
+                "quantize the model again", "E304",
+            )  # fmt: skip
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        if x.dtype == np.float32:
+            bounded = np.minimum(np.float32(6), np.maximum(np.float32(0), x + np.float32(3)))
+            return (x * bounded / np.float32(6),)
+        # HardSwish of reference/hard_swish.h, in int16 with 7 bits more than the input has
+        (scale, shift), (ramp_scale, ramp_shift) = _multipliers(node)
+        fine = (x.astype(np.int64) - node.inputs[0].type.zero_point) << 7
+        ramp = fine
+        if ramp_shift > 0:
+            ramp = _saturate(ramp << min(ramp_shift - 1, 30))
+        ramp = _rounding_high_mul(ramp, ramp_scale)
+        if ramp_shift > 0:
+            ramp = _saturate(ramp << 1)
+        if ramp_shift < 0:
+            ramp = rounding_divide_by_pot(ramp, -ramp_shift)
+        ramp = (ramp + (1 << 15)) >> 1  # from [-1, 1] to [0, 1]
+        product = ramp * _rounding_high_mul(fine, scale)
+        y = np.where(product >= 0, product >> 15, -(-product >> 15))
+        out = node.output.type
+        y = rounding_divide_by_pot(_saturate(y), -shift) + out.zero_point
+        return (clamp(y, *out.dtype.limits, out.dtype),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from unary_cases(rng, (cls(),))
+
+
+def _multipliers(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(int16 multiplier, shift) of the output's scale and of the ramp from -3 to 3, computed in
+    float32 as in TFLite (HardSwishPrepare)."""
+    fine = np.float32(node.inputs[0].type.scale) * np.float32(1 / 128)
+    ramp = fine / np.float32(3 / 32768)
+    pairs = (
+        quantize_multiplier(float(r)) for r in (fine / np.float32(node.output.type.scale), ramp)
+    )
+    # DownScaleInt32ToInt16Multiplier
+    first, second = ((min((m + (1 << 15)) >> 16, INT16_MAX), shift) for m, shift in pairs)
+    return first, second
+
+
+def _saturate(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, INT16_MIN, INT16_MAX)
+
+
+def _rounding_high_mul(x: np.ndarray, multiplier: int) -> np.ndarray:
+    """round(x * multiplier / 2**15), halves away from zero but negative ones towards it, as
+    gemmlowp's SaturatingRoundingDoublingHighMul of int16; multiplier >= 0."""
+    product = x * multiplier
+    total = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
+    return np.where(total >= 0, total >> 15, -(-total >> 15))
+
+
+HardSwish.kernels = (
+    table_kernel("hard_swish_s8"),
+    f32_kernel("hard_swish_f32", lambda node: {}),
+)
