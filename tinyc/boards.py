@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from functools import cache
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -70,7 +71,7 @@ class Board(_Strict):
     @model_validator(mode="after")
     def _check(self) -> Board:
         ranges = sorted(self.memory, key=lambda m: m.origin)
-        for low, high in zip(ranges, ranges[1:], strict=False):
+        for low, high in pairwise(ranges):
             if low.end > high.origin:
                 raise ValueError(f"{low.name} and {high.name} overlap")
         if not {"flash", "ram"} <= {m.kind for m in self.memory}:

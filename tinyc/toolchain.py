@@ -21,13 +21,14 @@ from .errors import CompileError
 TIMEOUT_S = 300
 
 CFLAGS = (
-    "-std=c99 -O2 -g -pipe -fno-common -ffunction-sections -fdata-sections "
+    "-std=c99 -fhosted -O2 -g -pipe -fno-common -ffunction-sections -fdata-sections "
     "-ffp-contract=off -fno-math-errno -fno-unwind-tables -fno-asynchronous-unwind-tables "
     "-Wall -Wextra -Wconversion -Wshadow -Wundef -Wdouble-promotion -Werror"
 ).split()
 
 # For start-up and the C library's stand-ins only: a memcpy must not become a call of itself.
-# In generated code the compiler is to know memcpy: four bytes of it are one load.
+# In generated code the compiler is to know memcpy: four bytes of it are one load (-fhosted, as
+# ziglang's Clang is freestanding by itself for such a target).
 FREESTANDING = ("-ffreestanding", "-fno-builtin")
 
 
@@ -43,17 +44,18 @@ class Toolchain:
     title: str
     cc: tuple[str, ...]
 
-    def flags(self, core: Core) -> list[str]:
-        """What selects the core and the language, for every C file."""
+    def target(self, core: Core) -> list[str]:
+        """What selects the core."""
         if self.kind == "gcc":
             fpu = [f"-mfpu={core.fpu}"] if core.fpu else []
-            target = ["-mthumb", f"-mcpu={core.cpu}", *fpu, f"-mfloat-abi={core.float_abi}"]
-            return [*target, *CFLAGS]
+            return ["-mthumb", f"-mcpu={core.cpu}", *fpu, f"-mfloat-abi={core.float_abi}"]
         abi = "eabihf" if core.float_abi == "hard" else "eabi"
-        return [
-            "-target", f"thumb-freestanding-{abi}", f"-mcpu={core.clang}", *CFLAGS,
-            "-fno-sanitize=all", "-fno-stack-protector", "-fomit-frame-pointer",
-        ]  # fmt: skip
+        return ["-target", f"thumb-freestanding-{abi}", f"-mcpu={core.clang}"]
+
+    def flags(self, core: Core) -> list[str]:
+        """What selects the core and the language, for every C file."""
+        plain = ["-fno-sanitize=all", "-fno-stack-protector", "-fomit-frame-pointer"]
+        return [*self.target(core), *CFLAGS, *(plain if self.kind == "clang" else [])]
 
     def freestanding(self) -> tuple[str, ...]:
         """Further flags of the firmware's own files."""
@@ -149,7 +151,7 @@ def _has_newlib(cc: tuple[str, ...]) -> bool:
 
 def _compiler_rt(toolchain: Toolchain, core: Core) -> Path:
     """ziglang builds its runtime library for a core when it links for it; kept for later."""
-    flags = toolchain.flags(core)
+    flags = toolchain.target(core)
     version = hashlib.sha256(f"{toolchain.title} {flags}".encode()).hexdigest()[:12]
     kept = cache_folder() / f"compiler_rt-{core.name}-{version}.a"
     if kept.is_file():
