@@ -202,7 +202,8 @@ def finish(
         return clamp_output(node, acc)
     acc = acc.astype(np.int32)  # a bias near the limits wraps around, in C too
     multipliers, shifts = quantize_multipliers(real_multipliers(node))
-    return clamp_output(node, requantize(acc, multipliers, shifts) + node.output.type.zero_point)
+    y = requantize(acc, multipliers, shifts).astype(np.int32).astype(np.int64)
+    return clamp_output(node, y + node.output.type.zero_point)
 
 
 def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
@@ -256,7 +257,14 @@ def clamp_params(node: Node) -> dict[str, Any]:
         low, high = float_activation_range(activation)
         return {"low": low, "high": high, "clamped": activation != "none"}
     low, high = activation_range(activation, out)
-    return {"low": low, "high": high, "zero_point": out.zero_point}
+    return {"low": low, "high": high, **offset_params(out, low, high)}
+
+
+def offset_params(out: TensorType, low: int, high: int) -> dict[str, int]:
+    """The output's zero point, and the bounds before it is added: a product that saturates
+    32 bits must not overflow them."""
+    zero = out.zero_point
+    return {"zero_point": zero, "least": low - zero, "most": high - zero}
 
 
 def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:

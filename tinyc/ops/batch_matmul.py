@@ -23,7 +23,7 @@ from ..op import (
     register,
 )
 from ..quant import multiply_double_rounding, quantize_multiplier
-from ._conv import exact_matmul, portable, random_type
+from ._conv import exact_matmul, offset_params, portable, random_type
 
 
 @register
@@ -161,7 +161,7 @@ def _bind(node: Node) -> Binding:
     params |= {
         "a_zero": node.inputs[0].type.zero_point,
         "b_zero": node.inputs[1].type.zero_point,
-        "zero_point": node.output.type.zero_point,
+        **offset_params(node.output.type, -128, 127),
         "multiplier": multiplier,
         "shift": shift,
     }

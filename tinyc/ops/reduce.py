@@ -23,7 +23,7 @@ from ..op import (
     register,
 )
 from ..quant import multiply_double_rounding, multiply_single_rounding, quantize_multiplier
-from ._conv import portable, random_type
+from ._conv import offset_params, portable, random_type
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list
 
 def _bind(node: Node) -> Binding:
     op: Any = node.op
-    x, y = node.inputs[0].type, node.output.type
+    x = node.inputs[0].type
     kept, reduced = (_loops(x.shape, op.axes, r) for r in (False, True))
     count = op.count(node)
     params = {
@@ -211,7 +211,7 @@ def _bind(node: Node) -> Binding:
         "start": -count * x.zero_point,
         "multiplier": multiplier,
         "shift": shift,
-        "zero_point": y.zero_point,
+        **offset_params(node.output.type, -128, 127),
     }
     return Binding(params, support=("tinyc_requant.h",))
 
