@@ -49,6 +49,8 @@ class ResizeBilinear(Op):
             at = np.arange(out) * scale
             if self.half_pixel_centers:
                 at = at + scale // 2 - ONE // 2
+            # A scale rounded up may reach past the last pixel, where TFLite leaves the image.
+            at = np.minimum(at, ONE * size - 1)
             # Divisions of C, which truncate: both results are clamped to 0 anyway.
             lower, upper = at // ONE, (at + ONE - 1) // ONE
         else:
@@ -59,7 +61,6 @@ class ResizeBilinear(Op):
             else:
                 at = at * ratio
             lower, upper = np.floor(at).astype(np.int64), np.ceil(at).astype(np.int64)
-        # A rounded scale may reach past the last pixel of a very wide output.
         lower, upper = np.clip(lower, 0, size - 1), np.clip(upper, 0, size - 1)
         if dtype is DType.I8:
             fraction = (at - ONE * lower).astype(np.int32)

@@ -111,6 +111,11 @@ def _strided(cls: type[Slice], src: TfliteOp) -> Node:
     used = sum(not on("new_axis", i) for i in range(count) if i not in ellipses)
     if len(ellipses) > 1 or used > len(shape):
         raise src.fail("its masks do not fit the rank", CONVERT_AGAIN, "E301")
+    if masks["shrink_axis"] & (masks["ellipsis"] | masks["new_axis"]):
+        raise src.fail("its masks contradict each other", CONVERT_AGAIN, "E301")
+    if ellipses and used == len(shape):
+        # TensorFlow takes it for nothing, TFLite for the axis that it stands at.
+        raise src.fail("its ellipsis stands for no axis", "leave the ellipsis out")
     begins: list[int] = []
     steps: list[int] = []
     sizes: list[int] = []
@@ -134,7 +139,9 @@ def _strided(cls: type[Slice], src: TfliteOp) -> Node:
         if step == 0:
             raise src.fail("has a stride of 0", CONVERT_AGAIN, "E301")
         if on("shrink_axis", i):
-            begin = begin + extent if begin < 0 else begin
+            if step < 0:
+                raise src.fail("steps backwards from a single index", CONVERT_AGAIN, "E301")
+            begin = 0 if on("begin", i) else begin + extent if begin < 0 else begin
             span = range(begin, begin + 1)
         else:
             if src.option("offset"):  # the end counts from the begin
