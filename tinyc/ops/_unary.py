@@ -23,6 +23,7 @@ from ..op import (
     expect_shape,
     fail,
 )
+from ..quant import activation_range
 from ._conv import portable, random_type
 
 BYTES = (DType.I8, DType.U8)
@@ -76,6 +77,18 @@ def unary_params(node: Node) -> dict[str, Any]:
         "in_type": x.dtype.c,
         "out_type": out.dtype.c,
         "count": x.elements,
+    }
+
+
+def output_params(node: Node, activation: str = "none") -> dict[str, int]:
+    """Bounds of a quantized output less its zero point, which is added after the clamp: before
+    it, the sum could leave int32."""
+    out = node.output.type
+    low, high = activation_range(activation, out)
+    return {
+        "low": low - out.zero_point,
+        "high": high - out.zero_point,
+        "zero_point": out.zero_point,
     }
 
 

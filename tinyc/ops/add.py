@@ -14,6 +14,7 @@ from ..op import Binding, Op, fail, register
 from ..quant import multiply_double_rounding, quantize_multiplier
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._conv import clamp_output, clamp_params
+from ._unary import output_params
 
 LEFT_SHIFT = 20
 """Bits by which int8 operands are shifted up, so that rescaling them loses nothing."""
@@ -86,7 +87,7 @@ def _bind_s8(node: Node) -> Binding:
         params[f"{prefix}multiplier"], params[f"{prefix}shift"] = quantize_multiplier(real)
     for name, value in zip("xy", node.inputs, strict=True):
         params[f"{name}_offset"] = -value.type.zero_point
-    return bind_binary(node, {**params, **clamp_params(node)})
+    return bind_binary(node, {**params, **output_params(node, node.op.activation)})
 
 
 def _bind_f32(node: Node) -> Binding:

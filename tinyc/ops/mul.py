@@ -13,6 +13,7 @@ from ..op import Binding, Op, register
 from ..quant import multiply_double_rounding, quantize_multiplier
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._conv import clamp_output, clamp_params
+from ._unary import output_params
 
 
 @register
@@ -56,13 +57,14 @@ def _multiplier(node: Node) -> tuple[int, int]:
 
 
 def _bind_s8(node: Node) -> Binding:
+    assert isinstance(node.op, Mul)
     multiplier, shift = _multiplier(node)
     params = {
         "x_offset": -node.inputs[0].type.zero_point,
         "y_offset": -node.inputs[1].type.zero_point,
         "multiplier": multiplier,
         "shift": shift,
-        **clamp_params(node),
+        **output_params(node, node.op.activation),
     }
     return bind_binary(node, {"caption": caption(node, "*"), **params})
 

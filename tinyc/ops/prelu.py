@@ -13,6 +13,7 @@ from ..ir import DType, Node
 from ..op import Binding, Op, register
 from ..quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+from ._unary import output_params
 
 
 @register
@@ -62,7 +63,7 @@ def _bind_s8(node: Node) -> Binding:
         "caption": caption(node, "(prelu)"),
         "x_offset": -node.inputs[0].type.zero_point,
         "alpha_offset": -node.inputs[1].type.zero_point,
-        "zero_point": node.output.type.zero_point,
+        **output_params(node),
     }
     for name, (multiplier, shift) in zip(("positive", "negative"), _multipliers(node), strict=True):
         params |= {f"{name}_multiplier": multiplier, f"{name}_shift": shift}

@@ -12,7 +12,7 @@ from ..ir import DType, Node, Quant, TensorType, Value
 from ..op import Binding, Op, expect_arity, expect_dtype, expect_quant, expect_shape, register
 from ..quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._conv import portable
-from ._unary import SHAPES, table_kernel, unary_inplace, unary_params
+from ._unary import SHAPES, output_params, table_kernel, unary_inplace, unary_params
 
 INTEGERS = (DType.I8, DType.U8, DType.I16)
 
@@ -89,12 +89,11 @@ def _bind_f32(node: Node) -> Binding:
 def _bind_s16(node: Node) -> Binding:
     source, out = node.inputs[0].type, node.output.type
     multiplier, shift = quantize_multiplier(source.scale / out.scale)
-    low, high = out.dtype.limits
     return Binding(
         params={
             **unary_params(node),
+            **output_params(node),
             "offset": -source.zero_point, "multiplier": multiplier, "shift": shift,
-            "zero_point": out.zero_point, "low": low, "high": high,
         },
         support=("tinyc_requant.h",),
         inplace=unary_inplace(node),
