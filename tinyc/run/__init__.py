@@ -54,9 +54,13 @@ def run(
 ) -> Trace:
     """Feed each row of ``inputs`` (uint8 [n, bytes of all inputs]) to a test image.
 
-    profile: count layer by layer (Unicorn); ``layers``: their C symbols. Raises CompileError
-    E206 (unknown emulator), E7xx (missing), E8xx (the firmware faulted or hung).
+    profile: count layer by layer (Unicorn); ``layers``: their C symbols. Counts are of the
+    first sample's inference, once, whatever the number of samples. Raises CompileError E206
+    (unknown emulator, or one that does not count by layer), E207 (no machine for the board),
+    E70x (a tool is missing), E802 (the firmware faulted), E803 (it did not end).
     """
+    if inputs.ndim != 2 or not len(inputs) or inputs.dtype != np.uint8:
+        raise ValueError(f"inputs of a run: uint8 [n, bytes], not {inputs.dtype} {inputs.shape}")
     if emulator == "unicorn":
         from . import unicorn
 
@@ -76,6 +80,12 @@ def run(
     raise CompileError(
         "E206", f"emulator {emulator!r}", "is unknown", f"use one of {', '.join(EMULATORS)}"
     )
+
+
+def time_limit(samples: int) -> int:
+    """Seconds after which a run of so many samples is taken to hang: a minute, and twenty
+    seconds for each sample (some 10^9 instructions in the slowest emulator)."""
+    return 60 + 20 * samples
 
 
 def console_number(console: str, label: str) -> int | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 import subprocess
-import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,58 +13,102 @@ import numpy as np
 
 from ..emit.c import environment
 from ..errors import CompileError
-from . import Trace, collect
+from . import Trace, collect, time_limit
+from .native import compile_c, host_compilers
 
 if TYPE_CHECKING:
     from ..build import Image
 
-TIMEOUT_S = 1200
+_FLAGS = ("-std=c99", "-ffp-contract=off")
+_SANITIZE = ("-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
+# What a sanitizer's report names first.
+_REPORT = re.compile(r"runtime error|ERROR: \w+Sanitizer")
 
 
 def run(image: Image, inputs: np.ndarray) -> Trace:
     """See `tinyc.run.run`. Compiles the sources that lie beside the image's ELF."""
     folder = image.elf.parent
-    cc = shutil.which("gcc") or shutil.which("cc")
-    command = [cc] if cc else [sys.executable, "-m", "ziglang", "cc"]
-    header = (folder / "include" / f"{image.name}.h").read_text()
-    main = (
-        environment()
-        .get_template("port/main_host.c.j2")
-        .render(
-            prefix=image.name,
-            PREFIX=image.name.upper(),
-            inputs=_count(header, image.name, "INPUTS"),
-            outputs=_count(header, image.name, "OUTPUTS"),
-        )
-    )
-    with tempfile.TemporaryDirectory(prefix="tinyc-") as name:
-        work = Path(name)
-        (work / "main.c").write_text(main)
-        program = work / "model"
-        compiled = subprocess.run(
-            [*command, "-std=c99", "-O2", "-ffp-contract=off", f"-I{folder / 'include'}",
-             str(work / "main.c"), *map(str, sorted((folder / "src").glob("*.c"))), "-lm",
-             "-o", str(program)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if compiled.returncode:
-            raise CompileError(
-                "E705", "the host's C compiler", f"fails: {compiled.stderr[-300:]}",
-                "apt-get install gcc libc6-dev",
-            )  # fmt: skip
-        try:
-            done = subprocess.run(
-                [str(program)], input=inputs.tobytes(), capture_output=True, timeout=TIMEOUT_S,
-                check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise CompileError("E803", image.name, f"did not end within {TIMEOUT_S} s") from None
-    console = done.stderr.decode("utf-8", "replace")
-    outputs, _ = collect(console, done.stdout, len(inputs), image.name)
+    files = [f for part in ("include", "src") for f in (folder / part).rglob("*") if f.is_file()]
+    sources = {f.relative_to(folder).as_posix(): f.read_text() for f in files}
+    outputs, console = _run(sources, image.name, inputs, (), False)
     return Trace("host", outputs, console, None, None, "not counted (host)", None)
 
 
-def _count(header: str, name: str, what: str) -> int:
-    prefix = f"#define {name.upper()}_{what} "
-    line = next(x for x in header.splitlines() if x.startswith(prefix))
-    return int(line.removeprefix(prefix).strip(" ()"))
+def run_host(
+    sources: Mapping[str, str],
+    name: str,
+    inputs: np.ndarray,
+    sanitize: bool = False,
+    dump_arena: bool = False,
+) -> np.ndarray:
+    """Outputs, uint8 [n, bytes], of the generated library ``name`` (``sources`` of
+    `tinyc.emit.c.emit`: path -> text) for inputs, uint8 [n, bytes].
+
+    sanitize: under AddressSanitizer and UBSan (with ziglang's compiler UBSan alone);
+    dump_arena: the whole arena after each run in place of the outputs. Raises CompileError
+    E703 (no compiler, or none that takes the sources), E802 (a fault, a sanitizer's report).
+    """
+    defines = ("-DTINYC_DUMP_ARENA",) if dump_arena else ()
+    return _run(sources, name, inputs, defines, sanitize)[0]
+
+
+def _run(
+    sources: Mapping[str, str],
+    name: str,
+    inputs: np.ndarray,
+    defines: tuple[str, ...],
+    sanitize: bool,
+) -> tuple[np.ndarray, str]:
+    """(outputs, console)"""
+    with tempfile.TemporaryDirectory(prefix="tinyc-") as temporary:
+        folder = Path(temporary)
+        for path, text in {**sources, "main.c": _main(sources, name)}.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+        program = _compile(folder, defines, sanitize)
+        try:
+            done = subprocess.run(
+                [str(program)], input=inputs.tobytes(), capture_output=True, check=False,
+                timeout=time_limit(len(inputs)),
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            raise CompileError("E803", name, f"did not end within {late.timeout:.0f} s") from None
+    console = done.stderr.decode("utf-8", "replace")
+    if done.returncode:
+        said = [line for line in console.splitlines() if _REPORT.search(line)]
+        what = said[0] if said else f"ended with {done.returncode}: {console[-300:]}"
+        raise CompileError("E802", name, what)
+    return collect(console, done.stdout, len(inputs), name)[0], console
+
+
+def _compile(folder: Path, defines: tuple[str, ...], sanitize: bool) -> Path:
+    program = folder / "program"
+    sources = sorted(str(f.relative_to(folder)) for f in folder.rglob("*.c"))
+    complaint = "no C compiler is installed"
+    for cc in host_compilers():
+        kinds = "undefined" if "ziglang" in cc else "address,undefined"
+        mode = (*_SANITIZE, f"-fsanitize={kinds}") if sanitize else ("-O2",)
+        complaint = compile_c(
+            [*cc, *_FLAGS, *mode, *defines, "-Iinclude", *sources, "-lm", "-o", str(program)],
+            folder,
+        )
+        if not complaint:
+            return program
+    raise CompileError(
+        "E703", "the host's C compiler", complaint[-300:], "apt-get install gcc libc6-dev"
+    )
+
+
+def _main(sources: Mapping[str, str], name: str) -> str:
+    """The harness around the library, by the counts that its header states."""
+    header = sources[f"include/{name}.h"]
+
+    def count(what: str) -> int:
+        return int(re.search(rf"^#define {name.upper()}_{what} +\((\d+)\)", header, re.M)[1])
+
+    return (
+        environment()
+        .get_template("port/main_host.c.j2")
+        .render(prefix=name, PREFIX=name.upper(), inputs=count("INPUTS"), outputs=count("OUTPUTS"))
+    )

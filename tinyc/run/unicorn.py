@@ -3,31 +3,191 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import multiprocessing
 import os
-import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CompileError
-from . import LayerCount, Trace, collect
-from .cycles import CycleModel, price, source
+from . import LayerCount, Trace, collect, time_limit
+from .cycles import CycleModel, source
+from .native import shared_library
 
 if TYPE_CHECKING:
     from ..build import Image
 
-TIMEOUT_S = 1200
 _PARALLEL_FROM = 16  # samples; fewer are not worth a second process
-_KEEP, _RUN, _OUTSIDE = 0, 0xFFFF, 0xFFFE
+_PAGE = 4096  # Unicorn maps no less
 # Peripherals (CPACR among them) read as the memory that is mapped in their place.
 _PERIPHERALS = ((0x4000_0000, 0x0020_0000), (0x5000_0000, 0x0100_0000), (0xE000_0000, 0x0010_0000))
+_BKPT_AB = b"\xab\xbe"
+_ADP_STOPPED_APPLICATION_EXIT = 0x20026
+
+
+def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
+    """See `tinyc.run.run`. The first sample runs once more on a counted machine of its own, for
+    hooks slow a machine down; the others run uncounted, in a process for each processor."""
+    instructions, cycles, counts, counted_outputs = _count(image, inputs[:1], layers)
+    jobs = min(os.cpu_count() or 1, len(inputs) // _PARALLEL_FROM + 1)
+    chunks = np.array_split(inputs, jobs)
+    if jobs > 1:
+        with multiprocessing.get_context("fork").Pool(jobs, _leave_signals) as pool:
+            done = pool.starmap(_outputs, [(image, chunk) for chunk in chunks])
+    else:
+        done = [_outputs(image, inputs)]
+    outputs = np.concatenate([rows for rows, _, _ in done])
+    if not np.array_equal(outputs[:1], counted_outputs):
+        raise CompileError("E802", image.name, "gives other outputs when it is counted")
+    return Trace(
+        "unicorn",
+        outputs,
+        "".join(console for _, _, console in done),
+        instructions,
+        cycles,
+        source(image.board.core),
+        max((stack for _, stack, _ in done if stack is not None), default=None),
+        counts,
+    )
+
+
+def _leave_signals() -> None:
+    """Ctrl-C reaches the parent alone, which ends its children."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _outputs(image: Image, inputs: np.ndarray) -> tuple[np.ndarray, int | None, str]:
+    machine = _Machine(image, memoryview(inputs.tobytes()))
+    machine.run(time_limit(len(inputs)))
+    outputs, stack = collect(machine.console, bytes(machine.written), len(inputs), image.name)
+    return outputs, stack, machine.console
+
+
+@dataclass
+class _Machine:
+    """One emulated board with semihosting: the firmware reads ``given``, appends to
+    ``written`` and prints on ``console``."""
+
+    image: Image
+    given: memoryview
+    written: bytearray = field(default_factory=bytearray)
+    console: str = ""
+    ended: bool = False
+    bad_address: int | None = None
+
+    def run(self, seconds: int, attach: Callable[[Any], None] = lambda _: None) -> None:
+        """From reset until SYS_EXIT; ``attach(uc)`` adds hooks before anything is translated.
+        Raises CompileError E802 (a fault, and where), E803 (no end within ``seconds``)."""
+        import unicorn
+        from unicorn import arm_const as arm
+
+        uc = self._power_on()
+        attach(uc)
+        uc.hook_add(unicorn.UC_HOOK_INTR, self._interrupt)
+        uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._refuse)
+        vectors = bytes(uc.mem_read(self.image.board.flash.origin, 8))
+        uc.reg_write(arm.UC_ARM_REG_SP, int.from_bytes(vectors[:4], "little"))
+        reset = int.from_bytes(vectors[4:], "little")
+        try:
+            uc.emu_start(reset | 1, 0xFFFF_FFFE, timeout=seconds * 1_000_000)
+        except unicorn.UcError as error:
+            at = "" if self.bad_address is None else f" at 0x{self.bad_address:08x}"
+            raise self._fault(uc, f"{error}{at}") from None
+        if not self.ended:
+            raise CompileError("E803", self.image.name, f"did not end within {seconds} s")
+
+    def _power_on(self) -> Any:
+        """Memories of the board's sizes (flash cannot be written), the ELF's bytes in them."""
+        import unicorn
+        from elftools.elf.elffile import ELFFile
+        from unicorn import arm_const as arm
+
+        board = self.image.board
+        uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_CORTEX_{board.core.unicorn}"))
+        read_only = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+        for memory in board.memory:
+            rights = read_only if memory.kind == "flash" else unicorn.UC_PROT_ALL
+            uc.mem_map(memory.origin, -(-memory.size // _PAGE) * _PAGE, rights)
+        for base, size in _PERIPHERALS:
+            uc.mem_map(base, size)
+        with self.image.elf.open("rb") as file:
+            for segment in ELFFile(file).iter_segments():
+                if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
+                    uc.mem_write(segment["p_paddr"], segment.data())
+        return uc
+
+    def _interrupt(self, uc: Any, number: int, _data: Any) -> None:
+        from unicorn import arm_const as arm
+
+        pc = uc.reg_read(arm.UC_ARM_REG_PC)
+        if bytes(uc.mem_read(pc, 2)) != _BKPT_AB:
+            raise self._fault(uc, f"exception {number}")
+        self._semihost(uc, arm)
+        # Unicorn leaves the pc on the breakpoint.
+        uc.reg_write(arm.UC_ARM_REG_PC, (pc + 2) | 1)
+
+    def _refuse(self, _uc: Any, _access: int, address: int, *_rest: Any) -> bool:
+        self.bad_address = address
+        return False
+
+    def _fault(self, uc: Any, what: str) -> CompileError:
+        from unicorn import arm_const as arm
+
+        where = place(self.image, uc.reg_read(arm.UC_ARM_REG_PC))
+        return CompileError("E802", self.image.name, f"the core stopped in {where}: {what}")
+
+    def _semihost(self, uc: Any, arm: Any) -> None:
+        """Serve one call: r0 the operation, r1 its argument; the result goes to r0."""
+        operation = uc.reg_read(arm.UC_ARM_REG_R0)
+        argument = uc.reg_read(arm.UC_ARM_REG_R1)
+        result = 0
+
+        def words(count: int) -> tuple[int, ...]:
+            return tuple(np.frombuffer(bytes(uc.mem_read(argument, 4 * count)), "<u4").tolist())
+
+        if operation == 0x01:  # SYS_OPEN
+            name, _, length = words(3)
+            result = 1 if bytes(uc.mem_read(name, length)) == b"tinyc.in" else 2
+        elif operation == 0x03:  # SYS_WRITEC
+            self.console += chr(uc.mem_read(argument, 1)[0])
+        elif operation == 0x04:  # SYS_WRITE0
+            text = bytearray()
+            while byte := uc.mem_read(argument + len(text), 1)[0]:
+                text.append(byte)
+            self.console += text.decode("ascii", "replace")
+        elif operation == 0x05:  # SYS_WRITE
+            _, address, length = words(3)
+            self.written += uc.mem_read(address, length)
+        elif operation == 0x06:  # SYS_READ
+            _, address, length = words(3)
+            piece, self.given = self.given[:length], self.given[length:]
+            uc.mem_write(address, bytes(piece))
+            result = length - len(piece)
+        elif operation == 0x18:  # SYS_EXIT
+            if argument != _ADP_STOPPED_APPLICATION_EXIT:
+                self.console += f"the firmware stopped with reason 0x{argument:x}\n"
+            self.ended = True
+            uc.emu_stop()
+        uc.reg_write(arm.UC_ARM_REG_R0, result)
+
+
+def place(image: Image, pc: int) -> str:
+    """``symbol+offset`` of an address, or the address."""
+    for name, (address, size) in image.symbols.items():
+        if address & ~1 <= pc < (address & ~1) + size:
+            return f"{name}+{pc - (address & ~1)}"
+    return f"0x{pc:08x}"
+
+
+# Counting ----------------------------------------------------------------------------------
+
+_KEEP, _RUN, _OUTSIDE = 0, 0xFFFF, 0xFFFE
 
 
 class _Counter(ctypes.Structure):
@@ -43,200 +203,134 @@ class _Counter(ctypes.Structure):
         ("size", ctypes.c_void_p),
         ("previous_end", ctypes.c_uint64),
         ("previous_slot", ctypes.c_uint64),
+        ("block", ctypes.c_uint64),
+        ("unaligned", ctypes.c_uint64),
+        ("unaligned_block", ctypes.c_uint64),
         ("active", ctypes.c_uint32),
         ("current", ctypes.c_uint32),
     )
 
 
-@dataclass
-class _Machine:
-    """One emulated board with semihosting: reads ``given``, appends to ``written``."""
+class _Counts:
+    """Executions of each block in each layer.
 
-    image: Image
-    given: bytes
-    at: int = 0
-    written: bytearray = None
-    console: str = ""
-    exited: bool = False
-    failed: bool = False
+    owner [halfwords]: what a function's code says of the layer that runs: a layer's number from
+    1, `_RUN` none, `_KEEP` the same as before (functions that layers call), `_OUTSIDE` no
+    inference; count, taken [layers + 1, halfwords]: by the block's first halfword, how often it
+    ran and how often the next block was not the one behind it; size: bytes of that block.
+    """
 
+    def __init__(self, image: Image, layers: Sequence[str]) -> None:
+        self.image, self.layers = image, tuple(layers)
+        self.base, self.code = _code(image)
+        halfwords = len(self.code) // 2
+        self.owner = np.zeros(halfwords, np.uint16)
+        self._own("main", _OUTSIDE)
+        self._own(f"{image.name}_run", _RUN)
+        for number, symbol in enumerate(self.layers, 1):
+            self._own(symbol, number)
+        shape = (len(self.layers) + 1, halfwords)
+        self.count, self.taken = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
+        self.size = np.zeros(halfwords, np.uint32)
+        self.state = _Counter(
+            self.base, halfwords, image.symbols[f"{image.name}_run"][0] & ~1,
+            *(a.ctypes.data for a in (self.owner, self.count, self.taken, self.size)),
+        )  # fmt: skip
 
-def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
-    """See `tinyc.run.run`. The first sample runs once more on a counted machine of its own;
-    the others run uncounted, in as many processes as there are processors."""
-    n = len(inputs)
-    instructions, cycles, counts = _count(image, inputs[:1], layers)
-    jobs = min(os.cpu_count() or 1, n // _PARALLEL_FROM + 1)
-    chunks = [c for c in np.array_split(inputs, jobs) if len(c)]
-    if len(chunks) > 1:
-        with multiprocessing.get_context("fork").Pool(len(chunks)) as pool:
-            done = pool.starmap(_outputs, [(image, chunk) for chunk in chunks])
-    else:
-        done = [_outputs(image, chunk) for chunk in chunks]
-    return Trace(
-        "unicorn",
-        np.concatenate([outputs for outputs, _, _ in done]),
-        "".join(console for _, _, console in done),
-        instructions,
-        cycles,
-        source(image.board.core),
-        max(stack or 0 for _, stack, _ in done),
-        counts,
-    )
+    def _own(self, symbol: str, owner: int) -> None:
+        address, size = self.image.symbols[symbol]
+        low = (address & ~1) - self.base
+        self.owner[low // 2 : (low + size + 1) // 2] = owner
 
+    def attach(self, uc: Any) -> None:
+        """Hook a machine that has translated nothing yet: blocks translated before a hook stay
+        uncounted."""
+        import unicorn
 
-def _outputs(image: Image, inputs: np.ndarray) -> tuple[np.ndarray, int | None, str]:
-    machine = _Machine(image, inputs.tobytes(), written=bytearray())
-    _emulate(machine)
-    outputs, stack = collect(machine.console, bytes(machine.written), len(inputs), image.name)
-    return outputs, stack, machine.console
+        try:
+            library = ctypes.CDLL(str(shared_library(Path(__file__).with_name("blockcount.c"))))
+        except (CompileError, OSError):  # no compiler, or a cache that cannot be executed
+            uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
+            return
+        self._hook(uc, unicorn.UC_HOOK_BLOCK, library.tinyc_count_block)
+        if self.image.board.core.unicorn == "M0":
+            # Armv6-M refuses unaligned accesses (Armv6-M ARM, A3.2.1); Unicorn serves them.
+            kinds = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
+            self._hook(uc, kinds, library.tinyc_check_access)
 
+    def _hook(self, uc: Any, kind: int, function: Any) -> None:
+        """What the binding's hook_add does, for a function in C."""
+        from unicorn.unicorn_py3.unicorn import uclib
 
-def _emulate(machine: _Machine, prepare=None) -> None:
-    import unicorn as uc_module
-    from elftools.elf.elffile import ELFFile
-    from unicorn import arm_const as arm
+        handle = ctypes.c_size_t()
+        status = uclib.uc_hook_add(
+            uc._uch, ctypes.byref(handle), kind, ctypes.cast(function, ctypes.c_void_p),
+            ctypes.cast(ctypes.byref(self.state), ctypes.c_void_p),
+            ctypes.c_uint64(1), ctypes.c_uint64(0),
+        )  # fmt: skip
+        if status:
+            raise CompileError("E802", "Unicorn", f"refuses a hook with status {status}")
 
-    image = machine.image
-    uc = uc_module.Uc(uc_module.UC_ARCH_ARM, uc_module.UC_MODE_THUMB | uc_module.UC_MODE_MCLASS)
-    uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_CORTEX_{image.board.core.unicorn}"))
-    for memory in image.board.memory:
-        uc.mem_map(memory.origin, memory.size)
-    for base, size in _PERIPHERALS:
-        uc.mem_map(base, size)
-    with image.elf.open("rb") as file:
-        for segment in ELFFile(file).iter_segments():
-            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
-                uc.mem_write(segment["p_paddr"], segment.data())
-    keep_alive = prepare(uc) if prepare else None
+    def _block(self, _uc: Any, address: int, size: int, _data: Any) -> None:
+        """`tinyc_count_block` for a machine without a C compiler."""
+        state, index = self.state, (address - self.base) >> 1
+        if state.active and state.previous_end not in (0, address):
+            self.taken.flat[state.previous_slot] += np.uint64(1)
+        state.previous_end = 0
+        if not 0 <= index < len(self.owner):
+            return
+        owner = int(self.owner[index])
+        if address == state.run_entry:
+            state.active = 1
+        if owner == _OUTSIDE:
+            state.active = 0
+        elif owner == _RUN:
+            state.current = 0
+        elif owner != _KEEP:
+            state.current = owner
+        if state.active:
+            state.previous_slot = state.current * len(self.owner) + index
+            self.count.flat[state.previous_slot] += np.uint64(1)
+            self.size[index] = size
+            state.previous_end = address + size
 
-    def interrupt(uc, number, _data) -> None:
-        pc = uc.reg_read(arm.UC_ARM_REG_PC)
-        if bytes(uc.mem_read(pc, 2)) == b"\xab\xbe":  # BKPT 0xAB
-            _semihost(machine, uc, arm)
-            uc.reg_write(arm.UC_ARM_REG_PC, (pc + 2) | 1)
-        else:
-            machine.failed = True
-            machine.console += f"fault: exception {number} at {_place(image, pc)}\n"
-            uc.emu_stop()
+    def refuse_unaligned(self) -> None:
+        """Raise E802 for an access that the real core would have refused."""
+        if self.state.unaligned_block:
+            where = place(self.image, self.state.unaligned_block)
+            raise CompileError(
+                "E802", self.image.name,
+                f"the block at {where} accesses 0x{self.state.unaligned:08x}, which is not "
+                f"aligned, on a {self.image.board.core.title}",
+            )  # fmt: skip
 
-    uc.hook_add(uc_module.UC_HOOK_INTR, interrupt)
-    vectors = bytes(uc.mem_read(image.board.flash.origin, 8))
-    uc.reg_write(arm.UC_ARM_REG_SP, int.from_bytes(vectors[:4], "little"))
-    start = int.from_bytes(vectors[4:], "little")
-    try:
-        uc.emu_start(start | 1, 0xFFFF_FFFE, timeout=TIMEOUT_S * 1_000_000)
-    except uc_module.UcError as error:
-        place = _place(image, uc.reg_read(arm.UC_ARM_REG_PC))
-        raise CompileError(
-            "E802", image.name, f"the emulated core stopped at {place}: {error}"
-        ) from None
-    del keep_alive
-    if not machine.exited and not machine.failed:
-        raise CompileError("E803", image.name, f"did not end within {TIMEOUT_S} s")
-
-
-def _semihost(machine: _Machine, uc, arm) -> None:
-    """Serve one call: r0 the operation, r1 its argument; the result goes to r0."""
-    operation = uc.reg_read(arm.UC_ARM_REG_R0)
-    argument = uc.reg_read(arm.UC_ARM_REG_R1)
-    result = 0
-
-    def words() -> tuple[int, ...]:
-        return tuple(np.frombuffer(bytes(uc.mem_read(argument, 12)), "<u4").tolist())
-
-    if operation == 0x01:  # SYS_OPEN
-        name, _, length = words()
-        result = 1 if bytes(uc.mem_read(name, length)) == b"tinyc.in" else 2
-    elif operation == 0x04:  # SYS_WRITE0
-        text = bytearray()
-        while (byte := uc.mem_read(argument + len(text), 1)[0]) != 0:
-            text.append(byte)
-        machine.console += text.decode("ascii", "replace")
-    elif operation == 0x05:  # SYS_WRITE
-        _, address, length = words()
-        machine.written += uc.mem_read(address, length)
-    elif operation == 0x06:  # SYS_READ
-        _, address, length = words()
-        piece = machine.given[machine.at : machine.at + length]
-        machine.at += len(piece)
-        uc.mem_write(address, piece)
-        result = length - len(piece)
-    elif operation == 0x18:  # SYS_EXIT
-        machine.exited = True
-        uc.emu_stop()
-    uc.reg_write(arm.UC_ARM_REG_R0, result)
-
-
-def _place(image: Image, pc: int) -> str:
-    for name, (address, size) in image.symbols.items():
-        if address & ~1 <= pc < (address & ~1) + size:
-            return f"{name}+{pc - (address & ~1)}"
-    return f"0x{pc:08x}"
+    def totals(self) -> list[tuple[int, float]]:
+        """(instructions, cycles) of the run function itself and of each layer."""
+        model = CycleModel(self.image.board.core, self.code, self.base)
+        return [
+            model.price(
+                (self.base + 2 * int(i), int(self.size[i]), int(count[i]), int(taken[i]))
+                for i in np.flatnonzero(count)
+            )
+            for count, taken in zip(self.count, self.taken, strict=True)
+        ]
 
 
 def _count(
     image: Image, first: np.ndarray, layers: Sequence[str]
-) -> tuple[int, int, dict[str, LayerCount]]:
-    """Instructions and modelled cycles of one inference, in all and by layer."""
-    code_start, code = _code(image)
-    halfwords = len(code) // 2
-    owner = np.zeros(halfwords, np.uint16)
-
-    def mark(symbol: str, value: int) -> None:
-        address, size = image.symbols[symbol]
-        low = (address & ~1) - code_start
-        owner[low // 2 : (low + size + 1) // 2] = value
-
-    mark(f"{image.name}_run", _RUN)
-    mark("main", _OUTSIDE)
-    for i, symbol in enumerate(layers):
-        mark(symbol, i + 1)
-    shape = (len(layers) + 1, halfwords)
-    count, taken = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
-    size = np.zeros(halfwords, np.uint32)
-    entry = image.symbols[f"{image.name}_run"][0] & ~1
-    counter = _Counter(
-        code_start, halfwords, entry, owner.ctypes.data, count.ctypes.data, taken.ctypes.data,
-        size.ctypes.data,
-    )  # fmt: skip
-
-    def prepare(uc):
-        import unicorn as uc_module
-        from unicorn.unicorn_py3.unicorn import uclib
-
-        hook = ctypes.c_size_t()
-        function = ctypes.cast(_helper().tinyc_count_block, ctypes.c_void_p)
-        # Added before the first block is translated: later it would miss those before it.
-        status = uclib.uc_hook_add(
-            uc._uch, ctypes.byref(hook), uc_module.UC_HOOK_BLOCK, function,
-            ctypes.cast(ctypes.byref(counter), ctypes.c_void_p),
-            ctypes.c_uint64(1), ctypes.c_uint64(0),
-        )  # fmt: skip
-        assert status == 0, f"uc_hook_add: {status}"
-        return hook, counter
-
-    machine = _Machine(image, first.tobytes(), written=bytearray())
-    _emulate(machine, prepare)
-    collect(machine.console, bytes(machine.written), len(first), image.name)
-    model = CycleModel(image.board.core, code, code_start)
-    totals = []
-    for row in range(len(layers) + 1):
-        used = np.flatnonzero(count[row])
-        totals.append(
-            price(
-                model,
-                (
-                    (code_start + 2 * int(i), int(size[i]), int(count[row, i]), int(taken[row, i]))
-                    for i in used
-                ),
-            )
-        )
-    counts = {
-        symbol: LayerCount(symbol, totals[i + 1][0], round(totals[i + 1][1]))
-        for i, symbol in enumerate(layers)
+) -> tuple[int, int, dict[str, LayerCount], np.ndarray]:
+    """(instructions, cycles, layers, outputs) of the inference of the one sample ``first``."""
+    counts = _Counts(image, layers)
+    machine = _Machine(image, memoryview(first.tobytes()))
+    machine.run(10 * time_limit(1), counts.attach)
+    counts.refuse_unaligned()
+    outputs, _ = collect(machine.console, bytes(machine.written), 1, image.name)
+    totals = counts.totals()
+    by_layer = {
+        symbol: LayerCount(symbol, instructions, round(cycles))
+        for symbol, (instructions, cycles) in zip(layers, totals[1:], strict=True)
     }
-    return sum(t[0] for t in totals), round(sum(t[1] for t in totals)), counts
+    return sum(n for n, _ in totals), round(sum(c for _, c in totals)), by_layer, outputs
 
 
 def _code(image: Image) -> tuple[int, bytes]:
@@ -253,25 +347,3 @@ def _code(image: Image) -> tuple[int, bytes]:
         )
         base = text["sh_addr"]
         return base, text.data()[: (end - base + 3) & ~1]
-
-
-@cache
-def _helper() -> ctypes.CDLL:
-    """blockcount.c as a shared library, compiled once by ziglang and kept."""
-    from ..toolchain import cache_folder
-
-    text = Path(__file__).with_name("blockcount.c").read_bytes()
-    kept = cache_folder() / f"blockcount-{hashlib.sha256(text).hexdigest()[:12]}.so"
-    if not kept.is_file():
-        temporary = kept.with_suffix(f".{os.getpid()}.so")
-        command = [
-            sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O2",
-            str(Path(__file__).with_name("blockcount.c")), "-o", str(temporary),
-        ]  # fmt: skip
-        env = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(cache_folder() / "zig"),
-               "ZIG_LOCAL_CACHE_DIR": str(cache_folder() / "zig")}  # fmt: skip
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise CompileError("E703", "ziglang", f"cannot compile: {done.stderr[-300:]}")
-        temporary.replace(kept)
-    return ctypes.CDLL(str(kept))
