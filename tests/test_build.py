@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -150,26 +151,41 @@ def test_runs_in_qemu(board, kind: str, qemu: str, tmp_path: Path) -> None:
     assert 0 < int(re.search(r"stack: (\d+)", console)[1]) <= image.stack_bytes
 
 
-def test_dumps_the_arena(kind: str, qemu: str, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    board = load_board("mps2_an385")
-    image = build(toy(), "toy", board, kind, out, "test", ["TINYC_DUMP_ARENA"])
-    x = np.float32([1, 5])
-    dump, _ = run_in_qemu(qemu, image, x.tobytes(), tmp_path)
-    np.testing.assert_array_equal(np.frombuffer(dump, "<f4"), np.float32([1, 5, 10.5, 0]))
+TRAP = '#include "toy.h"\nvoid toy_run(void *arena) { (void)arena; __asm__("udf #0"); }\n'
+
+
+def assert_says_where(console: str, image: Image) -> None:
+    pc = int(re.search(r"fault: pc (0x[0-9a-f]+)", console)[1], 16)
+    address, size = image.symbols["toy_run"]
+    assert address & ~1 <= pc < (address & ~1) + size
 
 
 @pytest.mark.parametrize("board", ["mps2_an385", "mps2_an505"])
 def test_fault_says_where(board: str, kind: str, qemu: str, tmp_path: Path) -> None:
-    sources = toy()
-    sources["src/toy.c"] = (
-        '#include "toy.h"\nvoid toy_run(void *arena) { (void)arena; __asm__("udf #0"); }\n'
-    )
+    sources = {**toy(), "src/toy.c": TRAP}
     image = build(sources, "toy", load_board(board), kind, tmp_path / "out", main="test")
     _, console = run_in_qemu(qemu, image, bytes(8), tmp_path)
-    pc = int(re.search(r"fault: pc (0x[0-9a-f]+)", console)[1], 16)
-    address, size = image.symbols["toy_run"]
-    assert address & ~1 <= pc < (address & ~1) + size
+    assert_says_where(console, image)
+
+
+# The board's console is the emulated machine's first or second serial port.
+@pytest.mark.parametrize(("board", "port"), [("mps2_an505", 0), ("stm32", 1)])
+def test_fault_is_told_on_the_uart(
+    board: str, port: int, kind: str, qemu: str, tmp_path: Path
+) -> None:
+    sources = {**toy(), "src/toy.c": TRAP}
+    image = build(sources, "toy", load_board(board), kind, tmp_path / "out")
+    log = tmp_path / "uart.txt"
+    command = [qemu, "-M", image.board.qemu, "-display", "none", "-monitor", "none"]
+    command += [*["-serial", "null"] * port, "-serial", f"file:{log}", "-kernel", str(image.elf)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            end = time.monotonic() + 20
+            while time.monotonic() < end and not (log.exists() and "\n" in log.read_text()):
+                time.sleep(0.05)
+        finally:
+            process.kill()
+    assert_says_where(log.read_text(), image)
 
 
 def test_too_large_says_by_how_much(kind: str, tmp_path: Path) -> None:

@@ -63,14 +63,13 @@ class _Buffer:
     offset: int = -1
 
 
-def plan(graph: Graph, core: str, features: frozenset[str], keep_all: bool = False) -> Plan:
+def plan(graph: Graph, core: str, features: frozenset[str]) -> Plan:
     """Choose a kernel for each node and lay out the arena.
 
-    keep_all: every value keeps a place of its own until the end, so that the arena shows each
-    layer's output after a run. Raises CompileError E306 where no kernel fits a node.
+    Raises CompileError E306 where no kernel fits a node.
     """
     steps = _choose(graph, features)
-    offsets, scratch, size = _layout(graph, steps, keep_all)
+    offsets, scratch, size = _layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=scratch.get(s, 0)) for s in steps)
     return Plan(graph, core, features, steps, offsets, size)
 
@@ -133,9 +132,7 @@ def _aliases(graph: Graph) -> dict[Value, Value]:
     return aliases
 
 
-def _layout(
-    graph: Graph, steps: tuple[Step, ...], keep_all: bool
-) -> tuple[dict[Value, int], dict[Step, int], int]:
+def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], dict[Step, int], int]:
     aliases = _aliases(graph)
 
     def root(value: Value) -> Value:
@@ -163,7 +160,7 @@ def _layout(
         if step.binding.scratch:
             scratch[step] = _Buffer(step.binding.scratch, step.index, step.index)
     for value, buffer in buffers.items():
-        buffer.last = end if keep_all else max(last_use.get(value, buffer.first), buffer.first)
+        buffer.last = max(last_use.get(value, buffer.first), buffer.first)
 
     # An output takes over the buffer of an input that dies there.
     merged: dict[Value, Value] = {}
@@ -174,7 +171,7 @@ def _layout(
             value = merged[value]
         return value
 
-    for step in steps if not keep_all else ():
+    for step in steps:
         if step.binding.inplace is None:
             continue
         source = home(step.node.variable_inputs[step.binding.inplace])
