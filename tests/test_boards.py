@@ -23,13 +23,13 @@ def test_every_file_is_a_board() -> None:
 
 @pytest.mark.parametrize("board", all_boards(), ids=lambda b: b.name)
 def test_board(board: Board) -> None:
-    assert (ROOT / "firmware" / f"console_{board.console}.c").is_file()
-    assert (board.console == "none") == (board.console_base == 0)
     # Armv7-M ARM B3.1: code below 0x20000000, SRAM below 0x40000000, peripherals above.
     assert board.flash.end <= 0x2000_0000 <= board.ram.origin < board.ram.end <= 0x4000_0000
-    stated = {"memory", "clock_hz", *(k for k in ("qemu",) if board.qemu)}
-    assert stated <= set(board.sources)
-    assert (board.console == "none") or "console" in board.sources
+    for address, mask, value in (*board.console.setup, board.console.ready):
+        assert 0x4000_0000 <= address < 0x6000_0000 and address % 4 == 0
+        assert value & ~mask == 0
+    stated = {"memory", "clock_hz", "console", *(k for k in ("qemu",) if board.qemu)}
+    assert stated == set(board.sources)
     assert board.core.float_abi == ("hard" if "fpu" in board.core.features else "soft")
 
 
@@ -61,7 +61,7 @@ def test_unlike_any_board() -> None:
         ({"colour": "red"}, "colour"),
         ({"clock_hz": 0}, "clock_hz"),
         ({"clock_hz": "fast"}, "clock_hz"),
-        ({"console": "telepathy"}, "console"),
+        ({"console": {"setup": [], "ready": [1, 2], "data": 0}}, "console.ready"),
         ({"memory": []}, "flash and ram"),
         (
             {

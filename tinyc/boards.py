@@ -50,11 +50,24 @@ class Memory(_Strict):
         return self.origin + self.size
 
 
+Register = tuple[int, int, int]
+"""Address, mask and value."""
+
+
+class Console(_Strict):
+    """A UART that prints. setup: registers whose masked bits take a value, in order; ready: the
+    register whose masked bits have that value when a byte may be written; data: where to."""
+
+    setup: tuple[Register, ...]
+    ready: Register
+    data: int
+
+
 class Board(_Strict):
     """A board. The first flash holds code and weights, the first RAM data, arena and stack.
 
-    clock_hz: the core's rated clock; console: driver of firmware/console_<name>.c and its base
-    address; qemu: QEMU's machine name; sources: document and section of each fact.
+    clock_hz: the core's rated clock; qemu: QEMU's machine name; sources: document and section
+    of each fact.
     """
 
     name: str
@@ -62,8 +75,7 @@ class Board(_Strict):
     aliases: tuple[str, ...]
     core: Core
     clock_hz: int = Field(gt=0)
-    console: Literal["none", "cmsdk_uart"]
-    console_base: int = 0
+    console: Console
     qemu: str | None = None
     memory: tuple[Memory, ...]
     sources: dict[str, str]

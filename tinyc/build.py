@@ -51,7 +51,6 @@ def build(
     toolchain: str | None,
     out: Path,
     main: str = "demo",
-    defines: Sequence[str] = (),
 ) -> Image:
     """Compile and link ``sources`` (of `tinyc.emit.c.emit`) with the firmware for ``board``.
 
@@ -65,7 +64,7 @@ def build(
     try:
         work.mkdir(parents=True)
         try:
-            image = _build(sources, name, board, tools, work, main, defines)
+            image = _build(sources, name, board, tools, work, main)
             _replace(out, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -101,9 +100,8 @@ def _build(
     tools: Toolchain,
     work: Path,
     main: str,
-    defines: Sequence[str],
 ) -> Image:
-    console = "semihosting" if main == "test" else board.console
+    console = "semihosting" if main == "test" else "uart"
     firmware = resource("firmware")
     files = dict(sources)
     for part in ("startup.c", "memory.c", "tinyc_port.h", f"console_{console}.c"):
@@ -115,6 +113,10 @@ def _build(
             files[f"port/libc/{header}"] = (firmware / "libc" / header).read_text()
         files["port/tanhf.c"] = (firmware / "tanhf.c").read_text()
     env = environment()
+    if console == "uart":
+        files["port/uart.h"] = env.get_template("port/uart.h.j2").render(
+            title=board.title, console=board.console
+        )
     files["port/main.c"] = env.get_template(f"port/main_{main}.c.j2").render(
         prefix=name,
         PREFIX=name.upper(),
@@ -130,10 +132,7 @@ def _build(
         target.write_text(text)
     (work / "obj").mkdir()
     more = ["-Iinclude", *([] if tools.has_libc else ["-isystem", "port/libc"])]
-    port = [
-        *more, "-Iport", *tools.freestanding(),
-        f"-DTINYC_CONSOLE_BASE=0x{board.console_base:08x}U", *(f"-D{d}" for d in defines),
-    ]  # fmt: skip
+    port = [*more, "-Iport", *tools.freestanding()]
     jobs = [
         (Path(path), Path("obj") / f"{Path(path).stem}.o", more if path in sources else port)
         for path in files
