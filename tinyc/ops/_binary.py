@@ -158,7 +158,10 @@ def binary_cases(
         ]:
             shape = np.broadcast_shapes(a, b)
             quant = random_type(rng, dtype, ()).quant
-            types = [random_type(rng, dtype, s) for s in (a, b, shape)]
+            scales = (0.0, 0.0, float(rng.choice([0.0, 0.0, 1e-6, 9.0])))  # 0: a random one
+            types = [
+                random_type(rng, dtype, s, v) for s, v in zip((a, b, shape), scales, strict=True)
+            ]
             if one_quant:
                 types = [TensorType(t.shape, t.dtype, quant) for t in types]
             x = _operand(rng, "x", types[0], kind == "left")
