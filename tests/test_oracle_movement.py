@@ -154,6 +154,27 @@ def test_arg_max_matches_litert(name: str, dtype: str, out: str, axis: int, tmp_
     compare(path, [few])
 
 
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("index", ["int32", "int64"])
+@pytest.mark.parametrize("constant", [False, True])
+def test_computed_gather_matches_litert(
+    dtype: str, index: str, constant: bool, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(8)
+    shape = (2, 5, 3)
+    x = data(rng, dtype, shape)
+    indices = rng.integers(0, 5, (4, 2)).astype(index)
+    tensors = [
+        spec("x", shape, dtype, x if constant else None),
+        TensorSpec("i", (4, 2), index),
+        spec("y", (2, 4, 2, 3), dtype),
+    ]
+    path = tmp_path / "m.tflite"
+    inputs = [1] if constant else [0, 1]
+    write_model(path, [("GATHER", {"axis": 1}, [0, 1], [2])], tensors, inputs, [2])
+    compare(path, [indices] if constant else [x, indices])
+
+
 def test_shape_and_computed_reshape(tmp_path: Path) -> None:
     """What Keras writes for Flatten: the batch of SHAPE, packed, as RESHAPE's operand."""
     tensors = [

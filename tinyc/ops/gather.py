@@ -1,16 +1,36 @@
-"""GATHER: the constant indices of one axis."""
+"""GATHER: constant or computed indices of one axis."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import Node
-from ..op import expect_arity, fail, register
-from ._move import Lookup, case, every_dtype, expect_axis, lookup_kernel, same_kind, wrap_axis
+from ..ir import DType, Node, TensorType
+from ..op import (
+    Binding,
+    Constant,
+    Kernel,
+    Op,
+    expect_arity,
+    expect_dtype,
+    expect_shape,
+    fail,
+    register,
+)
+from ._move import (
+    Lookup,
+    caption,
+    case,
+    every_dtype,
+    expect_axis,
+    lookup_kernel,
+    same_kind,
+    wrap_axis,
+)
 
 
 @register
@@ -30,6 +50,8 @@ class Gather(Lookup):
         if src.option("batch_dims"):
             raise src.fail("batch dimensions are not supported", "gather without batch_dims")
         axis = wrap_axis(src, src.option("axis"), len(x.type.shape))
+        if not operand.constant:
+            return [src.node(GatherComputed(axis), [x, operand])]
         indices = src.constant_ints(operand)
         shape = (*x.type.shape[:axis], *operand.type.shape, *x.type.shape[axis + 1 :])
         if src.outputs[0].type.shape != shape:
@@ -73,4 +95,88 @@ class Gather(Lookup):
             yield case(cls(2, (3,)), dtype, [(2, 3, 4)], (2, 3))
 
 
+@register
+@dataclass(frozen=True)
+class GatherComputed(Op):
+    """Inputs: any dtype, and int32 or int64 indices of its ``axis``; the output has the indices'
+    shape in the place of that axis.
+
+    Indices are data, which no rule can bound: one outside of the axis takes the nearest element
+    (TFLite's kernel ends with an error instead).
+    """
+
+    axis: int
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 2)
+        (x, indices), out = (v.type for v in node.inputs), node.output.type
+        same_kind(node, x, out)
+        expect_axis(node, self.axis, len(x.shape))
+        expect_dtype(node, indices, (DType.I32, DType.I64), "indices")
+        shape = (*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :])
+        expect_shape(node, out, shape, "output")
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, indices = inputs
+        return (np.asarray(np.take(x, indices, self.axis, mode="clip")),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        def node(axis: int, dtype: DType, shape: tuple[int, ...], *at: int, wide: bool) -> Node:
+            out = (*shape[:axis], *at, *shape[axis + 1 :])
+            drawn = case(cls(axis), dtype, [shape, at], out)
+            x, indices = drawn.inputs
+            kind = TensorType(at, DType.I64 if wide else DType.I32)
+            return replace(drawn, inputs=(x, replace(indices, type=kind)))
+
+        for dtype in every_dtype():
+            yield node(0, dtype, (5,), 4, wide=False)
+            yield node(1, dtype, (2, 60, 3), 2, 3, wide=True)
+            yield node(2, dtype, (2, 3, 7), wide=False)
+        embedding = node(0, DType.I8, (9, 5), 1, 4, wide=False)
+        x, indices = embedding.inputs
+        table = replace(x, data=rng.integers(-128, 128, (9, 5)).astype(np.int8))
+        yield replace(embedding, inputs=(table, indices))
+        embedding = node(0, DType.F32, (9, 5), 1, 4, wide=False)
+        x, indices = embedding.inputs
+        fixed = replace(indices, data=np.array([[8, 0, -3, 9]], np.int32))
+        yield replace(embedding, inputs=(x, fixed))
+        permutation = case(cls(0), DType.I32, [(6,)], (6,))
+        yield replace(permutation, inputs=permutation.inputs * 2)
+
+
+def _bind(node: Node) -> Binding:
+    op = node.op
+    assert isinstance(op, GatherComputed)
+    x, indices = node.inputs
+    inner = math.prod(x.type.shape[op.axis + 1 :])
+    names = ("in", "in" if indices is x else "indices")
+    operands = dict(zip(names, (x, indices), strict=True))
+    return Binding(
+        params={
+            "caption": caption(node),
+            "arguments": [
+                f"const {v.type.dtype.c} *{name}" for name, v in operands.items() if not v.constant
+            ],
+            "names": names,
+            "ctype": x.type.dtype.c,
+            "index": indices.type.dtype.c,
+            "outer": math.prod(x.type.shape[: op.axis]),
+            "count": indices.type.elements,
+            "last": x.type.shape[op.axis] - 1,
+            "inner": inner,
+            "bytes": inner * x.type.dtype.size,
+            "image": inner * x.type.shape[op.axis],
+        },
+        constants=tuple(
+            Constant(name, v.data, f"operand, {v.type}")
+            for name, v in operands.items()
+            if v.data is not None
+        ),
+    )
+
+
+GatherComputed.kernels = (
+    Kernel("gather_computed", "gather_computed.c.j2", frozenset(), lambda node: None, _bind),
+)
 Gather.kernels = (lookup_kernel("gather"),)
