@@ -160,7 +160,7 @@ def test_usage_errors(run, tiny_model: Path) -> None:
     refused(run("build"), "E201", "no model")
     refused(run("build", tiny_model), "E201", "no board")
     refused(
-        run("build", tiny_model, "--board", "stm32", "--toolchain", "icc"), "E207", "--toolchain"
+        run("build", tiny_model, "--board", "stm32", "--toolchain", "icc"), "E209", "--toolchain"
     )
     code, _, err = run("build", "absent.tflite", "--board", "stm32")
     assert code == 2 and "absent.tflite" in err
@@ -171,12 +171,12 @@ def test_usage_errors(run, tiny_model: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "id", "word"),
     [
-        ('bord = "stm32"', "E206", "did you mean 'board'"),
-        ("[expect]\nmin_acuracy = 1", "E206", "did you mean 'min_accuracy'"),
-        ("samples = '3'", "E207", "samples"),
-        ("expect = 3", "E207", "expect"),
-        ("[expect]\nmin_accuracy = 2", "E207", "min_accuracy"),
-        ("board = ", "E207", "TOML"),
+        ('bord = "stm32"', "E208", "did you mean 'board'"),
+        ("[expect]\nmin_acuracy = 1", "E208", "did you mean 'min_accuracy'"),
+        ("samples = '3'", "E209", "samples"),
+        ("expect = 3", "E209", "expect"),
+        ("[expect]\nmin_accuracy = 2", "E209", "min_accuracy"),
+        ("board = ", "E209", "TOML"),
     ],
 )
 def test_bad_settings(here: Path, text: str, id: str, word: str) -> None:
@@ -253,9 +253,9 @@ def test_floats_are_quantized_with_the_models_scale(here: Path, tiny_model: Path
     ("error", "code", "word"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "out"), 8, "E801 out: the disk is full"),
-        (PermissionError(errno.EACCES, "Permission denied", "out"), 8, "E802 out: permission"),
-        (OSError(errno.EROFS, "Read-only file system", "out"), 8, "E802 out: the file system"),
-        (OSError(errno.EIO, "Input/output error", "out"), 8, "E803 out: Input/output"),
+        (PermissionError(errno.EACCES, "Permission denied", "out"), 8, "E805 out: permission"),
+        (OSError(errno.EROFS, "Read-only file system", "out"), 8, "E805 out: the file system"),
+        (OSError(errno.EIO, "Input/output error", "out"), 8, "E806 out: Input/output"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (RuntimeError("oh"), 1, "E100 internal error: RuntimeError: oh"),
     ],

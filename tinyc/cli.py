@@ -542,15 +542,15 @@ def _fail(text: str, code: int) -> int:
 _DISK = {
     errno.ENOSPC: ("E801", "the disk is full", "free some space or choose another --output-dir"),
     errno.EDQUOT: ("E801", "the disk quota is used up", "choose another --output-dir"),
-    errno.EACCES: ("E802", "permission denied", "choose another --output-dir or change its rights"),
-    errno.EPERM: ("E802", "not permitted", "choose another --output-dir or change its rights"),
-    errno.EROFS: ("E802", "the file system is read-only", "choose another --output-dir"),
+    errno.EACCES: ("E805", "permission denied", "choose another --output-dir or change its rights"),
+    errno.EPERM: ("E805", "not permitted", "choose another --output-dir or change its rights"),
+    errno.EROFS: ("E805", "the file system is read-only", "choose another --output-dir"),
 }
 
 
 def _os_error(error: OSError) -> int:
     place = str(error.filename or "tinyc")
-    id, what, hint = _DISK.get(error.errno or 0, ("E803", error.strerror or str(error), ""))
+    id, what, hint = _DISK.get(error.errno or 0, ("E806", error.strerror or str(error), ""))
     problem = CompileError(id, place, what, hint)
     return _fail(str(problem), problem.exit_code)
 

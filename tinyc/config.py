@@ -52,7 +52,7 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
 
     options: field of `Config` or of `Expect` -> value, None where it was not given;
     folder: where ``tinyc.toml`` or ``pyproject.toml`` with ``[tool.tinyc]`` may lie, by default
-    the current one. Raises CompileError(s) E206 (unknown key), E207 (bad value).
+    the current one. Raises CompileError(s) E208 (unknown key), E209 (bad value).
     """
     file, values = _read(folder or Path())
     given = {k: v for k, v in options.items() if v is not None}
@@ -80,7 +80,7 @@ def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
         except FileNotFoundError:
             continue
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CompileError("E207", str(file), f"is not valid TOML: {error}") from None
+            raise CompileError("E209", str(file), f"is not valid TOML: {error}") from None
         if name == "tinyc.toml":
             return file, table
         tool = table.get("tool", {}).get("tinyc")
@@ -96,6 +96,6 @@ def _problem(file: str, error: Any, given: Mapping[str, Any]) -> CompileError:
         known = Expect.model_fields if path[0] == "expect" else Config.model_fields
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
-        return CompileError("E206", file, f"unknown key '{key}'", hint)
+        return CompileError("E208", file, f"unknown key '{key}'", hint)
     origin = f"--{path[-1].replace('_', '-')}" if path[-1] in given else f"{file}: {key}"
-    return CompileError("E207", origin, f"{error['input']!r}: {error['msg']}")
+    return CompileError("E209", origin, f"{error['input']!r}: {error['msg']}")
