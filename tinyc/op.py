@@ -183,7 +183,11 @@ def expect_dtype(node: Node, actual: TensorType, allowed: tuple[DType, ...], nam
 
 
 def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = False) -> None:
-    """An integer tensor must carry a valid quantization (per tensor unless ``per_channel``)."""
+    """An integer tensor must carry a valid quantization (per tensor unless ``per_channel``).
+
+    Scales of activations lie in 2**-40 .. 2**40, so that no product or quotient of three of
+    them leaves float32; those of weights may be as small as a dead channel makes them.
+    """
     if actual.quant is None:
         raise fail(
             node,
@@ -194,4 +198,11 @@ def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = 
     if actual.quant.per_channel and not per_channel:
         raise fail(
             node, f"{name} is quantized per channel", "quantize activations per tensor", "E304"
+        )
+    if not per_channel and not 2.0**-40 <= actual.scale <= 2.0**40:
+        raise fail(
+            node,
+            f"{name} has the scale {actual.scale:.6g}",
+            "quantize the model again, with data like the real one",
+            "E304",
         )

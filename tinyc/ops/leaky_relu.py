@@ -13,11 +13,14 @@ from ..op import Op, fail, register
 from ..quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
 
+GREATEST_ALPHA = 1 << 20
+"""Of int8 nodes; it keeps alpha times a quotient of two scales within float32."""
+
 
 @register
 @dataclass(frozen=True)
 class LeakyRelu(Op):
-    """Input and output of one shape, int8 or float32. alpha: finite, not negative if int8."""
+    """Input and output of one shape, int8 or float32. alpha: finite; from 0 if int8."""
 
     alpha: float
 
@@ -29,8 +32,12 @@ class LeakyRelu(Op):
 
     def check(self, node: Node) -> None:
         check_unary(node)
-        if node.output.type.dtype is DType.I8 and self.alpha < 0:
-            raise fail(node, f"its alpha {self.alpha:.6g} is negative", "use float32")
+        if node.output.type.dtype is DType.I8 and not 0 <= self.alpha < GREATEST_ALPHA:
+            raise fail(
+                node,
+                f"its alpha is {self.alpha:.6g}",
+                f"use one from 0 to {GREATEST_ALPHA}, or float32",
+            )
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
