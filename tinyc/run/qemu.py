@@ -78,7 +78,7 @@ def _instructions(command: list[str], image: Image, first: np.ndarray) -> int | 
         options = ",".join(f"{key}={value}" for key, value in arguments.items())
         _call(
             [*command, "-plugin", f"{plugin},{options},path=count"],
-            image, folder, 10 * time_limit(1),
+            image, folder, time_limit(10),
         )  # fmt: skip
         count = folder / "count"
         return int(count.read_text()) if count.exists() else None

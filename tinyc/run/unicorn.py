@@ -322,7 +322,7 @@ def _count(
     """(instructions, cycles, layers, outputs) of the inference of the one sample ``first``."""
     counts = _Counts(image, layers)
     machine = _Machine(image, memoryview(first.tobytes()))
-    machine.run(10 * time_limit(1), counts.attach)
+    machine.run(time_limit(10), counts.attach)
     counts.refuse_unaligned()
     outputs, _ = collect(machine.console, bytes(machine.written), 1, image.name)
     totals = counts.totals()
