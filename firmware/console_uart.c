@@ -1,6 +1,6 @@
-/* Console over a UART that is told by its registers (port/uart.h, from the board's TOML). */
+/* Console over a UART that is told by its registers (tinyc_uart.h, made of the board's TOML). */
 #include "tinyc_port.h"
-#include "uart.h"
+#include "tinyc_uart.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 

@@ -224,6 +224,16 @@ def test_too_large_says_by_how_much(kind: str, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("name", ["tanhf", "uart", "linker", "out"])
+def test_a_model_named_as_a_file_of_the_build(name: str, kind: str, tmp_path: Path) -> None:
+    sources = {
+        p.replace("toy", name): t.replace("toy", name).replace("TOY", name.upper())
+        for p, t in toy().items()
+    }
+    image = build(sources, name, load_board("stm32"), kind, tmp_path / "out")
+    assert {f"{name}_run", "main"} <= set(image.symbols)
+
+
 def test_same_bytes_in_another_folder(kind: str, tmp_path: Path) -> None:
     board = load_board("stm32")
     one = build(toy(), "toy", board, kind, tmp_path / "one")

@@ -114,7 +114,7 @@ def _build(
         files["port/tanhf.c"] = (firmware / "tanhf.c").read_text()
     env = environment()
     if console == "uart":
-        files["port/uart.h"] = env.get_template("port/uart.h.j2").render(
+        files["port/tinyc_uart.h"] = env.get_template("port/tinyc_uart.h.j2").render(
             title=board.title, console=board.console
         )
     files["port/main.c"] = env.get_template(f"port/main_{main}.c.j2").render(
@@ -134,7 +134,7 @@ def _build(
     more = ["-Iinclude", *([] if tools.has_libc else ["-isystem", "port/libc"])]
     port = [*more, "-Iport", *tools.freestanding()]
     jobs = [
-        (Path(path), Path("obj") / f"{Path(path).stem}.o", more if path in sources else port)
+        (Path(path), Path("obj") / f"{path.replace('/', '-')}.o", more if path in sources else port)
         for path in files
         if path.endswith(".c")
     ]
