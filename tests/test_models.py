@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_writer import litert
 
 from tinyc.boards import Board, all_boards, load_board
 from tinyc.build import build
@@ -109,3 +110,22 @@ def test_budgets_on_cortex_m4(model: str, data_folder: Path, tmp_path: Path) -> 
     assert trace.cycles is not None and trace.cycles < cycles
     assert image.ram_bytes < ram
     assert image.flash_bytes < flash
+
+
+def test_kws_scores_what_litert_scores(data_folder: Path, tmp_path: Path) -> None:
+    """All 500 labelled samples through the emulated firmware and LiteRT's reference kernels."""
+    pytest.importorskip("ai_edge_litert")
+    path = data_folder / "mlperf-tiny" / "kws.tflite"
+    with np.load(data_folder / "kws01" / "kws01.npz") as data:
+        x, y = data["x"], data["y"]
+    oracle = litert(path)
+    scores = []
+    for sample in x:
+        oracle.set_tensor(oracle.get_input_details()[0]["index"], sample[None])
+        oracle.invoke()
+        scores.append(oracle.get_tensor(oracle.get_output_details()[0]["index"])[0])
+    rows = np.ascontiguousarray(x).reshape(len(x), -1).view(np.uint8)
+    graph = optimize(read(path))
+    trace = firmware(graph, load_board("stm32f4_discovery"), tmp_path / "out", rows, "unicorn")
+    np.testing.assert_array_equal(trace.outputs.view(np.int8), scores)
+    assert np.mean(np.argmax(scores, 1) == y) == pytest.approx(0.904)
