@@ -274,11 +274,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = subprocess.CompletedProcess([], 1, "", "fatal error: x.o: No space left on device")
+@pytest.mark.parametrize(
+    ("status", "complaint", "told"),
+    [
+        (1, "fatal error: x.o: No space left on device", "No space left on device"),
+        (1, "", "no message"),
+        (-9, "", "status -9"),
+    ],
+)
+def test_a_full_disk(
+    status: int, complaint: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = subprocess.CompletedProcess(["cc"], status, "", complaint)
     toolchain.find_toolchain()
-    monkeypatch.setattr(toolchain, "_call", lambda *_: full)
-    with pytest.raises(CompileError, match="No space left on device") as error:
+    monkeypatch.setattr(toolchain, "_call", lambda *_: failed)
+    with pytest.raises(CompileError, match=told) as error:
         build(toy(), "toy", load_board("stm32"), None, tmp_path / "out")
     assert error.value.exit_code == 8
     assert not list(tmp_path.iterdir())

@@ -74,7 +74,7 @@ class Toolchain:
             command += [f"-ffile-prefix-map={cwd}=.", "-c", str(source), "-o", str(target)]
             done = _call(command, cwd)
             if done.returncode:
-                _raise_if_disk_full(done.stderr)
+                _raise_unless_about_code(done)
                 raise RuntimeError(f"{source} does not compile: {done.stderr[-2000:]}")
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -99,7 +99,7 @@ class Toolchain:
         done = _call(command, cwd)
         if not done.returncode:
             return ""
-        _raise_if_disk_full(done.stderr)
+        _raise_unless_about_code(done)
         return done.stderr
 
     @property
@@ -108,9 +108,17 @@ class Toolchain:
         return self.kind == "gcc" and _has_newlib(self.cc)
 
 
-def _raise_if_disk_full(complaint: str) -> None:
-    if os.strerror(errno.ENOSPC) in complaint:
+def _raise_unless_about_code(failed: subprocess.CompletedProcess[str]) -> None:
+    """Tell failures of the machine, which are the user's to mend, from complaints about C."""
+    if os.strerror(errno.ENOSPC) in failed.stderr:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if failed.returncode < 0 or not failed.stderr.strip():
+        raise CompileError(
+            "E802",
+            failed.args[0],
+            f"ended with status {failed.returncode} and no message",
+            "see whether the disk or the memory is full",
+        )
 
 
 def _call(command: Sequence[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
