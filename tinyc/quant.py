@@ -50,13 +50,13 @@ def _wrap32(x: np.ndarray) -> np.ndarray:
 
 
 def saturating_doubling_high_mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """round(a * b / 2**31), halves away from zero, of int32 operands held as int64."""
+    """round(a * b / 2**31), halves upwards, of int32 operands held as int64.
+
+    gemmlowp adds 2**30, or 1 - 2**30 to a negative product, and divides towards zero, which is
+    the same.
+    """
     a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
-    product = a * b
-    nudge = np.where(product >= 0, np.int64(1 << 30), np.int64(1 - (1 << 30)))
-    total = product + nudge
-    # C's division truncates toward zero.
-    high = np.where(total >= 0, total >> 31, -((-total) >> 31))
+    high = (a * b + (1 << 30)) >> 31
     overflow = (a == b) & (a == -(1 << 31))
     return np.where(overflow, (1 << 31) - 1, high)
 

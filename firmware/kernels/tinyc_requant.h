@@ -1,14 +1,12 @@
 /* Fixed-point requantization, exact with TFLite's reference kernels (see tinyc/quant.py). */
 
-/* round(a * b / 2^31), halves away from zero. */
+/* round(a * b / 2^31), halves upwards. */
 TINYC_INLINE int32_t tinyc_high_mul(int32_t a, int32_t b)
 {
     if (a == INT32_MIN && b == INT32_MIN) {
         return INT32_MAX;
     }
-    const int64_t product = (int64_t)a * b;
-    const int64_t nudge = product >= 0 ? (int64_t)1 << 30 : 1 - ((int64_t)1 << 30);
-    return (int32_t)((product + nudge) / ((int64_t)1 << 31));
+    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
 }
 
 /* round(x / 2^exponent), halves away from zero; 0 <= exponent <= 31. */
@@ -26,6 +24,16 @@ TINYC_INLINE int32_t tinyc_requant2(int32_t x, int32_t multiplier, int32_t shift
     const int32_t right = shift > 0 ? 0 : -shift;
     const int32_t high = tinyc_high_mul((int32_t)((uint32_t)x << left), multiplier);
     return tinyc_round_shift(high, right);
+}
+
+/* The same for |x| < 2^29, multiplier >= 0 and shift <= 1, where no sum overflows. */
+TINYC_INLINE int32_t tinyc_requant2_small(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift >= 0) {
+        return tinyc_high_mul(x * (1 << shift), multiplier);
+    }
+    const int32_t high = tinyc_high_mul(x, multiplier);
+    return (high + (high >> 31) + (1 << (-shift - 1))) >> -shift;
 }
 
 /* x * multiplier * 2^(shift - 31), rounded once. */

@@ -83,10 +83,12 @@ def _reals(node: Node) -> tuple[float, float, float]:
 def _bind_s8(node: Node) -> Binding:
     assert isinstance(node.op, Add)
     params: dict[str, Any] = {"caption": caption(node, node.op.sign), "sign": node.op.sign}
-    for prefix, real in zip(("x_", "y_", ""), _reals(node), strict=True):
-        params[f"{prefix}multiplier"], params[f"{prefix}shift"] = quantize_multiplier(real)
-    for name, value in zip("xy", node.inputs, strict=True):
-        params[f"{name}_offset"] = -value.type.zero_point
+    for name, real in zip(("left", "right", "sum"), _reals(node), strict=True):
+        multiplier, shift = quantize_multiplier(real)
+        # Half of a number shifted up is exact: that operand needs no product.
+        params[name] = {"multiplier": multiplier, "shift": shift, "half": real == 0.5}
+    for name, value in zip(("left", "right"), node.inputs, strict=True):
+        params[name]["offset"] = -value.type.zero_point
     return bind_binary(node, {**params, **output_params(node, node.op.activation)})
 
 
