@@ -81,11 +81,9 @@ def _saturate(x: np.ndarray) -> np.ndarray:
 
 
 def _rounding_high_mul(x: np.ndarray, multiplier: int) -> np.ndarray:
-    """round(x * multiplier / 2**15), halves away from zero but negative ones towards it, as
-    gemmlowp's SaturatingRoundingDoublingHighMul of int16; multiplier >= 0."""
-    product = x * multiplier
-    total = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
-    return np.where(total >= 0, total >> 15, -(-total >> 15))
+    """round(x * multiplier / 2**15), halves upwards, as gemmlowp's
+    SaturatingRoundingDoublingHighMul of int16; multiplier >= 0."""
+    return (x * multiplier + (1 << 14)) >> 15
 
 
 HardSwish.kernels = (
