@@ -159,7 +159,7 @@ def _has_newlib(cc: tuple[str, ...]) -> bool:
 
 def _compiler_rt(toolchain: Toolchain, core: Core) -> Path:
     """ziglang builds its runtime library for a core when it links for it; kept for later."""
-    flags = toolchain.target(core)
+    flags = [*toolchain.target(core), "-O2"]  # without -O2 it is built with run-time checks
     version = hashlib.sha256(f"{toolchain.title} {flags}".encode()).hexdigest()[:12]
     kept = cache_folder() / f"compiler_rt-{core.name}-{version}.a"
     if kept.is_file():
