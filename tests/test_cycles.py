@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from programs import assembly, image
+
 from tinyc.boards import all_boards
 from tinyc.build import build
 from tinyc.compile import compile_model

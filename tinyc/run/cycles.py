@@ -79,14 +79,10 @@ class CycleModel:
     """Prices code of one core. ``code``: bytes that start at address ``base``."""
 
     def __init__(self, core: Core, code: bytes, base: int) -> None:
-        import capstone
-
         self.timing = _timing(core)
         self._classes = [(re.compile(c.match), c) for c in self.timing.classes]
         self._code, self._base = code, base
-        mode = capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8
-        self._capstone = capstone.Cs(capstone.CS_ARCH_ARM, mode)
-        self._capstone.detail = True
+        self._capstone = disassembler()
         self.block = cache(self._block)
 
     def price(self, blocks: Iterable[tuple[int, int, int, int]]) -> tuple[int, float]:
@@ -148,6 +144,16 @@ class CycleModel:
                     listing.append(Instruction("?"))
                     at += 4 if self._code[at + 1] >> 3 in (0b11101, 0b11110, 0b11111) else 2
         return listing
+
+
+def disassembler() -> Any:
+    """A capstone.Cs of every Cortex-M's code, with the details of operands."""
+    import capstone
+
+    mode = capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8
+    made = capstone.Cs(capstone.CS_ARCH_ARM, mode)
+    made.detail = True
+    return made
 
 
 def source(core: Core) -> str:

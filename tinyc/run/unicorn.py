@@ -30,9 +30,8 @@ _ADP_STOPPED_APPLICATION_EXIT = 0x20026
 
 
 def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
-    """See `tinyc.run.run`. The first sample runs once more on a counted machine of its own, for
-    hooks slow a machine down; the others run uncounted, in a process for each processor."""
-    instructions, cycles, counts, counted_outputs = _count(image, inputs[:1], layers)
+    """See `tinyc.run.run`. All samples run uncounted, in a process for each processor, then the
+    first once more on a counted machine of its own: hooks slow a machine down."""
     jobs = min(os.cpu_count() or 1, len(inputs) // _PARALLEL_FROM + 1)
     chunks = np.array_split(inputs, jobs)
     if jobs > 1:
@@ -41,6 +40,7 @@ def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
     else:
         done = [_outputs(image, inputs)]
     outputs = np.concatenate([rows for rows, _, _ in done])
+    instructions, cycles, counts, counted_outputs = _count(image, inputs[:1], layers)
     if not np.array_equal(outputs[:1], counted_outputs):
         raise CompileError("E802", image.name, "gives other outputs when it is counted")
     return Trace(
@@ -78,7 +78,7 @@ class _Machine:
     written: bytearray = field(default_factory=bytearray)
     console: str = ""
     ended: bool = False
-    bad_address: int | None = None
+    refused: int | None = None
 
     def run(self, seconds: int, attach: Callable[[Any], None] = lambda _: None) -> None:
         """From reset until SYS_EXIT; ``attach(uc)`` adds hooks before anything is translated.
@@ -96,8 +96,10 @@ class _Machine:
         try:
             uc.emu_start(reset | 1, 0xFFFF_FFFE, timeout=seconds * 1_000_000)
         except unicorn.UcError as error:
-            at = "" if self.bad_address is None else f" at 0x{self.bad_address:08x}"
-            raise self._fault(uc, f"{error}{at}") from None
+            what = str(error)
+            if self.refused is not None:
+                what += f" at 0x{self.refused:08x}"
+            raise self._fault(uc.reg_read(arm.UC_ARM_REG_PC), what) from None
         if not self.ended:
             raise CompileError("E803", self.image.name, f"did not end within {seconds} s")
 
@@ -127,20 +129,21 @@ class _Machine:
 
         pc = uc.reg_read(arm.UC_ARM_REG_PC)
         if bytes(uc.mem_read(pc, 2)) != _BKPT_AB:
-            raise self._fault(uc, f"exception {number}")
+            raise self._fault(pc, f"exception {number}")
         self._semihost(uc, arm)
         # Unicorn leaves the pc on the breakpoint.
         uc.reg_write(arm.UC_ARM_REG_PC, (pc + 2) | 1)
 
     def _refuse(self, _uc: Any, _access: int, address: int, *_rest: Any) -> bool:
-        self.bad_address = address
+        self.refused = address
         return False
 
-    def _fault(self, uc: Any, what: str) -> CompileError:
-        from unicorn import arm_const as arm
-
-        where = place(self.image, uc.reg_read(arm.UC_ARM_REG_PC))
-        return CompileError("E802", self.image.name, f"the core stopped in {where}: {what}")
+    def _fault(self, pc: int, what: str) -> CompileError:
+        """Unicorn knows the pc of a store, and of all under hooks, by its block alone."""
+        where = place(self.image, pc)
+        return CompileError(
+            "E802", self.image.name, f"the core stopped in the block at {where}: {what}"
+        )
 
     def _semihost(self, uc: Any, arm: Any) -> None:
         """Serve one call: r0 the operation, r1 its argument; the result goes to r0."""
