@@ -10,7 +10,7 @@ import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
-from ..op import Binding, Constant, Op, expect_arity, expect_shape, fail, register
+from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
 from . import _conv_dsp
 from ._conv import (
     NO_PADDING,
@@ -21,6 +21,7 @@ from ._conv import (
     check_window,
     clamp_params,
     finish,
+    four_channels,
     import_window,
     matmul,
     out_sizes,
@@ -155,8 +156,42 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
+def _reject_tile4(node: Node) -> str | None:
+    if node.inputs[0].type.dtype is not DType.I8:
+        return "not i8"
+    if node.inputs[1].type.shape[3] != node.inputs[0].type.shape[3]:
+        return "grouped"
+    return None
+
+
+def _bind_tile4(node: Node) -> Binding:
+    x, weights = node.inputs[0].type, node.inputs[1].data
+    assert weights is not None
+    op: Any = node.op
+    params = _params(node)
+    rows = weights.reshape(len(weights), -1)
+    pointwise = weights.shape[1:3] == (1, 1) and op.stride == (1, 1) and not params["padded"]
+    return Binding(
+        params={
+            **params,
+            "pointwise": pointwise,
+            "pixels": params["out_h"] * params["out_w"],
+            "last_x": params["in_w"] - params["kernel_w"],
+            "row_bytes": params["kernel_w"] * params["in_c"],
+            "padding_byte": x.zero_point,
+        },
+        constants=(
+            four_channels(rows, "weights of four channels, input by input"),
+            channel_table(node, rows),
+        ),
+        scratch=0 if pointwise else rows.shape[1],
+        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
+    )
+
+
 Conv2d.kernels = (
     _conv_dsp.CONV2D,
+    Kernel("conv2d_s8_tile4", "conv2d_s8_tile4.c.j2", frozenset(), _reject_tile4, _bind_tile4),
     portable("conv2d_s8_scalar", DType.I8, _bind_s8),
     portable("conv2d_f32", DType.F32, _bind_f32),
 )

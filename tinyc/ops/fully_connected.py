@@ -18,6 +18,7 @@ from ._conv import (
     check_operands,
     clamp_params,
     finish,
+    four_channels,
     matmul,
     portable,
     weighted_case,
@@ -101,10 +102,10 @@ def _bind_s8(node: Node) -> Binding:
     return Binding(
         params=_params(node),
         constants=(
-            Constant("weights", weights, "weights, row by row"),
+            four_channels(weights, "weights of four channels, input by input"),
             channel_table(node, weights),
         ),
-        support=("tinyc_requant.h", "tinyc_dot.h"),
+        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
     )
 
 

@@ -1,0 +1,27 @@
+/* Four channels at a time on cores without SIMD: each input is loaded once for four products.
+ * weights: for each four channels, for each input, one byte a channel. */
+
+/* acc[i] = sum of x[k] * w[i][k]; returns the next four channels' weights. */
+TINYC_SHARED static const int8_t *tinyc_tile4(int32_t *acc, const int8_t *x, const int8_t *weights,
+                                              int32_t depth)
+{
+    const int8_t *const end = x + depth;
+    int32_t a0 = 0;
+    int32_t a1 = 0;
+    int32_t a2 = 0;
+    int32_t a3 = 0;
+
+    do {
+        const int32_t v = *x++;
+        a0 += v * weights[0];
+        a1 += v * weights[1];
+        a2 += v * weights[2];
+        a3 += v * weights[3];
+        weights += 4;
+    } while (x != end);
+    acc[0] = a0;
+    acc[1] = a1;
+    acc[2] = a2;
+    acc[3] = a3;
+    return weights;
+}
