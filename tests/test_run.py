@@ -220,13 +220,14 @@ def test_host_without_a_working_compiler(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_memories_end_where_the_board_says(tmp_path: Path) -> None:
     """The image of a board with less RAM than the linker believed stops at its end."""
     built = image(SUM, "mps2_an386", tmp_path / "out")
-    ram = replace_ram(built.board, 4096)
+    ram = replace_ram(built.board, 1024)
     error = _refused(replace(built, board=ram), INPUTS[:1])
     assert error.id == "E802" and "Invalid memory" in str(error)
+    elsewhere = replace_ram(built.board, 4096, 0x2000_0100)
+    assert "1024" in _refused(replace(built, board=elsewhere), INPUTS[:1]).hint
 
 
-def replace_ram(board, size: int):
-    memory = tuple(
-        m.model_copy(update={"size": size}) if m.kind == "ram" else m for m in board.memory
-    )
+def replace_ram(board, size: int, origin: int = 0x2000_0000):
+    new = {"size": size, "origin": origin}
+    memory = tuple(m.model_copy(update=new) if m.kind == "ram" else m for m in board.memory)
     return board.model_copy(update={"memory": memory})

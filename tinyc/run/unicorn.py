@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..build import Image
 
 _PARALLEL_FROM = 16  # samples; fewer are not worth a second process
-_PAGE = 4096  # Unicorn maps no less
+_PAGE = 1024  # Unicorn maps no less on Arm
 # Peripherals (CPACR among them) read as the memory that is mapped in their place.
 _PERIPHERALS = ((0x4000_0000, 0x0020_0000), (0x5000_0000, 0x0100_0000), (0xE000_0000, 0x0010_0000))
 _BKPT_AB = b"\xab\xbe"
@@ -115,7 +115,13 @@ class _Machine:
         read_only = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         for memory in board.memory:
             rights = read_only if memory.kind == "flash" else unicorn.UC_PROT_ALL
-            uc.mem_map(memory.origin, -(-memory.size // _PAGE) * _PAGE, rights)
+            try:
+                uc.mem_map(memory.origin, -(-memory.size // _PAGE) * _PAGE, rights)
+            except unicorn.UcError as error:
+                raise CompileError(
+                    "E802", board.name, f"Unicorn cannot map {memory.name}: {error}",
+                    f"memories start at multiples of {_PAGE}, apart from each other",
+                ) from None  # fmt: skip
         for base, size in _PERIPHERALS:
             uc.mem_map(base, size)
         with self.image.elf.open("rb") as file:
