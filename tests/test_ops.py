@@ -105,7 +105,8 @@ def test_host(op: type[Op], kernel: Kernel, only, tmp_path: Path) -> None:
         )
         # A heap block of exactly the arena's size: ASan sees the first byte past it.
         body.append(
-            f"    arena = malloc(CASE{i}_ARENA_BYTES);\n    memset(arena, 0x5a, CASE{i}_ARENA_BYTES);\n"
+            f"    arena = malloc(CASE{i}_ARENA_BYTES);\n"
+            f"    memset(arena, 0x5a, CASE{i}_ARENA_BYTES);\n"
             f"{reads}    case{i}_run(arena);\n{writes}    free(arena);\n"
         )
         arrays = [random_array(v, rng) for v in graph.inputs]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
-from ..op import Binding, Constant, Op, expect_arity, expect_shape, fail, register
+from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
 from . import _conv_dsp
 from ._conv import (
     NO_PADDING,
@@ -165,8 +165,46 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
+def _reject_tile4(node: Node) -> str | None:
+    if node.inputs[0].type.dtype is not DType.I8:
+        return "not i8"
+    op: Any = node.op
+    if op.multiplier > 1 or node.output.type.shape[3] % 4:
+        return "a depth multiplier, or channels that are no multiple of 4"
+    return None
+
+
+def _bind_tile4(node: Node) -> Binding:
+    bound = _bind_s8(node)
+    _, table = bound.constants
+    rows = _rows(node)
+    groups = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
+    taps = groups.shape[1]
+    return replace(
+        bound,
+        params={
+            **bound.params,
+            "row_weights": 4 * bound.params["kernel_w"],
+            "group_weights": 4 * taps,
+        },
+        constants=(
+            Constant(
+                "weights", np.ascontiguousarray(groups), "weights of four channels, tap by tap"
+            ),
+            table,
+        ),
+    )
+
+
 DepthwiseConv2d.kernels = (
     _conv_dsp.DEPTHWISE_CONV2D,
+    Kernel(
+        "depthwise_conv2d_s8_tile4",
+        "depthwise_conv2d_s8_tile4.c.j2",
+        frozenset(),
+        _reject_tile4,
+        _bind_tile4,
+    ),
     portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8),
     portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
 )
