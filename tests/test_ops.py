@@ -15,6 +15,10 @@ import pytest
 from tinyc.emit.c import emit
 from tinyc.ir import DType, Graph, Node, Value, interpret, verify
 from tinyc.op import Kernel, Op, all_ops
+from tinyc.ops._bits import random_words
+from tinyc.ops.lce_bconv2d import LceBconv2d
+from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
+from tinyc.ops.lce_dequantize import LceDequantize
 from tinyc.plan import plan
 
 STRICT = (
@@ -46,6 +50,16 @@ def random_array(value: Value, rng: np.random.Generator) -> np.ndarray:
     return np.where(rng.random(shape) < 0.1, rng.choice([low, high], shape), data).astype(
         dtype.numpy
     )
+
+
+def random_inputs(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
+    """Random data for the node's variable inputs; packed signs have no bit past their channels."""
+    arrays = [random_array(v, rng) for v in node.variable_inputs]
+    if isinstance(node.op, LceBconv2d):
+        arrays[0] = random_words(rng, (*arrays[0].shape[:-1], node.op.channels))
+    elif isinstance(node.op, (LceDequantize, LceBMaxPool2d)):
+        arrays[0] = random_words(rng, (*arrays[0].shape[:-1], arrays[0].shape[-1] * 32))
+    return arrays
 
 
 def assert_same(expected: np.ndarray, actual: np.ndarray, where: str) -> None:
@@ -109,7 +123,7 @@ def test_host(op: type[Op], kernel: Kernel, only, tmp_path: Path) -> None:
             f"    memset(arena, 0x5a, CASE{i}_ARENA_BYTES);\n"
             f"{reads}    case{i}_run(arena);\n{writes}    free(arena);\n"
         )
-        arrays = [random_array(v, rng) for v in graph.inputs]
+        arrays = random_inputs(node, rng)
         stdin += b"".join(a.tobytes() for a in arrays)
         env = interpret(graph, arrays)
         expected.append([env[v] for v in graph.outputs])
@@ -162,7 +176,7 @@ def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path:
     lowered = plan(graph, board.core.name, board.core.features)
     image = build(emit(lowered), "cases", board, None, tmp_path / "out", main="test")
     rng = np.random.default_rng(2)
-    arrays = [random_array(v, rng) for v in inputs]
+    arrays = [array for n in nodes for array in random_inputs(n, rng)]
     sample = np.frombuffer(b"".join(a.tobytes() for a in arrays), np.uint8)[None]
     trace = run(image, sample)
     env = interpret(graph, arrays)

@@ -59,10 +59,12 @@ def write_model(
 
     operators: (TFLite name, options, input indices with -1 for an absent one, output indices);
     options are the fields of the options table as the object API names them
-    (``{"padding": 1, "strideW": 2}``), ``{}`` for all defaults, None for no table.
+    (``{"padding": 1, "strideW": 2}``), ``{}`` for all defaults, None for no table; those of a
+    custom operator (``CUSTOM LceQuantize``) are a FlexBuffers map, or bytes as they stand.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as s
+    from flatbuffers import flexbuffers
 
     tables = {n.lower(): n for n in vars(s.BuiltinOptions) if n.endswith("Options")}
     model, graph = s.ModelT(), s.SubGraphT()
@@ -95,16 +97,20 @@ def write_model(
     for name, options, ins, outs in operators:
         if name not in names:
             code = s.OperatorCodeT()
-            code.builtinCode = getattr(s.BuiltinOperator, name)
+            code.builtinCode = getattr(s.BuiltinOperator, name.split()[0])
+            code.customCode = name.partition(" ")[2] or None
             code.deprecatedBuiltinCode = min(code.builtinCode, 127)
             # Per-channel, int16 and broadcasting forms need a later version of some operators.
-            code.version = _VERSIONS.get(name, 2)
+            code.version = 1 if code.customCode else _VERSIONS.get(name, 2)
             names.append(name)
             model.operatorCodes.append(code)
         op = s.OperatorT()
         op.opcodeIndex = names.index(name)
         op.inputs, op.outputs = list(ins), list(outs)
-        if options is not None:
+        if name.startswith("CUSTOM"):
+            raw = options if isinstance(options, bytes) else bytes(flexbuffers.Dumps(options or {}))
+            op.customOptions = np.frombuffer(raw, np.uint8)
+        elif options is not None:
             table = tables.get(_OPTIONS.get(name, name).replace("_", "").lower() + "options")
             if table is not None:
                 op.builtinOptionsType = getattr(s.BuiltinOptions, table)
@@ -145,3 +151,14 @@ def run_litert(
         interpreter.set_tensor(detail["index"], array)
     interpreter.invoke()
     return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+
+
+def run_lce(path: Path, inputs: Sequence[np.ndarray], reference: bool = True) -> list[np.ndarray]:
+    """The outputs of Larq Compute Engine's interpreter, with its reference kernel for binary
+    convolutions or with its optimized one; ``inputs`` in the model's own types."""
+    from larq_compute_engine.tflite.python.interpreter import Interpreter
+
+    found = Interpreter(path.read_bytes(), use_reference_bconv=reference).predict(
+        inputs[0] if len(inputs) == 1 else list(inputs)
+    )
+    return found if isinstance(found, list) else [found]

@@ -105,6 +105,10 @@ class Op:
         """Multiply-accumulates of one inference, 0 for operators without any."""
         return 0
 
+    def binary_macs(self, node: Node) -> int:
+        """How many of `macs` multiply signs."""
+        return 0
+
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         """Awkward nodes for the generic test of reference and kernels (see tests/test_ops.py):

@@ -23,13 +23,17 @@ MAX_ELEMENTS = 1 << 26  # far beyond any microcontroller; bounds the work on a m
 
 @dataclass(frozen=True)
 class SourceOp:
-    """One operator as the file states it; tensor index -1 is an absent optional input."""
+    """One operator as the file states it; tensor index -1 is an absent optional input.
+
+    name: ``CUSTOM <code>`` for a custom operator, whose options are the bytes ``custom``.
+    """
 
     index: int
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Table | None
+    custom: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,35 @@ class TfliteOp:
             return ()
         return tuple(map(int, self.source.options.array(slot, np.int32)))
 
+    def custom_options(self, *names: str) -> dict[str, int]:
+        """The integers ``names`` of a custom operator's options, a FlexBuffers map.
+
+        Raises E301 unless the buffer is a map that holds every one of them.
+        """
+        from flatbuffers import flexbuffers
+
+        hint = "convert the model again with larq_compute_engine"
+        try:
+            options = flexbuffers.GetRoot(bytearray(self.source.custom)).AsMap
+            keys = [key.AsKey for key in options.Keys]
+            found = {name: options.Values[keys.index(name)].AsInt for name in names if name in keys}
+        except Exception as error:  # the reader trusts every offset of what it reads
+            text = f"its custom options cannot be read ({type(error).__name__})"
+            raise self.fail(text, hint, "E301") from None
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise self.fail(f"its custom options lack {', '.join(missing)}", hint, "E301")
+        wrong = [name for name, value in found.items() if not -(1 << 31) <= value < 1 << 31]
+        if wrong:
+            raise self.fail(f"its {wrong[0]} is {found[wrong[0]]}", hint, "E301")
+        return found
+
     def activation(self) -> str:
         """The fused activation: ``none``, ``relu``, ``relu6`` or ``relu_n1_to_1``."""
-        code = self.option("activation")
+        return self.activation_name(self.option("activation"))
+
+    def activation_name(self, code: int) -> str:
+        """The name of a fused activation's code; raises E302 unless it is one of those four."""
         name = schema.ACTIVATIONS[code] if 0 <= code < len(schema.ACTIVATIONS) else str(code)
         if name not in ("none", "relu", "relu6", "relu_n1_to_1"):
             raise self.fail(
@@ -111,7 +141,10 @@ class TfliteOp:
 
     def padding(self) -> str:
         """``same`` or ``valid``."""
-        code = self.option("padding")
+        return self.padding_name(self.option("padding"))
+
+    def padding_name(self, code: int) -> str:
+        """``same`` or ``valid`` of a padding's code; raises E301 for any other."""
         if code not in (0, 1):
             raise self.fail(f"padding {code} is unknown", CONVERT_AGAIN, "E301")
         return schema.PADDINGS[code]
@@ -223,7 +256,7 @@ def _parse(raw: bytes, file: str, name: str) -> Source:
             raise malformed(f"op {i} names operator code {opcode} of {len(codes)}")
         inputs = indices(op.array(1, np.int32), f"op {i}", optional=True)
         outputs = indices(op.array(2, np.int32), f"op {i}")
-        ops.append(SourceOp(i, codes[opcode], inputs, outputs, op.table(4)))
+        ops.append(SourceOp(i, codes[opcode], inputs, outputs, op.table(4), op.bytes(5)))
     return Source(
         file=file,
         name=name,

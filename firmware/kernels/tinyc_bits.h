@@ -1,0 +1,17 @@
+/* Set bits of a word. */
+TINYC_INLINE int32_t tinyc_popcount(uint32_t x)
+{
+    x -= (x >> 1) & 0x55555555U;
+    x = (x & 0x33333333U) + ((x >> 2) & 0x33333333U);
+    x = (x + (x >> 4)) & 0x0f0f0f0fU;
+    return (int32_t)((x * 0x01010101U) >> 24);
+}
+
+/* (x * channel[0] + channel[1]) >> shift, saturated; the low five bits of channel[1] are the
+ * shift as well, and only the sum need fit 32 bits (tinyc/ops/lce_bconv2d.py chooses both so that no bit of the result suffers). */
+TINYC_INLINE int8_t tinyc_bits_scale(int32_t x, const int32_t *channel)
+{
+    const uint32_t sum = (uint32_t)x * (uint32_t)channel[0] + (uint32_t)channel[1];
+    const int32_t y = (int32_t)sum >> (channel[1] & 31);
+    return (int8_t)(y < -128 ? -128 : (y > 127 ? 127 : y));
+}

@@ -1,0 +1,175 @@
+"""Binary operators against Larq Compute Engine's interpreter, bit for bit."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tflite_writer import TensorSpec, run_lce, write_model
+
+from tinyc.frontends.tflite import read
+from tinyc.ir import interpret
+from tinyc.ops._bits import words
+from tinyc.ops._conv import out_size, same_padding
+from tinyc.ops.lce_bconv2d import fixed_point, possible
+
+pytest.importorskip("larq_compute_engine")
+OUTPUTS = ("float32", "int8", "packed")
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Seeded by the test's own name, its parameters included."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
+
+
+def compare(path: Path, x: np.ndarray, reference: bool = True) -> np.ndarray:
+    """The model's only output, by tinyc and by LCE's interpreter, which must agree."""
+    graph = read(path)
+    ours = interpret(graph, [x])[graph.outputs[0]]
+    (theirs,) = run_lce(path, [x], reference)
+    np.testing.assert_array_equal(ours, theirs)
+    return ours
+
+
+def packed(name: str, shape: tuple[int, ...], data: Any = None) -> TensorSpec:
+    """A tensor of signs: ``shape`` with 32 channels to a word."""
+    return TensorSpec(name, (*shape[:-1], words(shape[-1])), "int32", data=data)
+
+
+def random_model(path: Path, rng: np.random.Generator, output: str, zeros: bool) -> np.ndarray:
+    """Write x -> LceQuantize -> LceBconv2d (-> LceDequantize); return an input for it."""
+    groups = int(rng.choice([1, 1, 1, 2]))
+    channels = int(rng.choice([32, 64]) * groups if groups > 1 else 2 * rng.integers(1, 60))
+    outs = int(rng.integers(1, 40)) * groups
+    same = zeros or bool(rng.integers(2))
+    kernel, stride, dilation = (
+        tuple(int(v) for v in rng.integers(1, high, 2)) for high in (5, 4, 3)
+    )
+    size, out = [], []
+    for k, s, d in zip(kernel, stride, dilation, strict=True):
+        extent = int(rng.integers((k - 1) * d + 1, (k - 1) * d + 9))
+        size.append(extent)
+        pad = same_padding(extent, k, s, d, -(-extent // s)) if same else (0, 0)
+        out.append(out_size(extent, k, s, d, pad))
+    shape = (1, *size, channels)
+    bits = rng.integers(-(1 << 31), (1 << 31) - 1, (outs, *kernel, words(channels // groups)))
+    if channels // groups % 32:
+        bits[..., -1] &= (1 << channels // groups % 32) - 1
+    depth = kernel[0] * kernel[1] * channels // groups
+    options = {
+        "stride_height": stride[0], "stride_width": stride[1],
+        "dilation_height_factor": dilation[0], "dilation_width_factor": dilation[1],
+        "padding": 0 if same else 1, "pad_values": 0 if zeros else 1, "channels_in": channels,
+        "fused_activation_function": int(rng.integers(4)) if output != "packed" else 0,
+    }  # fmt: skip
+    y_shape = (1, *out, outs)
+    tensors = [
+        TensorSpec("x", shape, "float32"),
+        packed("signs", shape),
+        TensorSpec("w", bits.shape, "int32", data=bits),
+        TensorSpec("multiplier", (outs,), "float32", data=rng.normal(0, 1, outs)),
+        TensorSpec("bias", (outs,), "float32", data=rng.normal(0, 9, outs)),
+        TensorSpec(
+            "threshold", (outs,), "int32", data=rng.normal(depth / 2, depth**0.5 / 2 + 1, outs)
+        ),
+    ]
+    if output == "packed":
+        operands, result = [1, 2, -1, -1, 5], packed("y", y_shape)
+    else:
+        operands, result = [1, 2, 3, 4, -1], TensorSpec("y", y_shape, output)
+        if output == "int8":
+            scale, zero = depth**0.5 * rng.choice([0.01, 0.1, 1]), int(rng.integers(-128, 127))
+            result = TensorSpec("y", y_shape, "int8", scale, zero)
+    tensors.append(result)
+    operators: list[Any] = [
+        ("CUSTOM LceQuantize", {}, [0], [1]),
+        ("CUSTOM LceBconv2d", options, operands, [6]),
+    ]
+    if output == "packed":
+        tensors.append(TensorSpec("unpacked", y_shape, "float32"))
+        operators.append(("CUSTOM LceDequantize", {}, [6], [7]))
+    write_model(path, operators, tensors, [0], [len(tensors) - 1])
+    return rng.normal(0, 1, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("zeros", [False, True])
+def test_bconv2d(
+    zeros: bool, output: str, seed: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    if zeros and output == "packed":
+        pytest.skip("LCE's interpreter crashes on packed outputs with padding of zeros")
+    path = tmp_path / "m.tflite"
+    x = random_model(path, rng, output, zeros)
+    compare(path, x)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_int8_sums_have_exact_integers(seed: int, rng: np.random.Generator, tmp_path: Path) -> None:
+    """For each sum that can occur, the integers of the kernel give LCE's float32 result."""
+    path = tmp_path / "m.tflite"
+    random_model(path, rng, "int8", bool(seed % 2))
+    node = read(path).nodes[1]
+    fixed = fixed_point(node)
+    assert fixed is not None
+    twice = possible(node)[:, None]
+    multiplier, term = fixed.astype(np.int64).T
+    sums = (twice * multiplier + term).astype(np.int32)  # wraps around, as in the kernel
+    expected = node.op.finish(node, np.broadcast_to(twice, sums.shape))
+    np.testing.assert_array_equal(np.clip(sums >> (term & 31), -128, 127), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 31, 32, 33, 100])
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_quantize_and_dequantize(
+    dtype: str, channels: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    shape = (1, 3, 2, channels)
+    quant = (0.1, int(rng.integers(-128, 127))) if dtype == "int8" else (None, 0)
+    x = TensorSpec("x", shape, dtype, *quant)
+    y = TensorSpec("y", shape, dtype, *quant)
+    path = write_model(
+        tmp_path / "m.tflite",
+        [("CUSTOM LceQuantize", {}, [0], [1]), ("CUSTOM LceDequantize", {}, [1], [2])],
+        [x, packed("bits", shape), y], [0], [2],
+    )  # fmt: skip
+    if dtype == "float32":
+        data = rng.normal(0, 1, shape).astype(np.float32)
+        data.flat[0] = -0.0
+    else:
+        data = rng.integers(-128, 128, shape).astype(np.int8)
+    assert len(np.unique(compare(path, data))) <= 2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bmaxpool2d(seed: int, rng: np.random.Generator, tmp_path: Path) -> None:
+    shape = (1, int(rng.integers(5, 9)), int(rng.integers(5, 9)), int(rng.choice([3, 32, 70])))
+    kernel, stride = rng.integers(1, 5, 2), rng.integers(1, 4, 2)
+    same = bool(rng.integers(2))
+    out = [
+        out_size(n, k, s, 1, same_padding(n, k, s, 1, -(-n // s)) if same else (0, 0))
+        for n, k, s in zip(map(int, shape[1:3]), map(int, kernel), map(int, stride), strict=True)
+    ]
+    y_shape = (1, *out, shape[3])
+    options = {
+        "filter_height": int(kernel[0]), "filter_width": int(kernel[1]),
+        "stride_height": int(stride[0]), "stride_width": int(stride[1]),
+        "padding": 0 if same else 1,
+    }  # fmt: skip
+    path = write_model(
+        tmp_path / "m.tflite",
+        [
+            ("CUSTOM LceQuantize", {}, [0], [1]),
+            ("CUSTOM LceBMaxPool2d", options, [1], [2]),
+            ("CUSTOM LceDequantize", {}, [2], [3]),
+        ],
+        [TensorSpec("x", shape, "float32"), packed("bits", shape), packed("most", y_shape),
+         TensorSpec("y", y_shape, "float32")],
+        [0], [3],
+    )  # fmt: skip
+    compare(path, rng.normal(-1, 1, shape).astype(np.float32))

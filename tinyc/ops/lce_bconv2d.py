@@ -1,0 +1,395 @@
+"""LceBconv2d: a convolution of signs, and what becomes of its sums.
+
+With K = kernel height * kernel width * channels of a group, a sum of K products of +1 and -1 is
+K - 2 p, where p counts the products that are -1: the set bits of x ^ w. All that follows is
+stated in ``twice = 2 p``, as LCE does (core/bconv2d/output_transform.h), for which a tap in
+padding of zeros counts as many as its channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node, Quant, TensorType, Value
+from ..op import (
+    Binding,
+    Constant,
+    Kernel,
+    Op,
+    expect_arity,
+    expect_dtype,
+    expect_quant,
+    expect_shape,
+    fail,
+    register,
+)
+from ._bits import expect_packed, pack, random_words, signs, words
+from ._conv import (
+    NO_PADDING,
+    Padding,
+    Pair,
+    check_window,
+    out_sizes,
+    same_padding,
+    window_params,
+    windows,
+)
+
+ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")
+LARGEST_DEPTH = 1 << 20
+"""Products in a sum; float32 then holds each sum, and int32 each product with a multiplier."""
+
+
+@register
+@dataclass(frozen=True)
+class LceBconv2d(Op):
+    """Inputs: packed x [n, h, w, words], packed weights [o, kh, kw, words of a group], then
+
+    * for a float32 or int8 output [n, oh, ow, o]: multiplier and bias, float32 [o], which are
+      applied to the sum after the activation;
+    * for a packed output of o channels: threshold int32 [o]; a bit is set where p > threshold.
+
+    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
+    pad_value: what padding stands for, 1 or 0; channels: of x.
+    """
+
+    stride: Pair
+    dilation: Pair
+    padding: Padding
+    pad_value: int
+    channels: int
+    activation: str = "none"
+
+    tflite = ("CUSTOM LceBconv2d",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        if len(src.inputs) < 2 or src.inputs[0] is None or src.inputs[1] is None:
+            raise src.fail("lacks its input or its weights", CONVERT_AGAIN, "E301")
+        o = src.custom_options(
+            "stride_height", "stride_width", "dilation_height_factor", "dilation_width_factor",
+            "padding", "pad_values", "channels_in", "fused_activation_function",
+        )  # fmt: skip
+        stride = (o["stride_height"], o["stride_width"])
+        dilation = (o["dilation_height_factor"], o["dilation_width_factor"])
+        if min(stride + dilation) < 1 or o["pad_values"] not in (0, 1) or o["channels_in"] < 1:
+            raise src.fail(
+                f"its stride is {list(stride)}, its dilation {list(dilation)}, it pads with "
+                f"{o['pad_values']} and has {o['channels_in']} channels", CONVERT_AGAIN, "E301"
+            )  # fmt: skip
+        x, weights = src.inputs[:2]
+        if len(x.type.shape) != 4 or len(weights.type.shape) != 4:
+            raise src.fail("input or weights are not of rank 4", CONVERT_AGAIN, "E301")
+        padding = NO_PADDING
+        if src.padding_name(o["padding"]) == "same":
+            rows, columns = (
+                same_padding(size, k, s, d, -(-size // s))
+                for size, k, s, d in zip(
+                    x.type.shape[1:3], weights.type.shape[1:3], stride, dilation, strict=True
+                )
+            )
+            padding = (rows, columns)
+        op = cls(
+            stride, dilation, padding, o["pad_values"], o["channels_in"],
+            src.activation_name(o["fused_activation_function"]),
+        )  # fmt: skip
+        return [src.node(op)]
+
+    def check(self, node: Node) -> None:
+        packed = node.output.type.dtype is DType.I32
+        expect_arity(node, 3 if packed else 4)
+        x, weights = (v.type for v in node.inputs[:2])
+        expect_dtype(node, weights, (DType.I32,), "weights")
+        if len(x.shape) != 4 or len(weights.shape) != 4:
+            raise fail(node, "input or weights are not of rank 4", CONVERT_AGAIN)
+        expect_packed(node, x, (*x.shape[:3], self.channels), "input")
+        outs, kh, kw, depth = weights.shape
+        groups = words(self.channels) // depth
+        if depth * groups != x.shape[3] or outs % groups:
+            raise fail(node, f"{self.channels} channels do not fit its filters", CONVERT_AGAIN)
+        if groups > 1 and self.channels % (32 * groups):
+            raise fail(node, f"its {groups} groups are not of whole words", "use 32 n channels")
+        if kh * kw * self.channels // groups >= LARGEST_DEPTH:
+            raise fail(node, "sums 2^20 products or more", "split the layer")
+        if packed and self.activation != "none":
+            raise fail(node, f"its packed output has the activation {self.activation}")
+        height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
+        out = (x.shape[0], height, width, outs)
+        expect_dtype(node, node.output.type, (DType.F32, DType.I8, DType.I32), "output")
+        if packed:
+            expect_packed(node, node.output.type, out, "output")
+        else:
+            expect_shape(node, node.output.type, out, "output")
+        if node.output.type.dtype is DType.I8:
+            expect_quant(node, node.output.type, "output")
+        dtype = DType.I32 if packed else DType.F32
+        names = ("weights", "threshold") if packed else ("weights", "multiplier", "bias")
+        for value, name in zip(node.inputs[1:], names, strict=True):
+            if value.data is None:
+                raise fail(node, f"its {name} is computed at run time", "make it constant", "E305")
+            if name != "weights":
+                expect_dtype(node, value.type, (dtype,), name)
+                expect_shape(node, value.type, (outs,), name)
+                if not np.all(np.isfinite(value.data)):
+                    raise fail(node, f"its {name} holds NaN or infinity", CONVERT_AGAIN, "E301")
+
+    # Reference --------------------------------------------------------------------------
+
+    def twice(self, node: Node, x: np.ndarray) -> np.ndarray:
+        """2 p of each sum: int32 [n, oh, ow, o] (core/bconv2d/reference.h)."""
+        weights = node.inputs[1].data
+        assert weights is not None
+        outs, kh, kw, depth = weights.shape
+        groups = x.shape[3] // depth
+        each = self.channels // groups
+        rows = signs(weights, each).reshape(outs, -1)
+        patches = windows(signs(x, self.channels), node, (kh, kw), self.pad_value)
+        # float32 holds every sum of +1, -1 and 0 exactly
+        sums = [
+            patch.reshape(-1, kh * kw * each) @ part.T
+            for patch, part in zip(
+                np.split(patches, groups, -1), np.split(rows, groups), strict=True
+            )
+        ]
+        total = np.concatenate(sums, -1).astype(np.int32).reshape(*patches.shape[:3], outs)
+        return self.depth(node) - total
+
+    def depth(self, node: Node) -> int:
+        """K: products in each sum, padding included."""
+        _, kh, kw, depth = node.inputs[1].type.shape
+        return kh * kw * (self.channels // (words(self.channels) // depth))
+
+    def clamps(self, node: Node) -> Pair:
+        """(least, greatest) ``twice`` that the activation lets through (OneTimeSetup)."""
+        depth = self.depth(node)
+        low, high = {
+            "none": (-depth, depth), "relu": (0, depth), "relu6": (0, min(6, depth)),
+            "relu_n1_to_1": (-1, 1),
+        }[self.activation]  # fmt: skip
+        return depth - high, depth - low
+
+    def transform(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
+        """Factor and term of each channel, float32 [o], which make the output out of ``twice``
+        (OneTimeSetup: in double, rounded once)."""
+        multiplier, bias = (np.asarray(v.data, np.float64) for v in node.inputs[2:])
+        out = node.output.type
+        scale, zero = (out.scale, out.zero_point) if out.dtype is DType.I8 else (1.0, 0.0)
+        factor = -multiplier / scale
+        return (
+            factor.astype(np.float32),
+            ((bias + self.depth(node) * multiplier) / scale + zero).astype(np.float32),
+        )
+
+    def finish(self, node: Node, twice: np.ndarray) -> np.ndarray:
+        """``twice`` int32 [..., o] -> the output, packed if it is so."""
+        if node.output.type.dtype is DType.I32:
+            threshold = node.inputs[2].data
+            assert threshold is not None
+            return pack(twice > 2 * threshold.astype(np.int64))
+        factor, term = self.transform(node)
+        y = np.clip(twice, *self.clamps(node)).astype(np.float32) * factor + term
+        if node.output.type.dtype is DType.F32:
+            return y
+        wide = y.astype(np.float64)  # std::round: halves away from zero
+        return np.clip(np.trunc(wide + np.copysign(0.5, wide)), -128, 127).astype(np.int8)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (self.finish(node, self.twice(node, inputs[0])),)
+
+    def macs(self, node: Node) -> int:
+        n, oh, ow, _ = node.output.type.shape
+        return n * oh * ow * node.inputs[1].type.shape[0] * self.depth(node)
+
+    def binary_macs(self, node: Node) -> int:
+        return self.macs(node)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        one = (1, 1)
+        # x (n, h, w, channels), (out, kernel h, w), stride, dilation, padding, groups
+        shapes: list[tuple[tuple[int, ...], tuple[int, int, int], Pair, Pair, Padding, int]] = [
+            ((1, 1, 1, 1), (1, 1, 1), one, one, NO_PADDING, 1),
+            ((1, 5, 7, 40), (33, 3, 3), one, one, ((1, 1), (1, 1)), 1),
+            ((1, 9, 5, 64), (32, 3, 2), (2, 3), one, ((0, 1), (1, 0)), 1),
+            ((1, 4, 3, 96), (70, 1, 1), one, one, NO_PADDING, 1),
+            ((1, 8, 9, 32), (4, 3, 3), one, (2, 3), ((2, 2), (3, 3)), 1),
+            ((1, 7, 3, 64), (6, 3, 3), (1, 2), one, ((1, 1), (1, 1)), 2),
+            ((1, 2, 2, 6), (9, 5, 5), one, one, ((2, 2), (2, 2)), 1),
+            ((3, 4, 3, 34), (64, 2, 2), one, one, ((3, 0), (0, 4)), 1),
+            ((1, 1, 1, 1000), (36, 1, 1), one, one, NO_PADDING, 1),
+        ]
+        for x, filters, stride, dilation, padding, groups in shapes:
+            for pad_value in (1, 0) if padding != NO_PADDING else (1,):
+                for kind in ("f32", "i8", "packed"):
+                    activation = "none" if kind == "packed" else str(rng.choice(ACTIVATIONS))
+                    op = cls(stride, dilation, padding, pad_value, x[3], activation)
+                    yield binary_case(op, rng, x, filters, groups, kind)
+
+
+def binary_case(
+    op: LceBconv2d,
+    rng: np.random.Generator,
+    x: tuple[int, ...],
+    filters: tuple[int, int, int],
+    groups: int,
+    kind: str,
+) -> Node:
+    """A random node over x [n, h, w, channels] and filters (out, kernel height, width)."""
+    outs, kh, kw = filters
+    depth = kh * kw * x[3] // groups
+    size = out_sizes(x[1:3], (kh, kw), op.stride, op.dilation, op.padding)
+
+    def const(name: str, data: np.ndarray) -> Value:
+        dtype = DType.F32 if data.dtype == np.float32 else DType.I32
+        return Value(name, TensorType(data.shape, dtype), "case", data)
+
+    inputs = [
+        Value("x", TensorType((*x[:3], words(x[3])), DType.I32), "case"),
+        const("weights", random_words(rng, (outs, kh, kw, x[3] // groups))),
+    ]
+    out = (x[0], *size, outs)
+    if kind == "packed":
+        threshold = rng.integers(-1, depth + 1, outs)
+        if outs > 4:  # most sums lie near the middle
+            threshold[4:] = rng.normal(depth / 2, depth**0.5 / 2, outs - 4)
+            threshold[:2] = -(1 << 31), (1 << 31) - 1
+        inputs.append(const("threshold", threshold.astype(np.int32)))
+        y = TensorType((*out[:3], words(outs)), DType.I32)
+    else:
+        multiplier = rng.normal(0, 1, outs)
+        multiplier[:1] = 0
+        inputs.append(const("multiplier", multiplier.astype(np.float32)))
+        inputs.append(const("bias", rng.normal(0, 3, outs).astype(np.float32)))
+        scale = float(np.float32(rng.choice([0.05, 0.3, 2.0]) * depth**0.5 / 8))
+        quant = Quant((scale,), (int(rng.choice([-128, 0, 17, 127])),))
+        y = TensorType(out, DType.I8, quant) if kind == "i8" else TensorType(out, DType.F32)
+    return Node(op, tuple(inputs), (Value("y", y, "case"),), "case")
+
+
+# Fixed point ------------------------------------------------------------------------------
+
+
+def possible(node: Node) -> np.ndarray:
+    """Every value of ``twice`` that can reach the rescaling, ascending, int64."""
+    op = node.op
+    assert isinstance(op, LceBconv2d)
+    # padding with zeros of an odd number of channels leaves odd sums too
+    step = 1 if op.pad_value == 0 and op.padding != NO_PADDING else 2
+    return np.unique(np.clip(np.arange(0, 2 * op.depth(node) + 1, step), *op.clamps(node)))
+
+
+def fixed_point(node: Node) -> np.ndarray | None:
+    """int32 [o, 2] of (multiplier, term) that give the int8 output of LCE's float32 formula as
+    ``(twice * multiplier + term) >> (term & 31)``, saturated to 8 bits, for each ``twice`` that
+    can occur; None if there are none. The sums fit 32 bits; what they are made of may wrap around.
+
+    For a multiplier near the real one, each sum bounds the term from below and above. The term
+    is taken from the middle of what they leave, with the shift in its low five bits.
+    """
+    op = node.op
+    assert isinstance(op, LceBconv2d)
+    twice = possible(node)
+    outs = node.inputs[1].type.shape[0]
+    factor, term = (a.astype(np.float64) for a in op.transform(node))
+    y = op.finish(node, np.broadcast_to(twice[:, None], (len(twice), outs))).astype(np.int64)
+    reach = np.abs(twice[[0, -1], None] * factor + term).max(0)
+    shifts = np.clip(np.floor(30.9 - np.log2(reach + 2)), 0, 24).astype(np.int64)
+    found = np.zeros((outs, 2), np.int64)
+    missing = np.arange(outs)
+    for down in range(4):
+        for delta in sorted(range(-16, 17), key=abs):
+            shift = np.maximum(shifts[missing] - down, 0)
+            multiplier = np.round(factor[missing] * (1 << shift)).astype(np.int64) + delta
+            product = twice[:, None] * multiplier
+            goal = y[:, missing]
+            # y << shift <= product + term < (y + 1) << shift, open where y saturates
+            least = np.where(goal > -128, (goal << shift) - product, -(1 << 62)).max(0)
+            most = np.where(goal < 127, ((goal + 1) << shift) - 1 - product, 1 << 62).min(0)
+            least = np.maximum(least, -(1 << 31) - product.min(0))
+            most = np.minimum(most, (1 << 31) - 1 - product.max(0))
+            middle = ((least + most) // 2 & ~31) + shift
+            good = (least <= middle) & (middle <= most)
+            found[missing[good]] = np.stack([multiplier, middle], 1)[good]
+            missing = missing[~good]
+            if not len(missing):
+                return found.astype(np.int32)  # modulo 2**32, as the kernel adds
+    return None
+
+
+# Kernels ----------------------------------------------------------------------------------
+
+
+def params(node: Node) -> dict[str, Any]:
+    """Sizes and the ending that every kernel's template takes."""
+    op = node.op
+    assert isinstance(op, LceBconv2d)
+    outs, kh, kw, depth = node.inputs[1].type.shape
+    groups = words(op.channels) // depth
+    low, high = op.clamps(node)
+    return {
+        **window_params(node, (kh, kw)),
+        "channels": op.channels,
+        "outs": outs,
+        "depth": depth,
+        "taps": kh * kw,
+        "filter_words": kh * kw * depth,
+        "group_size": outs // groups,
+        "groups": groups,
+        "zeros": op.pad_value == 0 and op.padding != NO_PADDING,
+        "tap_channels": op.channels // groups,
+        "ending": node.output.type.dtype.value,
+        "clamped": op.activation != "none",
+        "least": low,
+        "most": high,
+    }
+
+
+def ending(node: Node) -> tuple[Constant, ...]:
+    """The constants of what follows the sums."""
+    op = node.op
+    assert isinstance(op, LceBconv2d)
+    kind = node.output.type.dtype
+    if kind is DType.I32:
+        threshold = node.inputs[2].data
+        assert threshold is not None
+        twice = 2 * np.clip(threshold.astype(np.int64), -1, op.depth(node))
+        note = "a sign is negative where twice the count exceeds this"
+        return (Constant("thresholds", twice.astype(np.int32), note),)
+    if kind is DType.F32:
+        note = "factor and term of each channel"
+        return (Constant("channels", np.stack(op.transform(node), 1), note),)
+    table = fixed_point(node)
+    assert table is not None
+    factor, _ = op.transform(node)
+    note = (
+        f"multiplier, and term with the shift in its low five bits, of each channel; they stand "
+        f"for factors of {factor.min():.6g} to {factor.max():.6g}"
+    )
+    return (Constant("channels", table, note),)
+
+
+def _bind(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    packed = Constant("weights", weights.view(np.uint32), "weights, OHWI, 32 channels to a word")
+    return Binding(
+        params=params(node),
+        constants=(packed, *ending(node)),
+        support=("tinyc_bits.h", "tinyc_window.h"),
+    )
+
+
+def _reject(node: Node) -> str | None:
+    if node.output.type.dtype is DType.I8 and fixed_point(node) is None:
+        return "32 bits do not hold its rescaling"
+    return None
+
+
+LceBconv2d.kernels = (
+    Kernel("lce_bconv2d_scalar", "lce_bconv2d_scalar.c.j2", frozenset(), _reject, _bind),
+)
