@@ -8,7 +8,8 @@ TINYC_INLINE int32_t tinyc_popcount(uint32_t x)
 }
 
 /* (x * channel[0] + channel[1]) >> shift, saturated; the low five bits of channel[1] are the
- * shift as well, and only the sum need fit 32 bits (tinyc/ops/lce_bconv2d.py chooses both so that no bit of the result suffers). */
+ * shift as well, and only the sum need fit 32 bits. tinyc/ops/lce_bconv2d.py chooses both so
+ * that no result suffers. */
 TINYC_INLINE int8_t tinyc_bits_scale(int32_t x, const int32_t *channel)
 {
     const uint32_t sum = (uint32_t)x * (uint32_t)channel[0] + (uint32_t)channel[1];

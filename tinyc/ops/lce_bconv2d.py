@@ -28,7 +28,7 @@ from ..op import (
     fail,
     register,
 )
-from ._bits import expect_packed, pack, random_words, signs, words
+from ._bits import expect_packed, pack, random_words, signs, unpack, words
 from ._conv import (
     NO_PADDING,
     Padding,
@@ -51,11 +51,12 @@ class LceBconv2d(Op):
     """Inputs: packed x [n, h, w, words], packed weights [o, kh, kw, words of a group], then
 
     * for a float32 or int8 output [n, oh, ow, o]: multiplier and bias, float32 [o], which are
-      applied to the sum after the activation;
+      applied to the sum after the inner activation;
     * for a packed output of o channels: threshold int32 [o]; a bit is set where p > threshold.
 
     stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
-    pad_value: what padding stands for, 1 or 0; channels: of x.
+    pad_value: what padding stands for, 1 or 0; channels: of x; inner_activation: applied to
+    the sum, before the multiplier, unlike the activation that other operators have fused.
     """
 
     stride: Pair
@@ -63,7 +64,7 @@ class LceBconv2d(Op):
     padding: Padding
     pad_value: int
     channels: int
-    activation: str = "none"
+    inner_activation: str = "none"
 
     tflite = ("CUSTOM LceBconv2d",)
 
@@ -116,8 +117,8 @@ class LceBconv2d(Op):
             raise fail(node, f"its {groups} groups are not of whole words", "use 32 n channels")
         if kh * kw * self.channels // groups >= LARGEST_DEPTH:
             raise fail(node, "sums 2^20 products or more", "split the layer")
-        if packed and self.activation != "none":
-            raise fail(node, f"its packed output has the activation {self.activation}")
+        if packed and self.inner_activation != "none":
+            raise fail(node, f"its packed output has the activation {self.inner_activation}")
         height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
         out = (x.shape[0], height, width, outs)
         expect_dtype(node, node.output.type, (DType.F32, DType.I8, DType.I32), "output")
@@ -125,18 +126,7 @@ class LceBconv2d(Op):
             expect_packed(node, node.output.type, out, "output")
         else:
             expect_shape(node, node.output.type, out, "output")
-        if node.output.type.dtype is DType.I8:
-            expect_quant(node, node.output.type, "output")
-        dtype = DType.I32 if packed else DType.F32
-        names = ("weights", "threshold") if packed else ("weights", "multiplier", "bias")
-        for value, name in zip(node.inputs[1:], names, strict=True):
-            if value.data is None:
-                raise fail(node, f"its {name} is computed at run time", "make it constant", "E305")
-            if name != "weights":
-                expect_dtype(node, value.type, (dtype,), name)
-                expect_shape(node, value.type, (outs,), name)
-                if not np.all(np.isfinite(value.data)):
-                    raise fail(node, f"its {name} holds NaN or infinity", CONVERT_AGAIN, "E301")
+        check_constants(node, outs)
 
     # Reference --------------------------------------------------------------------------
 
@@ -164,13 +154,21 @@ class LceBconv2d(Op):
         _, kh, kw, depth = node.inputs[1].type.shape
         return kh * kw * (self.channels // (words(self.channels) // depth))
 
+    def inverted(self, node: Node, outs: np.ndarray) -> np.ndarray:
+        """The packed weights with those of the output channels ``outs`` (bool) negated, which
+        makes their ``twice`` into 2 K - twice."""
+        weights = node.inputs[1].data
+        assert weights is not None
+        each = self.channels // (words(self.channels) // weights.shape[3])
+        return pack(unpack(weights, each) ^ outs[:, None, None, None])
+
     def clamps(self, node: Node) -> Pair:
         """(least, greatest) ``twice`` that the activation lets through (OneTimeSetup)."""
         depth = self.depth(node)
         low, high = {
             "none": (-depth, depth), "relu": (0, depth), "relu6": (0, min(6, depth)),
             "relu_n1_to_1": (-1, 1),
-        }[self.activation]  # fmt: skip
+        }[self.inner_activation]  # fmt: skip
         return depth - high, depth - low
 
     def transform(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
@@ -231,6 +229,23 @@ class LceBconv2d(Op):
                     yield binary_case(op, rng, x, filters, groups, kind)
 
 
+def check_constants(node: Node, outs: int) -> None:
+    """The weights are constant, and so is what follows the sums of ``outs`` channels."""
+    packed = node.output.type.dtype is DType.I32
+    if node.output.type.dtype is DType.I8:
+        expect_quant(node, node.output.type, "output")
+    dtype = DType.I32 if packed else DType.F32
+    names = ("weights", "threshold") if packed else ("weights", "multiplier", "bias")
+    for value, name in zip(node.inputs[1:], names, strict=True):
+        if value.data is None:
+            raise fail(node, f"its {name} is computed at run time", "make it constant", "E305")
+        if name != "weights":
+            expect_dtype(node, value.type, (dtype,), name)
+            expect_shape(node, value.type, (outs,), name)
+            if not np.all(np.isfinite(value.data)):
+                raise fail(node, f"its {name} holds NaN or infinity", CONVERT_AGAIN, "E301")
+
+
 def binary_case(
     op: LceBconv2d,
     rng: np.random.Generator,
@@ -244,31 +259,44 @@ def binary_case(
     depth = kh * kw * x[3] // groups
     size = out_sizes(x[1:3], (kh, kw), op.stride, op.dilation, op.padding)
 
+    bits = random_words(rng, (outs, kh, kw, x[3] // groups))
+    inputs = (
+        Value("x", TensorType((*x[:3], words(x[3])), DType.I32), "case"),
+        Value("weights", TensorType(bits.shape, DType.I32), "case", bits),
+    )
+    more, y = random_ending(rng, (x[0], *size, outs), depth, kind)
+    return Node(op, (*inputs, *more), (Value("y", y, "case"),), "case")
+
+
+def random_ending(
+    rng: np.random.Generator, out: tuple[int, ...], depth: int, kind: str
+) -> tuple[list[Value], TensorType]:
+    """What follows sums of ``depth`` products in a case, and the type of the output."""
+
     def const(name: str, data: np.ndarray) -> Value:
         dtype = DType.F32 if data.dtype == np.float32 else DType.I32
         return Value(name, TensorType(data.shape, dtype), "case", data)
 
-    inputs = [
-        Value("x", TensorType((*x[:3], words(x[3])), DType.I32), "case"),
-        const("weights", random_words(rng, (outs, kh, kw, x[3] // groups))),
-    ]
-    out = (x[0], *size, outs)
+    outs = out[-1]
     if kind == "packed":
         threshold = rng.integers(-1, depth + 1, outs)
         if outs > 4:  # most sums lie near the middle
             threshold[4:] = rng.normal(depth / 2, depth**0.5 / 2, outs - 4)
             threshold[:2] = -(1 << 31), (1 << 31) - 1
-        inputs.append(const("threshold", threshold.astype(np.int32)))
-        y = TensorType((*out[:3], words(outs)), DType.I32)
-    else:
-        multiplier = rng.normal(0, 1, outs)
-        multiplier[:1] = 0
-        inputs.append(const("multiplier", multiplier.astype(np.float32)))
-        inputs.append(const("bias", rng.normal(0, 3, outs).astype(np.float32)))
-        scale = float(np.float32(rng.choice([0.05, 0.3, 2.0]) * depth**0.5 / 8))
-        quant = Quant((scale,), (int(rng.choice([-128, 0, 17, 127])),))
-        y = TensorType(out, DType.I8, quant) if kind == "i8" else TensorType(out, DType.F32)
-    return Node(op, tuple(inputs), (Value("y", y, "case"),), "case")
+        constants = [const("threshold", threshold.astype(np.int32))]
+        return constants, TensorType((*out[:3], words(outs)), DType.I32)
+    multiplier = rng.normal(0, 1, outs)
+    multiplier[:1] = 0
+    constants = [
+        const("multiplier", multiplier.astype(np.float32)),
+        const("bias", rng.normal(0, 3, outs).astype(np.float32)),
+    ]
+    if kind == "f32":
+        return constants, TensorType(out, DType.F32)
+    scale = float(np.float32(rng.choice([0.05, 0.3, 2.0]) * depth**0.5 / 8))
+    return constants, TensorType(
+        out, DType.I8, Quant((scale,), (int(rng.choice([-128, 17, 127])),))
+    )
 
 
 # Fixed point ------------------------------------------------------------------------------
@@ -294,7 +322,7 @@ def fixed_point(node: Node) -> np.ndarray | None:
     op = node.op
     assert isinstance(op, LceBconv2d)
     twice = possible(node)
-    outs = node.inputs[1].type.shape[0]
+    outs = len(op.transform(node)[0])
     factor, term = (a.astype(np.float64) for a in op.transform(node))
     y = op.finish(node, np.broadcast_to(twice[:, None], (len(twice), outs))).astype(np.int64)
     reach = np.abs(twice[[0, -1], None] * factor + term).max(0)
@@ -343,7 +371,7 @@ def params(node: Node) -> dict[str, Any]:
         "zeros": op.pad_value == 0 and op.padding != NO_PADDING,
         "tap_channels": op.channels // groups,
         "ending": node.output.type.dtype.value,
-        "clamped": op.activation != "none",
+        "clamped": op.inner_activation != "none",
         "least": low,
         "most": high,
     }
@@ -384,12 +412,13 @@ def _bind(node: Node) -> Binding:
     )
 
 
-def _reject(node: Node) -> str | None:
+def reject_fixed_point(node: Node) -> str | None:
+    """Why the int8 output cannot be computed in integers, if it cannot."""
     if node.output.type.dtype is DType.I8 and fixed_point(node) is None:
         return "32 bits do not hold its rescaling"
     return None
 
 
 LceBconv2d.kernels = (
-    Kernel("lce_bconv2d_scalar", "lce_bconv2d_scalar.c.j2", frozenset(), _reject, _bind),
+    Kernel("lce_bconv2d_scalar", "lce_bconv2d_scalar.c.j2", frozenset(), reject_fixed_point, _bind),
 )

@@ -1,0 +1,202 @@
+"""Compute a layer whose operands are signs with bits where the file computes it with floats.
+
+LCE's converter makes binary only what its own kernels compute, dense CONV_2Ds. It leaves a
+dense, one-dimensional, depthwise or grouped layer of larq as a float layer with weights of
++scale and -scale that reads unpacked signs. A sum of signs is exact in float32, so only the
+rounding of the scale, which is applied once to the sum instead of to each product, differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..ir import DType, Graph, Node, TensorType, Value
+from ..ops._bits import WORD, pack, words
+from ..ops._conv import NO_PADDING, Padding
+from ..ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d
+from ..ops.fully_connected import FullyConnected
+from ..ops.lce_bconv2d import LceBconv2d
+from ..ops.lce_dequantize import LceDequantize
+from ..ops.lce_quantize import LceQuantize
+from ..ops.pad import Pad
+from ..ops.relu import Relu
+from ..ops.reshape import Reshape
+
+
+def binarize(graph: Graph) -> Graph:
+    """Every CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED of float32 whose input are unpacked
+    signs and whose weights are signs times one scale for each output channel."""
+    producers = graph.producers()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        found = None
+        if isinstance(node.op, (Conv2d, DepthwiseConv2d, FullyConnected)):
+            found = _Binary.of(node, producers)
+        nodes += found.nodes() if found else [node]
+    return _early_signs(replace(graph, nodes=tuple(nodes)))
+
+
+@dataclass(frozen=True)
+class _Signs:
+    """Where a float value comes from: packed signs, read as a tensor of ``shape`` (the last
+    axis being that of the packing) and then padded with ones or with zeros."""
+
+    packed: Value
+    shape: tuple[int, ...]
+    padding: Padding = NO_PADDING
+    pad_value: int = 1
+
+
+def _signs(value: Value, producers: dict[Value, Node]) -> _Signs | None:
+    """The signs behind ``value``, through RESHAPEs and then one PAD of height and width."""
+    padding, pad_value = NO_PADDING, 1
+    node = producers.get(value)
+    if node is not None and isinstance(node.op, Pad):
+        if len(node.op.paddings) != 4 or node.op.value not in (0, 1):
+            return None
+        first, rows, columns, last = node.op.paddings
+        if any(first) or any(last):
+            return None
+        padding, pad_value, value = (rows, columns), int(node.op.value), node.inputs[0]
+        node = producers.get(value)
+    shape = value.type.shape
+    while node is not None and isinstance(node.op, Reshape):
+        node = producers.get(node.inputs[0])
+    if node is None or not isinstance(node.op, LceDequantize):
+        return None
+    channels = node.output.type.shape[-1]
+    if shape[-1] != channels:
+        if shape[-1] % channels:
+            return None
+        shape = (*shape[:-1], shape[-1] // channels, channels)
+    return _Signs(node.inputs[0], shape, padding, pad_value)
+
+
+def _scales(rows: np.ndarray) -> np.ndarray | None:
+    """The one magnitude of each row of [o, k], if it has one and that is not 0."""
+    scales = np.abs(rows[:, 0])
+    same = np.all(np.abs(rows) == scales[:, None]) and np.all(scales > 0)
+    return scales.astype(np.float32) if same else None
+
+
+@dataclass(frozen=True)
+class _Binary:
+    """A float layer that can be computed with bits."""
+
+    node: Node
+    signs: _Signs
+    scales: np.ndarray
+
+    @classmethod
+    def of(cls, node: Node, producers: dict[Value, Node]) -> _Binary | None:
+        weights = node.inputs[1].data
+        if weights is None or weights.dtype != np.float32:
+            return None
+        signs = _signs(node.inputs[0], producers)
+        if signs is None:
+            return None
+        op = node.op
+        if isinstance(op, DepthwiseConv2d):
+            scales = _scales(weights.reshape(-1, weights.shape[3]).T)
+            if op.multiplier != 1:
+                return None
+        else:
+            scales = _scales(weights.reshape(len(weights), -1))
+        if scales is None:
+            return None
+        if not isinstance(op, FullyConnected):
+            if len(signs.shape) != 4 or (signs.padding != NO_PADDING and op.padding != NO_PADDING):
+                return None
+            groups = signs.shape[3] // weights.shape[3] if isinstance(op, Conv2d) else 1
+            if groups > 1 and weights.shape[3] % WORD:
+                return None
+        elif signs.padding != NO_PADDING:
+            return None
+        return cls(node, signs, scales)
+
+    def nodes(self) -> list[Node]:
+        """The binary layer, with the views and the activation around it."""
+        node, op, weights = self.node, self.node.op, self.node.inputs[1].data
+        assert weights is not None
+        if isinstance(op, FullyConnected):
+            # Each row of the input is one window, as large as what it is a row of.
+            channels = self.signs.shape[-1]
+            positions = weights.shape[1] // channels
+            rows = node.inputs[0].type.elements // weights.shape[1]
+            shape = (rows, 1, positions, channels)
+            weights = weights.reshape(len(weights), 1, positions, channels)
+            window = {"stride": (1, 1), "dilation": (1, 1), "padding": NO_PADDING, "pad_value": 1}
+            out: tuple[int, ...] = (rows, 1, 1, len(weights))
+        else:
+            shape, out = self.signs.shape, node.output.type.shape
+            own = op.padding != NO_PADDING
+            window = {
+                "stride": op.stride,
+                "dilation": op.dilation,
+                "padding": op.padding if own else self.signs.padding,
+                "pad_value": 0 if own else self.signs.pad_value,
+            }
+        name = node.output.name
+        view = (*shape[:-1], words(shape[-1]))
+        nodes, packed = [], self.signs.packed
+        if view != packed.type.shape:
+            x = Value(f"{name}/signs", TensorType(view, DType.I32), node.origin)
+            nodes.append(Node(Reshape(), (packed,), (x,), node.origin))
+            packed = x
+        if isinstance(op, DepthwiseConv2d):
+            binary = BinaryDepthwiseConv2d(**window, channels=shape[-1])
+        else:
+            binary = LceBconv2d(**window, channels=shape[-1])
+        bias = node.inputs[2].data
+        assert bias is not None
+        constants = [
+            Value(f"{name}/{suffix}", TensorType(data.shape, dtype), node.origin, data)
+            for suffix, dtype, data in (
+                ("weights", DType.I32, pack(weights < 0)),
+                ("multiplier", DType.F32, self.scales),
+                ("bias", DType.F32, bias.reshape(-1)),
+            )
+        ]
+        # Behind the layer: its activation, and a view where it had another rank.
+        steps: list[tuple[object, tuple[int, ...]]] = [(binary, out)]
+        if op.activation != "none":
+            steps.append((Relu(op.activation), out))
+        if out != node.output.type.shape:
+            steps.append((Reshape(), node.output.type.shape))
+        operands: tuple[Value, ...] = (packed, *constants)
+        for i, (step, shape) in enumerate(steps):
+            last = i == len(steps) - 1
+            y = (
+                node.output
+                if last
+                else Value(f"{name}/{i}", TensorType(shape, DType.F32), node.origin)
+            )
+            nodes.append(Node(step, operands, (y,), node.origin))  # type: ignore[arg-type]
+            operands = (y,)
+        return nodes
+
+
+def _early_signs(graph: Graph) -> Graph:
+    """Take signs before a RESHAPE instead of after it, where both pack the same bits into the
+    same words: what computes its input can then write bits itself."""
+    producers = graph.producers()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        before = producers.get(node.inputs[0]) if isinstance(node.op, LceQuantize) else None
+        if before is None or not isinstance(before.op, Reshape) or len(node.inputs) != 1:
+            nodes.append(node)
+            continue
+        x = before.inputs[0]
+        last = [v.type.shape[-1] for v in (x, node.inputs[0]) if v.type.shape]
+        if len(last) != 2 or any(channels % WORD for channels in last):
+            nodes.append(node)
+            continue
+        bits = TensorType((*x.type.shape[:-1], last[0] // WORD), DType.I32)
+        signs = Value(f"{node.output.name}/packed", bits, node.origin)
+        nodes.append(Node(LceQuantize(), (x,), (signs,), node.origin))
+        nodes.append(Node(Reshape(), (signs,), node.outputs, node.origin))
+    return replace(graph, nodes=tuple(nodes))
