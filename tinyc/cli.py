@@ -79,7 +79,9 @@ def _env(name: str) -> str:
 ModelArg = Annotated[
     str | None,
     typer.Argument(
-        metavar="[MODEL]", envvar=_env("MODEL"), help="A .tflite file; else tinyc.toml's."
+        metavar="[MODEL]",
+        envvar=_env("MODEL"),
+        help="A .tflite file, a Keras model, or file.py:function; else tinyc.toml's.",
     ),
 ]
 BoardOpt = Annotated[
@@ -102,6 +104,18 @@ StrictOpt = Annotated[
     bool | None,
     typer.Option(
         "--strict", envvar=_env("STRICT"), help="A slower kernel than the core allows is an error."
+    ),
+]
+CalibrateOpt = Annotated[
+    str | None,
+    typer.Option(
+        envvar=_env("CALIBRATE"), help="An .npz with typical inputs x: float layers become int8."
+    ),
+]
+FloatGlueOpt = Annotated[
+    bool | None,
+    typer.Option(
+        "--float-glue", envvar=_env("FLOAT_GLUE"), help="Keep float32 between binary layers."
     ),
 ]
 DataOpt = Annotated[
@@ -158,6 +172,8 @@ def build(
     output_dir: OutputOpt = None,
     toolchain: ToolchainOpt = None,
     strict: StrictOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     as_json: JsonOpt = False,
@@ -192,6 +208,8 @@ def test(
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     strict: StrictOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -224,6 +242,8 @@ def profile(
     toolchain: ToolchainOpt = None,
     seed: SeedOpt = None,
     strict: StrictOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -350,7 +370,11 @@ class _Job:
         from .compile import compile_model
 
         _log.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
-        return cls(settings, board, compile_model(Path(settings.model), board, settings.strict))
+        calibration = Path(settings.calibrate) if settings.calibrate else None
+        compiled = compile_model(
+            settings.model, board, settings.strict, calibration, settings.float_glue
+        )
+        return cls(settings, board, compiled)
 
     @property
     def name(self) -> str:

@@ -2,40 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .boards import Board
+from .data import load_npz
 from .emit.c import emit
 from .errors import CompileError, CompileErrors
-from .frontends.tflite import read
-from .ir import Graph
+from .frontends import keras
+from .frontends.tflite import lift, parse, read
+from .ir import Graph, verify
+from .ops.lce_bconv2d import LceBconv2d
+from .ops.lce_quantize import LceQuantize
 from .passes import optimize
+from .passes.binarize import binarize
+from .passes.calibrate import calibrate, float_nodes
+from .passes.fold_affine import fold_affine
+from .passes.fold_thresholds import fold_thresholds
+from .passes.remove_dead import remove_dead
 from .plan import Plan, plan
+
+Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
+MOST_CALIBRATION = 256
+"""Samples that calibration looks at; more change no range that matters."""
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """graph: as it stands in the file, which is what a verdict compares with; plan: after the
-    passes, for one core; sources: path -> text of the generated library."""
+    """source: as it stands in the file; graph: what a verdict compares with, which is the same
+    unless the model was binarized or calibrated here; plan: after the passes, for one core;
+    sources: path -> text of the generated library; predict: the Keras model, if there is one."""
 
+    source: Graph
     graph: Graph
     plan: Plan
     sources: Mapping[str, str]
+    predict: Predict | None = None
 
 
-def compile_model(model: Path, board: Board, strict: bool = False) -> Compiled:
+def compile_model(
+    model: str | Path,
+    board: Board,
+    strict: bool = False,
+    calibration: Path | None = None,
+    float_glue: bool = False,
+) -> Compiled:
     """Read, rewrite, plan and emit ``model`` for the core of ``board``.
 
-    strict: a kernel that the core could run but a node does not allow is an error (E307).
-    Raises CompileError(s) E2xx and E3xx.
+    strict: a kernel that the core could run but a node does not allow is an error (E307);
+    calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
+    what lies between binary layers in float32. Raises CompileError(s) E2xx and E3xx.
     """
-    graph = read(model)
+    source, predict = read_model(str(model))
+    graph = _prepare(source, board, calibration, float_glue)
     planned = plan(optimize(graph), board.core.title, board.core.features)
     if strict:
         _refuse_fallbacks(planned)
-    return Compiled(graph, planned, emit(planned))
+    return Compiled(source, graph, planned, emit(planned), predict)
+
+
+def read_model(model: str) -> tuple[Graph, Predict | None]:
+    """The graph of a ``.tflite`` file or of a Keras model, and how to run the latter."""
+    if not keras.is_keras(model):
+        return read(Path(model)), None
+    loaded = keras.load(model)
+    path = Path(model)
+    name = model.rpartition(":")[2] if path.suffix.startswith(".py:") else path.stem
+    return lift(parse(loaded.tflite, path.name, name)), loaded.predict
+
+
+def is_binary(graph: Graph) -> bool:
+    """Whether a network has binary layers."""
+    return any(isinstance(n.op, (LceBconv2d, LceQuantize)) for n in graph.nodes)
+
+
+def _prepare(source: Graph, board: Board, calibration: Path | None, float_glue: bool) -> Graph:
+    """``source`` with everything binary that can be, and with int8 in the place of float32 if
+    that is asked for, or if binary layers demand it."""
+    graph = verify(remove_dead(binarize(source))) if is_binary(source) else source
+    if float_glue:
+        if calibration is not None:
+            hint = "use one of the two"
+            raise CompileError("E217", "--float-glue", "was given with --calibrate", hint)
+        if "fpu" not in board.core.features and float_nodes(graph):
+            raise CompileError(
+                "E217", "--float-glue", f"the {board.core.title} of {board.name} has no FPU",
+                "pass --calibrate data.npz instead",
+            )  # fmt: skip
+        return graph
+    floats = float_nodes(graph)
+    if calibration is None:
+        if not is_binary(graph) or not floats:
+            return graph
+        layers = [n.output.name.split(";")[0] for n in floats]
+        more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+        glue = "" if "fpu" not in board.core.features else ", or --float-glue to keep float32"
+        raise CompileError(
+            "E215", graph.name,
+            f"the layers between its binary ones compute with float32 "
+            f"({', '.join(layers[:3])}{more})",
+            f"pass --calibrate data.npz with inputs 'x' like the real ones{glue}",
+        )  # fmt: skip
+    if not floats:
+        what = "there is no float32 to calibrate in this model"
+        raise CompileError("E217", "--calibrate", what, "leave it out")
+    graph = fold_affine(verify(remove_dead(fold_thresholds(graph))))
+    samples = load_npz(calibration, graph)
+    chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST_CALIBRATION)).astype(int)
+    return calibrate(graph, (samples.at(i) for i in chosen))
 
 
 def _refuse_fallbacks(plan: Plan) -> None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import CompileError, CompileErrors
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-_PATHS = ("model", "data", "output_dir")
+_PATHS = ("model", "data", "calibrate", "output_dir")
 
 
 class Expect(BaseModel):
@@ -38,6 +38,8 @@ class Config(BaseModel):
     model: str | None = None
     board: str | None = None
     data: str | None = None
+    calibrate: str | None = None
+    float_glue: bool = False
     output_dir: str = "build"
     toolchain: Literal["gcc", "clang"] | None = None
     emulator: Literal["unicorn", "qemu", "host"] = "unicorn"

@@ -1,6 +1,7 @@
 """Passes: small functions Graph -> Graph, in one order, the graph verified after each.
 
-Every pass is exact: it changes no bit of any output.
+Every pass of the pipeline is exact: it changes no bit of any output. `binarize`, `fold_affine`
+and `calibrate` are not in it; they make another network of a float one, see `tinyc.compile`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from ..ir import Graph, verify
 from .drop_dead_channels import drop_dead_channels
 from .fold_constants import fold_constants
+from .fold_thresholds import fold_thresholds
 from .fuse_activation import fuse_activation
 from .fuse_pad import fuse_pad
 from .remove_dead import remove_dead
@@ -16,6 +18,8 @@ from .remove_identities import remove_identities
 PIPELINE = (
     fold_constants,
     remove_identities,
+    remove_dead,
+    fold_thresholds,
     remove_dead,
     fuse_pad,
     fuse_activation,

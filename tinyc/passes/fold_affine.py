@@ -1,0 +1,165 @@
+"""Fold products and sums with constants of each channel into the layer that they follow.
+
+What is left of a batch normalization, y = x * s + t, goes into the multiplier and bias of a
+binary convolution, or into the weights and bias of another layer; where there is none it
+becomes a 1x1 depthwise convolution, whose int8 form has a scale for each channel. Not exact in
+float32's last bits: done before a network is calibrated, not to one whose numbers are fixed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..ir import DType, Graph, Node, TensorType, Value
+from ..op import Op
+from ..ops._conv import NO_PADDING
+from ..ops.add import Add, Sub
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d
+from ..ops.fully_connected import FullyConnected
+from ..ops.lce_bconv2d import LceBconv2d
+from ..ops.mul import Mul
+from ..ops.relu import Relu
+from ..ops.reshape import Reshape
+
+_AXIS: dict[type[Op], int] = {Conv2d: 0, DepthwiseConv2d: 3, FullyConnected: 0}
+
+
+def fold_affine(graph: Graph) -> Graph:
+    """Every MUL, ADD and SUB of a float32 value and a constant of one number a channel."""
+    uses = graph.uses()
+    done: dict[Value, Node] = {}  # what computes a value now
+    order: list[Value] = []
+
+    def add(node: Node) -> None:
+        done.update(dict.fromkeys(node.outputs, node))
+        order.append(node.outputs[0])
+
+    for node in graph.nodes:
+        affine = _Affine.of(node)
+        x = affine.x if affine else node.inputs[0] if node.inputs else None
+        before = done.get(x) if x is not None else None
+        alone = x is not None and uses.get(x) == [node] and x not in graph.outputs
+        if affine is not None:
+            merged = affine.merged(before) if before is not None and alone else None
+            if merged is not None:
+                assert x is not None
+                order.remove(done.pop(x).outputs[0])
+            for new in [merged] if merged is not None else affine.nodes():
+                add(new)
+        elif before is not None and alone and _clamps_sum(node, before):
+            assert x is not None
+            order.remove(done.pop(x).outputs[0])
+            op = replace(before.op, inner_activation=node.op.activation)  # type: ignore
+            add(replace(before, op=op, outputs=node.outputs))
+        else:
+            add(node)
+    return replace(graph, nodes=tuple(done[v] for v in order))
+
+
+def _clamps_sum(node: Node, before: Node) -> bool:
+    """Whether a RELU clamps sums of a binary convolution that are scaled by a positive number
+    and nothing else: then the sums themselves can be clamped."""
+    if not isinstance(node.op, Relu) or not isinstance(before.op, LceBconv2d):
+        return False
+    if node.output.type.dtype is not DType.F32 or before.op.inner_activation != "none":
+        return False
+    multiplier, bias = (np.asarray(v.data) for v in before.inputs[2:])
+    unit = bool(np.all(multiplier == 1))
+    return bool(np.all(bias == 0) and np.all(multiplier > 0)) and (
+        node.op.activation == "relu" or unit
+    )
+
+
+@dataclass(frozen=True)
+class _Affine:
+    """y = activation(x * scale + term), float64 [channels] each."""
+
+    node: Node
+    x: Value
+    scale: np.ndarray
+    term: np.ndarray
+
+    @classmethod
+    def of(cls, node: Node) -> _Affine | None:
+        if not isinstance(node.op, (Add, Mul)) or len(node.variable_inputs) != 1:
+            return None
+        (x,) = node.variable_inputs
+        constants = [v for v in node.inputs if v.constant]
+        if x.type.dtype is not DType.F32 or len(constants) != 1 or not x.type.shape:
+            return None
+        data, channels = constants[0].data, x.type.shape[-1]
+        assert data is not None
+        per_channel = data.size == 1 or (data.size == channels and data.shape[-1] == channels)
+        if not per_channel or node.output.type.shape != x.type.shape:
+            return None
+        number = np.broadcast_to(data.astype(np.float64).ravel(), channels)
+        zero, one = np.zeros(channels), np.ones(channels)
+        if isinstance(node.op, Mul):
+            return cls(node, x, number, zero)
+        if not isinstance(node.op, Sub):
+            return cls(node, x, one, number)
+        first = node.inputs[0] is x
+        return cls(node, x, one if first else -one, -number if first else number)
+
+    @property
+    def activation(self) -> str:
+        return self.node.op.activation  # type: ignore[attr-defined]
+
+    def merged(self, before: Node) -> Node | None:
+        """``before``, which computes x, computing y instead; None if it cannot."""
+        op = before.op
+        if isinstance(op, LceBconv2d) and before.output.type.dtype is DType.F32:
+            if self.activation != "none":
+                return None
+            multiplier, bias = (np.asarray(v.data, np.float64) for v in before.inputs[2:])
+            constants = (
+                self._const("multiplier", multiplier * self.scale),
+                self._const("bias", bias * self.scale + self.term),
+            )
+            return replace(
+                before, inputs=(*before.inputs[:2], *constants), outputs=self.node.outputs
+            )
+        axis = _AXIS.get(type(op))
+        if axis is None or op.activation != "none":  # type: ignore[attr-defined]
+            return None
+        weights, bias = (np.asarray(v.data, np.float64) for v in before.inputs[1:])
+        shape = [1] * weights.ndim
+        shape[axis] = -1
+        constants = (
+            self._const("weights", weights * self.scale.reshape(shape)),
+            self._const("bias", bias.ravel() * self.scale + self.term),
+        )
+        changed = replace(op, activation=self.activation)  # type: ignore[call-arg]
+        return replace(
+            before, op=changed, inputs=(before.inputs[0], *constants), outputs=self.node.outputs
+        )
+
+    def nodes(self) -> list[Node]:
+        """A 1x1 depthwise convolution, between views where x has no four axes."""
+        one = (1, 1)
+        op = DepthwiseConv2d(one, one, NO_PADDING, self.activation)
+        channels = len(self.scale)
+        constants = (
+            self._const("weights", self.scale.reshape(1, 1, 1, -1)),
+            self._const("bias", self.term),
+        )
+        shape = self.x.type.shape
+        if len(shape) == 4:
+            return [replace(self.node, op=op, inputs=(self.x, *constants))]
+        image = TensorType((1, 1, self.x.type.elements // channels, channels), DType.F32)
+        name, origin = self.node.output.name, self.node.origin
+        x, y = (Value(f"{name}/{end}", image, origin) for end in ("in", "out"))
+        return [
+            Node(Reshape(), (self.x,), (x,), origin),
+            Node(op, (x, *constants), (y,), origin),
+            Node(Reshape(), (y,), self.node.outputs, origin),
+        ]
+
+    def _const(self, suffix: str, data: np.ndarray) -> Value:
+        name = f"{self.node.output.name}/{suffix}"
+        return Value(
+            name, TensorType(data.shape, DType.F32), self.node.origin, data.astype(np.float32)
+        )
