@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -222,8 +222,9 @@ def test(
     built = job.built()
     trace = job.run(inputs)
     result = report.test_report(
-        job.compiled.plan, job.board, job.config.emulator, trace, inputs, job.reference(inputs)
-    )
+        job.compiled.plan, job.board, job.config.emulator, trace, inputs, job.reference(inputs),
+        job.original(inputs),
+    )  # fmt: skip
     checks = report.verdicts(job.config.expect, built, result)
     report.write(job.folder / "report", {"build": built, "test": result}, checks, job.suite)
     _print_report(result, as_json)
@@ -258,6 +259,48 @@ def profile(
     checks = report.verdicts(job.config.expect, built)
     report.write(job.folder / "report", {"build": built, "profile": result}, checks, job.suite)
     _print_report(result, as_json)
+
+
+@app.command()
+def compare(
+    ctx: typer.Context,
+    models: Annotated[list[str], typer.Argument(metavar="MODEL MODEL...", help="Two or more.")],
+    board: BoardOpt = None,
+    data: DataOpt = None,
+    emulator: EmulatorOpt = None,
+    output_dir: OutputOpt = None,
+    toolchain: ToolchainOpt = None,
+    samples: SamplesOpt = None,
+    seed: SeedOpt = None,
+    calibrate: CalibrateOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Put models side by side: accuracy, flash, RAM, cycles. Those with float32 are calibrated."""
+    from . import report
+
+    options = {k: v for k, v in ctx.params.items() if k != "models"}
+    found = []
+    for model in models:
+        job = _Job.of({**options, "model": model}, "tinyc compare", optional_calibration=True)
+        inputs = job.samples()
+        built = job.built()
+        trace = job.run(inputs)
+        plan, emulator_name = job.compiled.plan, job.config.emulator
+        tested = report.test_report(
+            plan, job.board, emulator_name, trace, inputs, job.reference(inputs)
+        )
+        if tested["mismatches"]:
+            _judge(report.verdicts(job.config.expect, built, tested))
+        found.append((built, tested, report.macs(plan)))
+    result = report.comparison(found)
+    if as_json:
+        _print_json(result)
+        return
+    _print_table(["what", "value"], report.rows(result))
+    heading, rows = report.layer_table({"layers": result["models"]})
+    _print_table(heading, rows)
 
 
 @boards_app.callback(invoke_without_command=True)
@@ -348,11 +391,14 @@ class _Job:
 
     @classmethod
     def start(cls, ctx: typer.Context) -> _Job:
+        return cls.of(ctx.params, f"tinyc {ctx.command.name}")
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], verb: str, optional_calibration: bool = False) -> _Job:
+        """optional_calibration: a model without float32 does not look at the data for it."""
         from . import config
 
-        options = {k: v for k, v in ctx.params.items() if k not in _PRINTING}
-        settings = config.load(options)
-        verb = f"tinyc {ctx.command.name}"
+        settings = config.load({k: v for k, v in params.items() if k not in _PRINTING})
         if settings.model is None:
             raise CompileError(
                 "E201",
@@ -372,8 +418,9 @@ class _Job:
         _log.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
         calibration = Path(settings.calibrate) if settings.calibrate else None
         compiled = compile_model(
-            settings.model, board, settings.strict, calibration, settings.float_glue
-        )
+            settings.model, board, settings.strict, calibration, settings.float_glue,
+            optional_calibration,
+        )  # fmt: skip
         return cls(settings, board, compiled)
 
     @property
@@ -425,20 +472,38 @@ class _Job:
             )
 
     def reference(self, samples: Samples) -> list[Any]:
-        """For each output an array [n, *shape], by the numpy reference on the file's own graph."""
-        import numpy as np
+        """For each output an array [n, *shape], by the numpy reference."""
+        return _interpret(self.compiled.graph, samples, "computing the reference")
 
-        from .ir import interpret
+    def original(self, samples: Samples) -> list[Any] | None:
+        """The same as float32, of the network before its float layers became int8 or bits: by
+        Keras where it is a Keras model. None if nothing of it changed."""
+        from .data import Samples, dequantize
 
-        graph = self.compiled.graph
-        found: list[list[Any]] = [[] for _ in graph.outputs]
-        with _progress("computing the reference", len(samples)) as advance:
-            for index in range(len(samples)):
-                values = interpret(graph, samples.at(index))
-                for rows, value in zip(found, graph.outputs, strict=True):
-                    rows.append(value.data if value.data is not None else values[value])
-                advance()
-        return [np.stack(rows) for rows in found]
+        made = self.compiled
+        if made.source is made.graph:
+            return None
+        pairs = zip(samples.inputs, made.graph.inputs, strict=True)
+        inputs = tuple(dequantize(x, value.type) for x, value in pairs)
+        if made.predict is not None:
+            return made.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
+        return _interpret(made.source, Samples(inputs), "computing the original")
+
+
+def _interpret(graph: Any, samples: Samples, text: str) -> list[Any]:
+    """For each output of ``graph`` an array [n, *shape], by the numpy reference."""
+    import numpy as np
+
+    from .ir import interpret
+
+    found: list[list[Any]] = [[] for _ in graph.outputs]
+    with _progress(text, len(samples)) as advance:
+        for index in range(len(samples)):
+            values = interpret(graph, samples.at(index))
+            for rows, value in zip(found, graph.outputs, strict=True):
+                rows.append(value.data if value.data is not None else values[value])
+            advance()
+    return [np.stack(rows) for rows in found]
 
 
 # Printing ----------------------------------------------------------------------------------

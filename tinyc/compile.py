@@ -49,15 +49,17 @@ def compile_model(
     strict: bool = False,
     calibration: Path | None = None,
     float_glue: bool = False,
+    optional_calibration: bool = False,
 ) -> Compiled:
     """Read, rewrite, plan and emit ``model`` for the core of ``board``.
 
     strict: a kernel that the core could run but a node does not allow is an error (E307);
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
-    what lies between binary layers in float32. Raises CompileError(s) E2xx and E3xx.
+    what lies between binary layers in float32; optional_calibration: no error (E217) where there
+    is nothing to calibrate. Raises CompileError(s) E2xx and E3xx.
     """
     source, predict = read_model(str(model))
-    graph = _prepare(source, board, calibration, float_glue)
+    graph = _prepare(source, board, calibration, float_glue, optional_calibration)
     planned = plan(optimize(graph), board.core.title, board.core.features)
     if strict:
         _refuse_fallbacks(planned)
@@ -79,7 +81,9 @@ def is_binary(graph: Graph) -> bool:
     return any(isinstance(n.op, (LceBconv2d, LceQuantize)) for n in graph.nodes)
 
 
-def _prepare(source: Graph, board: Board, calibration: Path | None, float_glue: bool) -> Graph:
+def _prepare(
+    source: Graph, board: Board, calibration: Path | None, float_glue: bool, optional: bool
+) -> Graph:
     """``source`` with everything binary that can be, and with int8 in the place of float32 if
     that is asked for, or if binary layers demand it."""
     graph = verify(remove_dead(binarize(source))) if is_binary(source) else source
@@ -107,6 +111,8 @@ def _prepare(source: Graph, board: Board, calibration: Path | None, float_glue: 
             f"pass --calibrate data.npz with inputs 'x' like the real ones{glue}",
         )  # fmt: skip
     if not floats:
+        if optional:
+            return graph
         what = "there is no float32 to calibrate in this model"
         raise CompileError("E217", "--calibrate", what, "leave it out")
     graph = fold_affine(verify(remove_dead(fold_thresholds(graph))))

@@ -135,6 +135,13 @@ def quantize(x: np.ndarray, type: TensorType) -> np.ndarray:
     return np.clip(rounded.astype(np.float64) + type.zero_point, low, high).astype(type.dtype.numpy)
 
 
+def dequantize(x: np.ndarray, type: TensorType) -> np.ndarray:
+    """Numbers of ``type`` as float32: scale * (x - zero_point), or as they are."""
+    if type.quant is None:
+        return x.astype(np.float32)
+    return (x.astype(np.float32) - np.float32(type.zero_point)) * np.float32(type.scale)
+
+
 def _labels(origin: str, y: np.ndarray, count: int) -> np.ndarray:
     if y.shape == (count, 1):
         y = y[:, 0]

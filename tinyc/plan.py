@@ -35,6 +35,10 @@ class Step:
     def macs(self) -> int:
         return self.node.op.macs(self.node)
 
+    @property
+    def binary_macs(self) -> int:
+        return self.node.op.binary_macs(self.node)
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:

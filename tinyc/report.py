@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .data import dequantize
 from .errors import CompileError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .config import Expect
     from .data import Samples
     from .ir import Graph
-    from .plan import Plan
+    from .plan import Plan, Step
     from .run import Trace
 
 SCHEMA_VERSION = 1
@@ -57,15 +58,32 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
         "fits": image.fits,
         "layers": [
             {
-                "index": step.index,
-                "name": step.name,
-                "op": type(step.node.op).__name__,
-                "kernel": step.kernel.name,
-                "macs": step.macs,
+                **_layer(plan, step),
+                "constant_bytes": sum(c.data.nbytes for c in step.binding.constants),
                 "rejected": [{"kernel": k, "reason": r} for k, r in step.rejected],
             }
             for step in plan.steps
         ],
+    }
+
+
+def _layer(plan: Plan, step: Step) -> dict[str, Any]:
+    """What every list of layers states; the bits of operands and the binary part of the MACs
+    only for networks that have binary layers."""
+    facts = {
+        "index": step.index,
+        "name": step.name,
+        "op": type(step.node.op).__name__,
+        "kernel": step.kernel.name,
+    }
+    if not any(s.binary_macs for s in plan.steps):
+        return {**facts, "macs": step.macs}
+    bits = 1 if step.binary_macs else 8 * step.node.inputs[0].type.dtype.size
+    return {
+        **facts,
+        "bits": bits,
+        "macs": step.macs - step.binary_macs,
+        "binary_macs": step.binary_macs,
     }
 
 
@@ -81,12 +99,15 @@ def test_report(
     trace: Trace,
     samples: Samples,
     reference: Sequence[np.ndarray],
+    original: Sequence[np.ndarray] | None = None,
 ) -> Report:
     """The object of ``tinyc test --json``.
 
     reference: for each output of the graph an array [n, *shape]; a mismatch is a sample of
-    which any output differs in any bit. Instructions and cycles are of the first sample's
-    inference, stack_bytes is the greatest depth seen.
+    which any output differs in any bit. original: the same, as float32, of the float network
+    that the graph was made from; agreement is the part of the samples whose greatest score
+    stands at the same place, largest_difference is over all outputs. Instructions and cycles
+    are of the first sample's inference, stack_bytes is the greatest depth seen.
     """
     outputs = split_outputs(plan.graph, trace.outputs)
     differs = np.zeros(len(samples), bool)
@@ -106,6 +127,7 @@ def test_report(
         "first_mismatch": int(differs.argmax()) if differs.any() else None,
         "accuracy": accuracy(outputs[0], samples.labels),
         "reference_accuracy": accuracy(reference[0], samples.labels),
+        **_agreement(plan.graph, reference, original),
         "instructions": trace.instructions,
         "cycles": trace.cycles,
         "cycles_source": trace.cycles_source,
@@ -116,6 +138,22 @@ def test_report(
     return report
 
 
+def _agreement(
+    graph: Graph, reference: Sequence[np.ndarray], original: Sequence[np.ndarray] | None
+) -> dict[str, float]:
+    if original is None:
+        return {}
+    reals = [dequantize(y, v.type) for y, v in zip(reference, graph.outputs, strict=True)]
+    tops = [np.reshape(y, (len(y), -1)).argmax(1) for y in (reals[0], original[0])]
+    return {
+        "agreement": float(np.mean(tops[0] == tops[1])),
+        "largest_difference": max(
+            float(np.abs(a - b.reshape(a.shape)).max())
+            for a, b in zip(reals, original, strict=True)
+        ),
+    }
+
+
 def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Report:
     """The object of ``tinyc profile --json``: totals and each layer, of one inference."""
     return {
@@ -124,7 +162,7 @@ def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Rep
         "board": board.name,
         "core": board.core.name,
         "emulator": emulator,
-        "macs": sum(step.macs for step in plan.steps),
+        **macs(plan),
         "instructions": trace.instructions,
         "cycles": trace.cycles,
         "cycles_source": trace.cycles_source,
@@ -133,17 +171,28 @@ def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Rep
         "stack_bytes": trace.stack_bytes,
         "layers": [
             {
-                "index": step.index,
-                "name": step.name,
-                "op": type(step.node.op).__name__,
-                "kernel": step.kernel.name,
-                "macs": step.macs,
+                **_layer(plan, step),
                 "instructions": layer.instructions,
                 "cycles": layer.cycles,
+                **_per_binary_mac(plan, step, layer.cycles),
             }
             for step, layer in ((s, trace.layers[s.symbol]) for s in plan.steps)
         ],
     }
+
+
+def macs(plan: Plan) -> dict[str, int | None]:
+    """Multiply-accumulates of one inference: those of numbers, and those of signs if any."""
+    binary = sum(step.binary_macs for step in plan.steps)
+    return {"macs": sum(step.macs for step in plan.steps) - binary, "binary_macs": binary or None}
+
+
+def _per_binary_mac(plan: Plan, step: Step, cycles: int | None) -> dict[str, Any]:
+    """The cycles of each binary MAC, where a network has any; None for other layers."""
+    if not any(s.binary_macs for s in plan.steps):
+        return {}
+    per_mac = round(cycles / step.binary_macs, 3) if step.binary_macs and cycles else None
+    return {"cycles_per_binary_mac": per_mac}
 
 
 def split_outputs(graph: Graph, rows: np.ndarray) -> list[np.ndarray]:
@@ -247,7 +296,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
         if isinstance(value, bool):
             text = "yes" if value else "no"
         elif isinstance(value, float):
-            text = f"{value:.4f}" if "accuracy" in key else f"{value:.3f}"
+            text = f"{value:.4f}" if "accuracy" in key or key == "agreement" else f"{value:.3f}"
         if key.endswith("_bytes"):
             text += " bytes"
         if key == "milliseconds":
@@ -266,12 +315,42 @@ def layer_table(report: Report) -> tuple[list[str], list[list[str]]]:
     table = []
     for layer in layers:
         row = [
-            f"{v:,}" if isinstance(v, int) else str(v) for k, v in layer.items() if k != "rejected"
+            "" if v is None else f"{v:,}" if isinstance(v, int) else str(v)
+            for k, v in layer.items()
+            if k != "rejected"
         ]
         if has_notes:
             row.append("; ".join(f"{r['kernel']}: {r['reason']}" for r in layer["rejected"]))
         table.append(row)
     return [*heading, *(["not taken"] if has_notes else [])], table
+
+
+def comparison(reports: Sequence[tuple[Report, Report, Mapping[str, int | None]]]) -> Report:
+    """The object of ``tinyc compare --json`` out of each model's build and test, and `macs`."""
+    builds = [build for build, _, _ in reports]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "board": builds[0]["board"],
+        "core": builds[0]["core"],
+        "toolchain": builds[0]["toolchain"],
+        "emulator": reports[0][1]["emulator"],
+        "samples": reports[0][1]["samples"],
+        "cycles_source": reports[0][1]["cycles_source"],
+        "models": [
+            {
+                "model": build["model"],
+                "macs": counts["macs"],
+                "binary_macs": counts["binary_macs"] or 0,
+                "accuracy": test["accuracy"],
+                "mismatches": test["mismatches"],
+                "flash_bytes": build["flash_bytes"],
+                "ram_bytes": build["ram_bytes"],
+                "cycles": test["cycles"],
+                "milliseconds": test["milliseconds"],
+            }
+            for build, test, counts in reports
+        ],
+    }
 
 
 def markdown(reports: Mapping[str, Report]) -> str:
