@@ -14,7 +14,7 @@ from tinyc.frontends.tflite import read
 from tinyc.ir import interpret
 from tinyc.ops._bits import words
 from tinyc.ops._conv import out_size, same_padding
-from tinyc.ops.lce_bconv2d import fixed_point, possible
+from tinyc.ops.lce_bconv2d import fixed_point, known_count, possible
 
 pytest.importorskip("larq_compute_engine")
 OUTPUTS = ("float32", "int8", "packed")
@@ -110,18 +110,27 @@ def test_bconv2d(
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_int8_sums_have_exact_integers(seed: int, rng: np.random.Generator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sliced", [False, True])
+def test_int8_sums_have_exact_integers(
+    sliced: bool, seed: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
     """For each sum that can occur, the integers of the kernel give LCE's float32 result."""
     path = tmp_path / "m.tflite"
-    random_model(path, rng, "int8", bool(seed % 2))
+    random_model(path, rng, "int8", bool(seed % 2) and not sliced)
     node = read(path).nodes[1]
-    fixed = fixed_point(node)
+    known = known_count(node) if sliced else None
+    fixed = fixed_point(node, known)
     assert fixed is not None
-    twice = possible(node)[:, None]
-    multiplier, term = fixed.astype(np.int64).T
-    sums = (twice * multiplier + term).astype(np.int32)  # wraps around, as in the kernel
+    if known is None:
+        twice = x = possible(node)[:, None]
+    else:
+        twice = np.arange(0, 2 * node.op.depth(node) + 1, 2)[:, None]
+        x = known - twice // 2
+    multiplier, term = fixed.table.astype(np.int64).T
+    sums = (x * multiplier + term).astype(np.int32)  # wraps around, as in the kernel
     expected = node.op.finish(node, np.broadcast_to(twice, sums.shape))
-    np.testing.assert_array_equal(np.clip(sums >> (term & 31), -128, 127), expected)
+    low, high = fixed.bounds.T
+    np.testing.assert_array_equal(np.clip(sums >> (term & 31), low, high), expected)
 
 
 @pytest.mark.parametrize("channels", [1, 31, 32, 33, 100])

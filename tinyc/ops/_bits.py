@@ -25,7 +25,8 @@ def pack(negative: np.ndarray) -> np.ndarray:
     """bool [..., channels], True for -1 -> int32 [..., words]."""
     missing = -negative.shape[-1] % WORD
     padded = np.pad(negative, [(0, 0)] * (negative.ndim - 1) + [(0, missing)])
-    return np.packbits(padded, axis=-1, bitorder="little").view("<i4").astype(np.int32)
+    raw = np.ascontiguousarray(np.packbits(padded, axis=-1, bitorder="little"))
+    return raw.view("<i4").astype(np.int32)
 
 
 def unpack(packed: np.ndarray, channels: int) -> np.ndarray:

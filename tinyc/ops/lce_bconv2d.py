@@ -9,7 +9,7 @@ padding of zeros counts as many as its channels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from ..op import (
     fail,
     register,
 )
-from ._bits import expect_packed, pack, random_words, signs, unpack, words
+from ._bits import WORD, expect_packed, pack, random_words, signs, unpack, words
 from ._conv import (
     NO_PADDING,
     Padding,
@@ -311,33 +311,49 @@ def possible(node: Node) -> np.ndarray:
     return np.unique(np.clip(np.arange(0, 2 * op.depth(node) + 1, step), *op.clamps(node)))
 
 
-def fixed_point(node: Node) -> np.ndarray | None:
-    """int32 [o, 2] of (multiplier, term) that give the int8 output of LCE's float32 formula as
-    ``(twice * multiplier + term) >> (term & 31)``, saturated to 8 bits, for each ``twice`` that
-    can occur; None if there are none. The sums fit 32 bits; what they are made of may wrap around.
+@dataclass(frozen=True)
+class FixedPoint:
+    """table: int32 [o, 2] of multiplier and term; the output of a sum's number x is
+    ``(x * multiplier + term) >> (term & 31)``, saturated to bounds, int8 [o, 2] of the least and
+    the greatest output of each channel. The sum fits 32 bits; its parts may wrap around."""
 
-    For a multiplier near the real one, each sum bounds the term from below and above. The term
-    is taken from the middle of what they leave, with the shift in its low five bits.
+    table: np.ndarray
+    bounds: np.ndarray
+
+
+def fixed_point(node: Node, known: np.ndarray | None = None) -> FixedPoint | None:
+    """Integers that give the int8 output of LCE's float32 formula for each sum that can occur;
+    None if there are none.
+
+    The number x of a sum is its ``twice``, which the activation has clamped; with ``known``,
+    int64 [o], it is ``known - twice / 2``, and the bounds do the clamping. For a multiplier near
+    the real one, each sum bounds the term from below and above. The term is taken from the
+    middle of what they leave, with the shift in its low five bits.
     """
     op = node.op
     assert isinstance(op, LceBconv2d)
-    twice = possible(node)
-    outs = len(op.transform(node)[0])
     factor, term = (a.astype(np.float64) for a in op.transform(node))
-    y = op.finish(node, np.broadcast_to(twice[:, None], (len(twice), outs))).astype(np.int64)
-    reach = np.abs(twice[[0, -1], None] * factor + term).max(0)
+    bare = replace(node, op=replace(op, inner_activation="none"))
+    twice = possible(node if known is None else bare)
+    twice = np.broadcast_to(twice[:, None], (len(twice), len(factor)))
+    y = op.finish(node, twice).astype(np.int64)
+    bounds = np.stack([y.min(0), y.max(0)])
+    if op.inner_activation == "none" or known is None:
+        bounds = np.broadcast_to(np.array([[-128], [127]]), bounds.shape)
+    x, slope = (twice, factor) if known is None else (known - twice // 2, -2 * factor)
+    reach = np.abs(twice[[0, -1]] * factor + term).max(0)
     shifts = np.clip(np.floor(30.9 - np.log2(reach + 2)), 0, 24).astype(np.int64)
-    found = np.zeros((outs, 2), np.int64)
-    missing = np.arange(outs)
+    found = np.zeros((len(factor), 2), np.int64)
+    missing = np.arange(len(factor))
     for down in range(4):
         for delta in sorted(range(-16, 17), key=abs):
             shift = np.maximum(shifts[missing] - down, 0)
-            multiplier = np.round(factor[missing] * (1 << shift)).astype(np.int64) + delta
-            product = twice[:, None] * multiplier
-            goal = y[:, missing]
-            # y << shift <= product + term < (y + 1) << shift, open where y saturates
-            least = np.where(goal > -128, (goal << shift) - product, -(1 << 62)).max(0)
-            most = np.where(goal < 127, ((goal + 1) << shift) - 1 - product, 1 << 62).min(0)
+            multiplier = np.round(slope[missing] * (1 << shift)).astype(np.int64) + delta
+            product = x[:, missing] * multiplier
+            goal, (low, high) = y[:, missing], bounds[:, missing]
+            # goal << shift <= product + term < (goal + 1) << shift, open where it saturates
+            least = np.where(goal > low, (goal << shift) - product, -(1 << 62)).max(0)
+            most = np.where(goal < high, ((goal + 1) << shift) - 1 - product, 1 << 62).min(0)
             least = np.maximum(least, -(1 << 31) - product.min(0))
             most = np.minimum(most, (1 << 31) - 1 - product.max(0))
             middle = ((least + most) // 2 & ~31) + shift
@@ -345,7 +361,7 @@ def fixed_point(node: Node) -> np.ndarray | None:
             found[missing[good]] = np.stack([multiplier, middle], 1)[good]
             missing = missing[~good]
             if not len(missing):
-                return found.astype(np.int32)  # modulo 2**32, as the kernel adds
+                return FixedPoint(found.astype(np.int32), bounds.T.astype(np.int8))
     return None
 
 
@@ -377,8 +393,8 @@ def params(node: Node) -> dict[str, Any]:
     }
 
 
-def ending(node: Node) -> tuple[Constant, ...]:
-    """The constants of what follows the sums."""
+def ending(node: Node, known: np.ndarray | None = None) -> tuple[Constant, ...]:
+    """The constants of what follows the sums; known: see `fixed_point`."""
     op = node.op
     assert isinstance(op, LceBconv2d)
     kind = node.output.type.dtype
@@ -391,14 +407,18 @@ def ending(node: Node) -> tuple[Constant, ...]:
     if kind is DType.F32:
         note = "factor and term of each channel"
         return (Constant("channels", np.stack(op.transform(node), 1), note),)
-    table = fixed_point(node)
-    assert table is not None
+    fixed = fixed_point(node, known)
+    assert fixed is not None
     factor, _ = op.transform(node)
     note = (
         f"multiplier, and term with the shift in its low five bits, of each channel; they stand "
         f"for factors of {factor.min():.6g} to {factor.max():.6g}"
     )
-    return (Constant("channels", table, note),)
+    found = [Constant("channels", fixed.table, note)]
+    if known is not None and op.inner_activation != "none":
+        note = "the least and the greatest output of each channel"
+        found.append(Constant("bounds", fixed.bounds, note))
+    return tuple(found)
 
 
 def _bind(node: Node) -> Binding:
@@ -419,6 +439,84 @@ def reject_fixed_point(node: Node) -> str | None:
     return None
 
 
+def known_count(node: Node) -> np.ndarray:
+    """W + K of each channel, int64 [o]: W of its weights are -1."""
+    op, weights = node.op, node.inputs[1].data
+    assert isinstance(op, LceBconv2d) and weights is not None
+    bits = unpack(weights, op.channels).reshape(len(weights), -1)
+    return bits.sum(1).astype(np.int64) + op.depth(node)
+
+
+LARGEST_OFFSET = 1 << 16
+"""Byte offsets of rows of weights are listed as 16-bit numbers."""
+
+
+def _reject_sliced(node: Node) -> str | None:
+    op = node.op
+    assert isinstance(op, LceBconv2d)
+    if words(op.channels) != node.inputs[1].type.shape[3]:
+        return "grouped"
+    if op.pad_value == 0 and op.padding != NO_PADDING:
+        return "padded with zeros"
+    if 4 * op.depth(node) >= LARGEST_OFFSET:
+        return f"sums {op.depth(node)} products, more than 16-bit offsets reach"
+    if node.output.type.dtype is DType.I8 and fixed_point(node, known_count(node)) is None:
+        return "32 bits do not hold its rescaling"
+    return None
+
+
+def _bind_sliced(node: Node) -> Binding:
+    """Weights across output channels: a row of words for each input bit.
+
+    With n inputs that are -1 and S of the weights that are -1 among theirs, p = n + W - 2 S,
+    where W counts all of the channel's weights that are -1. The kernel counts 2 S + K - n, which
+    is W + K - p: below W + K - threshold where p exceeds it.
+    """
+    op, weights = node.op, node.inputs[1].data
+    assert isinstance(op, LceBconv2d) and weights is not None
+    outs, depth = len(weights), op.depth(node)
+    bits = unpack(weights, op.channels).reshape(outs, depth)
+    missing = -outs % WORD
+    rows = np.pad(bits, ((0, missing), (0, 1))).reshape(-1, WORD, depth + 1)
+    sliced = pack(rows.transpose(0, 2, 1))[..., 0].view(np.uint32)
+    note = "weights: for 32 output channels, a word for each input, then one of zeros"
+    planes = (2 * depth).bit_length()
+    known = known_count(node)
+    constants = [Constant("weights", sliced, note)]
+    if node.output.type.dtype is DType.I32:
+        threshold = node.inputs[2].data
+        assert threshold is not None
+        limit = np.clip(known - threshold, 0, 2 * depth + 1)
+        limit = np.pad(np.minimum(limit, (1 << planes) - 1), (0, missing)).reshape(-1, WORD, 1)
+        across = pack(((limit >> np.arange(planes)) & 1).astype(bool).transpose(0, 2, 1))
+        note = "limits of the counts: for 32 output channels, bits 0, 1, ..."
+        constants.append(Constant("limits", across[..., 0].view(np.uint32), note))
+    elif node.output.type.dtype is DType.I8:
+        constants += ending(node, known)
+    else:
+        note = "twice the count of products that are -1, and twice the kernel's own count"
+        constants += [Constant("offsets", (2 * known).astype(np.int32), note), *ending(node)]
+    return Binding(
+        params={
+            **params(node),
+            "bits": depth,
+            "planes": planes,
+            "slots": max(planes, 5),
+            "groups32": words(outs),
+        },
+        constants=tuple(constants),
+        scratch=2 * (depth + 15),
+        support=("tinyc_bits.h", "tinyc_bits_sum.h"),
+    )
+
+
 LceBconv2d.kernels = (
+    Kernel(
+        "lce_bconv2d_sliced",
+        "lce_bconv2d_sliced.c.j2",
+        frozenset(),
+        _reject_sliced,
+        _bind_sliced,
+    ),
     Kernel("lce_bconv2d_scalar", "lce_bconv2d_scalar.c.j2", frozenset(), reject_fixed_point, _bind),
 )
