@@ -1,0 +1,255 @@
+"""larq models on their whole way: what becomes binary, how close int8 comes, what is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyc import cli
+from tinyc.boards import load_board
+from tinyc.compile import Compiled, compile_model, read_model
+from tinyc.errors import CompileError
+from tinyc.ir import DType, Graph, interpret, verify
+from tinyc.ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
+from tinyc.ops.conv2d import Conv2d
+from tinyc.ops.fully_connected import FullyConnected
+from tinyc.ops.lce_bconv2d import LceBconv2d
+from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
+from tinyc.ops.lce_quantize import LceQuantize
+from tinyc.passes import optimize
+from tinyc.passes.binarize import binarize
+from tinyc.passes.calibrate import calibrate, float_nodes
+from tinyc.passes.fold_affine import fold_affine
+from tinyc.passes.fold_thresholds import fold_thresholds
+from tinyc.passes.remove_dead import remove_dead
+
+if importlib.util.find_spec("larq_compute_engine") is None:
+    pytest.skip("larq_compute_engine is not installed", allow_module_level=True)
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+MODELS = Path(__file__).with_name("larq_models.py")
+NAMES = ("mixed", "converted", "sequence")
+CACHE: dict[str, tuple[Graph, object]] = {}
+
+
+def graph_of(name: str) -> Graph:
+    """The graph that LCE's converter makes of a model, read once."""
+    if name not in CACHE:
+        CACHE[name] = read_model(f"{MODELS}:{name}")
+    return CACHE[name][0]
+
+
+def samples(graph: Graph, count: int, seed: int = 0) -> list[list[np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    return [
+        [rng.normal(0, 1, v.type.shape).astype(np.float32) for v in graph.inputs]
+        for _ in range(count)
+    ]
+
+
+def count(graph: Graph, op: type) -> int:
+    return sum(type(n.op) is op for n in graph.nodes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph_computes_what_keras_does(name: str) -> None:
+    """Read, binarized and with folded thresholds: larq's own outputs but for float32's end."""
+    graph = graph_of(name)
+    predict = CACHE[name][1]
+    binary = verify(remove_dead(binarize(graph)))
+    folded = verify(remove_dead(fold_thresholds(binary)))
+    for arrays in samples(graph, 4):
+        (theirs,) = predict(arrays)
+        ours = [interpret(g, arrays)[g.outputs[0]] for g in (graph, binary, folded)]
+        np.testing.assert_allclose(ours[0], theirs, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(ours[1], ours[0], rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(ours[2], ours[1])
+
+
+def test_what_becomes_binary() -> None:
+    for name in NAMES:
+        graph = verify(remove_dead(fold_thresholds(remove_dead(binarize(graph_of(name))))))
+        packed = [
+            n for n in graph.nodes
+            if isinstance(n.op, LceBconv2d) and n.output.type.dtype is DType.I32
+        ]  # fmt: skip
+        found = [count(graph, op) for op in (LceBconv2d, BinaryDepthwiseConv2d, LceBMaxPool2d)]
+        kept = [count(graph, op) for op in (Conv2d, FullyConnected, LceQuantize)]
+        assert (found, kept, len(packed)) == {
+            "mixed": ([6, 0, 2], [1, 1, 3], 3),
+            # the flattened 20 channels do not fill words, so that their signs are taken behind
+            "converted": ([3, 2, 0], [2, 0, 3], 2),
+            "sequence": ([2, 0, 0], [0, 0, 1], 1),
+        }[name], name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_calibrated_graph_is_close_and_has_no_float(name: str) -> None:
+    graph = graph_of(name)
+    prepared = verify(fold_affine(remove_dead(fold_thresholds(remove_dead(binarize(graph))))))
+    for arrays in samples(graph, 2):
+        np.testing.assert_allclose(
+            interpret(prepared, arrays)[prepared.outputs[0]],
+            interpret(graph, arrays)[graph.outputs[0]], rtol=1e-3, atol=1e-3,
+        )  # fmt: skip
+    made = calibrate(prepared, samples(graph, 16))
+    assert not float_nodes(made)
+    better = optimize(made)
+    (source,), (target,) = made.inputs, made.outputs
+    for arrays in samples(graph, 4, seed=1):
+        real = interpret(graph, arrays)[graph.outputs[0]]
+        quantized = np.round(arrays[0] / source.type.scale) + source.type.zero_point
+        x = np.clip(quantized, -128, 127).astype(np.int8)
+        y = interpret(made, [x])[target]
+        np.testing.assert_array_equal(interpret(better, [x])[better.outputs[0]], y)
+        near = (y.astype(np.float64) - target.type.zero_point) * target.type.scale
+        # Random weights let signs near 0 flip; what matters is that the numbers go together.
+        assert np.corrcoef(real.ravel(), near.ravel())[0, 1] > 0.8
+
+
+def built(name: str, board: str, tmp_path: Path, **options: object) -> Compiled:
+    data = tmp_path / "calibration.npz"
+    graph = graph_of(name)
+    np.savez(data, x=np.concatenate([s[0] for s in samples(graph, 16)]))
+    if options.pop("calibrated", True):
+        options["calibration"] = data
+    return compile_model(f"{MODELS}:{name}", load_board(board), **options)
+
+
+@pytest.mark.parametrize("board", ["stm32", "nucleo_g0b1re", "mps2_an385", "mps2_an505"])
+def test_mixed_model_is_exact_on_the_core(board: str, tmp_path: Path) -> None:
+    """Calibrated, on cores with and without SIMD and FPU: every bit of 6 samples."""
+    run_exact(built("mixed", board, tmp_path), board, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mixed", "converted"])
+def test_float_glue_is_exact_on_the_core(name: str, tmp_path: Path) -> None:
+    compiled = built(name, "stm32", tmp_path, calibrated=False, float_glue=True)
+    assert float_nodes(compiled.graph)
+    run_exact(compiled, "stm32", tmp_path)
+
+
+def run_exact(compiled: Compiled, board: str, tmp_path: Path) -> None:
+    from tinyc.build import build
+    from tinyc.data import random_samples
+    from tinyc.run import run
+
+    graph = compiled.graph
+    inputs = random_samples(graph, 6, 0)
+    name = compiled.plan.graph.name
+    image = build(
+        compiled.sources, name, load_board(board), None, tmp_path / "out", main="test"
+    )
+    rows = run(image, inputs.bytes()).outputs
+    for i in range(len(inputs)):
+        values = interpret(graph, inputs.at(i))
+        assert rows[i].tobytes() == values[graph.outputs[0]].tobytes()
+
+
+def test_report_states_bits_and_agreement(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("data.npz", x=rng.normal(0, 1, (8, 16, 16, 3)).astype(np.float32))
+    common = [f"{MODELS}:mixed", "--board", "stm32", "--calibrate", "data.npz", "--json"]
+    assert cli.execute(["test", *common, "--data", "data.npz"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["mismatches"] == 0
+    assert 0.5 <= report["agreement"] <= 1
+    assert 0 < report["largest_difference"] < 10
+    assert cli.execute(["profile", *common]) == 0
+    profile = json.loads(capsys.readouterr().out)
+    layers = [layer for layer in profile["layers"] if layer["op"] == "LceBconv2d"]
+    assert sum(layer["binary_macs"] for layer in layers) == profile["binary_macs"]
+    assert all(layer["bits"] == 1 and layer["macs"] == 0 for layer in layers)
+    assert all(0 < layer["cycles_per_binary_mac"] < 8 for layer in layers)
+    (stem,) = (layer for layer in profile["layers"] if layer["op"] == "Conv2d")
+    assert (stem["bits"], stem["binary_macs"]) == (8, 0)
+
+
+@pytest.mark.parametrize("saved", ["model.h5", "model.keras", "folder"])
+def test_saved_models(saved: str, tmp_path: Path) -> None:
+    import sys
+
+    import tf_keras
+
+    sys.path.insert(0, str(MODELS.parent))
+    import larq_models
+
+    model = larq_models.sequence()
+    path = tmp_path / saved
+    tf_keras.models.save_model(model, path)
+    graph, predict = read_model(str(path))
+    (arrays,) = samples(graph, 1)
+    ours = interpret(graph, arrays)[graph.outputs[0]]
+    assert predict is not None
+    np.testing.assert_allclose(ours, predict(arrays)[0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(ours, model.predict(arrays[0], verbose=0), rtol=1e-4, atol=1e-4)
+
+
+def test_model_without_binary_layers(tmp_path: Path) -> None:
+    """A plain Keras model: float32 as it is, int8 with calibration."""
+    assert float_nodes(compile_model(f"{MODELS}:plain", load_board("stm32")).graph)
+    made = built("plain", "stm32", tmp_path)
+    assert not float_nodes(made.graph)
+    assert made.graph.outputs[0].type.quant.scale == (1 / 256,)
+    run_exact(made, "stm32", tmp_path)
+
+
+# What is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "id", "words"),
+    [
+        ("no_kernel_quantizer", "E310", ["'faulty' (QuantConv2D)", 'kernel_quantizer="ste_sign"']),
+        ("no_input_quantizer", "E310", ["'faulty' (QuantConv2D)", 'input_quantizer="ste_sign"']),
+        ("dorefa", "E310", ["'faulty' (QuantConv2D)", "input_quantizer DoReFa", "--calibrate"]),
+        ("ternary", "E310", ["'faulty'", "kernel_quantizer SteTern", "ste_sign"]),
+        ("unknown", "E310", ["'faulty'", "kernel_quantizer strange", "ste_sign"]),
+        ("transposed", "E310", ["'faulty' (QuantConv2DTranspose)", "QuantConv2D"]),
+        ("dynamic", "E305", ["None", "fix every size"]),
+        ("not_a_model", "E216", ["returns a int", "tf_keras.Model"]),
+        ("absent", "E216", ["no function 'absent'", "mixed"]),
+    ],
+)
+def test_refused_models(name: str, id: str, words: list[str]) -> None:
+    with pytest.raises(CompileError) as caught:
+        read_model(f"{MODELS}:{name}")
+    assert caught.value.id == id
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_missing_calibration_and_its_remedies(tmp_path: Path) -> None:
+    def refused(board: str, **options: object) -> CompileError:
+        with pytest.raises(CompileError) as caught:
+            compile_model(f"{MODELS}:sequence", load_board(board), **options)
+        return caught.value
+
+    with_fpu, without = refused("stm32"), refused("nucleo_g0b1re")
+    assert with_fpu.id == without.id == "E215"
+    assert "--calibrate data.npz" in str(without) and "--float-glue" not in str(without)
+    assert "--float-glue" in str(with_fpu)
+    assert "has no FPU" in str(refused("nucleo_g0b1re", float_glue=True))
+    np.savez(tmp_path / "bad.npz", x=np.zeros((2, 5)))
+    assert refused("stm32", calibration=tmp_path / "bad.npz").id == "E212"
+    assert refused("stm32", calibration=tmp_path / "none.npz").id == "E202"
+    assert refused("stm32", calibration=tmp_path / "bad.npz", float_glue=True).id == "E217"
+
+
+def test_broken_file(tmp_path: Path) -> None:
+    for name in ("broken.h5", "broken.keras"):
+        path = tmp_path / name
+        path.write_bytes(b"not a model")
+        with pytest.raises(CompileError, match="E309 .*Keras cannot load it"):
+            read_model(str(path))
+    with pytest.raises(CompileError, match="E216 .*without a saved_model.pb"):
+        read_model(str(tmp_path))
+    with pytest.raises(CompileError, match="E202"):
+        read_model(str(tmp_path / "absent.h5"))
