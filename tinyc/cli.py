@@ -303,6 +303,46 @@ def compare(
     _print_table(heading, rows)
 
 
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A name, or the path of a .toml.")],
+    output_dir: OutputOpt = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Other than the recipe's.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar=_env("DATA"), file_okay=False, help="The folder that has cifar10/."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Go on from a checkpoint, or start anew.")
+    ] = True,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Train the network of a recipe: weights, TensorBoard logs, a checkpoint to go on from."""
+    from .train import recipe as recipes
+    from .train.run import train as run_training
+
+    name, settings = recipes.load(recipe)
+    settings = settings.model_copy(update={"epochs": epochs} if epochs else {})
+    folder = Path(output_dir or "build") / "train" / name
+    _log.info(f"training {name} in {folder}")
+    with _train_progress() as (started, on_epoch):
+        try:
+            result = run_training(name, settings, data, folder, resume, started, on_epoch)
+        except KeyboardInterrupt:
+            if (folder / "checkpoint.npz").exists():
+                _log.info(f"stopped; `tinyc train {recipe}` goes on from {folder}/checkpoint.npz")
+            raise
+    if as_json:
+        _print_json(result)
+    else:
+        _print_table(
+            ["what", "value"], [[k, _show(v)] for k, v in result.items() if k != "versions"]
+        )
+    _log.info(f"wrote {folder / name}.tflite")
+
+
 @boards_app.callback(invoke_without_command=True)
 def boards(ctx: typer.Context, as_json: JsonOpt = False) -> None:
     if ctx.invoked_subcommand is None:
@@ -521,6 +561,35 @@ def _progress(text: str, total: int | None = None) -> Iterator[Any]:
     ) as bar:
         task = bar.add_task(text, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextlib.contextmanager
+def _train_progress() -> Iterator[tuple[Any, Any]]:
+    """A bar over the steps of a training; yields what `tinyc.train.run.train` reports to."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = "[progress.description]{task.description}", BarColumn(), MofNCompleteColumn()
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=_console(stderr=True),
+        transient=True,
+        disable=_log.level < 0 or not sys.stderr.isatty(),
+    ) as bar:
+
+        def started(done: int, total: int) -> Any:
+            if done:
+                _log.info(f"going on after step {done:,} of {total:,}")
+            task = bar.add_task("training", total=total, completed=done)
+            return lambda step: bar.update(task, completed=step)
+
+        def on_epoch(epoch: Any) -> None:
+            _log.info(
+                f"epoch {epoch.number}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.4f}, "
+                f"held out {epoch.held_out:.4f}"
+            )
+
+        yield started, on_epoch
 
 
 def _console(stderr: bool = False) -> Console:

@@ -1,0 +1,1 @@
+"""Train the networks of ``recipes/``: a recipe and data in, a ``.tflite`` and its accuracy out."""

@@ -1,0 +1,142 @@
+"""Recipes: strict TOML under ``recipes/``, or any file of that form -> `Recipe`."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import CompileError, CompileErrors
+from ..paths import resource
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Network(_Strict):
+    """A convolutional classifier: a stem, stages of 3x3 convolutions, the mean, a dense layer.
+
+    body: ``binary`` computes each convolution of the stages with signs of inputs and weights,
+    ``int8`` with both quantized after training; stem and dense layer are int8 in either case.
+    stem: filters of the 3x3 stem, stem_stride: its stride. stages: the filters of each
+    convolution, a list a stage; between two stages a max pool halves the map. shortcut: how many
+    convolutions each shortcut spans, 0 for none; with them a 1x1 convolution brings the input of
+    a stage to the stage's filters.
+    """
+
+    body: Literal["binary", "int8"]
+    stem: int = Field(ge=1)
+    stem_stride: Literal[1, 2] = 1
+    stages: list[list[int]] = Field(min_length=1)
+    shortcut: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Network:
+        for stage in self.stages:
+            if not stage or min(stage) < 1:
+                raise ValueError("a stage is a list of one or more numbers of filters")
+            if self.shortcut and (len(set(stage)) > 1 or len(stage) % self.shortcut):
+                raise ValueError(
+                    "with shortcuts a stage repeats one number of filters, a multiple of the "
+                    "convolutions that a shortcut spans"
+                )
+        return self
+
+
+class Optimizer(_Strict):
+    """Adam; its rate falls to zero along half a cosine over all steps."""
+
+    learning_rate: float = Field(gt=0, le=1)
+    batch: int = Field(ge=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+class Augment(_Strict):
+    """What is done to a training image at random: shift by up to ``shift`` pixels each way (the
+    rest is its mirror image), and mirrored left to right if ``flip``."""
+
+    shift: int = Field(0, ge=0)
+    flip: bool = False
+
+
+class Result(_Strict):
+    """What the committed weights beside a recipe are: accuracy 0..1 on the held-out data,
+    measured on the exported file; its size in bytes; the precision of the training's arithmetic;
+    the seconds that it took."""
+
+    accuracy: float = Field(ge=0, le=1)
+    file_bytes: int = Field(ge=1)
+    precision: str
+    seconds: float = Field(ge=0)
+
+
+class Recipe(_Strict):
+    """Everything that a training depends on, but the machine."""
+
+    title: str
+    data: Literal["digits", "cifar10"]
+    seed: int = Field(ge=0)
+    epochs: int = Field(ge=1)
+    model: Network
+    optimizer: Optimizer
+    augment: Augment = Augment()
+    result: Result | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for recipes that train alike."""
+        text = self.model_dump_json(exclude={"title", "result"})
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def names() -> list[str]:
+    """The recipes that come with tinyc."""
+    return sorted(path.stem for path in resource("recipes").glob("*.toml"))
+
+
+def load(recipe: str) -> tuple[str, Recipe]:
+    """(name, recipe) of a name among `names`, or of the path of a ``.toml``.
+
+    Raises CompileError(s) E208 (unknown key), E209 (bad value), E218 (no such recipe).
+    """
+    path = Path(recipe)
+    if path.suffix != ".toml":
+        known = names()
+        if recipe not in known:
+            near = difflib.get_close_matches(recipe, known, n=3) or known
+            raise CompileError(
+                "E218", recipe, "there is no such recipe",
+                f"did you mean {' or '.join(near)}? The path of a .toml will do as well",
+            )  # fmt: skip
+        path = resource("recipes") / f"{recipe}.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        hint = f"known recipes: {', '.join(names())}"
+        raise CompileError("E218", str(path), "no such file", hint) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CompileError("E209", str(path), f"is not valid TOML: {error}") from None
+    try:
+        return path.stem, Recipe.model_validate(values)
+    except ValidationError as error:
+        problems = tuple(_problem(str(path), e) for e in error.errors())
+        raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+
+
+def _problem(file: str, error: Any) -> CompileError:
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        tables = {"model": Network, "optimizer": Optimizer, "augment": Augment, "result": Result}
+        known = list(tables.get(path[0], Recipe).model_fields if path[1:] else Recipe.model_fields)
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
+        return CompileError("E208", file, f"unknown key '{key}'", hint)
+    if error["type"] == "missing":
+        return CompileError("E209", file, f"the key '{key}' is missing")
+    return CompileError("E209", f"{file}: {key}", f"{error['input']!r}: {error['msg']}")

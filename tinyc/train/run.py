@@ -1,0 +1,60 @@
+"""A whole training: from a recipe to the files that it leaves in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .files import written
+from .recipe import Recipe
+
+
+def train(
+    name: str,
+    recipe: Recipe,
+    data: Path | None,
+    folder: Path,
+    resume: bool,
+    started: Callable[[int, int], Any],
+    on_epoch: Callable[[Any], Any],
+) -> dict[str, Any]:
+    """Train, export and measure; returns what ``result.json`` says.
+
+    data: where cifar10/ lies, None for the default; folder: takes ``checkpoint.npz``, ``logs/``,
+    ``<name>.tflite``, ``calibration.npz`` (x: 256 training inputs, float32) and ``result.json``,
+    its parent the decoded images; resume: go on from a checkpoint; started: given the steps done
+    and those of the whole training, returns what is called with the steps done after each;
+    on_epoch: called with a `tinyc.train.loop.Epoch`. Raises CompileErrors of
+    `tinyc.train.dataset.load`, `tinyc.train.loop.Training` and `tinyc.train.packages`.
+    """
+    from . import dataset, export, packages
+    from .loop import Training
+
+    packages.tensorflow()
+    images = dataset.load(recipe.data, data or dataset.default_folder(), folder.parent)
+    training = Training(recipe, images, folder, resume)
+    training.run(started(training.done, training.total), on_epoch)
+    content = export.convert(recipe, training.trained(), images)
+    result = {
+        "recipe": name,
+        "accuracy": export.accuracy(recipe, content, images),
+        "held_out_images": len(images.x_test),
+        "parameters": training.model.count_params(),
+        "file_bytes": len(content),
+        "epochs": recipe.epochs,
+        "seed": recipe.seed,
+        "seconds": round(training.seconds, 1),
+        "precision": training.precision,
+        "versions": packages.versions(),
+    }
+    with written(folder / f"{name}.tflite") as file:
+        file.write(content)
+    with written(folder / "calibration.npz") as file:
+        np.savez(file, x=export.calibration(images, recipe.seed))
+    with written(folder / "result.json") as file:
+        file.write((json.dumps(result, indent=2) + "\n").encode())
+    return result
