@@ -71,3 +71,45 @@ def write_tiny(path: Path, name: str | None = None) -> Path:
         inputs=[0],
         outputs=[8],
     )
+
+
+def write_binary(path: Path, **options: object) -> Path:
+    """Write a binary network of LCE's operators, int8 [1, 6, 6, 40] -> int8 [1, 3, 3, 8];
+    ``options``: of its first convolution, in the place of the right ones. All of them can be
+    replaced with ``custom=bytes``."""
+    rng = np.random.default_rng(5)
+    bits = [rng.integers(-(1 << 31), 1 << 31, shape) for shape in ((48, 3, 3, 2), (8, 1, 1, 2))]
+    bits[0][..., 1] &= 0xFF
+    bits[1][..., 1] &= 0xFFFF
+    first: dict[str, object] = {
+        "stride_height": 1, "stride_width": 1, "dilation_height_factor": 1,
+        "dilation_width_factor": 1, "padding": 0, "pad_values": 1, "channels_in": 40,
+        "fused_activation_function": 0,
+    }  # fmt: skip
+    second = first | {"channels_in": 48, "padding": 1}
+    pool = {"filter_height": 2, "filter_width": 2, "stride_height": 2, "stride_width": 2}
+    tensors = [
+        TensorSpec("image", (1, 6, 6, 40), "int8", 0.1, 3),
+        TensorSpec("signs", (1, 6, 6, 2), "int32"),
+        TensorSpec("kernel", bits[0].shape, "int32", data=bits[0]),
+        TensorSpec("threshold", (48,), "int32", data=rng.integers(150, 210, 48)),
+        TensorSpec("conv", (1, 6, 6, 2), "int32"),
+        TensorSpec("pool", (1, 3, 3, 2), "int32"),
+        TensorSpec("heads", bits[1].shape, "int32", data=bits[1]),
+        TensorSpec("multiplier", (8,), "float32", data=rng.normal(0, 1, 8)),
+        TensorSpec("bias", (8,), "float32", data=rng.normal(0, 9, 8)),
+        TensorSpec("scores", (1, 3, 3, 8), "int8", 0.5, -4),
+    ]
+    custom = options.pop("custom", None)
+    return write_model(
+        path,
+        [
+            ("CUSTOM LceQuantize", {}, [0], [1]),
+            ("CUSTOM LceBconv2d", custom or first | options, [1, 2, -1, -1, 3], [4]),
+            ("CUSTOM LceBMaxPool2d", pool | {"padding": 1}, [4], [5]),
+            ("CUSTOM LceBconv2d", second, [5, 6, 7, 8, -1], [9]),
+        ],
+        tensors,
+        inputs=[0],
+        outputs=[9],
+    )

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import DATA, write_tiny
+from conftest import DATA, write_binary, write_tiny
 
 from tinyc.emit.c import emit
 from tinyc.errors import CompileError, CompileErrors
@@ -33,10 +33,12 @@ WORDS = (
 
 @pytest.fixture(scope="session")
 def seeds(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Valid files: a small one, which most mutations are of, and real ones where they are."""
-    tiny = write_tiny(tmp_path_factory.mktemp("seeds") / "tiny.tflite").read_bytes()
+    """Valid files: small ones, which most mutations are of, and real ones where they are."""
+    folder = tmp_path_factory.mktemp("seeds")
+    tiny = write_tiny(folder / "tiny.tflite").read_bytes()
+    binary = write_binary(folder / "binary.tflite").read_bytes()
     real = [DATA / "mlperf-tiny" / f"{name}.tflite" for name in ("kws", "ic", "sww")]
-    return [tiny] * 3 + [path.read_bytes() for path in real if path.is_file()]
+    return [tiny, binary] * 2 + [path.read_bytes() for path in real if path.is_file()]
 
 
 def mutate(seeds: list[bytes], number: int) -> bytes:
@@ -72,10 +74,13 @@ def mutate(seeds: list[bytes], number: int) -> bytes:
     return bytes(data)
 
 
-def mutate_fields(content: bytes, number: int) -> bytes:
+def mutate_fields(seeds: list[bytes], number: int) -> bytes:
     """A well-formed file whose fields are wrong: shapes, indices, options, scales, types."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers import flexbuffers
+
+    content = seeds[number % 2]
 
     rng = random.Random(number)
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content)))
@@ -110,6 +115,10 @@ def mutate_fields(content: bytes, number: int) -> bytes:
             if isinstance(getattr(op.builtinOptions, name), int):
                 value = rng.choice((-1, 0, 1, 2, 3, 5, 100))
                 setattr(op.builtinOptions, name, value)
+        elif kind == 6 and op.customOptions is not None and len(op.customOptions) > 9:
+            options = flexbuffers.Loads(bytes(bytearray(op.customOptions)))
+            options[rng.choice(list(options))] = rng.choice((-1, 0, 1, 2, 3, 5, 100, 1 << 40))
+            op.customOptions = list(flexbuffers.Dumps(options))
         elif kind == 7:
             code = rng.choice(model.operatorCodes)
             code.builtinCode = rng.randrange(160)
@@ -178,13 +187,13 @@ def test_mutated_files(seeds: list[bytes], index: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", range(QUICK_CHUNKS))
 def test_wrong_fields(seeds: list[bytes], index: int, tmp_path: Path) -> None:
-    chunk(partial(mutate_fields, seeds[0]), index, tmp_path)
+    chunk(partial(mutate_fields, seeds), index, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("index", range(QUICK_CHUNKS, 30))
+@pytest.mark.parametrize("index", range(QUICK_CHUNKS, 60))
 def test_many_wrong_fields(seeds: list[bytes], index: int, tmp_path: Path) -> None:
-    chunk(partial(mutate_fields, seeds[0]), index, tmp_path)
+    chunk(partial(mutate_fields, seeds), index, tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"TFL3", b"\0" * 64, b"\xff" * 64, b"x" * 4096])
@@ -194,10 +203,11 @@ def test_files_that_are_no_models(content: bytes, tmp_path: Path) -> None:
     assert not compiles(path)
 
 
-def test_every_prefix_of_a_model(seeds: list[bytes], tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_prefix_of_a_model(seeds: list[bytes], seed: int, tmp_path: Path) -> None:
     path = tmp_path / "cut.tflite"
-    for size in range(0, len(seeds[0]), 8):
-        path.write_bytes(seeds[0][:size])
+    for size in range(0, len(seeds[seed]), 8):
+        path.write_bytes(seeds[seed][:size])
         compiles(path)
 
 

@@ -141,9 +141,7 @@ def run_exact(compiled: Compiled, board: str, tmp_path: Path) -> None:
     graph = compiled.graph
     inputs = random_samples(graph, 6, 0)
     name = compiled.plan.graph.name
-    image = build(
-        compiled.sources, name, load_board(board), None, tmp_path / "out", main="test"
-    )
+    image = build(compiled.sources, name, load_board(board), None, tmp_path / "out", main="test")
     rows = run(image, inputs.bytes()).outputs
     for i in range(len(inputs)):
         values = interpret(graph, inputs.at(i))
@@ -247,9 +245,9 @@ def test_broken_file(tmp_path: Path) -> None:
     for name in ("broken.h5", "broken.keras"):
         path = tmp_path / name
         path.write_bytes(b"not a model")
-        with pytest.raises(CompileError, match="E309 .*Keras cannot load it"):
+        with pytest.raises(CompileError, match=r"E309 .*Keras cannot load it"):
             read_model(str(path))
-    with pytest.raises(CompileError, match="E216 .*without a saved_model.pb"):
+    with pytest.raises(CompileError, match=r"E216 .*without a saved_model.pb"):
         read_model(str(tmp_path))
     with pytest.raises(CompileError, match="E202"):
         read_model(str(tmp_path / "absent.h5"))

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import write_binary
 from tflite_writer import TensorSpec, run_lce, write_model
 
+from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
 from tinyc.ir import interpret
 from tinyc.ops._bits import words
@@ -107,6 +109,40 @@ def test_bconv2d(
     path = tmp_path / "m.tflite"
     x = random_model(path, rng, output, zeros)
     compare(path, x)
+
+
+def test_network(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Signs of int8, a packed output, pooling, an int8 output."""
+    path = write_binary(tmp_path / "m.tflite")
+    for _ in range(3):
+        x = rng.integers(-128, 128, (1, 6, 6, 40)).astype(np.int8)
+        assert len(np.unique(compare(path, x))) > 8
+
+
+@pytest.mark.parametrize(
+    ("options", "id", "words"),
+    [
+        ({"custom": b"\x07\x01"}, "E301", "cannot be read"),
+        ({"custom": b"\xff" * 90}, "E301", "cannot be read"),
+        ({"custom": {"stride_height": 1}}, "E301", "lack stride_width, dilation_height_factor"),
+        ({"stride_height": 0}, "E301", "its stride is [0, 1]"),
+        ({"stride_width": 1 << 40}, "E301", "its stride_width is 1099511627776"),
+        ({"pad_values": 2}, "E301", "pads with 2"),
+        ({"padding": 5}, "E301", "padding 5"),
+        ({"channels_in": 200}, "E302", "shape"),
+        ({"channels_in": -1}, "E301", "has -1 channels"),
+        ({"fused_activation_function": 4}, "E302", "activation tanh"),
+    ],
+)
+def test_broken_options(options: dict[str, Any], id: str, words: str, tmp_path: Path) -> None:
+    """One message with the layer's name; never an exception of the reader underneath."""
+    path = write_binary(tmp_path / "broken.tflite", **options)
+    with pytest.raises(CompileError) as caught:
+        read(path)
+    assert caught.value.id == id
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"{id} broken.tflite: op 1 'conv' (CUSTOM LceBconv2d)")
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("seed", range(20))

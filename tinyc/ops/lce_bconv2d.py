@@ -70,8 +70,16 @@ class LceBconv2d(Op):
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        if len(src.inputs) < 2 or src.inputs[0] is None or src.inputs[1] is None:
-            raise src.fail("lacks its input or its weights", CONVERT_AGAIN, "E301")
+        if len(src.inputs) != 5 or len(src.outputs) != 1:
+            counts = f"has {len(src.inputs)} inputs and {len(src.outputs)} outputs, not 5 and 1"
+            raise src.fail(counts, CONVERT_AGAIN, "E301")
+        packed = src.outputs[0].type.dtype is DType.I32
+        operands = [src.inputs[i] for i in ((0, 1, 4) if packed else (0, 1, 2, 3))]
+        present = [v for v in operands if v is not None]
+        if len(present) != len(operands):
+            needs = "a threshold" if packed else "a multiplier and a bias"
+            raise src.fail(f"lacks an operand: it needs {needs}", CONVERT_AGAIN, "E301")
+        x, weights = present[:2]
         o = src.custom_options(
             "stride_height", "stride_width", "dilation_height_factor", "dilation_width_factor",
             "padding", "pad_values", "channels_in", "fused_activation_function",
@@ -83,7 +91,6 @@ class LceBconv2d(Op):
                 f"its stride is {list(stride)}, its dilation {list(dilation)}, it pads with "
                 f"{o['pad_values']} and has {o['channels_in']} channels", CONVERT_AGAIN, "E301"
             )  # fmt: skip
-        x, weights = src.inputs[:2]
         if len(x.type.shape) != 4 or len(weights.type.shape) != 4:
             raise src.fail("input or weights are not of rank 4", CONVERT_AGAIN, "E301")
         padding = NO_PADDING
@@ -99,7 +106,7 @@ class LceBconv2d(Op):
             stride, dilation, padding, o["pad_values"], o["channels_in"],
             src.activation_name(o["fused_activation_function"]),
         )  # fmt: skip
-        return [src.node(op)]
+        return [src.node(op, present)]
 
     def check(self, node: Node) -> None:
         packed = node.output.type.dtype is DType.I32
