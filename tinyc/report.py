@@ -314,15 +314,19 @@ def layer_table(report: Report) -> tuple[list[str], list[list[str]]]:
     has_notes = any(layer.get("rejected") for layer in layers)
     table = []
     for layer in layers:
-        row = [
-            "" if v is None else f"{v:,}" if isinstance(v, int) else str(v)
-            for k, v in layer.items()
-            if k != "rejected"
-        ]
+        row = [_table_cell(k, v) for k, v in layer.items() if k != "rejected"]
         if has_notes:
             row.append("; ".join(f"{r['kernel']}: {r['reason']}" for r in layer["rejected"]))
         table.append(row)
     return [*heading, *(["not taken"] if has_notes else [])], table
+
+
+def _table_cell(key: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}" if key == "accuracy" else f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def comparison(reports: Sequence[tuple[Report, Report, Mapping[str, int | None]]]) -> Report:

@@ -1,4 +1,5 @@
-"""The demo: train, compile, run on an emulated board, and print what came of it."""
+"""The demo: train a network of numbers and one of signs, compile both, run them on emulated
+boards, and print them side by side."""
 
 from __future__ import annotations
 
@@ -12,11 +13,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-HERE = Path(__file__).resolve().parent
+RECIPES = ("digits-int8", "digits-bnn")
+BOARDS = ("stm32f4_discovery", "mps2_an385", "nucleo_g0b1re")  # Cortex-M4, M3, M0+
 
 
-def output(*command: str) -> dict[str, Any]:
-    """Run a program and return the JSON object that it prints; its messages pass through."""
+def tinyc(*arguments: str) -> dict[str, Any]:
+    """Run tinyc and return the JSON object that it prints; its messages pass through."""
+    command = [sys.executable, "-m", "tinyc.cli", *arguments, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.exit(done.returncode)
@@ -25,38 +28,52 @@ def output(*command: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--board", default="stm32")
+    parser.add_argument("--board", action="append", help="repeat for several [an M4, M3, M0+]")
     parser.add_argument("--output-dir", default="build")
     options = parser.parse_args()
-    folder = Path(options.output_dir) / "digits"
-    model, data = str(folder / "digits.tflite"), str(folder / "digits.npz")
-    common = [model, "--board", options.board, "--output-dir", options.output_dir, "--json"]
+    place = ["--output-dir", options.output_dir]
 
-    trained = output(sys.executable, str(HERE / "train.py"), "--output-dir", str(folder))
-    tinyc = [sys.executable, "-m", "tinyc.cli"]
-    built = output(*tinyc, "build", *common)
-    tested = output(*tinyc, "test", *common, "--data", data)
+    trained = []
+    for recipe in RECIPES:
+        print(f"training {recipe}", file=sys.stderr)
+        trained.append(tinyc("train", recipe, *place, "--fresh", "--quiet"))
+    folders = [Path(options.output_dir) / "train" / recipe for recipe in RECIPES]
+    models = [str(f / f"{f.name}.tflite") for f in folders]
+    data = ["--data", str(folders[0] / "test.npz")]
+    calibration = ["--calibrate", str(folders[1] / "calibration.npz")]
+    compared = [
+        tinyc("compare", *models, "--board", board, *data, *calibration, *place)
+        for board in options.board or BOARDS
+    ]
 
-    table = Table(title=f"digits on {built['board']} ({built['core']})", title_justify="left")
-    table.add_column("what")
-    table.add_column("value", justify="right")
-    table.add_column("source")
-    held_out, emulator = f"{trained['held_out']} held-out digits", tested["emulator"]
-    for what, value, source in (
-        ("accuracy, Keras, float32", f"{trained['keras_accuracy']:.2%}", held_out),
-        ("accuracy, quantized, TFLite", f"{trained['tflite_accuracy']:.2%}", held_out),
-        (
-            "accuracy, emulated board", f"{tested['accuracy']:.2%}",
-            f"{tested['samples']} digits in {emulator}, {tested['mismatches']} mismatches",
-        ),
-        ("flash", f"{built['flash_bytes']:,} bytes", "linked ELF"),
-        ("RAM", f"{built['ram_bytes']:,} bytes", "linked ELF and stack"),
-        ("instructions", f"{tested['instructions']:,}", f"one inference, {emulator}"),
-        ("cycles", f"{tested['cycles']:,}", tested["cycles_source"]),
-        ("time", f"{tested['milliseconds']:.3f} ms", f"at {tested['clock_hz'] / 1e6:g} MHz"),
-    ):  # fmt: skip
-        table.add_row(what, value, source)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    table = Table(title="handwritten digits, int8 and binarized", title_justify="left")
+    for column in ("core", "network", "accuracy", "MACs", "flash", "RAM", "cycles", "time"):
+        table.add_column(column, justify="left" if column in ("core", "network") else "right")
+    for board in compared:
+        for model in board["models"]:
+            binary, numbers = model["binary_macs"], model["macs"]
+            table.add_row(
+                board["core"],
+                model["model"],
+                f"{model['accuracy']:.2%}",
+                f"{numbers:,} int8" + (f" + {binary:,} binary" if binary else ""),
+                f"{model['flash_bytes']:,}",
+                f"{model['ram_bytes']:,}",
+                f"{model['cycles']:,}",
+                f"{model['milliseconds']:.2f} ms",
+            )
+        table.add_section()
+    console = Console(width=None if sys.stdout.isatty() else 130)
+    console.print(table)
+    first = compared[0]
+    scores = ", ".join(f"{t['recipe']} {t['accuracy']:.2%}" for t in trained)
+    console.print(
+        f"Trained just now; the files score {scores} on {first['samples']} held-out digits by "
+        f"TFLite's and Larq Compute Engine's interpreters.\nAccuracy in the table: the same "
+        f"digits on the emulated board ({first['emulator']}), every output equal to the "
+        f"reference's.\nFlash and RAM in bytes, of the linked ELF and with the stack; "
+        f"{first['cycles_source']}."
+    )
 
 
 if __name__ == "__main__":

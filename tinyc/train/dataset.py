@@ -17,7 +17,7 @@ from .files import written
 
 CLASSES = 10
 HELD_OUT, SPLIT_SEED = 0.25, 7
-"""The part of the digits that is held out, the same as in examples/digits."""
+"""The part of the digits that is held out, and the seed by which it is chosen."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ def train(
     """Train, export and measure; returns what ``result.json`` says.
 
     data: where cifar10/ lies, None for the default; folder: takes ``checkpoint.npz``, ``logs/``,
-    ``<name>.tflite``, ``calibration.npz`` (x: 256 training inputs, float32) and ``result.json``,
-    its parent the decoded images; resume: go on from a checkpoint; started: given the steps done
+    ``<name>.tflite``, ``calibration.npz`` (x: 256 training inputs, float32), ``test.npz`` (x, y:
+    all that is held out, float16, which holds pixels exactly) and ``result.json``, its parent
+    the decoded images; resume: go on from a checkpoint; started: given the steps done
     and those of the whole training, returns what is called with the steps done after each;
     on_epoch: called with a `tinyc.train.loop.Epoch`. Raises CompileErrors of
     `tinyc.train.dataset.load`, `tinyc.train.loop.Training` and `tinyc.train.packages`.
@@ -55,6 +56,9 @@ def train(
         file.write(content)
     with written(folder / "calibration.npz") as file:
         np.savez(file, x=export.calibration(images, recipe.seed))
+    with written(folder / "test.npz") as file:
+        x = images.normalized(images.x_test).astype(np.float16)
+        np.savez_compressed(file, x=x, y=images.y_test)
     with written(folder / "result.json") as file:
         file.write((json.dumps(result, indent=2) + "\n").encode())
     return result
