@@ -25,7 +25,7 @@ LAYERS = [
     ("emit",),
     ("build", "toolchain", "stack"),
     ("run",),
-    ("data", "report", "compile", "opstable", "doctor", "train"),
+    ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
     ("cli",),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -40,6 +40,8 @@ app = typer.Typer(
 )
 boards_app = typer.Typer(help="List the boards, or show one.", invoke_without_command=True)
 app.add_typer(boards_app, name="boards")
+bench_app = typer.Typer(help="Measure what tinyc's kernels cost.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 
 
 @dataclass
@@ -341,6 +343,42 @@ def train(
             ["what", "value"], [[k, _show(v)] for k, v in result.items() if k != "versions"]
         )
     _log.info(f"wrote {folder / name}.tflite")
+
+
+@bench_app.command("kernels")
+def bench_kernels(
+    board: Annotated[
+        list[str] | None, typer.Option("--board", "-b", help="Repeat for several [five cores].")
+    ] = None,
+    output: Annotated[str, typer.Option(help="packed, i8 or f32.")] = "packed",
+    negative: Annotated[
+        float, typer.Option(min=0, max=1, help="The part of the inputs that are -1.")
+    ] = 0.5,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Cycles of a binary MAC: 3x3 convolutions of 64, 128 and 256 channels, core by core."""
+    from . import bench, report
+
+    if output not in ("packed", "i8", "f32"):
+        raise CompileError("E201", "--output", f"'{output}' is unknown", "packed, i8 or f32")
+    boards = tuple(board) if board else bench.BOARDS
+    found = []
+    with _progress("measuring", len(boards) * len(bench.BINARY_LAYERS)) as advance:
+        for entry in bench.binary_kernels(boards, output, negative):
+            found.append(entry)
+            advance()
+    sources = ("toolchain", "cycles_source")
+    shared = {"negative_inputs": negative, "toolchain": found[0]["toolchain"]}
+    shared |= {"cycles": "modelled, zero wait states"}
+    if as_json:
+        _print_json({**shared, "layers": found})
+        return
+    _print_table(["what", "value"], [[k.replace("_", " "), str(v)] for k, v in shared.items()])
+    rows = [{k: v for k, v in entry.items() if k not in sources} for entry in found]
+    heading, table = report.layer_table({"layers": rows})
+    _print_table(heading, table)
 
 
 @boards_app.callback(invoke_without_command=True)

@@ -46,6 +46,8 @@ def expect_packed(node: Node, packed: TensorType, shape: tuple[int, ...], name: 
     expect_shape(node, packed, (*shape[:-1], words(shape[-1])), name)
 
 
-def random_words(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Random bits of a tensor of ``shape``, packed."""
-    return pack(rng.random(shape) < 0.5)
+def random_words(
+    rng: np.random.Generator, shape: tuple[int, ...], negative: float = 0.5
+) -> np.ndarray:
+    """Random signs of a tensor of ``shape``, packed; ``negative``: the part that is -1."""
+    return pack(rng.random(shape) < negative)
