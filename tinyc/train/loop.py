@@ -138,8 +138,8 @@ class Training:
         return right / len(x)
 
     def trained(self) -> Any:
-        """A float32 Keras model with the weights."""
-        model = build(self.recipe.model, self.data.x.shape[1:], CLASSES)
+        """A float32 Keras model with the weights, in the order to export."""
+        model = build(self.recipe.model, self.data.x.shape[1:], CLASSES, fused=True)
         model.set_weights(self.model.get_weights())
         return model
 

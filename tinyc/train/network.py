@@ -10,29 +10,36 @@ MOMENTUM = 0.9
 """Of the moving mean and variance: signs change often, so that old statistics mislead."""
 
 
-def build(network: Network, shape: tuple[int, ...], classes: int) -> Any:
+def build(network: Network, shape: tuple[int, ...], classes: int, fused: bool = False) -> Any:
     """The Keras model, images float32 [n, *shape] in -1..1 -> logits float32 [n, classes].
 
-    The order of layers is the one that Larq Compute Engine fuses: normalization follows each
-    binary convolution, and a max pool lies between it and the next sign. With shortcuts a block
-    is x + norm(relu(conv(sign(x)))), as in QuickNet (arXiv:2011.09398), so that what flows
-    along them keeps all its bits.
+    With shortcuts a block is x + norm(relu(conv(sign(x)))), as in QuickNet (arXiv:2011.09398),
+    so that what flows along them keeps all its bits. Without them a max pool lies between a
+    convolution and its normalization, which then balances the signs of what was pooled. fused:
+    the same function by the same weights, with the pool behind the normalization (it keeps the
+    order, for want of a scale), as Larq Compute Engine fuses it: the pool is one of bits then.
     """
     import tf_keras
 
     layers = tf_keras.layers
     binary = network.body == "binary"
 
-    def norm(x: Any) -> Any:
-        return layers.BatchNormalization(momentum=MOMENTUM)(x)
+    def norm(x: Any, scale: bool = True) -> Any:
+        return layers.BatchNormalization(momentum=MOMENTUM, scale=scale)(x)
 
     def conv(x: Any, filters: int, kernel: int, stride: int = 1) -> Any:
         return norm(
             layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
         )
 
-    def plain(x: Any, filters: int) -> Any:
-        return norm(_binary(filters)(x)) if binary else layers.ReLU()(conv(x, filters, 3))
+    def plain(x: Any, filters: int, pool: bool) -> Any:
+        if not binary:
+            x = layers.ReLU()(conv(x, filters, 3))
+            return layers.MaxPool2D()(x) if pool else x
+        x = _binary(filters)(x)
+        x = layers.MaxPool2D()(x) if pool and not fused else x
+        x = norm(x, scale=not pool)
+        return layers.MaxPool2D()(x) if pool and fused else x
 
     def block(x: Any, filters: int) -> Any:
         y = x
@@ -49,12 +56,12 @@ def build(network: Network, shape: tuple[int, ...], classes: int) -> Any:
     x = conv(image, network.stem, 3, network.stem_stride)
     x = x if binary else layers.ReLU()(x)
     for index, stage in enumerate(network.stages):
+        if not network.shortcut:
+            for place, filters in enumerate(stage, 1):
+                x = plain(x, filters, place == len(stage) and index + 1 < len(network.stages))
+            continue
         if index:
             x = layers.MaxPool2D()(x)
-        if not network.shortcut:
-            for filters in stage:
-                x = plain(x, filters)
-            continue
         if index or stage[0] != network.stem:
             x = conv(x, stage[0], 1)
             x = x if binary else layers.ReLU()(x)
