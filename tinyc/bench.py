@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .boards import load_board
+from .boards import all_boards, load_board
 from .build import build
 from .emit.c import emit
 from .ir import Graph, interpret, verify
@@ -19,8 +19,10 @@ from .ops.lce_bconv2d import LceBconv2d, binary_case
 from .plan import plan
 from .run import run
 
-BOARDS = ("stm32f4_discovery", "nucleo_g0b1re", "mps2_an385", "mps2_an505", "mps2_an500")
-"""A Cortex-M4, M0+, M3, M33 and M7."""
+
+def default_boards() -> tuple[str, ...]:
+    """The first board of each core."""
+    return tuple({b.core.name: b.name for b in reversed(all_boards())}.values())
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ GOALS = {
 
 
 def binary_kernels(
-    boards: tuple[str, ...] = BOARDS, ending: str = "packed", negative: float = 0.5
+    boards: tuple[str, ...], ending: str = "packed", negative: float = 0.5
 ) -> Iterator[dict[str, Any]]:
     """Cycles of each of `BINARY_LAYERS` on each board, one entry at a time.
 

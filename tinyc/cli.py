@@ -348,7 +348,8 @@ def train(
 @bench_app.command("kernels")
 def bench_kernels(
     board: Annotated[
-        list[str] | None, typer.Option("--board", "-b", help="Repeat for several [five cores].")
+        list[str] | None,
+        typer.Option("--board", "-b", help="Repeat for several [one of each core]."),
     ] = None,
     output: Annotated[str, typer.Option(help="packed, i8 or f32.")] = "packed",
     negative: Annotated[
@@ -363,7 +364,7 @@ def bench_kernels(
 
     if output not in ("packed", "i8", "f32"):
         raise CompileError("E201", "--output", f"'{output}' is unknown", "packed, i8 or f32")
-    boards = tuple(board) if board else bench.BOARDS
+    boards = tuple(board) if board else bench.default_boards()
     found = []
     with _progress("measuring", len(boards) * len(bench.BINARY_LAYERS)) as advance:
         for entry in bench.binary_kernels(boards, output, negative):
