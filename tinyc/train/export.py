@@ -57,10 +57,9 @@ def _int8_scores(content: bytes, x: np.ndarray) -> np.ndarray:
     """int8 [n, classes] of float32 images."""
     import tensorflow as tf
 
-    interpreter = tf.lite.Interpreter(
-        model_content=content,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
+    # Delegates round in another order than TFLite's own kernels.
+    kernels = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=kernels)
     interpreter.allocate_tensors()
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
     scale, zero = source["quantization"]
