@@ -605,12 +605,13 @@ def _progress(text: str, total: int | None = None) -> Iterator[Any]:
 @contextlib.contextmanager
 def _train_progress() -> Iterator[tuple[Any, Any]]:
     """A bar over the steps of a training; yields what `tinyc.train.run.train` reports to."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich import progress
 
-    columns = "[progress.description]{task.description}", BarColumn(), MofNCompleteColumn()
-    with Progress(
-        *columns,
-        TimeRemainingColumn(),
+    with progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
         console=_console(stderr=True),
         transient=True,
         disable=_log.level < 0 or not sys.stderr.isatty(),

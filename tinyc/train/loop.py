@@ -4,6 +4,8 @@ recipe and the step's number, so that a training that was interrupted goes on as
 
 from __future__ import annotations
 
+import io
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -93,8 +95,6 @@ class Training:
 
         The checkpoint is written after each epoch and when an exception (Ctrl-C too) ends this.
         """
-        import time
-
         from .logs import Logs
 
         logs = Logs(self.folder / "logs")
@@ -150,8 +150,11 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint; it appears whole or not at all."""
         arrays = {f"v{i}": variable.numpy() for i, variable in enumerate(self._state())}
+        # In memory first: an interrupt would leave numpy's archive without its file.
+        content = io.BytesIO()
+        np.savez(content, recipe=self.recipe.fingerprint, seconds=self.seconds, **arrays)
         with written(self.checkpoint) as file:
-            np.savez(file, recipe=self.recipe.fingerprint, seconds=self.seconds, **arrays)
+            file.write(content.getbuffer())
 
     def _restore(self) -> None:
         hint = "pass --fresh to start anew"
