@@ -329,13 +329,15 @@ def train(
     settings = settings.model_copy(update={"epochs": epochs} if epochs else {})
     folder = Path(output_dir or "build") / "train" / name
     _log.info(f"training {name} in {folder}")
-    with _train_progress() as (started, on_epoch):
-        try:
+    try:
+        with _train_progress() as (started, on_epoch):
             result = run_training(name, settings, data, folder, resume, started, on_epoch)
-        except KeyboardInterrupt:
-            if (folder / "checkpoint.npz").exists():
-                _log.info(f"stopped; `tinyc train {recipe}` goes on from {folder}/checkpoint.npz")
-            raise
+    except KeyboardInterrupt:
+        checkpoint = folder / "checkpoint.npz"
+        if checkpoint.exists():
+            again = "the same command" if resume else "the same command without --fresh"
+            _log.info(f"stopped; {again} goes on from {checkpoint}")
+        raise
     if as_json:
         _print_json(result)
     else:
