@@ -16,7 +16,7 @@ from tinyc.frontends.tflite import read
 from tinyc.ir import interpret
 from tinyc.ops._bits import words
 from tinyc.ops._conv import out_size, same_padding
-from tinyc.ops.lce_bconv2d import fixed_point, known_count, possible
+from tinyc.ops.lce_bconv2d import _known, fixed_point, possible
 
 pytest.importorskip("larq_compute_engine")
 OUTPUTS = ("float32", "int8", "packed")
@@ -154,7 +154,7 @@ def test_int8_sums_have_exact_integers(
     path = tmp_path / "m.tflite"
     random_model(path, rng, "int8", bool(seed % 2) and not sliced)
     node = read(path).nodes[1]
-    known = known_count(node) if sliced else None
+    known = _known(node) if sliced else None
     fixed = fixed_point(node, known)
     assert fixed is not None
     if known is None:

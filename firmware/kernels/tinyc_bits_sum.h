@@ -1,56 +1,96 @@
 /* Sums of 32 output channels at once. A counter lies across words: bit c of plane k is bit k of
- * channel c's. An input that is +1 (a clear bit) adds nothing that is not known beforehand, so
- * only those that are -1 are listed, and their rows of weights added up with carry-save adders. */
+ * channel c's. Inputs of one sign add nothing that is not known beforehand, so only those of the
+ * other sign are listed, and their rows of weights, a word each, are added up. */
 
-/* *sum + a + b of each bit: the low bit stays in *sum, the high one is returned. */
-TINYC_INLINE uint32_t tinyc_bits_add(uint32_t *sum, uint32_t a, uint32_t b)
+/* Keeps the compiler from loading what it would then have to spill. */
+#if defined(__GNUC__)
+#define TINYC_FENCE __asm__ volatile("" ::: "memory")
+#else
+#define TINYC_FENCE
+#endif
+
+/* sum + x + x' + y + y', given x, dx = x ^ x' and y, dy = y ^ y': the low bit of each lane stays
+ * in *sum, the two carries become *x and *x ^ *dx. Eight operations for two full adders: the
+ * block MDFA of Demenkov, Kojevnikov, Kulikov and Yaroslavtsev, "New upper bounds on the Boolean
+ * circuit complexity of symmetric functions", 2010. */
+TINYC_INLINE void tinyc_bits_add(uint32_t *sum, uint32_t *x, uint32_t *dx, uint32_t y, uint32_t dy)
 {
-    const uint32_t differ = a ^ b;
-    const uint32_t high = a ^ (differ & (a ^ *sum));
-    *sum ^= differ;
-    return high;
+    const uint32_t first = (*x ^ *sum) | *dx;
+    const uint32_t middle = *sum ^ *dx;
+    const uint32_t second = (y ^ middle) & ~dy;
+    *sum = middle ^ dy;
+    *x = middle ^ first;
+    *dx = first ^ second;
 }
 
-/* Append to `list` the byte offset of the row of weights of each set bit, rows of 4 bytes from
- * `offset` on. Returns the end of the list. */
-static TINYC_SHARED uint16_t *tinyc_bits_list(uint32_t bits, uint32_t offset, uint16_t *list)
+/* Append to `list` the byte offset of the row of weights of each set bit of `channels` inputs, all
+ * inverted by `flip`; the inputs are clear where `in` is null. Within a word of inputs the rows
+ * descend. Stops soon after `limit`. Returns the end of the list. */
+static TINYC_SHARED uint16_t *tinyc_bits_list(const int32_t *in, int32_t channels, uint32_t offset,
+                                              uint32_t flip, uint16_t *list, const uint16_t *limit)
 {
-#if defined(__ARM_FEATURE_CLZ) && __ARM_FEATURE_CLZ
-    for (offset += 4 * 31; bits != 0U; list++) {
-        const uint32_t first = (uint32_t)__builtin_clz(bits);
-        *list = (uint16_t)(offset - 4 * first);
-        bits &= ~(0x80000000U >> first);
-    }
-#else
-    for (; bits != 0U; bits >>= 1, offset += 4) {
-        if ((bits & 1U) != 0U) {
-            *list++ = (uint16_t)offset;
+    for (; channels > 0 && list <= limit; channels -= 32, offset += 128U) {
+        uint32_t bits = flip;
+        if (in != 0) {
+            bits ^= (uint32_t)*in++;
         }
-    }
+        if (channels < 32) {
+            bits <<= 32 - channels;
+        }
+#if defined(__ARM_FEATURE_CLZ) && __ARM_FEATURE_CLZ
+        for (; bits != 0U; list++) {
+            const uint32_t first = (uint32_t)__builtin_clz(bits);
+            bits &= ~(0x80000000U >> first);
+            *list = (uint16_t)(offset + 4U * first);
+        }
+#else
+        for (uint32_t at = offset; bits != 0U; bits <<= 1, at += 4U) {
+            if ((bits & 0x80000000U) != 0U) {
+                *list++ = (uint16_t)at;
+            }
+        }
 #endif
+    }
     return list;
 }
 
-/* Add the listed rows of `weights` to the counters of `plane`; count is a multiple of 16. */
+/* Add the listed rows of `weights` to the counters of `plane`, from `list` up to `end`, which
+ * are whole sixteens. */
 static TINYC_SHARED void tinyc_bits_sum(const uint32_t *weights, const uint16_t *list,
-                                        int32_t count, uint32_t *plane)
+                                        const uint16_t *end, uint32_t *plane)
 {
-#define TINYC_ROW(i) (*(const uint32_t *)(const void *)((const uint8_t *)weights + list[i]))
+    const uint8_t *const base = (const uint8_t *)weights;
     uint32_t ones = plane[0];
     uint32_t twos = plane[1];
     uint32_t fours = plane[2];
     uint32_t eights = plane[3];
-    for (; count > 0; count -= 16, list += 16) {
-        uint32_t two = tinyc_bits_add(&ones, TINYC_ROW(0), TINYC_ROW(1));
-        uint32_t four = tinyc_bits_add(&twos, two, tinyc_bits_add(&ones, TINYC_ROW(2), TINYC_ROW(3)));
-        two = tinyc_bits_add(&ones, TINYC_ROW(4), TINYC_ROW(5));
-        two = tinyc_bits_add(&twos, two, tinyc_bits_add(&ones, TINYC_ROW(6), TINYC_ROW(7)));
-        uint32_t carry = tinyc_bits_add(&fours, four, two);
-        two = tinyc_bits_add(&ones, TINYC_ROW(8), TINYC_ROW(9));
-        four = tinyc_bits_add(&twos, two, tinyc_bits_add(&ones, TINYC_ROW(10), TINYC_ROW(11)));
-        two = tinyc_bits_add(&ones, TINYC_ROW(12), TINYC_ROW(13));
-        two = tinyc_bits_add(&twos, two, tinyc_bits_add(&ones, TINYC_ROW(14), TINYC_ROW(15)));
-        carry = tinyc_bits_add(&eights, carry, tinyc_bits_add(&fours, four, two));
+#define TINYC_ROW(i) (*(const uint32_t *)(const void *)(base + list[i]))
+#define TINYC_FOUR_ROWS(x, dx)                           \
+    do {                                                 \
+        TINYC_FENCE;                                     \
+        x = TINYC_ROW(0);                                \
+        dx = TINYC_ROW(1);                               \
+        uint32_t y = TINYC_ROW(2);                       \
+        uint32_t dy = TINYC_ROW(3);                      \
+        TINYC_FENCE;                                     \
+        list += 4;                                       \
+        dx ^= x;                                         \
+        dy ^= y;                                         \
+        tinyc_bits_add(&ones, &x, &dx, y, dy);           \
+    } while (0)
+    while (list != end) {
+        uint32_t a, da, b, db, c, dc;
+        TINYC_FOUR_ROWS(a, da);
+        TINYC_FOUR_ROWS(b, db);
+        tinyc_bits_add(&twos, &a, &da, b, db);
+        TINYC_FOUR_ROWS(b, db);
+        TINYC_FOUR_ROWS(c, dc);
+        tinyc_bits_add(&twos, &b, &db, c, dc);
+        tinyc_bits_add(&fours, &a, &da, b, db);
+        /* two carries of eight, and then those of sixteen up to where they end */
+        const uint32_t high = (a ^ eights) | da;
+        eights ^= da;
+        uint32_t carry = eights ^ high;
         for (uint32_t *next = plane + 4; carry != 0U; next++) {
             *next ^= carry;
             carry &= ~*next;
@@ -60,10 +100,11 @@ static TINYC_SHARED void tinyc_bits_sum(const uint32_t *weights, const uint16_t 
     plane[1] = twos;
     plane[2] = fours;
     plane[3] = eights;
+#undef TINYC_FOUR_ROWS
 #undef TINYC_ROW
 }
 
-/* Whether each counter of `plane` is below its limit, a counter across words as well. */
+/* Whether each counter of `plane` is below its limit, which lies across words as well. */
 static TINYC_SHARED uint32_t tinyc_bits_below(const uint32_t *plane, const uint32_t *limit,
                                               int32_t planes)
 {
@@ -74,62 +115,26 @@ static TINYC_SHARED uint32_t tinyc_bits_below(const uint32_t *plane, const uint3
     return below;
 }
 
-/* Bytes of the numbers whose bits `plane` holds from its last plane down to the first: channel c's
- * is byte c of `bytes`. */
-static TINYC_SHARED void tinyc_bits_bytes(const uint32_t *plane, int32_t planes, uint32_t *bytes)
+/* Eight planes become numbers, in place: byte c of what they then hold is that of channel c. The
+ * rows of weights hold channel 4 i + j in bit i + 8 j, so that exchanging bits within bytes is
+ * enough. */
+static TINYC_SHARED void tinyc_bits_bytes(uint32_t *plane)
 {
-    uint32_t a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
-    while (planes > 0) {
-        const uint32_t x = plane[--planes];
-        /* bits 0, 1, 2, 3 to bytes 0, 1, 2, 3 */
-#define TINYC_SPREAD(n) ((((x >> (4 * (n))) & 15U) * 0x00204081U) & 0x01010101U)
-        a = (a << 1) + TINYC_SPREAD(0);
-        b = (b << 1) + TINYC_SPREAD(1);
-        c = (c << 1) + TINYC_SPREAD(2);
-        d = (d << 1) + TINYC_SPREAD(3);
-        e = (e << 1) + TINYC_SPREAD(4);
-        f = (f << 1) + TINYC_SPREAD(5);
-        g = (g << 1) + TINYC_SPREAD(6);
-        h = (h << 1) + TINYC_SPREAD(7);
-#undef TINYC_SPREAD
+    for (int32_t i = 0; i < 4; i++) {
+        const uint32_t t = ((plane[i] >> 4) ^ plane[i + 4]) & 0x0f0f0f0fU;
+        plane[i] ^= t << 4;
+        plane[i + 4] ^= t;
     }
-    bytes[0] = a;
-    bytes[1] = b;
-    bytes[2] = c;
-    bytes[3] = d;
-    bytes[4] = e;
-    bytes[5] = f;
-    bytes[6] = g;
-    bytes[7] = h;
-}
-
-/* The counters of `plane` as numbers: channel c's is counts[c], less than 2^16. */
-static TINYC_SHARED void tinyc_bits_counts(const uint32_t *plane, int32_t planes, uint16_t *counts)
-{
-    uint32_t low[8];
-    uint32_t high[8];
-    tinyc_bits_bytes(plane, planes < 8 ? planes : 8, low);
-    tinyc_bits_bytes(plane + 8, planes - 8, high);
-    for (int32_t i = 0; i < 8; i++) {
-        for (int32_t shift = 0; shift < 32; shift += 8) {
-            *counts++ = (uint16_t)(((low[i] >> shift) & 255U) | (((high[i] >> shift) & 255U) << 8));
+    for (uint32_t *p = plane; p != plane + 8; p += 4) {
+        for (int32_t i = 0; i < 2; i++) {
+            const uint32_t t = ((p[i] >> 2) ^ p[i + 2]) & 0x33333333U;
+            p[i] ^= t << 2;
+            p[i + 2] ^= t;
+        }
+        for (int32_t i = 0; i < 4; i += 2) {
+            const uint32_t t = ((p[i] >> 1) ^ p[i + 1]) & 0x55555555U;
+            p[i] ^= t << 1;
+            p[i + 1] ^= t;
         }
     }
-}
-
-/* int8 outputs of `count` channels from their counters; bounds are the least and the greatest
- * output of each, or none. */
-static TINYC_SHARED int8_t *tinyc_bits_finish_s8(const uint16_t *counts, int32_t count,
-                                                 const int32_t *channel, const int8_t *bounds,
-                                                 int8_t *out)
-{
-    for (; count > 0; count--, channel += 2) {
-        int32_t y = tinyc_bits_scale(*counts++, channel);
-        if (bounds != 0) {
-            y = y < bounds[0] ? bounds[0] : (y > bounds[1] ? bounds[1] : y);
-            bounds += 2;
-        }
-        *out++ = (int8_t)y;
-    }
-    return out;
 }

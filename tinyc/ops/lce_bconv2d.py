@@ -446,16 +446,12 @@ def reject_fixed_point(node: Node) -> str | None:
     return None
 
 
-def known_count(node: Node) -> np.ndarray:
-    """W + K of each channel, int64 [o]: W of its weights are -1."""
-    op, weights = node.op, node.inputs[1].data
-    assert isinstance(op, LceBconv2d) and weights is not None
-    bits = unpack(weights, op.channels).reshape(len(weights), -1)
-    return bits.sum(1).astype(np.int64) + op.depth(node)
-
-
 LARGEST_OFFSET = 1 << 16
 """Byte offsets of rows of weights are listed as 16-bit numbers."""
+
+LANE = np.arange(WORD).reshape(8, 4).T.ravel()
+"""Channel of each bit of a row of weights: bit i + 8 j is that of channel 4 i + j, which makes the
+bytes of the counts come out in the order of channels (tinyc_bits_bytes)."""
 
 
 def _reject_sliced(node: Node) -> str | None:
@@ -463,13 +459,52 @@ def _reject_sliced(node: Node) -> str | None:
     assert isinstance(op, LceBconv2d)
     if words(op.channels) != node.inputs[1].type.shape[3]:
         return "grouped"
-    if op.pad_value == 0 and op.padding != NO_PADDING:
-        return "padded with zeros"
+    if op.pad_value == 0 and op.padding != NO_PADDING and op.channels % 2:
+        return "padded with zeros that are half a channel"
     if 4 * op.depth(node) >= LARGEST_OFFSET:
         return f"sums {op.depth(node)} products, more than 16-bit offsets reach"
-    if node.output.type.dtype is DType.I8 and fixed_point(node, known_count(node)) is None:
+    if node.output.type.dtype is DType.I8 and fixed_point(node, _known(node)) is None:
         return "32 bits do not hold its rescaling"
     return None
+
+
+def _known(node: Node) -> np.ndarray:
+    """W + K of each channel, int64 [o]: W of its weights are -1."""
+    op = node.op
+    assert isinstance(op, LceBconv2d)
+    return _weights_in_borders(node)[2][0] + op.depth(node)
+
+
+def _weights_in_borders(node: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The kinds of border that a window may overlap where padding is of zeros, the inside first:
+    indices of rows [oh] and of columns [ow], whose sum is a kind, and W of each kind and channel
+    int64 [kinds, o]: its weights of -1 inside of the image, and half of those outside."""
+    op, weights = node.op, node.inputs[1].data
+    assert isinstance(op, LceBconv2d) and weights is not None
+    bits = unpack(weights, op.channels)
+    each = bits.sum(3).astype(np.int64)  # of each tap
+    _, oh, ow, _ = node.output.type.shape
+    kernel = weights.shape[1:3]
+    if op.pad_value != 0 or op.padding == NO_PADDING:
+        return np.zeros(oh, np.int64), np.zeros(ow, np.int64), each.sum((1, 2))[None]
+    size = node.inputs[0].type.shape[1:3]
+
+    def kinds(axis: int, out: int) -> tuple[np.ndarray, np.ndarray]:
+        starts = np.arange(out) * op.stride[axis] - op.padding[axis][0]
+        taps = starts[:, None] + np.arange(kernel[axis]) * op.dilation[axis]
+        inside = (taps >= 0) & (taps < size[axis])
+        whole = np.ones((1, kernel[axis]), bool)
+        unique, index = np.unique(np.concatenate([whole, inside]), axis=0, return_inverse=True)
+        order = np.argsort(-unique.sum(1), kind="stable")  # the inside first
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        return unique[order], place[index.ravel()][1:]
+
+    (row_kinds, rows), (column_kinds, columns) = kinds(0, oh), kinds(1, ow)
+    inside = row_kinds[:, None, :, None] & column_kinds[None, :, None, :]
+    inside = inside.reshape(-1, 1, *kernel)
+    half = np.where(inside, 0, op.channels // 2).sum((2, 3))
+    return rows * len(column_kinds), columns, (each * inside).sum((2, 3)) + half
 
 
 def _bind_sliced(node: Node) -> Binding:
@@ -477,42 +512,63 @@ def _bind_sliced(node: Node) -> Binding:
 
     With n inputs that are -1 and S of the weights that are -1 among theirs, p = n + W - 2 S,
     where W counts all of the channel's weights that are -1. The kernel counts 2 S + K - n, which
-    is W + K - p: below W + K - threshold where p exceeds it.
+    is W + K - p: below W + K - threshold where p exceeds it. If most inputs are -1 it lists those
+    that are +1 instead, and the same count is p + W: not below W + threshold + 1 where p exceeds.
     """
     op, weights = node.op, node.inputs[1].data
     assert isinstance(op, LceBconv2d) and weights is not None
     outs, depth = len(weights), op.depth(node)
-    bits = unpack(weights, op.channels).reshape(outs, depth)
     missing = -outs % WORD
-    rows = np.pad(bits, ((0, missing), (0, 1))).reshape(-1, WORD, depth + 1)
-    sliced = pack(rows.transpose(0, 2, 1))[..., 0].view(np.uint32)
+    packed = node.output.type.dtype is DType.I32
+    bits = unpack(weights, op.channels).reshape(outs, -1, op.channels)
+    # within a word of inputs, the rows descend
+    order = np.concatenate(
+        [np.arange(i, min(i + WORD, op.channels))[::-1] for i in range(0, op.channels, WORD)]
+    )
+    rows = np.pad(bits[:, :, order].reshape(outs, depth), ((0, missing), (0, 1)))
+    rows = rows.reshape(-1, WORD, depth + 1)
+    sliced = pack((rows if packed else rows[:, LANE]).transpose(0, 2, 1))[..., 0].view(np.uint32)
     note = "weights: for 32 output channels, a word for each input, then one of zeros"
     planes = (2 * depth).bit_length()
-    known = known_count(node)
+    row_kinds, column_kinds, known = _weights_in_borders(node)
+    border = len(known) > 1
     constants = [Constant("weights", sliced, note)]
-    if node.output.type.dtype is DType.I32:
+    if border:
+        note = "kind of border of each row, and of each column"
+        constants.append(Constant("rows", row_kinds.astype(np.uint8), note))
+        constants.append(Constant("columns", column_kinds.astype(np.uint8), note))
+    if packed:
         threshold = node.inputs[2].data
         assert threshold is not None
-        limit = np.clip(known - threshold, 0, 2 * depth + 1)
-        limit = np.pad(np.minimum(limit, (1 << planes) - 1), (0, missing)).reshape(-1, WORD, 1)
-        across = pack(((limit >> np.arange(planes)) & 1).astype(bool).transpose(0, 2, 1))
-        note = "limits of the counts: for 32 output channels, bits 0, 1, ..."
+        threshold = np.clip(threshold.astype(np.int64), -1, depth)
+        pair = np.stack([known + depth - threshold, known + threshold + 1], 1)
+        # channels that are not there: nothing is below 0, and everything below the most
+        most = (1 << planes) - 1
+        pair = np.pad(np.clip(pair, 0, most), ((0, 0), (0, 0), (0, missing)))
+        if missing:
+            pair[:, 1, outs:] = most
+        limits = pair.reshape(len(known), 2, -1, WORD).transpose(0, 2, 1, 3)
+        across = pack(((limits[..., None, :] >> np.arange(planes)[:, None]) & 1).astype(bool))
+        note = "limits of the counts: for 32 output channels, bits 0, 1, ... of one, then the other"
         constants.append(Constant("limits", across[..., 0].view(np.uint32), note))
-    elif node.output.type.dtype is DType.I8:
-        constants += ending(node, known)
     else:
-        note = "twice the count of products that are -1, and twice the kernel's own count"
-        constants += [Constant("offsets", (2 * known).astype(np.int32), note), *ending(node)]
+        constants.append(
+            Constant("known", known.astype(np.int16), "how many weights of each channel are -1")
+        )
+        constants += ending(node, _known(node) if node.output.type.dtype is DType.I8 else None)
+    limit = min(depth, -(-9 * depth // 256) * 16)  # 9/16 of the inputs, in whole sixteens
     return Binding(
         params={
             **params(node),
             "bits": depth,
             "planes": planes,
-            "slots": max(planes, 5),
+            "slots": max(planes, 5) if packed else 16,
             "groups32": words(outs),
+            "border": border,
+            "limit": limit,
         },
         constants=tuple(constants),
-        scratch=2 * (depth + 15),
+        scratch=2 * (limit + 48),
         support=("tinyc_bits.h", "tinyc_bits_sum.h"),
     )
 
