@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_writer import TensorSpec, run_lce, write_model
 
 from tinyc import cli
 from tinyc.boards import load_board
@@ -197,6 +198,80 @@ def test_model_without_binary_layers(tmp_path: Path) -> None:
     assert not float_nodes(made.graph)
     assert made.graph.outputs[0].type.quant.scale == (1 / 256,)
     run_exact(made, "stm32", tmp_path)
+
+
+def test_float_glue_agrees_with_keras(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["test", f"{MODELS}:mixed", "--board", "stm32", "--float-glue", "--json"]
+    assert cli.execute(command) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["mismatches"], report["agreement"]) == (0, 1.0)
+    assert report["largest_difference"] < 1e-3
+
+
+def write_three_types(path: Path) -> Path:
+    """float32 convolution -> signs -> binary convolution to int8 -> residual sum in int8 -> max
+    pooling -> float32 dense layer; 40 channels."""
+    rng = np.random.default_rng(2)
+    bits = rng.integers(-(1 << 31), 1 << 31, (40, 3, 3, 2))
+    bits[..., 1] &= 0xFF
+    options = {
+        "stride_height": 1, "stride_width": 1, "dilation_height_factor": 1,
+        "dilation_width_factor": 1, "padding": 0, "pad_values": 1, "channels_in": 40,
+        "fused_activation_function": 0,
+    }  # fmt: skip
+    shape, pooled = (1, 6, 6, 40), (1, 3, 3, 40)
+    conv = {"strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+    pool = {"strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2, "padding": 1}
+    tensors = [
+        TensorSpec("image", (1, 6, 6, 3), "float32"),
+        TensorSpec("kernel", (40, 3, 3, 3), "float32", data=rng.normal(0, 0.3, (40, 3, 3, 3))),
+        TensorSpec("offset", (40,), "float32", data=rng.normal(0, 0.1, 40)),
+        TensorSpec("stem", shape, "float32"),
+        TensorSpec("signs", (1, 6, 6, 2), "int32"),
+        TensorSpec("bits", bits.shape, "int32", data=bits),
+        TensorSpec("multiplier", (40,), "float32", data=rng.normal(0, 0.05, 40)),
+        TensorSpec("bias", (40,), "float32", data=rng.normal(0, 0.5, 40)),
+        TensorSpec("binary", shape, "int8", 0.03, 4),
+        TensorSpec("stem8", shape, "int8", 0.02, -7),
+        TensorSpec("sum", shape, "int8", 0.04, 3),
+        TensorSpec("pool", pooled, "int8", 0.04, 3),
+        TensorSpec("real", pooled, "float32"),
+        TensorSpec("dense", (5, 360), "float32", data=rng.normal(0, 0.1, (5, 360))),
+        TensorSpec("scores", (1, 5), "float32"),
+    ]
+    return write_model(
+        path,
+        [
+            ("CONV_2D", conv, [0, 1, 2], [3]),
+            ("CUSTOM LceQuantize", {}, [3], [4]),
+            ("CUSTOM LceBconv2d", options, [4, 5, 6, 7, -1], [8]),
+            ("QUANTIZE", {}, [3], [9]),
+            ("ADD", {}, [8, 9], [10]),
+            ("MAX_POOL_2D", pool, [10], [11]),
+            ("DEQUANTIZE", {}, [11], [12]),
+            ("FULLY_CONNECTED", {}, [12, 13, -1], [14]),
+        ],
+        tensors, inputs=[0], outputs=[14],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("board", "glue"), [("stm32", True), ("nucleo_g0b1re", False)])
+def test_three_types_in_one_model(board: str, glue: bool, tmp_path: Path) -> None:
+    path = write_three_types(tmp_path / "three.tflite")
+    graph = read_model(str(path))[0]
+    arrays = [s[0] for s in samples(graph, 8)]
+    theirs = np.concatenate([run_lce(path, [x])[0] for x in arrays])
+    ours = np.concatenate([interpret(graph, [x])[graph.outputs[0]] for x in arrays])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    data = tmp_path / "data.npz"
+    np.savez(data, x=np.concatenate(arrays))
+    options = {"float_glue": True} if glue else {"calibration": data}
+    compiled = compile_model(path, load_board(board), **options)
+    assert bool(float_nodes(compiled.graph)) == glue
+    run_exact(compiled, board, tmp_path)
 
 
 # What is refused --------------------------------------------------------------------------
