@@ -459,6 +459,9 @@ def _reject_sliced(node: Node) -> str | None:
     assert isinstance(op, LceBconv2d)
     if words(op.channels) != node.inputs[1].type.shape[3]:
         return "grouped"
+    outs = node.inputs[1].type.shape[0]
+    if 2 * outs < WORD:
+        return f"only {outs} of the {WORD} channels of a word"
     if op.pad_value == 0 and op.padding != NO_PADDING and op.channels % 2:
         return "padded with zeros that are half a channel"
     if 4 * op.depth(node) >= LARGEST_OFFSET:
@@ -535,8 +538,8 @@ def _bind_sliced(node: Node) -> Binding:
     constants = [Constant("weights", sliced, note)]
     if border:
         note = "kind of border of each row, and of each column"
-        constants.append(Constant("rows", row_kinds.astype(np.uint8), note))
-        constants.append(Constant("columns", column_kinds.astype(np.uint8), note))
+        constants.append(Constant("rows", row_kinds.astype(np.uint16), note))
+        constants.append(Constant("columns", column_kinds.astype(np.uint16), note))
     if packed:
         threshold = node.inputs[2].data
         assert threshold is not None
