@@ -121,12 +121,16 @@ def built(name: str, board: str, tmp_path: Path, **options: object) -> Compiled:
     return compile_model(f"{MODELS}:{name}", load_board(board), **options)
 
 
-@pytest.mark.parametrize("board", ["stm32", "nucleo_g0b1re", "mps2_an385", "mps2_an505"])
+SLOW_BOARDS = [pytest.param(b, marks=pytest.mark.slow) for b in ("mps2_an385", "mps2_an505")]
+
+
+@pytest.mark.parametrize("board", ["stm32", "nucleo_g0b1re", *SLOW_BOARDS])
 def test_mixed_model_is_exact_on_the_core(board: str, tmp_path: Path) -> None:
     """Calibrated, on cores with and without SIMD and FPU: every bit of 6 samples."""
     run_exact(built("mixed", board, tmp_path), board, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mixed", "converted"])
 def test_float_glue_is_exact_on_the_core(name: str, tmp_path: Path) -> None:
     compiled = built(name, "stm32", tmp_path, calibrated=False, float_glue=True)
@@ -171,6 +175,7 @@ def test_report_states_bits_and_agreement(
     assert (stem["bits"], stem["binary_macs"]) == (8, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("saved", ["model.h5", "model.keras", "folder"])
 def test_saved_models(saved: str, tmp_path: Path) -> None:
     import sys
