@@ -26,6 +26,12 @@ TINYC_INLINE int32_t tinyc_requant2(int32_t x, int32_t multiplier, int32_t shift
     return tinyc_round_shift(high, right);
 }
 
+/* round(x / 2^right), halves away from zero; |x| < 2^30 and 1 <= right <= 30. */
+TINYC_INLINE int32_t tinyc_round_right(int32_t x, int32_t right)
+{
+    return (x + (x >> 31) + (1 << (right - 1))) >> right;
+}
+
 /* The same for |x| < 2^29, multiplier >= 0 and shift <= 1, where no sum overflows. */
 TINYC_INLINE int32_t tinyc_requant2_small(int32_t x, int32_t multiplier, int32_t shift)
 {
@@ -33,7 +39,7 @@ TINYC_INLINE int32_t tinyc_requant2_small(int32_t x, int32_t multiplier, int32_t
         return tinyc_high_mul(x * (1 << shift), multiplier);
     }
     const int32_t high = tinyc_high_mul(x, multiplier);
-    return (high + (high >> 31) + (1 << (-shift - 1))) >> -shift;
+    return tinyc_round_right(high, -shift);
 }
 
 /* x * multiplier * 2^(shift - 31), rounded once. */

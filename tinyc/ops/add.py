@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
-from ..op import Binding, Op, fail, register
+from ..op import Binding, Kernel, Op, fail, register
 from ..quant import multiply_double_rounding, quantize_multiplier
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._conv import clamp_output, clamp_params
@@ -92,13 +92,20 @@ def _bind_s8(node: Node) -> Binding:
     return bind_binary(node, {**params, **output_params(node, node.op.activation)})
 
 
+def _bind_dsp(node: Node) -> Binding:
+    bound = _bind_s8(node)
+    return replace(bound, support=(*bound.support, "tinyc_dsp.h"))
+
+
 def _bind_f32(node: Node) -> Binding:
     assert isinstance(node.op, Add)
     params = {"caption": caption(node, node.op.sign), "sign": node.op.sign, **clamp_params(node)}
     return bind_binary(node, params, support=())
 
 
+_ADD_S8 = binary_kernel("add_s8", DType.I8, _bind_s8)
 Add.kernels = (
-    binary_kernel("add_s8", DType.I8, _bind_s8),
+    Kernel("add_s8_dsp", "add_s8_dsp.c.j2", frozenset({"dsp"}), _ADD_S8.reject, _bind_dsp),
+    _ADD_S8,
     binary_kernel("add_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
 )
