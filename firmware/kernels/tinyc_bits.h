@@ -16,3 +16,19 @@ TINYC_INLINE int8_t tinyc_bits_scale(int32_t x, const int32_t *channel)
     const int32_t y = (int32_t)sum >> (channel[1] & 31);
     return (int8_t)(y < -128 ? -128 : (y > 127 ? 127 : y));
 }
+
+/* Bit i is set where x[i] + 128 is below `limit`, of four bytes at a multiple of four;
+ * 0 <= limit <= 255. */
+TINYC_INLINE uint32_t tinyc_bits_below4(const int8_t *x, uint32_t limit)
+{
+    uint32_t bytes;
+#if defined(__GNUC__)
+    x = __builtin_assume_aligned(x, 4);
+#endif
+    memcpy(&bytes, x, 4);
+    bytes ^= 0x80808080U;
+    /* the high bit of each byte: whether its low seven bits reach those of the limit */
+    const uint32_t reach = (bytes | 0x80808080U) - (limit & 127U) * 0x01010101U;
+    const uint32_t below = limit > 127U ? ~(bytes & reach) : ~(bytes | reach);
+    return (((below >> 7) & 0x01010101U) * 0x10204080U) >> 28;
+}

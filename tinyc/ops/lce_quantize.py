@@ -106,6 +106,7 @@ def _bind(node: Node) -> Binding:
             "zero_point": x.zero_point,
         },
         constants=constants,
+        support=("tinyc_bits.h",),
     )
 
 
