@@ -332,6 +332,51 @@ def test_an_interrupted_training_resumes_to_the_same_weights(
     )
 
 
+def test_an_epoch_interrupted_behind_its_last_step_is_told_once(
+    whole, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tinyc.train import loop
+
+    path, _ = whole
+    made = loop._training_step
+
+    def interrupting(training):
+        step = made(training)
+
+        def wrapped(*args):
+            step(*args)
+            if training.done == 5:
+                raise KeyboardInterrupt
+
+        return wrapped
+
+    def told(err: str) -> list[str]:
+        return [line for line in err.splitlines() if line.startswith("epoch ")]
+
+    monkeypatch.setattr(loop, "_training_step", interrupting)
+    code, _, err = run(path)
+    assert code == 130 and not told(err)
+    monkeypatch.setattr(loop, "_training_step", made)
+    resumed = told(run(path)[2])
+    assert len(resumed) == 2 and resumed == told(run(path, "--fresh")[2])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("shift = 1", "shift = 8", "E221 augment.shift: 8 moves an image of 8 pixels"),
+        ("[[16], [32]]", "[[8], [8], [8], [8], [8]]", "E221 model.stages: 5 stages halve"),
+    ],
+)
+def test_recipes_too_large_for_their_images(
+    old: str, new: str, words: str, keras, run, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.toml"
+    path.write_text(TINY.replace(old, new))
+    code, _, err = run(path)
+    assert code == 2 and words in err
+
+
 def test_a_checkpoint_of_another_recipe_is_not_taken(whole, run, tmp_path: Path) -> None:
     path, folder = whole
     target = tmp_path / "build" / "train" / "tiny" / "checkpoint.npz"

@@ -89,9 +89,11 @@ def _decode(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             jpeg, offset, label = file["jpeg"].tobytes(), file["offset"], file["label"]
+        if label.size and int(label.max()) >= CLASSES:
+            raise ValueError(f"its labels reach {label.max()}, there are {CLASSES} classes")
         images = [tf.io.decode_jpeg(jpeg[a:b], channels=3).numpy() for a, b in pairwise(offset)]
         return np.stack(images).reshape(len(label), 32, 32, 3), label.astype(np.int64)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile,
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile,
             tf.errors.InvalidArgumentError) as error:  # fmt: skip
         what = " ".join(str(error).split())
         raise CompileError("E210", str(path), f"cannot be read as images: {what}") from None

@@ -40,7 +40,8 @@ class Training:
 
     recipe, data: what to train; folder: where ``checkpoint.npz`` and ``logs/`` lie; resume: go
     on from the checkpoint if there is one. Raises CompileError E220 where that is of another
-    recipe or cannot be read, E221 where the data cannot fill one batch.
+    recipe or cannot be read, E221 where the data cannot fill one batch or its images are too
+    small for the recipe.
     """
 
     def __init__(self, recipe: Recipe, data: Dataset, folder: Path, resume: bool = True) -> None:
@@ -54,6 +55,7 @@ class Training:
                 "E221", "optimizer.batch",
                 f"{recipe.optimizer.batch} is more than the {len(data.x)} training images",
             )  # fmt: skip
+        _check_sizes(recipe, data.x.shape[1:3])
         self.precision = _precision(tf)
         tf_keras.backend.clear_session()
         tf_keras.utils.set_random_seed(recipe.seed)
@@ -100,11 +102,16 @@ class Training:
         logs = Logs(self.folder / "logs")
         at = time.monotonic()
         try:
-            while self.done < self.total:
+            while True:
                 epoch, first = divmod(self.done, self.steps_per_epoch)
-                for batch in self._batches(epoch, first):
-                    self._step(batch, (self.recipe.seed, self.done))
-                    on_step(self.done)
+                if not first and self._sums.numpy().any():
+                    epoch -= 1  # interrupted behind its last step
+                elif self.done == self.total:
+                    break
+                else:
+                    for batch in self._batches(epoch, first):
+                        self._step(batch, (self.recipe.seed, self.done))
+                        on_step(self.done)
                 seen = self._sums.numpy() / (self.steps_per_epoch * self.recipe.optimizer.batch)
                 result = Epoch(epoch + 1, *(float(v) for v in seen), self.held_out())
                 self._sums.assign([0.0, 0.0])
@@ -215,6 +222,20 @@ def _training_step(training: Training) -> Any:
         training._sums.assign_add([loss * recipe.optimizer.batch, right])
 
     return step
+
+
+def _check_sizes(recipe: Recipe, image: tuple[int, ...]) -> None:
+    size, shift = min(image), recipe.augment.shift
+    if shift >= size:
+        raise CompileError(
+            "E221", "augment.shift", f"{shift} moves an image of {size} pixels out of sight"
+        )
+    smallest = -(-size // recipe.model.stem_stride) >> (len(recipe.model.stages) - 1)
+    if smallest < 1:
+        raise CompileError(
+            "E221", "model.stages",
+            f"{len(recipe.model.stages)} stages halve images of {size} pixels to nothing",
+        )  # fmt: skip
 
 
 def _augmented(x: Any, shift: int, flip: bool, seed: Any) -> Any:
