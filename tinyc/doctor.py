@@ -18,7 +18,8 @@ _TOOLS = (
 _PACKAGES = (
     ("unicorn", "--emulator unicorn", "pip install unicorn"),
     ("ziglang", "--toolchain clang", "pip install ziglang"),
-    ("tensorflow", "make demo", "pip install 'tinyc[train]'"),
+    ("tensorflow", "tinyc train, Keras models", "pip install 'tinyc[train]'"),
+    ("larq-compute-engine", "larq models", "pip install 'tinyc[train]'"),
     ("ai-edge-litert", "the tests' oracle", "pip install 'tinyc[test]'"),
 )
 
