@@ -153,6 +153,7 @@ def run_exact(compiled: Compiled, board: str, tmp_path: Path) -> None:
         assert rows[i].tobytes() == values[graph.outputs[0]].tobytes()
 
 
+@pytest.mark.slow
 def test_report_states_bits_and_agreement(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,7 @@ def test_budgets_on_cortex_m4(model: str, data_folder: Path, tmp_path: Path) -> 
     assert image.flash_bytes < flash
 
 
+@pytest.mark.slow
 def test_kws_scores_what_litert_scores(data_folder: Path, tmp_path: Path) -> None:
     """All 500 labelled samples through the emulated firmware and LiteRT's reference kernels."""
     pytest.importorskip("ai_edge_litert")

@@ -295,6 +295,7 @@ def test_a_training_leaves_model_result_logs_and_calibration(whole) -> None:
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 5])
 def test_an_interrupted_training_resumes_to_the_same_weights(
     at: int, whole, run, monkeypatch: pytest.MonkeyPatch
@@ -332,6 +333,7 @@ def test_an_interrupted_training_resumes_to_the_same_weights(
     )
 
 
+@pytest.mark.slow
 def test_an_epoch_interrupted_behind_its_last_step_is_told_once(
     whole, run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
