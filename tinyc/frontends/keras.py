@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,11 @@ import numpy as np
 from ..errors import CompileError, CompileErrors
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
-_NEEDS = ("tensorflow", "tf_keras", "larq", "larq_compute_engine")
+PACKAGES = {
+    "tensorflow": "tensorflow", "tf_keras": "tf-keras", "larq": "larq",
+    "larq_compute_engine": "larq-compute-engine",
+}  # fmt: skip
+"""What a Keras model needs: module -> package."""
 
 SIGNS = ("SteSign", "ApproxSign", "SwishSign", "MagnitudeAwareSign")
 """larq's quantizers to +1 and -1 (larq/quantizers.py); the last one, with a scale for each
@@ -72,21 +76,14 @@ def load(model: str) -> KerasModel:
         raise CompileError("E202", model, "no such file", "give the path of a model")
     if path.is_dir() and not (path / "saved_model.pb").exists():
         raise CompileError("E216", model, "is a folder without a saved_model.pb", "give a model")
-    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CompileError(
-            "E705", model, f"reading it needs {', '.join(missing)}", "pip install 'tinyc[train]'"
-        )
-    # larq builds on Keras 2; both variables are read when TensorFlow is first imported.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet():
+    prepare(model)
+    with quiet():
         network = _call(path, place[1]) if place else _load(path)
         check(network, model)
         tflite = _convert(network, model)
 
     def predict(inputs: list[np.ndarray]) -> list[np.ndarray]:
-        with _quiet():
+        with quiet():
             found = network.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
         return [np.asarray(y, np.float32) for y in (found if isinstance(found, list) else [found])]
 
@@ -226,9 +223,23 @@ def _line(text: str) -> str:
     return (telling or lines or ["no reason is given"])[0][:300]
 
 
+def prepare(origin: str, packages: Mapping[str, str] = PACKAGES) -> None:
+    """Make TensorFlow importable with the settings that it reads once. packages: module ->
+    package; raises CompileError E705 where one is missing."""
+    missing = [
+        name for module, name in packages.items() if importlib.util.find_spec(module) is None
+    ]
+    if missing:
+        hint = "pip install 'tinyc[train]'"
+        raise CompileError("E705", origin, f"needs {', '.join(missing)}", hint)
+    # larq builds on Keras 2; both variables are read when TensorFlow is first imported.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what TensorFlow's C++ side writes to stderr out of the user's sight."""
+def quiet() -> Iterator[None]:
+    """Keep what native code writes to stderr out of the user's sight."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as sink:
