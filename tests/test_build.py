@@ -169,7 +169,10 @@ def test_fault_says_where(board: str, kind: str, qemu: str, tmp_path: Path) -> N
 
 
 # The board's console is the emulated machine's first or second serial port.
-@pytest.mark.parametrize(("board", "port"), [("mps2_an505", 0), ("stm32", 1)])
+CONSOLES = {"mps2_an505": 0, "stm32": 1, "lm3s6965evb": 0, "stm32vldiscovery": 0}
+
+
+@pytest.mark.parametrize(("board", "port"), CONSOLES.items())
 def test_fault_is_told_on_the_uart(
     board: str, port: int, kind: str, qemu: str, tmp_path: Path
 ) -> None:

@@ -21,8 +21,9 @@ from .run import run
 
 
 def default_boards() -> tuple[str, ...]:
-    """The first board of each core."""
-    return tuple({b.core.name: b.name for b in reversed(all_boards())}.values())
+    """The board of each core that has the most RAM."""
+    boards = sorted(all_boards(), key=lambda board: (board.core.name, board.ram_bytes))
+    return tuple({board.core.name: board.name for board in boards}.values())
 
 
 @dataclass(frozen=True)
