@@ -11,6 +11,24 @@ struct field {
 static const struct field setup[] = TINYC_UART_SETUP;
 static const struct field ready = TINYC_UART_READY;
 
+static void await_ready(void)
+{
+    while ((REGISTER(ready.address) & ready.mask) != ready.value) {
+    }
+}
+
+static void send(uint8_t byte)
+{
+#if TINYC_UART_READY_IS_EVENT
+    REGISTER(TINYC_UART_DATA) = byte;
+    await_ready();
+    REGISTER(ready.address) &= ~ready.mask;
+#else
+    await_ready();
+    REGISTER(TINYC_UART_DATA) = byte;
+#endif
+}
+
 void tinyc_print(const char *text)
 {
     for (uint32_t i = 0; i < sizeof setup / sizeof setup[0]; i++) {
@@ -18,9 +36,7 @@ void tinyc_print(const char *text)
         REGISTER(setup[i].address) = kept | setup[i].value;
     }
     while (*text != '\0') {
-        while ((REGISTER(ready.address) & ready.mask) != ready.value) {
-        }
-        REGISTER(TINYC_UART_DATA) = (uint8_t)*text++;
+        send((uint8_t)*text++);
     }
 }
 

@@ -169,7 +169,9 @@ def test_fault_says_where(board: str, kind: str, qemu: str, tmp_path: Path) -> N
 
 
 # The board's console is the emulated machine's first or second serial port.
-CONSOLES = {"mps2_an505": 0, "stm32": 1, "lm3s6965evb": 0, "stm32vldiscovery": 0}
+CONSOLES = {
+    "mps2_an505": 0, "stm32": 1, "lm3s6965evb": 0, "stm32vldiscovery": 0, "microbit": 0,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("board", "port"), CONSOLES.items())

@@ -76,6 +76,11 @@ STRAIGHT = [
     ("m0plus", "ldr r0, [r1]; ldrb r0, [r1, r2]; strh r0, [r1]", 6),
     ("m0plus", "push {r4, lr}; ldm r0!, {r1, r2, r3}", 7),
     ("m0plus", "mrs r0, primask; dmb", 6),
+    # Arm DDI0432C, 3.3.
+    ("m0", "movs r0, #1; muls r0, r1, r0; lsls r0, r0, #3", 3),
+    ("m0", "ldr r0, [r1]; ldrb r0, [r1, r2]; strh r0, [r1]", 6),
+    ("m0", "push {r4, lr}; ldm r0!, {r1, r2, r3}", 7),
+    ("m0", "mrs r0, primask; dmb", 8),
     # The fitted terms of the two cores without a published table.
     ("m33", "ldr r0, [r1]; adds r0, r0, #1", 3.2),
     ("m33", "ldr r0, [r1]; adds r2, r2, #1", 2),
@@ -138,14 +143,17 @@ LOOP = "movs r1, #10; 1: subs r1, r1, #1; bne 1b; bx lr"
 CALL = "push {r4, lr}; bl helper; pop {r4, pc}"
 
 # Whole calls on the emulated core, by hand. The loop runs ten times, its branch is taken nine:
-#   M3, M4: 1 + 10 x 1 + (9 x 3 + 1) + bx 3; M0+: 1 + 10 + (9 x 2 + 1) + bx 2.
-# The call: M3, M4: push 3, bl 3, bx 3, pop 3 + 2; M0+: push 3, bl 3, bx 2, pop 3 + 2.
+#   M0, M3, M4: 1 + 10 x 1 + (9 x 3 + 1) + bx 3; M0+: 1 + 10 + (9 x 2 + 1) + bx 2.
+# The call: M3, M4: push 3, bl 3, bx 3, pop 3 + 2; M0+: push 3, bl 3, bx 2, pop 3 + 2;
+#   M0: push 3, bl 4, bx 3, pop 4 + 2.
 CALLS = [
     ("mps2_an386", LOOP, 22, 42),
     ("mps2_an385", LOOP, 22, 42),
     ("nucleo_g0b1re", LOOP, 22, 32),
+    ("microbit", LOOP, 22, 42),
     ("mps2_an386", CALL, 4, 14),
     ("nucleo_g0b1re", CALL, 4, 13),
+    ("microbit", CALL, 4, 16),
 ]
 
 

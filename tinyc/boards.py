@@ -56,11 +56,16 @@ Register = tuple[int, int, int]
 
 class Console(_Strict):
     """A UART that prints. setup: registers whose masked bits take a value, in order; ready: the
-    register whose masked bits have that value when a byte may be written; data: where to."""
+    register whose masked bits have that value when a byte may be written; data: where to.
+
+    event: ready tells of each byte that is out, and not before the first; its masked bits have
+    to be cleared before the next.
+    """
 
     setup: tuple[Register, ...]
     ready: Register
     data: int
+    event: bool = False
 
 
 class Board(_Strict):
