@@ -23,7 +23,7 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "toolchain", "stack"),
+    ("build", "ide", "toolchain", "stack"),
     ("run",),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
     ("cli",),

@@ -28,7 +28,7 @@ def test_board(board: Board) -> None:
     for address, mask, value in (*board.console.setup, board.console.ready):
         assert 0x4000_0000 <= address < 0x6000_0000 and address % 4 == 0
         assert value & ~mask == 0
-    stated = {"memory", "clock_hz", "console", *(k for k in ("qemu",) if board.qemu)}
+    stated = {"memory", "clock_hz", "console", *(k for k in ("qemu", "debug") if getattr(board, k))}
     assert stated == set(board.sources)
     assert board.core.float_abi == ("hard" if "fpu" in board.core.features else "soft")
 

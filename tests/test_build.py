@@ -248,7 +248,9 @@ def test_same_bytes_in_another_folder(kind: str, tmp_path: Path) -> None:
         assert (one.elf.parent / file).read_bytes() == (two.elf.parent / file).read_bytes(), file
     assert str(tmp_path).encode() not in one.elf.read_bytes()
     commands = json.loads((one.elf.parent / "compile_commands.json").read_text())
-    assert {c["file"] for c in commands} == {str(f) for f in files if f.suffix == ".c"}
+    # tanhf.c lies there for compilers without a C library.
+    code = {str(f) for f in files if f.suffix == ".c"}
+    assert {c["file"] for c in commands} | {"port/tanhf.c"} == code
 
 
 def test_an_interrupted_build_leaves_the_old_one(

@@ -68,6 +68,27 @@ class Console(_Strict):
     event: bool = False
 
 
+class Debug(_Strict):
+    """How debug probes and their servers name the board's chip, where they know it.
+
+    openocd: the file among OpenOCD's scripts; pyocd: the target type; jlink: the device; stlink:
+    whether it is a chip of ST, whose own server needs no name; svd: the URL of its registers'
+    description (CMSIS-SVD).
+    """
+
+    openocd: str | None = Field(None, pattern=r"^(board|target)/[\w./-]+\.cfg$")
+    pyocd: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
+    jlink: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
+    stlink: bool = False
+    svd: str | None = Field(None, pattern=r"^https://[\w./-]+\.svd$")
+
+    @model_validator(mode="after")
+    def _check(self) -> Debug:
+        if not (self.openocd or self.pyocd or self.jlink or self.stlink):
+            raise ValueError("names no debug server: leave [debug] out")
+        return self
+
+
 class Board(_Strict):
     """A board. The first flash holds code and weights, the first RAM data, arena and stack.
 
@@ -82,6 +103,7 @@ class Board(_Strict):
     clock_hz: int = Field(gt=0)
     console: Console
     qemu: str | None = None
+    debug: Debug | None = None
     memory: tuple[Memory, ...]
     sources: dict[str, str]
 

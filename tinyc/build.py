@@ -14,6 +14,7 @@ from pathlib import Path
 from .boards import Board, Memory
 from .emit.c import environment
 from .errors import CompileError
+from .ide import project
 from .paths import resource
 from .stack import stack_depth
 from .toolchain import Toolchain, find_toolchain
@@ -108,10 +109,10 @@ def _build(
         files[f"port/{part}"] = (firmware / part).read_text()
     if console == "semihosting":
         files["port/semihosting.h"] = (firmware / "semihosting.h").read_text()
-    if not tools.has_libc:
-        for header in ("string.h", "math.h"):
-            files[f"port/libc/{header}"] = (firmware / "libc" / header).read_text()
-        files["port/tanhf.c"] = (firmware / "tanhf.c").read_text()
+    # Compiled where the compiler has no C library, and by the project for such a compiler.
+    for header in ("string.h", "math.h"):
+        files[f"port/libc/{header}"] = (firmware / "libc" / header).read_text()
+    files["port/tanhf.c"] = (firmware / "tanhf.c").read_text()
     env = environment()
     if console == "uart":
         files["port/tinyc_uart.h"] = env.get_template("port/tinyc_uart.h.j2").render(
@@ -126,7 +127,12 @@ def _build(
     files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
         title=board.title, memory=board.memory, flash=board.flash, ram=board.ram
     )
-    for path, text in files.items():
+    compiled = [
+        path
+        for path in files
+        if path.endswith(".c") and (path != "port/tanhf.c" or not tools.has_libc)
+    ]
+    for path, text in {**files, **project(files, sources, name, board, tools.kind)}.items():
         target = work / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
@@ -135,8 +141,7 @@ def _build(
     port = [*more, "-Iport", *tools.freestanding()]
     jobs = [
         (Path(path), Path("obj") / f"{path.replace('/', '-')}.o", more if path in sources else port)
-        for path in files
-        if path.endswith(".c")
+        for path in compiled
     ]
     tools.compile(board.core, jobs, work)
     (work / "compile_commands.json").write_text(_compile_commands(tools, board, jobs))

@@ -31,6 +31,11 @@ CFLAGS = (
 # ziglang's Clang is freestanding by itself for such a target).
 FREESTANDING = ("-ffreestanding", "-fno-builtin")
 
+GCC_LDFLAGS = (
+    "-nostartfiles -nostdlib -Wl,--gc-sections -Wl,--no-warn-rwx-segments -Wl,--build-id=none"
+).split()
+
+CLANG_FLAGS = ("-fno-sanitize=all", "-fno-stack-protector", "-fomit-frame-pointer")
 
 # ziglang spells an FPU as a feature of the CPU.
 _CLANG_FPU = {"fpv4-sp-d16": "+vfp4d16sp", "fpv5-sp-d16": "+fp_armv8d16sp"}
@@ -54,8 +59,7 @@ class Toolchain:
 
     def flags(self, core: Core) -> list[str]:
         """What selects the core and the language, for every C file."""
-        plain = ["-fno-sanitize=all", "-fno-stack-protector", "-fomit-frame-pointer"]
-        return [*self.target(core), *CFLAGS, *(plain if self.kind == "clang" else [])]
+        return [*self.target(core), *CFLAGS, *(CLANG_FLAGS if self.kind == "clang" else [])]
 
     def freestanding(self) -> tuple[str, ...]:
         """Further flags of the firmware's own files."""
@@ -82,18 +86,16 @@ class Toolchain:
 
     def link(self, core: Core, objects: Sequence[str], script: str, elf: str, cwd: Path) -> str:
         """Link; returns the linker's complaint, empty if there is none."""
-        common = ["--gc-sections", "-T", script, f"-Map={Path(elf).with_suffix('.map')}"]
+        mapped = f"-Map={Path(elf).with_suffix('.map')}"
         if self.kind == "gcc":
-            wl = [f"-Wl,{a}" for a in common if a not in ("-T", script)]
             command = [
-                *self.cc, *self.flags(core), "-nostartfiles", "-nostdlib", "-T", script, *wl,
-                "-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none",
+                *self.cc, *self.flags(core), *GCC_LDFLAGS, "-T", script, f"-Wl,{mapped}",
                 *objects, *(["-lm", "-lc"] if self.has_libc else []), "-lgcc", "-o", elf,
             ]  # fmt: skip
         else:
             runtime = _compiler_rt(self, core)
             command = [
-                sys.executable, "-m", "ziglang", "ld.lld", *common,
+                sys.executable, "-m", "ziglang", "ld.lld", "--gc-sections", "-T", script, mapped,
                 *objects, str(runtime), "-o", elf,
             ]  # fmt: skip
         done = _call(command, cwd)
