@@ -13,6 +13,7 @@ _TOOLS = (
         "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     ),
     ("qemu-system-arm", "--emulator qemu", "apt-get install qemu-system-arm"),
+    ("cmake", "building as a CMake project", "apt-get install cmake ninja-build"),
     ("gcc", "--emulator host, tests under ASan and UBSan", "apt-get install gcc libc6-dev"),
 )
 _PACKAGES = (
