@@ -8,23 +8,27 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 from pydantic import ValidationError
-from test_build import CORES, toy
+from test_build import CORES, run_in_qemu, toy
 
 from tinyc.boards import Board, Debug, all_boards, load_board
 from tinyc.build import build
 from tinyc.cli import execute
 from tinyc.ide import project
-from tinyc.toolchain import cache_folder
+from tinyc.toolchain import cache_folder, find_toolchain
 
 FILES = ["src/toy.c", "src/toy_weights.c", "port/startup.c", "port/tanhf.c", "port/main.c"]
 MODEL = FILES[:2]
 GCC = ("arm-none-eabi-gcc", "arm-none-eabi-ar")
+ZIG = f"-DCMAKE_C_COMPILER={sys.executable};-m;ziglang;cc"
+NEEDS = {"gcc": GCC, "clang": ("clang", "ld.lld", "ar", "arm-none-eabi-gcc"), "zig": ()}
 
 
 def texts(board: Board, kind: str = "gcc", name: str = "toy") -> dict[str, str]:
@@ -113,19 +117,64 @@ def test_sizes_are_those_of_the_report(
 def test_zig_links(core: str, bare_path: str, tmp_path: Path) -> None:
     image = build(toy(arena=64), "toy", CORES[core], "clang", tmp_path / "out")
     folder = copied(tmp_path / "out", tmp_path)
-    cmake(folder, bare_path, "zig", f"-DCMAKE_C_COMPILER={sys.executable};-m;ziglang;cc")
+    cmake(folder, bare_path, "zig", ZIG)
     sizes = static_sizes(folder / "build" / "zig" / "toy.elf")
     assert sizes == (image.flash_bytes, image.data_bss_bytes)
 
 
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m7"])
 def test_clang_links(core: str, bare_path: str, tmp_path: Path) -> None:
-    path = with_tools(bare_path, "clang", "ld.lld", "ar", "arm-none-eabi-gcc")
+    path = with_tools(bare_path, *NEEDS["clang"])
     image = build(toy(arena=64), "toy", CORES[core], None, tmp_path / "out")
     folder = copied(tmp_path / "out", tmp_path)
     cmake(folder, path, "clang")
     _, ram = static_sizes(folder / "build" / "clang" / "toy.elf")
     assert ram == image.data_bss_bytes
+
+
+@pytest.mark.parametrize("preset", NEEDS)
+def test_runs_in_qemu(preset: str, bare_path: str, tmp_path: Path) -> None:
+    path, qemu = with_tools(bare_path, *NEEDS[preset]), tool("qemu-system-arm")
+    image = build(toy(), "toy", load_board("stm32"), None, tmp_path / "out", main="test")
+    folder = copied(tmp_path / "out", tmp_path)
+    cmake(folder, path, preset, *([ZIG] if preset == "zig" else []))
+    x = np.float32([[1.5, 2.25], [-8, 3], [0, -1]])
+    linked = replace(image, elf=folder / "build" / preset / "toy.elf")
+    out, console = run_in_qemu(qemu, linked, x.tobytes(), tmp_path)
+    np.testing.assert_array_equal(np.frombuffer(out, "<f4"), x @ np.float32([0.5, 2]))
+    assert "samples: 3\n" in console
+
+
+@pytest.mark.parametrize("preset", NEEDS)
+def test_mathematics_links(preset: str, bare_path: str, tmp_path: Path) -> None:
+    path = with_tools(bare_path, *NEEDS[preset])
+    if preset != "zig" and not find_toolchain("gcc").has_libc:
+        pytest.skip("newlib is not installed")
+    sources = toy()
+    code = sources["src/toy.c"].replace("return x *", "return tanhf(x) *")
+    sources["src/toy.c"] = f"#include <math.h>\n{code}"
+    build(sources, "toy", load_board("stm32"), None, tmp_path / "out")
+    folder = copied(tmp_path / "out", tmp_path)
+    cmake(folder, path, preset, *([ZIG] if preset == "zig" else []))
+    with (folder / "build" / preset / "toy.elf").open("rb") as file:
+        assert ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name("tanhf")
+
+
+def test_gcc_without_a_c_library(bare_path: str, tmp_path: Path) -> None:
+    path = with_tools(bare_path, *GCC)
+    gcc = Path(path) / "arm-none-eabi-gcc"
+    real = gcc.readlink()
+    gcc.unlink()
+    # Where there is no such file, GCC answers with its bare name.
+    answer = 'case "$1" in -print-file-name=*) echo libm.a; exit;; esac'
+    gcc.write_text(f'#!/bin/sh\n{answer}\nexec {real} "$@"\n')
+    gcc.chmod(0o755)
+    build(toy(), "toy", load_board("stm32"), "gcc", tmp_path / "out")
+    folder = copied(tmp_path / "out", tmp_path)
+    cmake(folder, path, "gcc")
+    commands = json.loads((folder / "build" / "gcc" / "compile_commands.json").read_text())
+    assert f"{folder}/port/tanhf.c" in {c["file"] for c in commands}
+    assert all(f'-isystem "{folder}/port/libc"' in c["command"] for c in commands)
 
 
 # Names that CMake keeps for targets of its own, and that of the project's.
