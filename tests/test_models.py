@@ -59,7 +59,9 @@ def firmware(graph: Graph, board: Board, folder: Path, rows: np.ndarray, emulato
     return run(image, rows, emulator=emulator)
 
 
-@pytest.mark.parametrize("emulator", ["unicorn", "qemu", "host"])
+@pytest.mark.parametrize(
+    "emulator", ["unicorn", *(pytest.param(e, marks=pytest.mark.slow) for e in ("qemu", "host"))]
+)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_layer_is_exact(model: str, emulator: str, data_folder: Path, tmp_path: Path) -> None:
     """Each layer's output is made an output of the model: none may differ in a bit."""
