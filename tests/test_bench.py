@@ -26,6 +26,7 @@ def test_binary_kernels_meet_their_goals(capsys: pytest.CaptureFixture[str]) -> 
         assert entry["constant_bytes"] < 1.1 * channels * channels * 9 / 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("negative", [0.0, 0.3, 1.0])
 def test_time_depends_on_the_inputs_within_bounds(negative: float) -> None:
     """However many inputs are -1, what the worst case costs stays under the goal for M0+."""

@@ -197,6 +197,7 @@ def test_saved_models(saved: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, model.predict(arrays[0], verbose=0), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_model_without_binary_layers(tmp_path: Path) -> None:
     """A plain Keras model: float32 as it is, int8 with calibration."""
     assert float_nodes(compile_model(f"{MODELS}:plain", load_board("stm32")).graph)
@@ -206,6 +207,7 @@ def test_model_without_binary_layers(tmp_path: Path) -> None:
     run_exact(made, "stm32", tmp_path)
 
 
+@pytest.mark.slow
 def test_float_glue_agrees_with_keras(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,6 +185,7 @@ def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         dataset.load("cifar10", folder, cache)
 
 
+@pytest.mark.slow
 def test_pixels_become_exact_int8_inputs(keras) -> None:
     digits = dataset.load("digits", Path(), Path())
     assert len(digits.x) == 1347 and len(digits.x_test) == 450
@@ -379,6 +380,7 @@ def test_recipes_too_large_for_their_images(
     assert code == 2 and words in err
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_recipe_is_not_taken(whole, run, tmp_path: Path) -> None:
     path, folder = whole
     target = tmp_path / "build" / "train" / "tiny" / "checkpoint.npz"
