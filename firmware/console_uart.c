@@ -1,43 +1,47 @@
-/* Console over a UART that is told by its registers (tinyc_uart.h, made of the board's TOML). */
+/* Console over the board's UART, by the registers that its board.c tells of. */
+#include "tinyc_board.h"
 #include "tinyc_port.h"
-#include "tinyc_uart.h"
 
-#define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#define BYTE(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
-struct field {
-    uint32_t address, mask, value;
-};
-
-static const struct field setup[] = TINYC_UART_SETUP;
-static const struct field ready = TINYC_UART_READY;
-
-static void await_ready(void)
+static void await(const struct tinyc_channel *channel)
 {
-    while ((REGISTER(ready.address) & ready.mask) != ready.value) {
+    while (!tinyc_holds(&channel->ready)) {
+    }
+    if (channel->clear.mask != 0) {
+        tinyc_set(&channel->clear);
     }
 }
 
-static void send(uint8_t byte)
+static void open(void)
 {
-#if TINYC_UART_READY_IS_EVENT
-    REGISTER(TINYC_UART_DATA) = byte;
-    await_ready();
-    REGISTER(ready.address) &= ~ready.mask;
-#else
-    await_ready();
-    REGISTER(TINYC_UART_DATA) = byte;
-#endif
+    static uint8_t opened;
+    if (opened == 0) {
+        opened = 1;
+        tinyc_apply(tinyc_console.setup, tinyc_console.steps);
+    }
 }
 
 void tinyc_print(const char *text)
 {
-    for (uint32_t i = 0; i < sizeof setup / sizeof setup[0]; i++) {
-        const uint32_t kept = REGISTER(setup[i].address) & ~setup[i].mask;
-        REGISTER(setup[i].address) = kept | setup[i].value;
+    const struct tinyc_channel *const out = &tinyc_console.transmit;
+    open();
+    for (; *text != '\0'; text++) {
+        if (out->event == 0) {
+            await(out);
+        }
+        BYTE(out->data) = (uint8_t)*text;
+        if (out->event != 0) {
+            await(out);
+        }
     }
-    while (*text != '\0') {
-        send((uint8_t)*text++);
-    }
+}
+
+char tinyc_receive(void)
+{
+    open();
+    await(&tinyc_console.receive);
+    return (char)(uint8_t)BYTE(tinyc_console.receive.data);
 }
 
 void tinyc_stop(int status)

@@ -9,6 +9,7 @@ extern uint32_t __stack_top[], __data_start[], __data_end[], __data_load[], __bs
 int main(void);
 void Reset_Handler(void);
 void Fault_Handler(void);
+void SysTick_Handler(void);
 void tinyc_report_fault(const uint32_t *frame, uint32_t vector);
 
 struct tinyc_fault tinyc_fault;
@@ -89,6 +90,9 @@ __attribute__((naked, used)) void Fault_Handler(void)
                      "bl   tinyc_report_fault\n\t");
 }
 
+/* Of counter_systick.c, where it is linked. */
+__attribute__((weak, alias("Fault_Handler"))) void SysTick_Handler(void);
+
 __attribute__((used, section(".vectors"))) void (*const tinyc_vectors[16])(void) = {
     (void (*)(void))(uintptr_t)__stack_top, /* initial stack pointer */
     Reset_Handler,
@@ -105,5 +109,5 @@ __attribute__((used, section(".vectors"))) void (*const tinyc_vectors[16])(void)
     Fault_Handler, /* DebugMonitor */
     0,
     Fault_Handler, /* PendSV */
-    Fault_Handler, /* SysTick */
+    SysTick_Handler,
 };

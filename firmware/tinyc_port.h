@@ -15,8 +15,20 @@ extern struct tinyc_fault tinyc_fault;
 /* Deepest use of the stack since reset, in bytes. */
 uint32_t tinyc_stack_used(void);
 
-/* Console of the board (console_*.c). */
+/* Clock, caches and cycle counter of the board (board.c). */
+void tinyc_start(void);
+
+/* The core's clock in Hz, and cycles of it since tinyc_start by the counter of that name. */
+extern const uint32_t tinyc_clock_hz;
+extern const char tinyc_counter_name[];
+uint64_t tinyc_cycles(void);
+
+/* Console of the board (console_*.c); a byte is waited for. */
 void tinyc_print(const char *text);
+char tinyc_receive(void);
+
+/* In decimal (number.c). */
+void tinyc_print_number(uint32_t value);
 
 /* End the program with a status where something waits for it; else return. */
 void tinyc_stop(int status);

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tinyc.boards import load_board
 from tinyc.build import Image, build
+from tinyc.run import MAINS
 
 HEADER = """#ifndef PROG_H
 #define PROG_H
@@ -16,6 +17,9 @@ HEADER = """#ifndef PROG_H
 #define PROG_OUTPUTS (1)
 #define PROG_INPUT_0_BYTES (8U)
 #define PROG_OUTPUT_0_BYTES (4U)
+#define PROG_OUTPUT_0_ELEMENTS (4U)
+#define PROG_OUTPUT_0_SCALE (1.0f)
+#define PROG_OUTPUT_0_ZERO_POINT (0)
 static inline uint8_t *prog_input_0(void *arena) { return (uint8_t *)arena; }
 static inline const uint8_t *prog_output_0(const void *arena)
 {
@@ -42,6 +46,8 @@ def assembly(functions: dict[str, str]) -> str:
     return f"__asm__(\n{text});"
 
 
-def image(code: str, board: str, folder: Path, toolchain: str | None = None) -> Image:
-    """The test image of `library` for a board."""
-    return build(library(code), "prog", load_board(board), toolchain, folder, main="test")
+def image(
+    code: str, board: str, folder: Path, toolchain: str | None = None, emulator: str = "unicorn"
+) -> Image:
+    """The image of `library` that an emulator of a board runs."""
+    return build(library(code), "prog", load_board(board), toolchain, folder, MAINS[emulator])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from pydantic import ValidationError
 
-from tinyc.boards import Board, all_boards, load_board
+from tinyc.boards import Board, Step, all_boards, load_board, read_facts
 from tinyc.errors import CompileError
 
 FILES = sorted((ROOT / "boards").glob("*.toml"))
+CHIPS = sorted((ROOT / "boards" / "chips").glob("*.toml"))
 CORES = sorted((ROOT / "boards" / "cores").glob("*.toml"))
 
 
@@ -25,12 +27,48 @@ def test_every_file_is_a_board() -> None:
 def test_board(board: Board) -> None:
     # Armv7-M ARM B3.1: code below 0x20000000, SRAM below 0x40000000, peripherals above.
     assert board.flash.end <= 0x2000_0000 <= board.ram.origin < board.ram.end <= 0x4000_0000
-    for address, mask, value in (*board.console.setup, board.console.ready):
-        assert 0x4000_0000 <= address < 0x6000_0000 and address % 4 == 0
+    console = board.console
+    fields = [f for c in (console.transmit, console.receive) for f in (c.ready, c.clear) if f]
+    for address, mask, value in fields:
+        assert is_peripheral(address) and address % 4 == 0
         assert value & ~mask == 0
-    stated = {"memory", "clock_hz", "console", *(k for k in ("qemu", "debug") if getattr(board, k))}
+    steps = [*board.clock.setup, *console.setup]
+    steps += board.counter.setup if board.counter else ()
+    assert all(is_peripheral(step.at) for step in steps)
+    parts = ("qemu", "debug", "renode", "counter")
+    stated = {"memory", "clock", "console", *(k for k in parts if getattr(board, k))}
     assert stated == set(board.sources)
     assert board.core.float_abi == ("hard" if "fpu" in board.core.features else "soft")
+
+
+def is_peripheral(address: int) -> bool:
+    """Of the chip, or (Armv7-M ARM B3.1) of the core itself."""
+    return 0x4000_0000 <= address < 0x6000_0000 or 0xE000_0000 <= address < 0xE010_0000
+
+
+@pytest.mark.parametrize("file", CHIPS, ids=lambda f: f.stem)
+def test_every_chip_is_on_a_board(file: Path) -> None:
+    extended = [tomllib.loads(f.read_text()).get("extends") for f in (*FILES, *CHIPS)]
+    assert f"chips/{file.name}" in extended or file.name in extended
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"set": None}, "either sets a register or waits"),
+        ({"wait": "SR"}, "either sets a register or waits"),
+        ({"mask": 1, "value": 2}, "outside of the mask"),
+        ({"at": 0x4000_0002}, "not aligned"),
+        ({"why": "on"}, "why"),
+        ({"width": 64}, "width"),
+    ],
+    ids=str,
+)
+def test_wrong_steps_are_refused(change: dict, complaint: str) -> None:
+    right = {"set": "CR1", "at": 0x4000_0000, "mask": 3, "value": 2, "why": "UE: on (RM0090 1.2)"}
+    Step.model_validate(right)
+    with pytest.raises(ValidationError, match=complaint):
+        Step.model_validate(right | change)
 
 
 def test_names_and_aliases_are_unique() -> None:
@@ -59,9 +97,9 @@ def test_unlike_any_board() -> None:
     ("change", "complaint"),
     [
         ({"colour": "red"}, "colour"),
-        ({"clock_hz": 0}, "clock_hz"),
-        ({"clock_hz": "fast"}, "clock_hz"),
-        ({"console": {"setup": [], "ready": [1, 2], "data": 0}}, "console.ready"),
+        ({"clock": {"hz": 0}}, "clock.hz"),
+        ({"clock": {"hz": "fast"}}, "clock.hz"),
+        ({"console": {"transmit": {"ready": [1, 2], "data": 0}}}, "console.transmit.ready"),
         ({"memory": []}, "flash and ram"),
         (
             {
@@ -76,7 +114,7 @@ def test_unlike_any_board() -> None:
     ids=lambda x: x if isinstance(x, str) else next(iter(x)),
 )
 def test_wrong_facts_are_refused(change: dict, complaint: str) -> None:
-    facts = tomllib.loads(FILES[0].read_text())
+    facts = read_facts(FILES[0])
     board = next(b for b in all_boards() if b.name == facts["name"])
     with pytest.raises(ValidationError, match=complaint):
         Board.model_validate({**facts, "core": board.core, **change})

@@ -13,7 +13,7 @@ from programs import assembly, image
 from tinyc.boards import all_boards
 from tinyc.build import build
 from tinyc.compile import compile_model
-from tinyc.run import run
+from tinyc.run import MAINS, run
 from tinyc.run.cycles import CycleModel
 from tinyc.toolchain import find_toolchain
 
@@ -170,15 +170,18 @@ def test_instructions_are_those_of_qemu(board, tiny_model: Path, tmp_path: Path)
     if shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not installed")
     compiled = compile_model(tiny_model, board)
-    built = build(
-        compiled.sources, compiled.plan.graph.name, board, None, tmp_path / "out", main="test"
-    )
+    built = {
+        emulator: build(
+            compiled.sources, compiled.plan.graph.name, board, None, tmp_path / emulator, main
+        )
+        for emulator, main in MAINS.items()
+    }
     inputs = np.random.default_rng(1).integers(0, 256, (2, 32), np.uint8)
-    by_qemu = run(built, inputs, "qemu")
+    by_qemu = run(built["qemu"], inputs, "qemu")
     if by_qemu.instructions is None:
         pytest.skip("this QEMU takes no plugins")
     symbols = tuple(step.symbol for step in compiled.plan.steps)
-    by_unicorn = run(built, inputs, profile=True, layers=symbols)
+    by_unicorn = run(built["unicorn"], inputs, profile=True, layers=symbols)
     assert by_unicorn.instructions == by_qemu.instructions > 1000
     assert np.array_equal(by_unicorn.outputs, by_qemu.outputs)
     of_layers = sum(layer.instructions for layer in by_unicorn.layers.values())

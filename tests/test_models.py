@@ -18,7 +18,7 @@ from tinyc.frontends.tflite import read
 from tinyc.ir import Graph, interpret
 from tinyc.passes import optimize
 from tinyc.plan import plan
-from tinyc.run import Trace, run
+from tinyc.run import MAINS, Trace, run
 
 MODELS = ["ad", "ic", "kws", "sww", "vww"]
 SAMPLES = 20
@@ -55,7 +55,7 @@ def references(graph: Graph, rows: np.ndarray) -> list[bytes]:
 
 def firmware(graph: Graph, board: Board, folder: Path, rows: np.ndarray, emulator: str) -> Trace:
     sources = emit(plan(graph, board.core.name, board.core.features))
-    image = build(sources, graph.name, board, None, folder, main="test")
+    image = build(sources, graph.name, board, None, folder, MAINS[emulator])
     return run(image, rows, emulator=emulator)
 
 

@@ -1,4 +1,7 @@
-"""Boards and cores: strict TOML under ``boards/`` -> `Board` and `Core`."""
+"""Boards and cores: strict TOML under ``boards/`` -> `Board` and `Core`.
+
+A chip that several boards carry has a file of its own under ``boards/chips/``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import difflib
 import tomllib
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,8 +26,8 @@ class Core(_Strict):
     """A Cortex-M core.
 
     features: what kernels may require; cpu, fpu, float_abi: GCC's names; clang: Clang's, with
-    the optional features that its bare name leaves out; unicorn: its model there; timing: see
-    `tinyc.run.cycles`.
+    the optional features that its bare name leaves out; unicorn: its model there; caches: whether
+    it has some that are off after reset; timing: see `tinyc.run.cycles`.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Core(_Strict):
     fpu: str | None = None
     float_abi: Literal["soft", "hard"]
     unicorn: str
+    caches: bool = False
     timing: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -53,19 +58,97 @@ class Memory(_Strict):
 Register = tuple[int, int, int]
 """Address, mask and value."""
 
+REASON = r"^\S.* \([^()]+\)$"
 
-class Console(_Strict):
-    """A UART that prints. setup: registers whose masked bits take a value, in order; ready: the
-    register whose masked bits have that value when a byte may be written; data: where to.
 
-    event: ready tells of each byte that is out, and not before the first; its masked bits have
-    to be cleared before the next.
+class Step(_Strict):
+    """One access to a register: its masked bits take a value (``set``) or are awaited to have it
+    (``wait``).
+
+    set, wait: the register's name in its manual, one of the two; at: its address; width: of the
+    access, in bits; why: the bits' names and what they do, then in parentheses the section of
+    the manual, or the file, that says so.
     """
 
-    setup: tuple[Register, ...]
+    set: str | None = Field(None, pattern=r"^[\w.\[\]]+$")
+    wait: str | None = Field(None, pattern=r"^[\w.\[\]]+$")
+    at: int = Field(ge=0, lt=1 << 32)
+    mask: int = Field(0xFFFF_FFFF, gt=0, lt=1 << 32)
+    value: int = Field(ge=0, lt=1 << 32)
+    width: Literal[8, 16, 32] = 32
+    why: str = Field(pattern=REASON)
+
+    @model_validator(mode="after")
+    def _check(self) -> Step:
+        if (self.set is None) == (self.wait is None):
+            raise ValueError("a step either sets a register or waits for one")
+        if self.value & ~self.mask:
+            raise ValueError(f"0x{self.value:x} has bits outside of the mask 0x{self.mask:x}")
+        if self.at % (self.width // 8):
+            raise ValueError(f"0x{self.at:08x} is not aligned to {self.width} bits")
+        return self
+
+
+class Clock(_Strict):
+    """The core's rated clock, and the steps from reset to it: oscillators, supply, the flash's
+    wait states, prefetch. An emulator may never show a bit that is awaited, so that firmware
+    gives up waiting after a while and goes on."""
+
+    hz: int = Field(gt=0)
+    setup: tuple[Step, ...] = ()
+
+
+class Channel(_Strict):
+    """One direction of a UART.
+
+    ready: the register whose masked bits have that value when a byte may be written or read;
+    data: where to or from, in its low 8 bits; clear: the register whose masked bits take that
+    value once ready was seen; event: ready tells of each byte that is out, and not before the
+    first: the byte is written, then ready awaited.
+    """
+
     ready: Register
     data: int
+    clear: Register | None = None
     event: bool = False
+
+
+class Console(_Strict):
+    """A UART at 115200 baud, 8 bits, no parity. uart: its name and pins; setup: from the clock
+    that `Clock` leaves to a UART that sends and receives."""
+
+    uart: str
+    setup: tuple[Step, ...]
+    transmit: Channel
+    receive: Channel
+
+
+class Counter(_Strict):
+    """A timer that counts the core's cycles up, 32 bits wide, where there is no SysTick.
+
+    name: of the timer; setup: starts it; capture: what has to be written before ``value``, the
+    register of the count, is read.
+    """
+
+    name: str
+    setup: tuple[Step, ...]
+    capture: Register | None = None
+    value: int
+
+
+class Qemu(_Strict):
+    """QEMU's machine, and which of its serial ports the console is."""
+
+    machine: str = Field(pattern=r"^[a-z0-9-]+$")
+    serial: int = Field(0, ge=0, le=7)
+
+
+class Renode(_Strict):
+    """Renode's description of the board: the file below its root, and its names in there."""
+
+    platform: str = Field(pattern=r"^platforms/[\w./-]+\.repl$")
+    cpu: str = Field("cpu", pattern=r"^\w+$")
+    uart: str = Field(pattern=r"^\w+$")
 
 
 class Debug(_Strict):
@@ -92,17 +175,18 @@ class Debug(_Strict):
 class Board(_Strict):
     """A board. The first flash holds code and weights, the first RAM data, arena and stack.
 
-    clock_hz: the core's rated clock; qemu: QEMU's machine name; sources: document and section
-    of each fact.
+    counter: None where the core's SysTick counts; sources: document and section of each fact.
     """
 
     name: str
     title: str
     aliases: tuple[str, ...]
     core: Core
-    clock_hz: int = Field(gt=0)
+    clock: Clock
     console: Console
-    qemu: str | None = None
+    counter: Counter | None = None
+    qemu: Qemu | None = None
+    renode: Renode | None = None
     debug: Debug | None = None
     memory: tuple[Memory, ...]
     sources: dict[str, str]
@@ -116,6 +200,11 @@ class Board(_Strict):
         if not {"flash", "ram"} <= {m.kind for m in self.memory}:
             raise ValueError("a board needs flash and ram")
         return self
+
+    @property
+    def clock_hz(self) -> int:
+        """The core's rated clock."""
+        return self.clock.hz
 
     @property
     def flash(self) -> Memory:
@@ -147,9 +236,26 @@ def all_boards() -> tuple[Board, ...]:
     """Every board, by name."""
     boards = []
     for path in sorted(resource("boards").glob("*.toml")):
-        facts = tomllib.loads(path.read_text())
+        facts = read_facts(path)
         boards.append(Board.model_validate({**facts, "core": _core(facts["core"])}))
     return tuple(boards)
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The tables of a board's file over those of the file that it ``extends``, which lies
+    beside it: what several boards share, their chip above all, is stated once."""
+    facts = tomllib.loads(path.read_text(encoding="utf-8"))
+    base = facts.pop("extends", None)
+    return facts if base is None else _overlay(read_facts(path.parent / base), facts)
+
+
+def _overlay(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """``more`` over ``base``: tables are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in more.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _overlay(base[key], value) if both else value
+    return merged
 
 
 def load_board(name: str) -> Board:

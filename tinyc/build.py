@@ -7,11 +7,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .boards import Board, Memory
+from .boards import Board, Core, Memory
 from .emit.c import environment
 from .errors import CompileError
 from .ide import project
@@ -21,12 +22,34 @@ from .toolchain import Toolchain, find_toolchain
 
 
 @dataclass(frozen=True)
+class Main:
+    """A main program: its template under templates/port/, what its console and its transport are
+    (``uart`` or ``semihosting``), and what the template is told besides."""
+
+    template: str
+    console: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+MAINS = {
+    # One inference, and its cycles by the board's counter.
+    "demo": Main("main_demo", "uart"),
+    # MLPerf Tiny's serial protocol; the input is kept, so that one can be inferred many times.
+    "serial": Main("main_serial", "uart", {"keep_input": True}),
+    # What the emulators run: the same without the RAM for a kept input, and files of the host.
+    "test_serial": Main("main_serial", "uart", {"keep_input": False}),
+    "test": Main("main_test", "semihosting"),
+}
+
+
+@dataclass(frozen=True)
 class Image:
     """A linked image and its sizes in bytes, those of the ELF.
 
     flash_bytes: everything allocated in flash, initial values of .data included; ram_bytes:
     .data, .bss (the arena lies there) and the deepest stack; stack_bytes: worst case from
-    reset by call graph; symbols: name -> (address, size) of functions and objects.
+    reset by call graph, the counter's interrupt included; symbols: name -> (address, size) of
+    functions and objects; main: which of `MAINS` it runs.
     """
 
     elf: Path
@@ -37,6 +60,7 @@ class Image:
     ram_bytes: int
     stack_bytes: int
     symbols: Mapping[str, tuple[int, int]]
+    main: str = "demo"
     fits: bool = True
 
     @property
@@ -52,12 +76,13 @@ def build(
     toolchain: str | None,
     out: Path,
     main: str = "demo",
+    model_id: str | None = None,
 ) -> Image:
     """Compile and link ``sources`` (of `tinyc.emit.c.emit`) with the firmware for ``board``.
 
-    main: ``demo`` or ``test``, of templates/port/. ``out`` is replaced whole at the end; an
-    interrupted build leaves what was there. Raises CompileError E401 (does not fit), E7xx (no
-    compiler), E8xx (the disk).
+    main: one of `MAINS`; model_id: what the serial protocol calls the model, ``name`` if None.
+    ``out`` is replaced whole at the end; an interrupted build leaves what was there. Raises
+    CompileError E401 (does not fit), E7xx (no compiler), E8xx (the disk).
     """
     tools = find_toolchain(toolchain)
     out = Path(os.path.abspath(out))
@@ -65,7 +90,7 @@ def build(
     try:
         work.mkdir(parents=True)
         try:
-            image = _build(sources, name, board, tools, work, main)
+            image = _build(sources, name, board, tools, work, main, model_id or name)
             _replace(out, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -101,28 +126,21 @@ def _build(
     tools: Toolchain,
     work: Path,
     main: str,
+    model_id: str,
 ) -> Image:
-    console = "semihosting" if main == "test" else "uart"
-    firmware = resource("firmware")
     files = dict(sources)
-    for part in ("startup.c", "memory.c", "tinyc_port.h", f"console_{console}.c"):
-        files[f"port/{part}"] = (firmware / part).read_text()
-    if console == "semihosting":
-        files["port/semihosting.h"] = (firmware / "semihosting.h").read_text()
-    # Compiled where the compiler has no C library, and by the project for such a compiler.
-    for header in ("string.h", "math.h"):
-        files[f"port/libc/{header}"] = (firmware / "libc" / header).read_text()
-    files["port/tanhf.c"] = (firmware / "tanhf.c").read_text()
+    for part in _parts(MAINS[main], board):
+        files[f"port/{part}"] = (resource("firmware") / part).read_text()
     env = environment()
-    if console == "uart":
-        files["port/tinyc_uart.h"] = env.get_template("port/tinyc_uart.h.j2").render(
-            title=board.title, console=board.console
-        )
-    files["port/main.c"] = env.get_template(f"port/main_{main}.c.j2").render(
+    if MAINS[main].console == "uart":
+        files["port/board.c"] = env.get_template("port/board.c.j2").render(board=board)
+    files["port/main.c"] = env.get_template(f"port/{MAINS[main].template}.c.j2").render(
         prefix=name,
         PREFIX=name.upper(),
         inputs=_count(sources, name, "INPUT"),
         outputs=_count(sources, name, "OUTPUT"),
+        model_id=model_id,
+        **MAINS[main].options,
     )
     files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
         title=board.title, memory=board.memory, flash=board.flash, ram=board.ram
@@ -153,9 +171,23 @@ def _build(
         _refuse_overflow(complaint, board, name)
         _refuse_missing_libm(complaint, name, tools)
         raise RuntimeError(f"{name} does not link: {complaint[-2000:]}")
-    image = _measure(elf, name, board, tools)
+    image = _measure(elf, name, board, tools, main)
     shutil.rmtree(work / "obj")
     return image
+
+
+def _parts(main: Main, board: Board) -> Iterator[str]:
+    """The files of firmware/ that a project carries, in the order of their linking."""
+    yield from ("startup.c", "memory.c", "number.c", "tinyc_port.h", f"console_{main.console}.c")
+    if main.console == "uart":
+        counter = "timer" if board.counter else "systick"
+        yield from ("registers.c", f"counter_{counter}.c", "tinyc_board.h")
+        if board.core.caches:
+            yield "caches.c"
+    else:
+        yield "semihosting.h"
+    # Compiled where the compiler has no C library, and by the project for such a compiler.
+    yield from ("libc/string.h", "libc/math.h", "tanhf.c")
 
 
 def _count(sources: Mapping[str, str], name: str, role: str) -> int:
@@ -211,7 +243,7 @@ def _too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> C
     )  # fmt: skip
 
 
-def _measure(elf: Path, name: str, board: Board, tools: Toolchain) -> Image:
+def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) -> Image:
     from elftools.elf.elffile import ELFFile
 
     with elf.open("rb") as file:
@@ -243,11 +275,20 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain) -> Image:
         code, base = text.data(), text["sh_addr"]
         inside = sorted((a, kind) for a, kind in marks.items() if base <= a < base + len(code))
         stack = stack_depth(functions, inside, code, base, "Reset_Handler")
+        if functions["SysTick_Handler"] != functions["Fault_Handler"]:
+            stack += _exception_frame(board.core)
+            stack += stack_depth(functions, inside, code, base, "SysTick_Handler")
     over = ram + stack - board.ram.size
     if over > 0:
         raise _too_large(board, name, [(board.ram, over)])
     _write_flat(elf, segments, board)
-    return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols)
+    return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols, main)
+
+
+def _exception_frame(core: Core) -> int:
+    """Bytes that an interrupt takes off the stack: 8 words, with an FPU 26, and one for alignment
+    (Armv7-M ARM B1.5.6 and B1.5.7, Armv6-M ARM B1.5.6)."""
+    return 4 * (26 if "fpu" in core.features else 8) + 4
 
 
 def _write_flat(elf: Path, segments: list[tuple[int, bytes]], board: Board) -> None:

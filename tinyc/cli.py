@@ -539,9 +539,11 @@ class _Job:
         return load_npz(Path(self.config.data), graph).first(most)
 
     def run(self, samples: Samples, profile: bool = False) -> Any:
-        from .run import run
+        from .run import MAINS, run
 
-        image = self.image(self.folder.with_name(f".{self.name}-test"), "test")
+        # An emulator that there is not is refused when it is asked to run.
+        main = MAINS.get(self.config.emulator, "test")
+        image = self.image(self.folder.with_name(f".{self.name}-test"), main)
         symbols = tuple(step.symbol for step in self.compiled.plan.steps) if profile else ()
         with _progress(f"running {len(samples)} in {self.config.emulator}"):
             return run(

@@ -13,7 +13,8 @@ from ..errors import CompileError
 if TYPE_CHECKING:
     from ..build import Image
 
-EMULATORS = ("unicorn", "qemu", "host")
+MAINS = {"unicorn": "test", "qemu": "test_serial", "host": "test"}
+"""Emulator -> the main program (`tinyc.build.MAINS`) through which it feeds samples."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def run(
     profile: bool = False,
     layers: Sequence[str] = (),
 ) -> Trace:
-    """Feed each row of ``inputs`` (uint8 [n, bytes of all inputs]) to a test image.
+    """Feed each row of ``inputs`` (uint8 [n, bytes of all inputs]) to an image of
+    the emulator's main program (`MAINS`).
 
     profile: count layer by layer (Unicorn); ``layers``: their C symbols. Counts are of the
     first sample's inference, once, whatever the number of samples. Raises CompileError E206
@@ -78,7 +80,7 @@ def run(
 
         return host.run(image, inputs)
     raise CompileError(
-        "E206", f"emulator {emulator!r}", "is unknown", f"use one of {', '.join(EMULATORS)}"
+        "E206", f"emulator {emulator!r}", "is unknown", f"use one of {', '.join(MAINS)}"
     )
 
 

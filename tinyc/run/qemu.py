@@ -1,84 +1,110 @@
-"""QEMU's system emulation, where it is installed."""
+"""QEMU's system emulation, where it is installed: the firmware from reset, over its UART."""
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
 import subprocess
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import CompileError
-from . import Trace, collect, time_limit
+from . import Trace, time_limit
 from .native import shared_library
+from .protocol import Session
 
 if TYPE_CHECKING:
+    from ..boards import Board
     from ..build import Image
 
 
 def run(image: Image, inputs: np.ndarray) -> Trace:
     """See `tinyc.run.run`. Instructions are counted where QEMU takes plugins (Debian's does)
     and a C compiler is there; cycles are not."""
+    machine = command(image.board, image.elf)
+    # A plugin slows QEMU down: the first sample is counted by itself.
+    instructions = _instructions(machine, image, inputs[:1])
+    with _session(machine, image, time_limit(len(inputs))) as session:
+        outputs = session.outputs(list(inputs))
+        stack = session.stack_bytes()
+    return Trace("qemu", outputs, session.console, instructions, None, "not counted (qemu)", stack)
+
+
+def command(board: Board, elf: Path, serial: str = "stdio") -> list[str]:
+    """QEMU's command line for an image on a board, its console on the character device
+    ``serial``. Raises CompileError E704 (no QEMU), E207 (no machine for the board)."""
     program = shutil.which("qemu-system-arm")
     if program is None:
         raise CompileError(
             "E704", "qemu-system-arm", "is not on PATH",
             "apt-get install qemu-system-arm, or --emulator unicorn",
         )  # fmt: skip
-    if image.board.qemu is None:
+    if board.qemu is None:
         from ..boards import all_boards
 
         others = ", ".join(b.name for b in all_boards() if b.qemu)
         raise CompileError(
-            "E207", image.board.name, "QEMU has no machine for this board",
+            "E207", board.name, "QEMU has no machine for this board",
             f"--emulator unicorn, or one of {others}",
         )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="tinyc-") as name:
-        folder = Path(name)
-        (folder / "tinyc.in").write_bytes(inputs.tobytes())
-        command = [
-            program, "-M", image.board.qemu, "-nographic", "-monitor", "none", "-serial", "null",
-            "-semihosting-config", "enable=on,target=native", "-kernel", str(image.elf.resolve()),
-        ]  # fmt: skip
-        # A plugin slows QEMU down: the first sample is counted by itself.
-        instructions = _instructions(command, image, inputs[:1])
-        console = _call(command, image, folder, time_limit(len(inputs)))
-        written = folder / "tinyc.out"
-        raw = written.read_bytes() if written.exists() else b""
-    outputs, stack = collect(console, raw, len(inputs), image.name)
-    return Trace("qemu", outputs, console, instructions, None, "not counted (qemu)", stack)
+    unused = ["-serial", "null"] * board.qemu.serial
+    return [
+        program, "-M", board.qemu.machine, "-display", "none", "-monitor", "none", *unused,
+        "-serial", serial, "-kernel", str(elf.resolve()),
+    ]  # fmt: skip
 
 
-def _call(command: list[str], image: Image, folder: Path, seconds: int) -> str:
-    """What the firmware prints; semihosting opens its files in ``folder``."""
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, errors="replace",
-            timeout=seconds, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise CompileError("E803", image.name, f"did not end within {seconds} s") from None
-    return done.stdout + done.stderr
+@contextmanager
+def _session(machine: list[str], image: Image, seconds: int) -> Iterator[Session]:
+    """A running machine and the conversation with it, both at an end afterwards. Raises
+    CompileError E803 if that takes more than ``seconds``."""
+    with subprocess.Popen(
+        machine, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        end = time.monotonic() + seconds
+        output = process.stdout.fileno()
+
+        def receive() -> bytes:
+            ready, _, _ = select.select([output], [], [], max(0, end - time.monotonic()))
+            if not ready:
+                raise CompileError("E803", image.name, f"did not end within {seconds} s")
+            return os.read(output, 65536)
+
+        try:
+            yield Session(process.stdin.write, receive, image.name)
+        except BrokenPipeError:
+            raise CompileError("E802", image.name, "QEMU ended before the firmware did") from None
+        finally:
+            process.kill()
 
 
-def _instructions(command: list[str], image: Image, first: np.ndarray) -> int | None:
+def _instructions(machine: list[str], image: Image, first: np.ndarray) -> int | None:
     """Instructions of one inference of ``first``; None where plugins do not work."""
     try:
         plugin = shared_library(Path(__file__).with_name("qemucount.c"))
     except CompileError:
         return None
-    entry, _ = image.symbols[f"{image.name}_run"]
-    low, size = image.symbols["main"]
+    places = {}
+    for key, function in (("", "infer_once"), ("skip", "SysTick_Handler")):
+        address, size = image.symbols[function]
+        places |= {f"{key}low": address & ~1, f"{key}high": (address & ~1) + size}
+    places["entry"] = image.symbols[f"{image.name}_run"][0] & ~1
     with tempfile.TemporaryDirectory(prefix="tinyc-") as name:
-        folder = Path(name)
-        (folder / "tinyc.in").write_bytes(first.tobytes())
-        arguments = {"entry": entry & ~1, "low": low & ~1, "high": (low & ~1) + size}
-        options = ",".join(f"{key}={value}" for key, value in arguments.items())
-        _call(
-            [*command, "-plugin", f"{plugin},{options},path=count"],
-            image, folder, time_limit(10),
-        )  # fmt: skip
-        count = folder / "count"
+        count = Path(name) / "count"
+        options = ",".join(f"{key}={value}" for key, value in places.items())
+        counted = [*machine, "-plugin", f"{plugin},{options},path={count}"]
+        try:
+            with _session(counted, image, time_limit(10)) as session:
+                session.outputs(list(first))
+        except CompileError:
+            # What is wrong with the firmware is told by the run that is not counted.
+            return None
         return int(count.read_text()) if count.exists() else None

@@ -23,7 +23,7 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 enum state { BEFORE, INSIDE, AFTER };
 
-static uint64_t entry, outside_low, outside_high, instructions;
+static uint64_t entry, outside_low, outside_high, skip_low, skip_high, instructions;
 static enum state state;
 static char path[4096];
 
@@ -50,7 +50,9 @@ static void run_block(unsigned cpu, void *data)
         }
         return;
     }
-    instructions += block->instructions;
+    if (block->address < skip_low || block->address >= skip_high) {
+        instructions += block->instructions;
+    }
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -64,7 +66,8 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     }
 }
 
-/* Arguments: entry=, low=, high= (addresses: the function, and its caller's range), path=. */
+/* Arguments: entry=, low=, high= (addresses: the function, and its caller's range), path=, and
+ * skiplow=, skiphigh= (the interrupt handler, which is not of the function). */
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
                                                                const void *info, int argc,
                                                                char **argv)
@@ -82,6 +85,10 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
             outside_low = strtoull(value, NULL, 0);
         } else if (strncmp(argv[i], "high=", 5) == 0) {
             outside_high = strtoull(value, NULL, 0);
+        } else if (strncmp(argv[i], "skiplow=", 8) == 0) {
+            skip_low = strtoull(value, NULL, 0);
+        } else if (strncmp(argv[i], "skiphigh=", 9) == 0) {
+            skip_high = strtoull(value, NULL, 0);
         } else if (strncmp(argv[i], "path=", 5) == 0 && strlen(value) < sizeof path) {
             strcpy(path, value);
         } else {
