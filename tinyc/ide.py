@@ -83,7 +83,7 @@ def _servers(board: Board) -> list[tuple[str, str, dict[str, Any]]]:
             ("ST-LINK", "stlink", {"interface": "swd", **device}, debug.stlink),
             ("J-Link", "jlink", {"interface": "swd", **device}, debug.jlink),
         ]
-    # An emulator that the user has started, which is a board like any other to GDB.
-    renode = {"gdbTarget": "localhost:3333"}
+    # What the user has started with the image loaded, and `machine StartGdbServer 3333`.
+    renode = {"gdbTarget": "localhost:3333", "overrideLaunchCommands": ["monitor start"]}
     servers.append(("Renode", "external", renode, getattr(board, "renode", None)))
     return [(title, server, own) for title, server, own, known in servers if known]
