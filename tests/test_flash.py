@@ -128,7 +128,9 @@ def filled(text: str, elf: Path) -> list[list[str]]:
     return [shlex.split(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize(("board", "tool", "probe", "expected"), FLASHES)
+@pytest.mark.parametrize(
+    ("board", "tool", "probe", "expected"), FLASHES, ids=[f"{f[0]}-{f[1]}-{f[2]}" for f in FLASHES]
+)
 def test_the_exact_command(
     board: str, tool: str, probe: str | None, expected: str, bench: Bench, elfs: dict[str, Path],
     capsys: pytest.CaptureFixture,
@@ -428,7 +430,9 @@ SERVERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("tool", "probe", "server", "steps"), SERVERS)
+@pytest.mark.parametrize(
+    ("tool", "probe", "server", "steps"), SERVERS, ids=[f"{s[0]}-{s[1]}" for s in SERVERS]
+)
 def test_a_session(
     tool: str, probe: str | None, server: str, steps: str, bench: Bench, elfs: dict[str, Path],
     capsys: pytest.CaptureFixture,
