@@ -12,10 +12,12 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from test_build import toy
 from test_uf2 import read_uf2
 
@@ -615,6 +617,19 @@ FLASHED = [board for board in all_boards() if board.debug]
 def test_every_tool_has_its_fact() -> None:
     assert set(TOOLS) == set(FLASHERS)
     assert set(FLASHERS.values()) <= set(Debug.model_fields)
+
+
+def test_the_page_names_every_tool_and_its_facts() -> None:
+    page = (ROOT / "docs" / "flashing.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == list(FLASHERS)
+    assert all(f"`{fact}" in row for row, fact in zip(rows, FLASHERS.values(), strict=True))
+    commands = {line.partition(" ")[0] for line in page.splitlines()}
+    assert {tool.program for tool in TOOLS.values()} <= commands
+    facts = tomllib.loads(page.rpartition("```toml\n")[2].rpartition("```")[0])["debug"]
+    known = Debug.model_validate(facts)
+    assert known.flashers == ("picotool", "copy", "probe-rs", "openocd", "pyocd")
+    assert known.uf2 == RP2040
 
 
 @pytest.mark.parametrize("board", FLASHED, ids=lambda b: b.name)
