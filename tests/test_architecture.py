@@ -23,8 +23,8 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "ide", "toolchain", "stack"),
-    ("run",),
+    ("build", "ide", "toolchain", "stack", "uf2"),
+    ("run", "flash"),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
     ("cli",),
 ]

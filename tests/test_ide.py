@@ -244,21 +244,27 @@ def test_presets() -> None:
 # https://github.com/Marus/cortex-debug/blob/master/debug_attributes.md, what is used of it, and
 # https://code.visualstudio.com/docs/debugtest/debugging-configuration of every launch.json.
 ATTRIBUTES = set(
-    "configFiles cwd device executable interface runToEntryPoint servertype svdPath "
-    "targetId".split()
+    "configFiles cwd device executable gdbTarget interface overrideLaunchCommands "
+    "runToEntryPoint servertype svdPath targetId".split()
 )
 EVERY = {"name", "type", "request", "preLaunchTask"}
 NEEDED = {"openocd": "configFiles", "pyocd": "targetId", "stlink": "interface", "jlink": "device"}
+NEEDED["external"] = "gdbTarget"
+
+
+DEBUGGED = [b for b in all_boards() if b.debug or b.renode]
 
 
 @pytest.mark.parametrize("kind", ["gcc", "clang"])
-@pytest.mark.parametrize("board", [b for b in all_boards() if b.debug], ids=lambda b: b.name)
+@pytest.mark.parametrize("board", DEBUGGED, ids=lambda b: b.name)
 def test_launch(board: Board, kind: str) -> None:
     project = texts(board, kind)
     launch = json.loads(project[".vscode/launch.json"])
     assert set(launch) == {"version", "configurations"} and launch["version"] == "0.2.0"
     labels = {t["label"] for t in json.loads(project[".vscode/tasks.json"])["tasks"]}
-    known = [s for s in ("openocd", "pyocd", "stlink", "jlink") if getattr(board.debug, s)]
+    servers = ("openocd", "pyocd", "stlink", "jlink")
+    known = [s for s in servers if getattr(board.debug, s, None)]
+    known += ["external"] * (board.renode is not None)
     assert [c["servertype"] for c in launch["configurations"]] == known
     presets = json.loads(project["CMakePresets.json"])["configurePresets"]
     outputs = {
@@ -284,10 +290,22 @@ def recommended(project: dict[str, str]) -> list[str]:
     return extensions["recommendations"]
 
 
+def test_renode() -> None:
+    board = emulated(load_board("stm32"))
+    launch = json.loads(texts(board)[".vscode/launch.json"])["configurations"][-1]
+    assert launch["name"] == "Renode" and launch["servertype"] == "external"
+    assert launch["gdbTarget"] == "localhost:3333"
+    assert launch["overrideLaunchCommands"] == ["monitor start"]
+    # Of a board that no probe knows there are no registers' names.
+    board = emulated(next(b for b in all_boards() if not b.debug))
+    assert "svdPath" not in texts(board)[".vscode/launch.json"]
+
+
 def test_without_debug_facts() -> None:
     board = next(b for b in all_boards() if not b.debug)
     project = texts(board)
     assert ".vscode/launch.json" not in project
+    assert "tinyc flash" not in tasks(board, "gcc")
     assert "marus25.cortex-debug" not in recommended(project)
 
 
@@ -331,13 +349,45 @@ def test_the_test_task_runs(
     assert (tmp_path / "build" / "tinyc" / board.name / "tiny" / "report").is_dir()
 
 
+@pytest.mark.parametrize(("kind", "preset"), [("gcc", "gcc"), ("clang", "zig")])
+def test_the_flash_task_flashes_what_is_built(
+    kind: str, preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    board = load_board("stm32")
+    task = tasks(board, kind)["tinyc flash"]
+    assert task["command"] == "tinyc" and task["dependsOn"] == ["build"]
+    out = tmp_path / "build" / preset
+    image = build(toy(), "toy", board, None, out)
+    st_flash = tmp_path / "st-flash"
+    st_flash.write_text("#!/bin/sh\n")
+    st_flash.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert execute([*task["args"], "--dry-run"]) == 0
+    told = f"st-flash --reset --format ihex write build/{preset}/toy.hex\n"
+    assert image.elf == out / "toy.elf" and capsys.readouterr().out == told
+
+
 @pytest.mark.parametrize(
     ("facts", "complaint"),
     [
         ({}, "names no debug server"),
         ({"svd": "https://example.org/chip.svd"}, "names no debug server"),
-        ({"openocd": "/etc/board/x.cfg"}, "openocd"),
-        ({"openocd": "x.cfg"}, "openocd"),
+        ({"openocd": ["/etc/board/x.cfg"]}, "openocd"),
+        ({"openocd": ["board/x.cfg", "x.cfg"]}, "openocd"),
+        ({"openocd": "board/x.cfg"}, "openocd"),
+        ({"openocd": []}, "names no debug server"),
+        ({"probe_rs": "STM32 F4"}, "probe_rs"),
+        ({"bossac": -1}, "bossac"),
+        ({"volumes": ["MICRO/BIT"]}, "volumes"),
+        ({"volumes": ["LONGERTHANFAT"]}, "volumes"),
+        ({"uf2": 0xE48BFF56, "jlink": "RP2040_M0_0"}, "uf2 needs volumes"),
+        ({"picotool": True}, "picotool needs uf2"),
+        ({"volumes": ["RPI-RP2"], "uf2": 1 << 32}, "uf2"),
+        ({"stlink": True, "tools": ["bossac"]}, "tools: bossac has no fact"),
+        ({"stlink": True, "tools": ["nope"]}, "tools: nope has no fact"),
+        ({"stlink": True, "tools": ["st-flash", "st-flash"]}, "stands twice"),
         ({"pyocd": "STM32"}, "pyocd"),
         ({"jlink": 'STM32"'}, "jlink"),
         ({"stlink": True, "svd": "chip.svd"}, "svd"),
@@ -348,3 +398,20 @@ def test_the_test_task_runs(
 def test_wrong_debug_facts_are_refused(facts: dict, complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         Debug.model_validate(facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "order"),
+    [
+        ({"bossac": 0}, ["bossac"]),
+        ({"jlink": "X"}, []),
+        ({"stlink": True, "pyocd": "x"}, ["pyocd", "STM32_Programmer_CLI", "st-flash"]),
+        ({"stlink": True, "pyocd": "x", "tools": ["st-flash"]},
+         ["st-flash", "pyocd", "STM32_Programmer_CLI"]),
+        ({"probe_rs": "X", "openocd": ["board/x.cfg"], "volumes": ["X"], "uf2": 0},
+         ["probe-rs", "openocd", "copy"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_order_of_tools(facts: dict, order: list[str]) -> None:
+    assert list(Debug.model_validate(facts).flashers) == order

@@ -10,7 +10,7 @@ import tomllib
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -151,25 +151,68 @@ class Renode(_Strict):
     uart: str = Field(pattern=r"^\w+$")
 
 
-class Debug(_Strict):
-    """How debug probes and their servers name the board's chip, where they know it.
+Script = Annotated[str, Field(pattern=r"^(interface|board|target)/[\w./-]+\.cfg$")]
+Label = Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,11}$")]
 
-    openocd: the file among OpenOCD's scripts; pyocd: the target type; jlink: the device; stlink:
-    whether it is a chip of ST, whose own server needs no name; svd: the URL of its registers'
-    description (CMSIS-SVD).
+# What flashes a board -> the field of `Debug` that it needs. The order is that of a board which
+# names none: pyOCD comes after OpenOCD, since most chips cost it a download first.
+FLASHERS = {
+    "probe-rs": "probe_rs",
+    "openocd": "openocd",
+    "pyocd": "pyocd",
+    "STM32_Programmer_CLI": "stlink",
+    "st-flash": "stlink",
+    "picotool": "picotool",
+    "bossac": "bossac",
+    "copy": "volumes",
+}
+
+
+class Debug(_Strict):
+    """How debug probes, their servers and boot loaders know the board, where they do.
+
+    openocd: files among OpenOCD's scripts, in order; pyocd: the target type; probe_rs: the chip;
+    jlink: the device; stlink: whether it is a chip of ST, whose own tools need no name; picotool:
+    whether the boot loader is Raspberry Pi's; bossac: where in the flash, as the boot loader
+    counts, bossac is to write; volumes: the labels that the board's drive may have, onto which an
+    image is copied; uf2: the family ID, where that has to be a UF2 file; tools: those of
+    `FLASHERS` to be tried first; svd: the URL of the registers' description (CMSIS-SVD).
     """
 
-    openocd: str | None = Field(None, pattern=r"^(board|target)/[\w./-]+\.cfg$")
+    openocd: tuple[Script, ...] = ()
     pyocd: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
+    probe_rs: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
     jlink: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
     stlink: bool = False
+    picotool: bool = False
+    bossac: int | None = Field(None, ge=0, lt=1 << 32)
+    volumes: tuple[Label, ...] = ()
+    uf2: int | None = Field(None, ge=0, lt=1 << 32)
+    tools: tuple[str, ...] = ()
     svd: str | None = Field(None, pattern=r"^https://[\w./-]+\.svd$")
 
     @model_validator(mode="after")
     def _check(self) -> Debug:
-        if not (self.openocd or self.pyocd or self.jlink or self.stlink):
-            raise ValueError("names no debug server: leave [debug] out")
+        if not (self.jlink or self._known()):
+            raise ValueError("names no debug server and no boot loader: leave [debug] out")
+        if self.uf2 is not None and not self.volumes:
+            raise ValueError("uf2 needs volumes")
+        if self.picotool and self.uf2 is None:
+            raise ValueError("picotool needs uf2")
+        wrong = [tool for tool in self.tools if tool not in self._known()]
+        if wrong or len(set(self.tools)) < len(self.tools):
+            raise ValueError(f"tools: {', '.join(wrong) or 'one'} has no fact, or stands twice")
         return self
+
+    def _known(self) -> list[str]:
+        facts = {tool: getattr(self, fact) for tool, fact in FLASHERS.items()}
+        # 0 is a fact: bossac's offset.
+        return [tool for tool, fact in facts.items() if fact or (fact == 0 and fact is not False)]
+
+    @property
+    def flashers(self) -> tuple[str, ...]:
+        """Those of `FLASHERS` that know the board, in its own order."""
+        return (*self.tools, *(tool for tool in self._known() if tool not in self.tools))
 
 
 class Board(_Strict):

@@ -19,6 +19,7 @@ from .ide import project
 from .paths import resource
 from .stack import stack_depth
 from .toolchain import Toolchain, find_toolchain
+from .uf2 import uf2
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,6 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) ->
     with elf.open("rb") as file:
         parsed = ELFFile(file)
         flash = ram = 0
-        segments: list[tuple[int, bytes]] = []
         for section in parsed.iter_sections():
             if not section["sh_flags"] & 2 or not section["sh_size"]:  # SHF_ALLOC
                 continue
@@ -259,9 +259,6 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) ->
             )
             flash += section["sh_size"] if loaded else 0
             ram += section["sh_size"] if in_ram else 0
-        for segment in parsed.iter_segments():
-            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
-                segments.append((segment["p_paddr"], segment.data()))
         symbols, functions, marks = {}, {}, {}
         for symbol in parsed.get_section_by_name(".symtab").iter_symbols():
             kind = symbol["st_info"]["type"]
@@ -281,7 +278,7 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) ->
     over = ram + stack - board.ram.size
     if over > 0:
         raise _too_large(board, name, [(board.ram, over)])
-    _write_flat(elf, segments, board)
+    write_flat(elf, board)
     return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols, main)
 
 
@@ -291,14 +288,35 @@ def _exception_frame(core: Core) -> int:
     return 4 * (26 if "fpu" in core.features else 8) + 4
 
 
-def _write_flat(elf: Path, segments: list[tuple[int, bytes]], board: Board) -> None:
-    """The BIN (from the flash's first byte) and the Intel HEX beside the ELF."""
+def write_flat(elf: Path, board: Board) -> None:
+    """Beside the ELF the BIN (from the flash's first byte), the Intel HEX and, where the board
+    has a boot loader for it, the UF2."""
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        segments = [
+            (segment["p_paddr"], segment.data())
+            for segment in ELFFile(file).iter_segments()
+            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]
+        ]
     base = min(address for address, _ in segments)
     end = max(address + len(data) for address, data in segments)
     flat = bytearray(b"\xff" * (end - base))
     for address, data in segments:
         flat[address - base : address - base + len(data)] = data
-    elf.with_suffix(".bin").write_bytes(flat)
+    _put(elf.with_suffix(".bin"), flat)
+    _put(elf.with_suffix(".hex"), _intel_hex(flat, base))
+    if board.debug and board.debug.uf2 is not None:
+        _put(elf.with_suffix(".uf2"), uf2(bytes(flat), base, board.debug.uf2))
+
+
+def _put(path: Path, data: bytes | bytearray) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _intel_hex(flat: bytearray, base: int) -> bytes:
     lines = []
 
     def record(address: int, kind: int, data: bytes) -> None:
@@ -313,4 +331,4 @@ def _write_flat(elf: Path, segments: list[tuple[int, bytes]], board: Board) -> N
             record(0, 4, upper.to_bytes(2, "big"))
         record(address & 0xFFFF, 0, bytes(flat[offset : offset + 16]))
     record(0, 1, b"")
-    elf.with_suffix(".hex").write_text("\n".join(lines) + "\n")
+    return ("\n".join(lines) + "\n").encode()

@@ -184,11 +184,7 @@ def build(
 ) -> None:
     """Compile a model into firmware and a drop-in C library."""
     job = _Job.start(ctx)
-    from . import report
-
-    result = job.built()
-    checks = report.verdicts(job.config.expect, result)
-    report.write(job.folder / "report", {"build": result}, checks, job.suite)
+    result, checks = job.reported()
     _print_report(result, as_json)
     _log.info(f"wrote {job.folder}")
     _judge(checks)
@@ -430,6 +426,159 @@ def _list_boards(as_json: bool) -> None:
     _print_table(list(keys), [[_show(f[k]) for k in keys] for f in facts])
 
 
+ImageOpt = Annotated[
+    Path | None,
+    typer.Option("--image", help="A finished ELF: nothing is built, and no model is needed."),
+]
+ToolOpt = Annotated[
+    str | None,
+    typer.Option("--tool", envvar=_env("TOOL"), help="Else the board's first that is installed."),
+]
+ProbeOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--probe", envvar=_env("PROBE"), help="Serial number, VID:PID:SERIAL, or bossac's port."
+    ),
+]
+VolumeOpt = Annotated[
+    Path | None,
+    typer.Option("--volume", help="Where the board's drive is mounted; else it is looked for."),
+]
+DryRunOpt = Annotated[
+    bool, typer.Option("--dry-run", help="Print the commands, and run none of them.")
+]
+
+
+@app.command()
+def flash(
+    ctx: typer.Context,
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    image: ImageOpt = None,
+    tool: ToolOpt = None,
+    probe: ProbeOpt = None,
+    volume: VolumeOpt = None,
+    dry_run: DryRunOpt = False,
+    output_dir: OutputOpt = None,
+    toolchain: ToolchainOpt = None,
+    strict: StrictOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
+    max_flash: FlashOpt = None,
+    max_ram: RamOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Build a model and write it to a board, by the first of its tools that is installed."""
+    from . import flash as flashing
+
+    name, target = _target(ctx)
+    chosen = flashing.TOOLS[name]
+    commands = chosen.flash(target)
+    _print_commands(ctx, name, target, commands)
+    if not dry_run:
+        flashing.run(chosen, commands, target.debug)
+        _log.info(f"flashed {target.elf} on {target.board.name}")
+
+
+@app.command()
+def debug(
+    ctx: typer.Context,
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    image: ImageOpt = None,
+    tool: ToolOpt = None,
+    probe: ProbeOpt = None,
+    server_only: Annotated[
+        bool, typer.Option("--server-only", help="Start the GDB server, and no GDB.")
+    ] = False,
+    dry_run: DryRunOpt = False,
+    output_dir: OutputOpt = None,
+    toolchain: ToolchainOpt = None,
+    strict: StrictOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
+    max_flash: FlashOpt = None,
+    max_ram: RamOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Build a model and debug it on a board: a GDB server, and GDB stopped at main."""
+    from . import flash as flashing
+
+    name, target = _target(ctx, server=True)
+    chosen = flashing.TOOLS[name]
+    assert chosen.serve is not None
+    before = [] if chosen.loads else chosen.flash(target)
+    server = chosen.serve(target)
+    gdb = None if server_only else flashing.find_gdb()
+    client = [flashing.gdb_command(gdb, chosen, target)] if gdb else []
+    _print_commands(ctx, name, target, [*before, server, *client])
+    if dry_run:
+        return
+    flashing.run(chosen, before, target.debug)
+    if client:
+        flashing.session(chosen, server, client[0], target.debug)
+        return
+    if not server_only:
+        _log.info(f"no GDB is installed ({' or '.join(flashing.GDBS)})")
+    _log.info(f"GDB can connect to localhost:{flashing.PORT}; Ctrl-C ends the server")
+    flashing.serve(chosen, server, target.debug)
+
+
+_FLASHING = ("image", "tool", "probe", "volume", "dry_run", "server_only")
+
+
+def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
+    """The tool's name and what it is to flash: the ELF given, or the one built now."""
+    from . import config
+    from . import flash as flashing
+    from .boards import load_board
+
+    params, verb = ctx.params, f"tinyc {ctx.command.name}"
+    options = {k: v for k, v in params.items() if k not in (*_FLASHING, *_PRINTING)}
+    settings = config.load(options)
+    elf, volume = params["image"], params.get("volume")
+    if settings.board is None:
+        raise CompileError("E201", verb, "no board is named", "pass --board; see `tinyc boards`")
+    board = load_board(settings.board)
+    source = ctx.get_parameter_source("model")
+    if elf is not None and source is not None and source.name == "COMMANDLINE":
+        raise CompileError("E201", verb, "takes a model or --image", "leave one of them out")
+    # Before anything is built: it need not be, if nothing can flash it.
+    name = flashing.choose(board, params["tool"], volume, server)
+    if elf is None:
+        job = _Job.of(options, verb)
+        _, checks = job.reported()
+        _judge(checks)
+        elf = job.folder / f"{job.name}.elf"
+    flashing.check_image(elf, board)
+    return name, flashing.Target(elf, board, params["probe"], volume)
+
+
+def _print_commands(ctx: typer.Context, name: str, target: Any, commands: Sequence[Any]) -> None:
+    """On stdout where they are the result, else on stderr."""
+    from . import flash as flashing
+
+    params = ctx.params
+    if params["as_json"]:
+        _print_json(
+            {
+                "tool": name,
+                "board": target.board.name,
+                "image": str(target.elf),
+                "commands": [list(command) for command in commands],
+            }
+        )
+    for command in commands:
+        if params["dry_run"] and not params["as_json"]:
+            typer.echo(flashing.shown(command))
+        else:
+            _log.info(flashing.shown(command))
+
+
 @app.command()
 def ops(
     as_json: JsonOpt = False,
@@ -528,6 +677,15 @@ class _Job:
         from . import report
 
         return report.build_report(self.compiled.plan, self.image(self.folder, "demo"), self.board)
+
+    def reported(self) -> tuple[dict[str, Any], list[Any]]:
+        """The build's report, written beside it, and its verdicts."""
+        from . import report
+
+        result = self.built()
+        checks = report.verdicts(self.config.expect, result)
+        report.write(self.folder / "report", {"build": result}, checks, self.suite)
+        return result, checks
 
     def samples(self, most: int | None = None) -> Samples:
         from .data import load_npz, random_samples

@@ -21,8 +21,8 @@ def project(
     files: Iterable[str], model: Collection[str], name: str, board: Board, kind: str
 ) -> dict[str, str]:
     """Path -> text of the project's files: ``CMakeLists.txt``, ``CMakePresets.json``, a toolchain
-    file for each preset under ``cmake/``, and ``.vscode/``, there with ``launch.json`` if the
-    board has a `tinyc.boards.Debug`.
+    file for each preset under ``cmake/``, and ``.vscode/``, there with ``launch.json`` if a debug
+    server knows the board.
 
     files: every path of the build, in the order in which its C files are linked; model: those of
     the generated library; name: the model's, a C identifier; kind: of the toolchain that built
@@ -39,6 +39,10 @@ def project(
         # Another compiler may warn of more than those that tinyc is tested with.
         "cflags": [flag for flag in CFLAGS if flag not in ("-Werror", "-pipe")],
     }
+    values |= {
+        "servers": _servers(board),
+        "flashers": board.debug.flashers if board.debug else (),
+    }
     env = environment()
 
     def render(template: str, **more: Any) -> str:
@@ -49,10 +53,9 @@ def project(
         texts[f"cmake/{preset}.cmake"] = render(f"{preset}.cmake", **_options(preset, board.core))
     for file in ("tasks.json", "extensions.json"):
         texts[f".vscode/{file}"] = render(file)
-    if board.debug:
-        texts[".vscode/launch.json"] = render(
-            "launch.json", servers=_servers(board), svd=board.debug.svd
-        )
+    if values["servers"]:
+        svd = board.debug.svd if board.debug else None
+        texts[".vscode/launch.json"] = render("launch.json", svd=svd)
     return texts
 
 
@@ -71,14 +74,16 @@ def _options(preset: str, core: Core) -> dict[str, Any]:
 def _servers(board: Board) -> list[tuple[str, str, dict[str, Any]]]:
     """Title, cortex-debug's ``servertype`` and what that server needs, for each that knows the
     board (https://github.com/Marus/cortex-debug, debug_attributes.md)."""
-    debug = board.debug
-    if debug is None:
-        return []
-    device = {"device": debug.jlink} if debug.jlink else {}
-    servers = [
-        ("OpenOCD", "openocd", {"configFiles": [debug.openocd]}, debug.openocd),
-        ("pyOCD", "pyocd", {"targetId": debug.pyocd}, debug.pyocd),
-        ("ST-LINK", "stlink", {"interface": "swd", **device}, debug.stlink),
-        ("J-Link", "jlink", {"interface": "swd", **device}, debug.jlink),
-    ]
+    servers: list[tuple[str, str, dict[str, Any], Any]] = []
+    if debug := board.debug:
+        device = {"device": debug.jlink} if debug.jlink else {}
+        servers += [
+            ("OpenOCD", "openocd", {"configFiles": list(debug.openocd)}, debug.openocd),
+            ("pyOCD", "pyocd", {"targetId": debug.pyocd}, debug.pyocd),
+            ("ST-LINK", "stlink", {"interface": "swd", **device}, debug.stlink),
+            ("J-Link", "jlink", {"interface": "swd", **device}, debug.jlink),
+        ]
+    # What the user has started with the image loaded, and `machine StartGdbServer 3333`.
+    renode = {"gdbTarget": "localhost:3333", "overrideLaunchCommands": ["monitor start"]}
+    servers.append(("Renode", "external", renode, board.renode))
     return [(title, server, own) for title, server, own, known in servers if known]
