@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from pydantic import ValidationError
 
-from tinyc.boards import Board, all_boards, load_board
+from tinyc.boards import Board, Names, all_boards, load_board
 from tinyc.errors import CompileError
 
 FILES = sorted((ROOT / "boards").glob("*.toml"))
@@ -29,6 +29,7 @@ def test_board(board: Board) -> None:
         assert 0x4000_0000 <= address < 0x6000_0000 and address % 4 == 0
         assert value & ~mask == 0
     stated = {"memory", "clock_hz", "console", *(k for k in ("qemu", "debug") if getattr(board, k))}
+    stated |= {"names"} if board.names != Names() else set()
     assert stated == set(board.sources)
     assert board.core.float_abi == ("hard" if "fpu" in board.core.features else "soft")
 
