@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +62,20 @@ def build(
     """
     tools = find_toolchain(toolchain)
     out = Path(os.path.abspath(out))
+    with replacing(out) as work:
+        image = _build(sources, name, board, tools, work, main)
+    return Image(**{**vars(image), "elf": out / image.elf.name})
+
+
+@contextlib.contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A new folder beside ``out``, an absolute path, whose place it takes at the end; after an
+    exception ``out`` is as it was. Raises CompileError E801 (the disk)."""
     work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         work.mkdir(parents=True)
         try:
-            image = _build(sources, name, board, tools, work, main)
+            yield work
             _replace(out, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -74,7 +84,6 @@ def build(
             "E801", str(out), f"cannot be written: {error.strerror}",
             "free some space or choose another --output-dir",
         ) from None  # fmt: skip
-    return Image(**{**vars(image), "elf": out / image.elf.name})
 
 
 def _replace(out: Path, work: Path) -> None:
@@ -94,14 +103,11 @@ def _replace(out: Path, work: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _build(
-    sources: Mapping[str, str],
-    name: str,
-    board: Board,
-    tools: Toolchain,
-    work: Path,
-    main: str,
-) -> Image:
+def firmware_files(
+    sources: Mapping[str, str], name: str, board: Board, main: str
+) -> dict[str, str]:
+    """Path -> text of ``sources`` and of the firmware around them, under ``port/``, in the order
+    in which its C files are linked. main: ``demo`` or ``test``."""
     console = "semihosting" if main == "test" else "uart"
     firmware = resource("firmware")
     files = dict(sources)
@@ -127,6 +133,18 @@ def _build(
     files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
         title=board.title, memory=board.memory, flash=board.flash, ram=board.ram
     )
+    return files
+
+
+def _build(
+    sources: Mapping[str, str],
+    name: str,
+    board: Board,
+    tools: Toolchain,
+    work: Path,
+    main: str,
+) -> Image:
+    files = firmware_files(sources, name, board, main)
     compiled = [
         path
         for path in files
