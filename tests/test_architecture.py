@@ -23,7 +23,7 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "ide", "toolchain", "stack"),
+    ("build", "ide", "export", "toolchain", "stack"),
     ("run",),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
     ("cli",),

@@ -94,8 +94,8 @@ class Names(_Strict):
     """How other ecosystems name the board or its chip, where they know it.
 
     arduino: the architecture of its Arduino core; platformio: platform and board, one with the
-    framework arduino; zephyr: the board, with revision and qualifiers where it needs them; cubeide: the MCU
-    in STM32CubeIDE.
+    framework arduino; zephyr: the board, with revision and qualifiers where it needs them;
+    cubeide: the MCU in STM32CubeIDE.
     """
 
     arduino: str | None = Field(None, pattern=r"^\w+$")
