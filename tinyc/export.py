@@ -108,6 +108,10 @@ def _texts(plan: Plan, sources: Mapping[str, str], board: Board, form: str) -> d
         "core": board.core,
         "names": board.names,
         "target": Toolchain("gcc", "", ()).target(board.core),
+        "extensions": ", ".join(
+            f"{'with' if f in board.core.features else 'without'} {f.upper()}"
+            for f in ("dsp", "fpu")
+        ),
         "print": _PRINT.get(form),
         "code": sorted(path for path in sources if path.endswith(".c")),
         "arena_bytes": plan.arena_bytes,
