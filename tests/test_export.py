@@ -105,9 +105,10 @@ def is_for(elf: Path, board: Board) -> None:
         section = parsed.get_section_by_name(".ARM.attributes")
         scope = next(s for s in section.iter_subsections()).iter_subsubsections()
         tags = {a.tag: a.value for a in next(scope).iter_attributes()}
-    architectures = {"cortex-m0": 11, "cortex-m0plus": 12, "cortex-m3": 10, "cortex-m4": 13}
-    architectures |= {"cortex-m7": 13, "cortex-m33": 17}
-    assert tags["TAG_CPU_ARCH"] in (architectures[board.core.name], 11, 12), tags
+    # Addenda to the Arm ABI (IHI 0045), Tag_CPU_arch: v6-M, v6S-M, v7, v7E-M, v8-M mainline.
+    allowed = {"cortex-m0": (11, 12), "cortex-m0plus": (11, 12), "cortex-m3": (10,)}
+    allowed |= {"cortex-m4": (13,), "cortex-m7": (13,), "cortex-m33": (17,)}
+    assert tags["TAG_CPU_ARCH"] in allowed[board.core.name]
     assert ("TAG_ABI_VFP_ARGS" in tags) == (board.core.float_abi == "hard")
 
 
