@@ -23,7 +23,7 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "ide", "toolchain", "stack", "uf2"),
+    ("build", "ide", "export", "toolchain", "stack", "uf2"),
     ("run", "flash"),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
     ("cli",),

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from pydantic import ValidationError
 
-from tinyc.boards import Board, Step, all_boards, load_board, read_facts
+from tinyc.boards import Board, Names, Step, all_boards, load_board, read_facts
 from tinyc.errors import CompileError
 
 FILES = sorted((ROOT / "boards").glob("*.toml"))
@@ -37,6 +37,7 @@ def test_board(board: Board) -> None:
     assert all(is_peripheral(step.at) for step in steps)
     parts = ("qemu", "debug", "renode", "counter")
     stated = {"memory", "clock", "console", *(k for k in parts if getattr(board, k))}
+    stated |= {"names"} if board.names != Names() else set()
     assert stated == set(board.sources)
     assert board.core.float_abi == ("hard" if "fpu" in board.core.features else "soft")
 

@@ -27,7 +27,8 @@ class Core(_Strict):
 
     features: what kernels may require; cpu, fpu, float_abi: GCC's names; clang: Clang's, with
     the optional features that its bare name leaves out; unicorn: its model there; caches: whether
-    it has some that are off after reset; timing: see `tinyc.run.cycles`.
+    it has some that are off after reset; cmsis: Arm's generic device of it in the pack Cortex_DFP;
+    timing: see `tinyc.run.cycles`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Core(_Strict):
     float_abi: Literal["soft", "hard"]
     unicorn: str
     caches: bool = False
+    cmsis: str
     timing: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -215,6 +217,20 @@ class Debug(_Strict):
         return (*self.tools, *(tool for tool in self._known() if tool not in self.tools))
 
 
+class Names(_Strict):
+    """How other ecosystems name the board or its chip, where they know it.
+
+    arduino: the architecture of its Arduino core; platformio: platform and board, one with the
+    framework arduino; zephyr: the board, with revision and qualifiers where it needs them;
+    cubeide: the MCU in STM32CubeIDE.
+    """
+
+    arduino: str | None = Field(None, pattern=r"^\w+$")
+    platformio: tuple[str, str] | None = None
+    zephyr: str | None = Field(None, pattern=r"^[a-z0-9_]+(@[a-z0-9]+)?(/[a-z0-9_]+)*$")
+    cubeide: str | None = Field(None, pattern=r"^STM32[A-Z0-9]+x[A-Z]?$")
+
+
 class Board(_Strict):
     """A board. The first flash holds code and weights, the first RAM data, arena and stack.
 
@@ -231,6 +247,7 @@ class Board(_Strict):
     qemu: Qemu | None = None
     renode: Renode | None = None
     debug: Debug | None = None
+    names: Names = Names()
     memory: tuple[Memory, ...]
     sources: dict[str, str]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -87,11 +88,21 @@ def build(
     """
     tools = find_toolchain(toolchain)
     out = Path(os.path.abspath(out))
+    with replacing(out) as work:
+        files = firmware_files(sources, name, board, main, model_id)
+        image = _build(files, sources, name, board, tools, work, main)
+    return Image(**{**vars(image), "elf": out / image.elf.name})
+
+
+@contextlib.contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A new folder beside ``out``, an absolute path, whose place it takes at the end; after an
+    exception ``out`` is as it was. Raises CompileError E801 (the disk)."""
     work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         work.mkdir(parents=True)
         try:
-            image = _build(sources, name, board, tools, work, main, model_id or name)
+            yield work
             _replace(out, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -100,7 +111,6 @@ def build(
             "E801", str(out), f"cannot be written: {error.strerror}",
             "free some space or choose another --output-dir",
         ) from None  # fmt: skip
-    return Image(**{**vars(image), "elf": out / image.elf.name})
 
 
 def _replace(out: Path, work: Path) -> None:
@@ -120,15 +130,11 @@ def _replace(out: Path, work: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _build(
-    sources: Mapping[str, str],
-    name: str,
-    board: Board,
-    tools: Toolchain,
-    work: Path,
-    main: str,
-    model_id: str,
-) -> Image:
+def firmware_files(
+    sources: Mapping[str, str], name: str, board: Board, main: str, model_id: str | None = None
+) -> dict[str, str]:
+    """Path -> text of ``sources`` and of the firmware around them, under ``port/``, in the order
+    in which its C files are linked. main, model_id: see `build`."""
     files = dict(sources)
     for part in _parts(MAINS[main], board):
         files[f"port/{part}"] = (resource("firmware") / part).read_text()
@@ -140,12 +146,24 @@ def _build(
         PREFIX=name.upper(),
         inputs=_count(sources, name, "INPUT"),
         outputs=_count(sources, name, "OUTPUT"),
-        model_id=model_id,
+        model_id=model_id or name,
         **MAINS[main].options,
     )
     files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
         title=board.title, memory=board.memory, flash=board.flash, ram=board.ram
     )
+    return files
+
+
+def _build(
+    files: Mapping[str, str],
+    sources: Mapping[str, str],
+    name: str,
+    board: Board,
+    tools: Toolchain,
+    work: Path,
+    main: str,
+) -> Image:
     compiled = [
         path
         for path in files

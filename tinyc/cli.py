@@ -580,6 +580,38 @@ def _print_commands(ctx: typer.Context, name: str, target: Any, commands: Sequen
 
 
 @app.command()
+def export(
+    ctx: typer.Context,
+    to: Annotated[
+        str, typer.Option(help="arduino, platformio, zephyr, cmsis-pack, cubeide or library.")
+    ],
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    output_dir: OutputOpt = None,
+    strict: StrictOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Write the model as a library or project of another ecosystem, with an example."""
+    from . import export as exporter
+
+    exporter.check_form(to)
+    job = _Job.of({k: v for k, v in ctx.params.items() if k != "to"}, "tinyc export")
+    folder = Path(job.config.output_dir) / "export" / to / job.name
+    files = exporter.export(job.compiled.plan, job.compiled.sources, job.board, to, folder)
+    names = [path.relative_to(folder.absolute()).as_posix() for path in files]
+    if as_json:
+        _print_json({"form": to, "folder": str(folder), "files": names})
+    else:
+        for name in names:
+            typer.echo(folder / name)
+    _log.info(f"wrote {folder}")
+
+
+@app.command()
 def ops(
     as_json: JsonOpt = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="docs/operators.md.")] = False,

@@ -103,11 +103,14 @@ def emit(plan: Plan) -> dict[str, str]:
         inputs=[_port(plan, "input", i, v) for i, v in enumerate(graph.inputs)],
         outputs=[_port(plan, "output", i, v) for i, v in enumerate(graph.outputs)],
     )
+    parts = [_support_text(name) for name in support]
+    layers = [_layer(step) for step in plan.steps]
     code = env.get_template("model.c.j2").render(
         **common,
-        support=[_support_text(name) for name in support],
+        floats=any(re.search(r"\bfloat\b", text) for text in (*parts, *layers)),
+        support=parts,
         declarations=[a["declaration"] for a in arrays],
-        layers=[_layer(step) for step in plan.steps],
+        layers=layers,
         calls=[_call(plan, step) for step in plan.steps],
         copies=copies,
     )

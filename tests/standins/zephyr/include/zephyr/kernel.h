@@ -1,0 +1,4 @@
+/* Stand-in for Zephyr's: the console is the standard output. */
+#include <stdio.h>
+
+#define printk printf
