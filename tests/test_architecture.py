@@ -26,6 +26,7 @@ LAYERS = [
     ("build", "ide", "toolchain", "stack"),
     ("run",),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
+    ("job",),
     ("cli",),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

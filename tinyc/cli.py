@@ -18,15 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import CompileError, CompileErrors, printable
+from .job import Job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from .boards import Board
-    from .build import Image
-    from .compile import Compiled
-    from .config import Config
-    from .data import Samples
 
 # typer carries its own click from 0.16 on; this is the class of either.
 _UsageError = typer.BadParameter.__bases__[0]
@@ -163,7 +160,6 @@ QuietOpt = Annotated[
 ]
 
 _PRINTING = ("as_json", "verbose", "quiet")
-_RANDOM_SAMPLES = 10
 
 
 @app.command()
@@ -462,13 +458,8 @@ def doctor(as_json: JsonOpt = False) -> None:
         )
 
 
-@dataclass
-class _Job:
-    """One model, board and configuration on their way through a verb."""
-
-    config: Config
-    board: Board
-    compiled: Compiled
+class _Job(Job):
+    """A job of the command line: it tells on stderr how far it is."""
 
     @classmethod
     def start(cls, ctx: typer.Context) -> _Job:
@@ -476,115 +467,24 @@ class _Job:
 
     @classmethod
     def of(cls, params: Mapping[str, Any], verb: str, optional_calibration: bool = False) -> _Job:
-        """optional_calibration: a model without float32 does not look at the data for it."""
+        """params: of the command line, the settings among them; see `Job.compile`."""
         from . import config
 
         settings = config.load({k: v for k, v in params.items() if k not in _PRINTING})
-        if settings.model is None:
-            raise CompileError(
-                "E201",
-                verb,
-                "no model is named",
-                f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml',
-            )
-        if settings.board is None:
-            raise CompileError(
-                "E201", verb, "no board is named", "pass --board; see `tinyc boards`"
-            )
-        from .boards import load_board
+        hint = f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml'
+        return cls.compile(settings, verb, hint, optional_calibration)
 
-        board = load_board(settings.board)
-        from .compile import compile_model
+    @staticmethod
+    def info(text: str) -> None:
+        _log.info(text)
 
-        _log.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
-        calibration = Path(settings.calibrate) if settings.calibrate else None
-        compiled = compile_model(
-            settings.model, board, settings.strict, calibration, settings.float_glue,
-            optional_calibration,
-        )  # fmt: skip
-        return cls(settings, board, compiled)
+    @staticmethod
+    def detail(text: str) -> None:
+        _log.detail(text)
 
-    @property
-    def name(self) -> str:
-        return self.compiled.plan.graph.name
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.config.output_dir) / self.board.name / self.name
-
-    @property
-    def suite(self) -> str:
-        return f"tinyc.{self.board.name}.{self.name}"
-
-    def image(self, folder: Path, main: str) -> Image:
-        from .build import build
-
-        _log.detail(f"building {folder}")
-        return build(
-            self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main=main
-        )
-
-    def built(self) -> dict[str, Any]:
-        from . import report
-
-        return report.build_report(self.compiled.plan, self.image(self.folder, "demo"), self.board)
-
-    def samples(self, most: int | None = None) -> Samples:
-        from .data import load_npz, random_samples
-
-        graph = self.compiled.graph
-        most = most or self.config.samples
-        if self.config.data is None:
-            return random_samples(graph, most or _RANDOM_SAMPLES, self.config.seed)
-        return load_npz(Path(self.config.data), graph).first(most)
-
-    def run(self, samples: Samples, profile: bool = False) -> Any:
-        from .run import run
-
-        image = self.image(self.folder.with_name(f".{self.name}-test"), "test")
-        symbols = tuple(step.symbol for step in self.compiled.plan.steps) if profile else ()
-        with _progress(f"running {len(samples)} in {self.config.emulator}"):
-            return run(
-                image,
-                samples.bytes(),
-                emulator=self.config.emulator,
-                profile=profile,
-                layers=symbols,
-            )
-
-    def reference(self, samples: Samples) -> list[Any]:
-        """For each output an array [n, *shape], by the numpy reference."""
-        return _interpret(self.compiled.graph, samples, "computing the reference")
-
-    def original(self, samples: Samples) -> list[Any] | None:
-        """The same as float32, of the network before its float layers became int8 or bits: by
-        Keras where it is a Keras model. None if nothing of it changed."""
-        from .data import Samples, dequantize
-
-        made = self.compiled
-        if made.source is made.graph:
-            return None
-        pairs = zip(samples.inputs, made.graph.inputs, strict=True)
-        inputs = tuple(dequantize(x, value.type) for x, value in pairs)
-        if made.predict is not None:
-            return made.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
-        return _interpret(made.source, Samples(inputs), "computing the original")
-
-
-def _interpret(graph: Any, samples: Samples, text: str) -> list[Any]:
-    """For each output of ``graph`` an array [n, *shape], by the numpy reference."""
-    import numpy as np
-
-    from .ir import interpret
-
-    found: list[list[Any]] = [[] for _ in graph.outputs]
-    with _progress(text, len(samples)) as advance:
-        for index in range(len(samples)):
-            values = interpret(graph, samples.at(index))
-            for rows, value in zip(found, graph.outputs, strict=True):
-                rows.append(value.data if value.data is not None else values[value])
-            advance()
-    return [np.stack(rows) for rows in found]
+    @staticmethod
+    def progress(text: str, total: int | None = None) -> Any:
+        return _progress(text, total)
 
 
 # Printing ----------------------------------------------------------------------------------
