@@ -23,7 +23,7 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "ide", "toolchain", "stack"),
+    ("build", "ide", "toolchain", "stack", "versions", "renode_tool"),
     ("run",),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
     ("job",),

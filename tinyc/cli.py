@@ -445,17 +445,27 @@ def ops(
 
 @app.command()
 def doctor(as_json: JsonOpt = False) -> None:
-    """Say which optional tools are installed, and what each is for."""
+    """Say which of the tools that tinyc can use are installed, and how to get the others."""
+    from itertools import groupby
+
     from . import doctor as tools
 
     found = tools.inspect()
     if as_json:
         _print_json({"tools": found})
-    else:
+        return
+    for group, entries in groupby(found, lambda tool: tool["group"]):
         _print_table(
-            ["tool", "version", "used for", "remedy"],
-            [[t["tool"], t["version"] or "missing", t["purpose"], t["remedy"]] for t in found],
+            [group, "found", "used for", "remedy"],
+            [[t["tool"], _found(t), t["purpose"], t["remedy"]] for t in entries],
         )
+
+
+def _found(tool: Mapping[str, Any]) -> str:
+    """What of a tool is there, and what is wrong with it."""
+    if tool["problem"] and tool["version"]:
+        return f"{tool['version']}: {tool['problem']}"
+    return tool["problem"] or tool["version"] or "missing"
 
 
 class _Job(Job):
