@@ -27,7 +27,7 @@ LAYERS = [
     ("run",),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
     ("job",),
-    ("cli",),
+    ("cli", "pytest_plugin"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

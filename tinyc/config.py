@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import CompileError, CompileErrors
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-_PATHS = ("model", "data", "calibrate", "output_dir")
+PATHS = ("model", "data", "calibrate", "output_dir")
 
 
 class Expect(BaseModel):
@@ -62,7 +62,7 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     # Only a table can be overlaid; anything else is for the validation to name.
     if isinstance(values.setdefault("expect", {}), dict):
         values["expect"] |= limits
-    for key in _PATHS:
+    for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = str(file.parent / values[key])
     values |= given
