@@ -25,7 +25,7 @@ LAYERS = [
     ("emit",),
     ("build", "ide", "toolchain", "stack", "versions", "renode_tool"),
     ("run",),
-    ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
+    ("data", "report", "compile", "opstable", "doctor", "bench", "train", "init"),
     ("job",),
     ("cli", "pytest_plugin"),
 ]

@@ -427,6 +427,28 @@ def _list_boards(as_json: bool) -> None:
 
 
 @app.command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Made if it is missing [this one].")
+    ] = Path(),
+    board: Annotated[
+        str,
+        typer.Option("--board", "-b", envvar=_env("BOARD"), help="Name or alias [stm32]."),
+    ] = "stm32",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Start a folder: a sample model with its settings, tests and a workflow for GitHub."""
+    from .init import create
+
+    for path in create(folder, board, force):
+        _log.info(f"wrote {folder / path}")
+    there = "" if folder == Path() else f"cd {folder} && "
+    _log.info(f"next: {there}tinyc build && tinyc test")
+
+
+@app.command()
 def ops(
     as_json: JsonOpt = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="docs/operators.md.")] = False,
