@@ -23,10 +23,11 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "ide", "export", "toolchain", "stack", "uf2"),
+    ("build", "ide", "export", "toolchain", "stack", "uf2", "versions", "renode_tool"),
     ("run", "flash"),
-    ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
-    ("cli",),
+    ("data", "report", "compile", "opstable", "doctor", "bench", "train", "init"),
+    ("job",),
+    ("cli", "pytest_plugin"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
