@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -295,8 +296,9 @@ def serve(
     params = {k: v for k, v in ctx.params.items() if k not in ("link", "emulator")}
     job = _Job.of(params | {"main": "serial"}, "tinyc serve")
     image = job.image(job.folder.with_name(f".{job.name}-serial"), "serial")
-    with offer(image, emulator, link) as (terminal, process):
-        typer.echo(terminal)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as by Ctrl-C
+    with contextlib.suppress(KeyboardInterrupt), offer(image, emulator, link) as (path, process):
+        typer.echo(path)
         sys.stdout.flush()
         _log.info(f"{job.name} on an emulated {job.board.name} ({emulator}); Ctrl-C ends it")
         process.wait()
