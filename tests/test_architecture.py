@@ -23,7 +23,7 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "ide", "export", "toolchain", "stack", "uf2", "versions", "renode_tool"),
+    ("build", "placement", "ide", "export", "toolchain", "stack", "uf2", "versions", "renode_tool"),
     ("run", "flash"),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train", "init"),
     ("job",),
