@@ -35,7 +35,7 @@ def test_board(board: Board) -> None:
     steps = [*board.clock.setup, *console.setup]
     steps += board.counter.setup if board.counter else ()
     assert all(is_peripheral(step.at) for step in steps)
-    parts = ("qemu", "debug", "renode", "counter")
+    parts = ("qemu", "debug", "renode", "counter", "boot2")
     stated = {"memory", "clock", "console", *(k for k in parts if getattr(board, k))}
     stated |= {"names"} if board.names != Names() else set()
     assert stated == set(board.sources)

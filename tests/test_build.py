@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 from tinyc import toolchain
-from tinyc.boards import all_boards, load_board
+from tinyc.boards import BOOT2_BYTES, Board, all_boards, load_board
 from tinyc.build import Image, build
 from tinyc.errors import CompileError
 from tinyc.run import qemu as emulator
@@ -115,7 +115,7 @@ def test_every_core(core: str, kind: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [out]
 
     flat = (out / "toy.bin").read_bytes()
-    stack, reset = np.frombuffer(flat[:8], "<u4")
+    stack, reset = np.frombuffer(flat[board.vectors - board.flash.origin :][:8], "<u4")
     assert stack == board.ram.end
     assert reset == image.symbols["Reset_Handler"][0]
     assert image.flash_bytes == len(flat)
@@ -125,6 +125,27 @@ def test_every_core(core: str, kind: str, tmp_path: Path) -> None:
     assert 8 <= image.stack_bytes < 350
     # The hardware multiplies where there is an FPU, and a four-byte memcpy is a load.
     assert ("__aeabi_fmul" in image.symbols) == ("fpu" not in board.core.features)
+
+
+@pytest.mark.parametrize("board", [b for b in all_boards() if b.boot2], ids=lambda b: b.name)
+def test_second_stage_of_the_boot(board: Board, kind: str, tmp_path: Path) -> None:
+    image = build(toy(), "toy", board, kind, tmp_path / "out")
+    flat = image.elf.with_suffix(".bin").read_bytes()
+    assert any(flat[:BOOT2_BYTES])
+    checksum = 0xFFFF_FFFF  # RP2040 datasheet, 2.8.1.3.1
+    for byte in flat[: BOOT2_BYTES - 4]:
+        checksum ^= byte << 24
+        for _ in range(8):
+            checksum = (checksum << 1 ^ (checksum >> 31) * 0x04C1_1DB7) & 0xFFFF_FFFF
+    assert int.from_bytes(flat[BOOT2_BYTES - 4 : BOOT2_BYTES], "little") == checksum
+    assert image.symbols["tinyc_vectors"][0] == board.vectors == board.flash.origin + BOOT2_BYTES
+    assert board.vectors.to_bytes(4, "little") in flat[: BOOT2_BYTES - 4]
+    # In the UF2, a block for each page, the first of them the second stage.
+    block = image.elf.with_suffix(".uf2").read_bytes()[:512]
+    assert board.debug is not None
+    assert np.frombuffer(block[12:16], "<u4") == board.flash.origin
+    assert np.frombuffer(block[28:32], "<u4") == board.debug.uf2
+    assert block[32 : 32 + BOOT2_BYTES] == flat[:BOOT2_BYTES]
 
 
 def decode_hex(text: str) -> tuple[int, bytes]:

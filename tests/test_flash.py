@@ -733,7 +733,7 @@ def test_gdb_stops_at_main(
     board, port = load_board("stm32"), free_port()
     folder = tmp_path / "bin"
     folder.mkdir()
-    qemu = f"qemu-system-arm -machine {board.qemu} -display none -serial none -monitor none"
+    qemu = f"qemu-system-arm -machine {board.qemu.machine} -display none -serial none -monitor none"
     run = f"exec {qemu} -kernel {elfs[F4]} -S -gdb tcp:127.0.0.1:{port}"
     (folder / "openocd").write_text(f"#!/bin/sh\n{run}\n")
     (folder / "openocd").chmod(0o755)

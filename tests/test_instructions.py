@@ -15,6 +15,7 @@ from programs import assembly, library
 from tinyc.boards import Core, all_boards, load_board
 from tinyc.build import MAINS, build
 from tinyc.compile import compile_model
+from tinyc.errors import CompileError
 
 BOARDS = {b.core.name: b for b in sorted(all_boards(), key=lambda b: b.ram_bytes)}
 
@@ -90,8 +91,12 @@ def test_images(core: str, kind: str, data_folder: Path, tmp_path: Path) -> None
         compiled = compile_model(model, board)
         for main in MAINS:
             name = compiled.plan.graph.name
-            image = build(compiled.sources, name, board, kind, tmp_path / "out", main)
-            assert sum(1 for _ in instructions(image.elf)) > 1000
+            try:
+                image = build(compiled.sources, name, board, kind, tmp_path / "out", main)
+            except CompileError as error:  # the largest board of a core may be small
+                assert error.id == "E401" and model != models[1]
+                continue
+            assert sum(1 for _ in instructions(image.elf)) > 500
             assert foreign(image.elf, board.core) == [], main
 
 

@@ -231,10 +231,15 @@ class Names(_Strict):
     cubeide: str | None = Field(None, pattern=r"^STM32[A-Z0-9]+x[A-Z]?$")
 
 
+BOOT2_BYTES = 256
+
+
 class Board(_Strict):
     """A board. The first flash holds code and weights, the first RAM data, arena and stack.
 
-    counter: None where the core's SysTick counts; sources: document and section of each fact.
+    boot2: the file of firmware/, without its suffix, of a second stage of the boot that fills the
+    first `BOOT2_BYTES` of the flash, before the vector table; counter: None where the core's
+    SysTick counts; sources: document and section of each fact.
     """
 
     name: str
@@ -243,6 +248,7 @@ class Board(_Strict):
     core: Core
     clock: Clock
     console: Console
+    boot2: str | None = Field(None, pattern=r"^boot2_\w+$")
     counter: Counter | None = None
     qemu: Qemu | None = None
     renode: Renode | None = None
@@ -273,6 +279,11 @@ class Board(_Strict):
     @property
     def ram(self) -> Memory:
         return next(m for m in self.memory if m.kind == "ram")
+
+    @property
+    def vectors(self) -> int:
+        """The address of the vector table."""
+        return self.flash.origin + (BOOT2_BYTES if self.boot2 else 0)
 
     @property
     def flash_bytes(self) -> int:

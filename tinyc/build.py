@@ -165,7 +165,7 @@ def firmware_files(
     )
     files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
         title=board.title, memory=board.memory, flash=board.flash, ram=board.ram,
-        arena=placement.arena, weights=placement.weights,
+        arena=placement.arena, weights=placement.weights, boot2=board.boot2,
     )  # fmt: skip
     return files
 
@@ -213,6 +213,8 @@ def _build(
 def _parts(main: Main, board: Board) -> Iterator[str]:
     """The files of firmware/ that a project carries, in the order of their linking."""
     yield from ("startup.c", "memory.c", "number.c", "tinyc_port.h", f"console_{main.console}.c")
+    if board.boot2:
+        yield f"{board.boot2}.c"
     if main.console == "uart":
         counter = "timer" if board.counter else "systick"
         yield from ("registers.c", f"counter_{counter}.c", "tinyc_board.h")

@@ -90,7 +90,7 @@ class _Machine:
         attach(uc)
         uc.hook_add(unicorn.UC_HOOK_INTR, self._interrupt)
         uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._refuse)
-        vectors = bytes(uc.mem_read(self.image.board.flash.origin, 8))
+        vectors = bytes(uc.mem_read(self.image.board.vectors, 8))
         uc.reg_write(arm.UC_ARM_REG_SP, int.from_bytes(vectors[:4], "little"))
         reset = int.from_bytes(vectors[4:], "little")
         try:
