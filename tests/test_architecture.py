@@ -23,8 +23,8 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "ide", "export", "toolchain", "stack", "uf2"),
-    ("run", "flash"),
+    ("build", "ide", "export", "toolchain", "stack", "uf2", "mailbox", "versions", "renode_tool"),
+    ("run", "flash", "renode"),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
     ("cli",),
 ]

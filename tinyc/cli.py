@@ -100,7 +100,7 @@ ToolchainOpt = Annotated[
 ]
 EmulatorOpt = Annotated[
     str | None,
-    typer.Option(envvar=_env("EMULATOR"), help="unicorn, qemu or host [unicorn]."),
+    typer.Option(envvar=_env("EMULATOR"), help="unicorn, qemu, renode or host [unicorn]."),
 ]
 StrictOpt = Annotated[
     bool | None,
@@ -145,6 +145,10 @@ CyclesOpt = Annotated[
     int | None,
     typer.Option(envvar=_env("MAX_CYCLES"), min=0, help="Most modelled cycles of an inference."),
 ]
+InstructionsOpt = Annotated[
+    int | None,
+    typer.Option(envvar=_env("MAX_INSTRUCTIONS"), min=0, help="Most instructions of an inference."),
+]
 FlashOpt = Annotated[
     int | None, typer.Option(envvar=_env("MAX_FLASH"), min=0, help="Most bytes of flash.")
 ]
@@ -164,6 +168,7 @@ QuietOpt = Annotated[
 
 _PRINTING = ("as_json", "verbose", "quiet")
 _RANDOM_SAMPLES = 10
+_RENODE_SAMPLES = 5  # of a build; a test writes all of its own
 
 
 @app.command()
@@ -203,6 +208,7 @@ def test(
     seed: SeedOpt = None,
     min_accuracy: AccuracyOpt = None,
     max_cycles: CyclesOpt = None,
+    max_instructions: InstructionsOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     strict: StrictOpt = None,
@@ -219,8 +225,10 @@ def test(
     inputs = job.samples()
     built = job.built()
     trace = job.run(inputs)
+    reference = job.reference(inputs)
+    job.for_renode(inputs, reference)
     result = report.test_report(
-        job.compiled.plan, job.board, job.config.emulator, trace, inputs, job.reference(inputs),
+        job.compiled.plan, job.board, job.config.emulator, trace, inputs, reference,
         job.original(inputs),
     )  # fmt: skip
     checks = report.verdicts(job.config.expect, built, result)
@@ -715,6 +723,9 @@ class _Job:
         from . import report
 
         result = self.built()
+        if self.board.renode is not None:
+            samples = self.samples(_RENODE_SAMPLES)
+            self.for_renode(samples, self.reference(samples))
         checks = report.verdicts(self.config.expect, result)
         report.write(self.folder / "report", {"build": result}, checks, self.suite)
         return result, checks
@@ -743,6 +754,28 @@ class _Job:
                 profile=profile,
                 layers=symbols,
             )
+
+    def for_renode(self, samples: Samples, reference: list[Any]) -> None:
+        """Write ``renode/`` of the build, where Renode describes the board, with ``samples`` and
+        what ``reference`` says of them."""
+        if self.board.renode is None:
+            return
+        from . import renode
+        from .data import Samples as Arrays
+        from .mailbox import Batch
+
+        try:
+            image = self.image(self.folder.with_name(f".{self.name}-renode"), "test_mailbox")
+        except CompileError as error:
+            if error.id != "E401":
+                raise
+            _log.info(f"no renode/: its test firmware is larger, and {error.what}")
+            return
+        batch = Batch(samples.bytes(), Arrays(tuple(reference)).bytes(), samples.labels)
+        expect = self.config.expect
+        renode.write(
+            self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions
+        )
 
     def reference(self, samples: Samples) -> list[Any]:
         """For each output an array [n, *shape], by the numpy reference."""

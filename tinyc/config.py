@@ -26,6 +26,7 @@ class Expect(BaseModel):
 
     min_accuracy: float | None = Field(None, ge=0, le=1)
     max_cycles: int | None = Field(None, ge=0)
+    max_instructions: int | None = Field(None, ge=0)
     max_flash: int | None = Field(None, ge=0)
     max_ram: int | None = Field(None, ge=0)
 
@@ -42,7 +43,7 @@ class Config(BaseModel):
     float_glue: bool = False
     output_dir: str = "build"
     toolchain: Literal["gcc", "clang"] | None = None
-    emulator: Literal["unicorn", "qemu", "host"] = "unicorn"
+    emulator: Literal["unicorn", "qemu", "renode", "host"] = "unicorn"
     samples: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
     strict: bool = False
