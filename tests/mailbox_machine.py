@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import capstone
 import unicorn
 from elftools.elf.elffile import ELFFile
 from unicorn import arm_const as arm
@@ -49,13 +50,15 @@ class Machine:
     def run(self, counted: list[str] | tuple[str, ...] = (), seconds: int = 60) -> None:
         """From reset until the deepest stack, or a fault, was printed."""
         waits = [(s.at, s.mask, s.value) for s in self.board.clock.setup if s.wait]
-        for address, mask, value in (*waits, self.board.console.transmit.ready):
+        counts = (0xE000E018, 0xFFFFFF, 1)  # SysTick, which the start waits for
+        for address, mask, value in (*waits, counts, self.board.console.transmit.ready):
             self._on(unicorn.UC_HOOK_MEM_READ, address, self._ready, (mask, value))
         self._on(unicorn.UC_HOOK_MEM_WRITE, self.board.console.transmit.data, self._print)
         if counted:
             places = {self.symbols[name]: name for name in counted}
             self.executed = 0
-            self.uc.hook_add(unicorn.UC_HOOK_CODE, self._count, places)
+            self.sizes: dict[tuple[int, int], int] = {}
+            self.uc.hook_add(unicorn.UC_HOOK_BLOCK, self._count, places)
         stack, entry = (int.from_bytes(self.read(self.vectors + at, 4), "little") for at in (0, 4))
         self.uc.reg_write(arm.UC_ARM_REG_SP, stack)
         self.uc.emu_start(entry | 1, 0xFFFF_FFFE, timeout=seconds * 1_000_000)
@@ -75,7 +78,16 @@ class Machine:
         ):
             uc.emu_stop()
 
-    def _count(self, _uc: Any, address: int, _size: int, places: dict[int, str]) -> None:
+    def _count(self, uc: Any, address: int, size: int, places: dict[int, str]) -> None:
+        # By blocks, so that an instruction of an IT block counts whether its condition holds or
+        # not, as in Renode.
         if address in places:
             self.counts.append((places[address], self.executed))
-        self.executed += 1
+        block = (address, size)
+        if block not in self.sizes:
+            thumb = capstone.Cs(
+                capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS
+            )
+            code = bytes(uc.mem_read(address, size))
+            self.sizes[block] = sum(1 for _ in thumb.disasm_lite(code, address))
+        self.executed += self.sizes[block]

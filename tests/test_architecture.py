@@ -25,8 +25,9 @@ LAYERS = [
     ("emit",),
     ("build", "ide", "export", "toolchain", "stack", "uf2", "mailbox", "versions", "renode_tool"),
     ("run", "flash", "renode"),
-    ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
-    ("cli",),
+    ("data", "report", "compile", "opstable", "doctor", "bench", "train", "init"),
+    ("job",),
+    ("cli", "pytest_plugin"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

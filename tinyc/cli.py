@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import CompileError, CompileErrors, printable
+from .job import Job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from .boards import Board
-    from .build import Image
-    from .compile import Compiled
-    from .config import Config
-    from .data import Samples
 
 # typer carries its own click from 0.16 on; this is the class of either.
 _UsageError = typer.BadParameter.__bases__[0]
@@ -120,6 +118,19 @@ FloatGlueOpt = Annotated[
         "--float-glue", envvar=_env("FLOAT_GLUE"), help="Keep float32 between binary layers."
     ),
 ]
+MainOpt = Annotated[
+    str | None,
+    typer.Option(
+        envvar=_env("MAIN"),
+        help="demo: one inference and its cycles; serial: MLPerf Tiny's protocol [demo].",
+    ),
+]
+ModelIdOpt = Annotated[
+    str | None,
+    typer.Option(
+        envvar=_env("MODEL_ID"), help="What the protocol calls the model, as kws01 [its name]."
+    ),
+]
 DataOpt = Annotated[
     str | None,
     typer.Option(envvar=_env("DATA"), help="An .npz with x and optionally y; else random inputs."),
@@ -167,8 +178,6 @@ QuietOpt = Annotated[
 ]
 
 _PRINTING = ("as_json", "verbose", "quiet")
-_RANDOM_SAMPLES = 10
-_RENODE_SAMPLES = 5  # of a build; a test writes all of its own
 
 
 @app.command()
@@ -178,6 +187,8 @@ def build(
     board: BoardOpt = None,
     output_dir: OutputOpt = None,
     toolchain: ToolchainOpt = None,
+    main: MainOpt = None,
+    model_id: ModelIdOpt = None,
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
@@ -265,6 +276,39 @@ def profile(
     checks = report.verdicts(job.config.expect, built)
     report.write(job.folder / "report", {"build": built, "profile": result}, checks, job.suite)
     _print_report(result, as_json)
+
+
+@app.command()
+def serve(
+    ctx: typer.Context,
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    emulator: EmulatorOpt = None,
+    link: Annotated[
+        Path | None, typer.Option(help="A symbolic link to the terminal, made and removed.")
+    ] = None,
+    output_dir: OutputOpt = None,
+    toolchain: ToolchainOpt = None,
+    model_id: ModelIdOpt = None,
+    strict: StrictOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Offer an emulated board's UART as a terminal that speaks MLPerf Tiny's protocol."""
+    from .run.serve import serve as offer
+
+    emulator = emulator or "qemu"
+    params = {k: v for k, v in ctx.params.items() if k not in ("link", "emulator")}
+    job = _Job.of(params | {"main": "serial"}, "tinyc serve")
+    image = job.image(job.folder.with_name(f".{job.name}-serial"), "serial")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as by Ctrl-C
+    with contextlib.suppress(KeyboardInterrupt), offer(image, emulator, link) as (path, process):
+        typer.echo(path)
+        sys.stdout.flush()
+        _log.info(f"{job.name} on an emulated {job.board.name} ({emulator}); Ctrl-C ends it")
+        process.wait()
 
 
 @app.command()
@@ -620,6 +664,28 @@ def export(
 
 
 @app.command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Made if it is missing [this one].")
+    ] = Path(),
+    board: Annotated[
+        str,
+        typer.Option("--board", "-b", envvar=_env("BOARD"), help="Name or alias [stm32]."),
+    ] = "stm32",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Start a folder: a sample model with its settings, tests and a workflow for GitHub."""
+    from .init import create
+
+    for path in create(folder, board, force):
+        _log.info(f"wrote {folder / path}")
+    there = "" if folder == Path() else f"cd {folder} && "
+    _log.info(f"next: {there}tinyc build && tinyc test")
+
+
+@app.command()
 def ops(
     as_json: JsonOpt = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="docs/operators.md.")] = False,
@@ -638,26 +704,31 @@ def ops(
 
 @app.command()
 def doctor(as_json: JsonOpt = False) -> None:
-    """Say which optional tools are installed, and what each is for."""
+    """Say which of the tools that tinyc can use are installed, and how to get the others."""
+    from itertools import groupby
+
     from . import doctor as tools
 
     found = tools.inspect()
     if as_json:
         _print_json({"tools": found})
-    else:
+        return
+    for group, entries in groupby(found, lambda tool: tool["group"]):
         _print_table(
-            ["tool", "version", "used for", "remedy"],
-            [[t["tool"], t["version"] or "missing", t["purpose"], t["remedy"]] for t in found],
+            [group, "found", "used for", "remedy"],
+            [[t["tool"], _found(t), t["purpose"], t["remedy"]] for t in entries],
         )
 
 
-@dataclass
-class _Job:
-    """One model, board and configuration on their way through a verb."""
+def _found(tool: Mapping[str, Any]) -> str:
+    """What of a tool is there, and what is wrong with it."""
+    if tool["problem"] and tool["version"]:
+        return f"{tool['version']}: {tool['problem']}"
+    return tool["problem"] or tool["version"] or "missing"
 
-    config: Config
-    board: Board
-    compiled: Compiled
+
+class _Job(Job):
+    """A job of the command line: it tells on stderr how far it is."""
 
     @classmethod
     def start(cls, ctx: typer.Context) -> _Job:
@@ -665,151 +736,24 @@ class _Job:
 
     @classmethod
     def of(cls, params: Mapping[str, Any], verb: str, optional_calibration: bool = False) -> _Job:
-        """optional_calibration: a model without float32 does not look at the data for it."""
+        """params: of the command line, the settings among them; see `Job.compile`."""
         from . import config
 
         settings = config.load({k: v for k, v in params.items() if k not in _PRINTING})
-        if settings.model is None:
-            raise CompileError(
-                "E201",
-                verb,
-                "no model is named",
-                f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml',
-            )
-        if settings.board is None:
-            raise CompileError(
-                "E201", verb, "no board is named", "pass --board; see `tinyc boards`"
-            )
-        from .boards import load_board
+        hint = f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml'
+        return cls.compile(settings, verb, hint, optional_calibration)
 
-        board = load_board(settings.board)
-        from .compile import compile_model
+    @staticmethod
+    def info(text: str) -> None:
+        _log.info(text)
 
-        _log.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
-        calibration = Path(settings.calibrate) if settings.calibrate else None
-        compiled = compile_model(
-            settings.model, board, settings.strict, calibration, settings.float_glue,
-            optional_calibration,
-        )  # fmt: skip
-        return cls(settings, board, compiled)
+    @staticmethod
+    def detail(text: str) -> None:
+        _log.detail(text)
 
-    @property
-    def name(self) -> str:
-        return self.compiled.plan.graph.name
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.config.output_dir) / self.board.name / self.name
-
-    @property
-    def suite(self) -> str:
-        return f"tinyc.{self.board.name}.{self.name}"
-
-    def image(self, folder: Path, main: str) -> Image:
-        from .build import build
-
-        _log.detail(f"building {folder}")
-        return build(
-            self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main=main
-        )
-
-    def built(self) -> dict[str, Any]:
-        from . import report
-
-        return report.build_report(self.compiled.plan, self.image(self.folder, "demo"), self.board)
-
-    def reported(self) -> tuple[dict[str, Any], list[Any]]:
-        """The build's report, written beside it, and its verdicts."""
-        from . import report
-
-        result = self.built()
-        if self.board.renode is not None:
-            samples = self.samples(_RENODE_SAMPLES)
-            self.for_renode(samples, self.reference(samples))
-        checks = report.verdicts(self.config.expect, result)
-        report.write(self.folder / "report", {"build": result}, checks, self.suite)
-        return result, checks
-
-    def samples(self, most: int | None = None) -> Samples:
-        from .data import load_npz, random_samples
-
-        graph = self.compiled.graph
-        most = most or self.config.samples
-        if self.config.data is None:
-            return random_samples(graph, most or _RANDOM_SAMPLES, self.config.seed)
-        return load_npz(Path(self.config.data), graph).first(most)
-
-    def run(self, samples: Samples, profile: bool = False) -> Any:
-        from .run import MAINS, run
-
-        # An emulator that there is not is refused when it is asked to run.
-        main = MAINS.get(self.config.emulator, "test")
-        image = self.image(self.folder.with_name(f".{self.name}-test"), main)
-        symbols = tuple(step.symbol for step in self.compiled.plan.steps) if profile else ()
-        with _progress(f"running {len(samples)} in {self.config.emulator}"):
-            return run(
-                image,
-                samples.bytes(),
-                emulator=self.config.emulator,
-                profile=profile,
-                layers=symbols,
-            )
-
-    def for_renode(self, samples: Samples, reference: list[Any]) -> None:
-        """Write ``renode/`` of the build, where Renode describes the board, with ``samples`` and
-        what ``reference`` says of them."""
-        if self.board.renode is None:
-            return
-        from . import renode
-        from .data import Samples as Arrays
-        from .mailbox import Batch
-
-        try:
-            image = self.image(self.folder.with_name(f".{self.name}-renode"), "test_mailbox")
-        except CompileError as error:
-            if error.id != "E401":
-                raise
-            _log.info(f"no renode/: its test firmware is larger, and {error.what}")
-            return
-        batch = Batch(samples.bytes(), Arrays(tuple(reference)).bytes(), samples.labels)
-        expect = self.config.expect
-        renode.write(
-            self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions
-        )
-
-    def reference(self, samples: Samples) -> list[Any]:
-        """For each output an array [n, *shape], by the numpy reference."""
-        return _interpret(self.compiled.graph, samples, "computing the reference")
-
-    def original(self, samples: Samples) -> list[Any] | None:
-        """The same as float32, of the network before its float layers became int8 or bits: by
-        Keras where it is a Keras model. None if nothing of it changed."""
-        from .data import Samples, dequantize
-
-        made = self.compiled
-        if made.source is made.graph:
-            return None
-        pairs = zip(samples.inputs, made.graph.inputs, strict=True)
-        inputs = tuple(dequantize(x, value.type) for x, value in pairs)
-        if made.predict is not None:
-            return made.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
-        return _interpret(made.source, Samples(inputs), "computing the original")
-
-
-def _interpret(graph: Any, samples: Samples, text: str) -> list[Any]:
-    """For each output of ``graph`` an array [n, *shape], by the numpy reference."""
-    import numpy as np
-
-    from .ir import interpret
-
-    found: list[list[Any]] = [[] for _ in graph.outputs]
-    with _progress(text, len(samples)) as advance:
-        for index in range(len(samples)):
-            values = interpret(graph, samples.at(index))
-            for rows, value in zip(found, graph.outputs, strict=True):
-                rows.append(value.data if value.data is not None else values[value])
-            advance()
-    return [np.stack(rows) for rows in found]
+    @staticmethod
+    def progress(text: str, total: int | None = None) -> Any:
+        return _progress(text, total)
 
 
 # Printing ----------------------------------------------------------------------------------

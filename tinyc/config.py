@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import CompileError, CompileErrors
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-_PATHS = ("model", "data", "calibrate", "output_dir")
+PATHS = ("model", "data", "calibrate", "output_dir")
 
 
 class Expect(BaseModel):
@@ -44,6 +44,8 @@ class Config(BaseModel):
     output_dir: str = "build"
     toolchain: Literal["gcc", "clang"] | None = None
     emulator: Literal["unicorn", "qemu", "renode", "host"] = "unicorn"
+    main: Literal["demo", "serial"] = "demo"
+    model_id: str | None = Field(None, pattern=r"^[\w.-]{1,40}$")
     samples: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
     strict: bool = False
@@ -63,7 +65,7 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     # Only a table can be overlaid; anything else is for the validation to name.
     if isinstance(values.setdefault("expect", {}), dict):
         values["expect"] |= limits
-    for key in _PATHS:
+    for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = str(file.parent / values[key])
     values |= given

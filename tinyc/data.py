@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,29 +62,34 @@ def _random(type: TensorType, count: int, rng: np.random.Generator) -> np.ndarra
 
 
 def load_npz(path: Path, graph: Graph) -> Samples:
-    """Read ``x`` (of several inputs ``x_0``, ``x_1``, ...) and the optional labels ``y``.
+    """The samples of an ``.npz``, see `given_samples`. Raises CompileError E202 (no such file),
+    E210 (not an npz) and those of `given_samples`."""
+    return given_samples(_read(path), graph, str(path))
+
+
+def given_samples(arrays: Mapping[str, np.ndarray], graph: Graph, origin: str) -> Samples:
+    """``x`` (of several inputs ``x_0``, ``x_1``, ...) and the optional labels ``y``.
 
     Each x is [n, *shape], the batch dimension of 1 may be left out, in the input's dtype or
-    float (then quantized as TFLite's QUANTIZE does, halves away from zero).
-    Raises CompileError E202 (no such file), E210 (not an npz), E211 (a key is missing),
-    E212 (shape), E213 (dtype), E214 (values).
+    float (then quantized as TFLite's QUANTIZE does, halves away from zero); origin: where they
+    are from. Raises CompileError E211 (a key is missing), E212 (shape), E213 (dtype),
+    E214 (values).
     """
-    arrays = _read(path)
     names = ["x"] if len(graph.inputs) == 1 else [f"x_{i}" for i in range(len(graph.inputs))]
     for name in names:
         if name not in arrays:
             raise CompileError(
-                "E211", str(path), f"has no array '{name}' (it has {', '.join(arrays) or 'none'})",
+                "E211", origin, f"has no array '{name}' (it has {', '.join(arrays) or 'none'})",
                 "save it with numpy.savez(path, x=inputs, y=labels)",
             )  # fmt: skip
     inputs = [
-        _input(f"{path}: {name}", arrays[name], value)
+        _input(f"{origin}: {name}", arrays[name], value)
         for name, value in zip(names, graph.inputs, strict=True)
     ]
     counts = {len(a) for a in inputs}
     if len(counts) > 1 or counts == {0}:
-        raise CompileError("E212", str(path), f"holds {sorted(counts)} samples for its inputs")
-    labels = _labels(f"{path}: y", arrays["y"], len(inputs[0])) if "y" in arrays else None
+        raise CompileError("E212", origin, f"holds {sorted(counts)} samples for its inputs")
+    labels = _labels(f"{origin}: y", arrays["y"], len(inputs[0])) if "y" in arrays else None
     return Samples(tuple(inputs), labels)
 
 

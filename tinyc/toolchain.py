@@ -95,8 +95,8 @@ class Toolchain:
         else:
             runtime = _compiler_rt(self, core)
             command = [
-                sys.executable, "-m", "ziglang", "ld.lld", "--gc-sections", "-T", script, mapped,
-                *objects, str(runtime), "-o", elf,
+                sys.executable, "-m", "ziglang", "ld.lld", "-O2", "--gc-sections",
+                "-T", script, mapped, *objects, str(runtime), "-o", elf,
             ]  # fmt: skip
         done = _call(command, cwd)
         if not done.returncode:

@@ -1,0 +1,208 @@
+"""The serial harness: MLPerf Tiny's protocol, over a terminal to an emulated board."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import subprocess
+import sys
+import time
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from tinyc.boards import all_boards
+from tinyc.build import build
+from tinyc.cli import execute
+from tinyc.compile import compile_model
+from tinyc.errors import CompileError
+from tinyc.ir import interpret
+from tinyc.run import MAINS, run
+from tinyc.run.protocol import Session
+
+QEMU_BOARDS = [b for b in all_boards() if b.qemu]
+
+
+@pytest.fixture(autouse=True)
+def needs_qemu() -> None:
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
+
+
+class Terminal:
+    """The host's side, as MLCommons' runner has it: a command, then lines until m-ready."""
+
+    def __init__(self, path: str) -> None:
+        self.file = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(self.file)
+        # What the firmware said when it started may still come.
+        while select.select([self.file], [], [], 1.5)[0]:
+            os.read(self.file, 4096)
+
+    def command(self, text: str) -> list[str]:
+        os.write(self.file, f"{text}%".encode())
+        answer, end = b"", time.monotonic() + 20
+        while not answer.endswith(b"m-ready\r\n"):
+            assert time.monotonic() < end, answer
+            if select.select([self.file], [], [], 0.2)[0]:
+                answer += os.read(self.file, 4096)
+        return answer.decode().split()[:-1] if text == "timestamp" else answer.decode().splitlines()
+
+    def load(self, data: bytes) -> list[str]:
+        """In pieces of 31 bytes, as the runner sends them."""
+        self.command(f"db load {len(data)}")
+        pieces = (data[i : i + 31] for i in range(0, len(data), 31))
+        return [self.command(f"db {piece.hex()}") for piece in pieces][-1]
+
+
+@contextmanager
+def served(*arguments: str | Path) -> Iterator[Terminal]:
+    """`tinyc serve` with these arguments, and the terminal that it names."""
+    command = [sys.executable, "-m", "tinyc.cli", "serve", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            path = process.stdout.readline().strip()
+            assert path.startswith("/dev/"), path
+            terminal = Terminal(path)
+            yield terminal
+            os.close(terminal.file)
+        finally:
+            process.terminate()
+
+
+def test_a_session_of_keyword_spotting(data_folder: Path, tmp_path: Path) -> None:
+    with np.load(data_folder / "kws01" / "kws01.npz") as data:
+        x, y = data["x"][:2], data["y"][:2]
+    model = data_folder / "mlperf-tiny" / "kws.tflite"
+    options = ("--board", "stm32", "--model-id", "kws01", "-o", tmp_path)
+    with served(model, *options, "--link", tmp_path / "uart") as dut:
+        assert (tmp_path / "uart").is_symlink()
+        assert "m-name-dut-[tinyc]" in dut.command("name")
+        assert "m-model-[kws01]" in dut.command("profile")
+        before = int(re.fullmatch(r"m-lap-us-(\d+)", dut.command("timestamp")[0])[1])
+        for sample, label in zip(x, y, strict=True):
+            assert "m-load-done" in dut.load(sample.tobytes())
+            lines = dut.command("infer 3 1")
+            assert lines[:3] == ["m-warmup-start-1", "m-warmup-done", "m-infer-start-3"]
+            laps = [int(line[9:]) for line in lines if line.startswith("m-lap-us-")]
+            assert len(laps) == 2 and before < laps[0] < laps[1]
+            before = laps[1]
+            results = next(line for line in lines if line.startswith("m-results-["))
+            scores = [float(n) for n in results[11:-1].split(",")]
+            assert len(scores) == 12 and np.argmax(scores) == label
+            assert sum(scores) == pytest.approx(1, abs=0.01)
+            assert results in dut.command("results")
+    assert not (tmp_path / "uart").is_symlink()
+
+
+@pytest.fixture(scope="module")
+def session(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    folder = tmp_path_factory.mktemp("serve")
+    with served(tiny_model, "--board", "mps2_an385", "-o", folder) as terminal:
+        yield terminal
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("bogus 1", "e-[Unknown command: bogus]"),
+        ("db", "e-[Command 'db' requires a subcommand]"),
+        ("db load", "e-[Command 'db load' requires the # of bytes]"),
+        ("db load 0", "e-[Command 'db load' requires the # of bytes]"),
+        ("db load 33", "e-[Supplied buffer size exceeds maximum of 32]"),
+        ("db load 99999999999", "e-[Command 'db load' requires the # of bytes]"),
+        ("db load 32", "m-[Expecting 32 bytes]"),
+        ("infer 0 1", "e-[Inference iterations must be >0]"),
+        ("infer 1 -1", "e-[Inference warmup must be >=0]"),
+        ("x" * 1000, f"e-[Unknown command: {'x' * 256}]"),
+        ("help", "name% profile% timestamp% db load N% db HEX% db print% infer N W% results% "
+                 "outputs% stack%"),
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_answers(session: Terminal, command: str, answer: str) -> None:
+    assert session.command(command) == [answer, "m-ready"]
+
+
+def test_the_buffer(session: Terminal) -> None:
+    session.command("db load 10")
+    assert session.command("db 00017F80fFa") == ["e-[Insufficent number of hex digits]", "m-ready"]
+    assert session.command("db 0g") == ["e-[Invalid hex digit]", "m-ready"]
+    assert session.command("db 0102030405") == ["m-load-done", "m-ready"]
+    assert session.command("db 06") == ["e-[More bytes than 'db load' announced]", "m-ready"]
+    lines = ["m-buffer-00-01-7f-80-ff-01-02-03", "m-buffer-04-05", "m-ready"]
+    assert session.command("db print") == lines
+
+
+def test_results_are_the_outputs_as_numbers(session: Terminal, tiny_model: Path) -> None:
+    graph = compile_model(
+        tiny_model, next(b for b in all_boards() if b.name == "stm32f4_discovery")
+    )
+    graph = graph.graph
+    x = np.random.default_rng(2).integers(-128, 128, (1, 4, 4, 2), np.int8)
+    session.load(x.tobytes())
+    session.command("infer 1 0")
+    found = interpret(graph, [x])[graph.outputs[0]]
+    assert session.command("outputs")[0] == f"m-outputs-[{found.tobytes().hex()}]"
+    type = graph.outputs[0].type
+    reals = np.float32(type.scale) * (found.astype(np.float32) - type.zero_point)
+    told = session.command("results")[0].removeprefix("m-results-[").rstrip("]").split(",")
+    assert all(re.fullmatch(r"-?\d+\.\d{3}", number) for number in told)
+    np.testing.assert_allclose([float(n) for n in told], reals.ravel(), atol=0.00051)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", QEMU_BOARDS, ids=lambda b: b.name)
+@pytest.mark.parametrize("model", ["ad", "ic", "kws", "sww", "vww", "digits-bnn"])
+def test_every_machine_boots_and_is_exact(
+    model: str, board, data_folder: Path, tmp_path: Path
+) -> None:
+    """From reset, over the UART: every model on every board of QEMU's that it fits."""
+    folder = ROOT / "recipes" if model == "digits-bnn" else data_folder / "mlperf-tiny"
+    compiled = compile_model(folder / f"{model}.tflite", board)
+    graph, name = compiled.graph, compiled.plan.graph.name
+    try:
+        image = build(compiled.sources, name, board, None, tmp_path / "out", MAINS["qemu"])
+    except CompileError as error:
+        assert error.id == "E401"
+        pytest.skip(str(error))
+    value = graph.inputs[0]
+    x = np.random.default_rng(4).integers(-128, 128, (2, *value.type.shape), np.int8)
+    trace = run(image, x.reshape(2, -1).view(np.uint8), "qemu")
+    for row, sample in zip(trace.outputs, x, strict=True):
+        found = interpret(graph, [sample])
+        assert row.tobytes() == b"".join(found[v].tobytes() for v in graph.outputs)
+    assert 0 < trace.stack_bytes <= image.stack_bytes
+
+
+def test_an_emulator_without_a_terminal(tiny_model: Path, capsys, tmp_path: Path) -> None:
+    command = ["serve", str(tiny_model), "--board", "stm32", "-o", str(tmp_path)]
+    assert execute([*command, "--emulator", "unicorn"]) == 2
+    assert "E206 emulator 'unicorn': offers no terminal" in capsys.readouterr().err
+    (tmp_path / "mine").write_text("")
+    assert execute([*command, "--link", str(tmp_path / "mine")]) == 8
+    assert "E807" in capsys.readouterr().err
+    assert execute([*command[:2], "--board", "nucleo_h753zi", "-o", str(tmp_path)]) == 2
+    assert "E207" in capsys.readouterr().err
+
+
+def test_a_firmware_that_ends_is_told() -> None:
+    answers = iter([b"m-init-done\r\nm-re", b"ady\r\n", b"m-name", b""])
+    session = Session(lambda _: None, lambda: next(answers), "toy")
+    with pytest.raises(CompileError, match="ended before it answered"):
+        session.command("name")
+
+
+def test_a_build_with_the_harness(tiny_model: Path, tmp_path: Path) -> None:
+    options = ["--board", "stm32", "-o", str(tmp_path), "--main", "serial", "--model-id", "vww01"]
+    assert execute(["build", str(tiny_model), *options]) == 0
+    main = next(tmp_path.rglob("port/main.c")).read_text()
+    assert "m-model-[vww01]" in main and "m-lap-us-" in main

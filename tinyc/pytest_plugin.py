@@ -1,0 +1,238 @@
+"""Fixtures for pytest: a model's firmware, built once a session and run in an emulator.
+
+    def test_wake_word(tinyc_firmware):
+        assert tinyc_firmware.run(spoken).argmax() == WAKE_WORD
+
+Settings are those of ``tinyc.toml``. pytest loads this module in every repository where tinyc is
+installed: nothing but the standard library is imported here, and nothing is done unasked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .errors import CompileError, CompileErrors
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .config import Config
+    from .data import Samples
+    from .job import Job
+    from .run import Trace
+
+_SETTINGS = {
+    "board": "Board of the firmware under test, else that of tinyc.toml.",
+    "emulator": "Emulator that runs the firmware under test, else that of tinyc.toml.",
+    "toolchain": "Compiler of the firmware under test, else that of tinyc.toml.",
+    "folder": "Folder of tinyc.toml, relative to the root of the tests.",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--tinyc-board`` and the like, and the same as ``tinyc_board`` in pytest's settings."""
+    group = parser.getgroup("tinyc", "firmware of neural networks in an emulator")
+    for name, text in _SETTINGS.items():
+        group.addoption(f"--tinyc-{name}", metavar=name.upper(), help=text)
+        parser.addini(f"tinyc_{name}", text)
+
+
+@pytest.fixture(scope="session")
+def tinyc_firmware(tinyc_build: Callable[..., Firmware]) -> Firmware:
+    """The `Firmware` of the model and the board that tinyc.toml and the options name."""
+    return tinyc_build()
+
+
+@pytest.fixture(scope="session")
+def tinyc_build(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Firmware]:
+    """A function that gives a `Firmware`: ``tinyc_build("model.tflite", board="stm32")``.
+
+    Its arguments are the model and any field of `tinyc.config.Config`; they win over the
+    options of pytest, these over ``TINYC_*`` variables, then come pytest's settings and
+    tinyc.toml. A path is relative to the folder of tinyc.toml. What was built already in this
+    session is not built again.
+    """
+    folder = _folder(pytestconfig)
+    known: dict[Config, Firmware] = {}
+
+    def build(model: str | os.PathLike[str] | None = None, **settings: Any) -> Firmware:
+        from . import config
+        from .job import Job
+
+        given = {"model": model, **settings}
+        for key in config.PATHS:
+            if given.get(key) is not None:
+                given[key] = str(folder / given[key])
+        with _told():
+            chosen = config.load(_options(pytestconfig) | given, folder)
+            if chosen not in known:
+                # Each worker of a parallel run builds by itself, out of the others' way.
+                place = given.get("output_dir") or str(tmp_path_factory.mktemp("tinyc"))
+                hint = f'tinyc_build("MODEL.tflite"), or model = "..." in {folder / "tinyc.toml"}'
+                job = Job.compile(
+                    chosen.model_copy(update={"output_dir": place}), "tinyc_build", hint
+                )
+                known[chosen] = Firmware(job)
+        return known[chosen]
+
+    return build
+
+
+class Firmware:
+    """One model on one board: what its firmware computes and what that costs.
+
+    Inputs are arrays [n, *shape], one for each input of the model, without the batch dimension
+    of 1 that a model's shape may begin with; in the model's dtype, or float, which is then
+    quantized. Outputs have the same form: one array, or a tuple of several. A missing tool
+    skips the test, any other error of tinyc fails it, with its line.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._trace: Trace | None = None
+
+    def __repr__(self) -> str:
+        return f"<firmware {self.model} on {self.board} in {self.emulator}>"
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._job.name
+
+    @property
+    def board(self) -> str:
+        """The board's name."""
+        return self._job.board.name
+
+    @property
+    def emulator(self) -> str:
+        """The emulator's name."""
+        return self._job.config.emulator
+
+    def run(self, *inputs: Any) -> Any:
+        """The firmware's outputs, in the model's dtype. `trace` is of this run then."""
+        return _plain(self._outputs(inputs))
+
+    def scores(self, *inputs: Any) -> Any:
+        """The same as float32: scale * (output - zero point)."""
+        from .data import dequantize
+
+        outputs = self._job.compiled.plan.graph.outputs
+        pairs = zip(self._outputs(inputs), outputs, strict=True)
+        return _plain([dequantize(array, value.type) for array, value in pairs])
+
+    def reference(self, *inputs: Any) -> Any:
+        """What `run` must give, to the bit: the outputs of the numpy reference."""
+        with _told():
+            return _plain(self._job.reference(self._samples(inputs)))
+
+    @property
+    def trace(self) -> Trace:
+        """Of the latest run: ``instructions`` and ``cycles`` of its first sample (None where
+        the emulator does not count), ``stack_bytes``, the deepest stack seen (that of the harness
+        that feeds the model), ``console``."""
+        if self._trace is None:
+            pytest.fail("there is no trace yet: call run(inputs) first", pytrace=False)
+        return self._trace
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """The object of ``tinyc build --json``."""
+        with _told():
+            return self._job.built()
+
+    @property
+    def flash_bytes(self) -> int:
+        """Flash of the linked firmware."""
+        return self.report["flash_bytes"]
+
+    @property
+    def ram_bytes(self) -> int:
+        """RAM of the linked firmware, its deepest stack included."""
+        return self.report["ram_bytes"]
+
+    @property
+    def stack_bytes(self) -> int:
+        """The deepest stack that the firmware's calls can come to."""
+        return self.report["stack_bytes"]
+
+    def _outputs(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+        from .report import split_outputs
+
+        with _told():
+            self._trace = self._job.run(self._samples(inputs))
+            return split_outputs(self._job.compiled.plan.graph, self._trace.outputs)
+
+    def _samples(self, inputs: Sequence[Any]) -> Samples:
+        import numpy as np
+
+        from .data import given_samples
+
+        graph = self._job.compiled.graph
+        count = len(graph.inputs)
+        if len(inputs) != count:
+            raise CompileError(
+                "E211", self.model, f"has {count} inputs, {len(inputs)} were given",
+                "pass an array [n, ...] for each",
+            )  # fmt: skip
+        names = ["x"] if count == 1 else [f"x_{i}" for i in range(count)]
+        arrays = {name: np.asarray(x) for name, x in zip(names, inputs, strict=True)}
+        return given_samples(arrays, graph, self.model)
+
+
+def _plain(arrays: Sequence[np.ndarray]) -> Any:
+    """Without the batch dimension of 1; a single array by itself."""
+    plain = tuple(a[:, 0] if a.ndim > 2 and a.shape[1] == 1 else a for a in arrays)
+    return plain[0] if len(plain) == 1 else plain
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Errors of tinyc in the words of pytest."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except (CompileError, CompileErrors) as error:
+        if error.exit_code == 7:
+            pytest.skip(str(error))
+        pytest.fail(str(error), pytrace=False)
+
+
+def _options(config: pytest.Config) -> dict[str, Any]:
+    """Settings by pytest's options, else by variables, else by pytest's settings file."""
+    found = {}
+    for name in ("board", "emulator", "toolchain"):
+        ways = (_option(config, name), os.environ.get(f"TINYC_{name.upper()}"), _ini(config, name))
+        found[name] = next(filter(None, ways), None)
+    return found
+
+
+def _option(config: pytest.Config, name: str) -> str | None:
+    return config.getoption(f"tinyc_{name}")
+
+
+def _ini(config: pytest.Config, name: str) -> str | None:
+    return config.getini(f"tinyc_{name}") or None
+
+
+def _folder(config: pytest.Config) -> Path:
+    """Where tinyc.toml is looked for: the named folder; else the nearest with that file, from
+    where pytest was called up to the root of the tests; else that root."""
+    root = config.rootpath
+    if named := _option(config, "folder") or _ini(config, "folder"):
+        return root / named
+    start = config.invocation_params.dir
+    if start.is_relative_to(root):
+        for folder in (start, *start.parents):
+            if folder == root or (folder / "tinyc.toml").is_file():
+                return folder
+    return root
