@@ -11,7 +11,9 @@ from elftools.elf.elffile import ELFFile
 from unicorn import arm_const as arm
 
 from tinyc.boards import Board
-from tinyc.run.unicorn import _PERIPHERALS
+
+# Registers read as the memory that is mapped in their place.
+PERIPHERALS = ((0x4000_0000, 0x2000_0000), (0xE000_0000, 0x0010_0000))
 
 
 class Machine:
@@ -29,7 +31,7 @@ class Machine:
         self.uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_CORTEX_{board.core.unicorn}"))
         for memory in board.memory:
             self.uc.mem_map(memory.origin, -(-memory.size // 1024) * 1024)
-        for address, size in (*_PERIPHERALS, *regions.values()):
+        for address, size in (*PERIPHERALS, *regions.values()):
             self.uc.mem_map(address, size)
 
     def write(self, address: int, data: bytes) -> None:
