@@ -124,7 +124,10 @@ class Job:
 
         result = self.built()
         if self.board.renode is not None:
-            samples = self.samples(_RENODE_SAMPLES)
+            from .data import random_samples
+
+            # Not the settings' data: a build does without them.
+            samples = random_samples(self.compiled.graph, _RENODE_SAMPLES, self.config.seed)
             self.for_renode(samples, self.reference(samples))
         checks = report.verdicts(self.config.expect, result)
         report.write(self.folder / "report", {"build": result}, checks, self.suite)
@@ -175,7 +178,10 @@ class Job:
         from .mailbox import Batch
 
         try:
-            image = self.image(self.folder.with_name(f".{self.name}-renode"), "test_mailbox")
+            if self.config.emulator == "renode":
+                image = self.test_image
+            else:
+                image = self.image(self.folder.with_name(f".{self.name}-renode"), "test_mailbox")
         except CompileError as error:
             if error.id != "E401":
                 raise
