@@ -3,8 +3,14 @@
 
 #include "tinyc_port.h"
 
-extern uint32_t __stack_top[], __data_start[], __data_end[], __data_load[], __bss_start[],
-    __bss_end[];
+extern uint32_t __stack_top[], __bss_start[], __bss_end[];
+
+/* What has its initial values elsewhere (linker.ld). */
+struct copy {
+    const uint32_t *from;
+    uint32_t *to, *end;
+};
+extern const struct copy __copy_table[], __copy_table_end[];
 
 int main(void);
 void Reset_Handler(void);
@@ -24,9 +30,11 @@ __attribute__((noreturn)) void Reset_Handler(void)
     CPACR |= 0xFU << 20;
     __asm__ volatile("dsb\n\tisb" ::: "memory");
 #endif
-    const uint32_t *from = __data_load;
-    for (uint32_t *to = __data_start; to != __data_end;) {
-        *to++ = *from++;
+    for (const struct copy *copy = __copy_table; copy != __copy_table_end; copy++) {
+        const uint32_t *from = copy->from;
+        for (uint32_t *to = copy->to; to != copy->end;) {
+            *to++ = *from++;
+        }
     }
     for (uint32_t *to = __bss_start; to != __bss_end;) {
         *to++ = 0;

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import write_binary
 
 from tinyc.boards import all_boards
 from tinyc.build import build
@@ -161,13 +161,15 @@ def test_results_are_the_outputs_as_numbers(session: Terminal, tiny_model: Path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("board", QEMU_BOARDS, ids=lambda b: b.name)
-@pytest.mark.parametrize("model", ["ad", "ic", "kws", "sww", "vww", "digits-bnn"])
+@pytest.mark.parametrize("model", ["ad", "ic", "kws", "sww", "vww", "binary"])
 def test_every_machine_boots_and_is_exact(
     model: str, board, data_folder: Path, tmp_path: Path
 ) -> None:
     """From reset, over the UART: every model on every board of QEMU's that it fits."""
-    folder = ROOT / "recipes" if model == "digits-bnn" else data_folder / "mlperf-tiny"
-    compiled = compile_model(folder / f"{model}.tflite", board)
+    path = data_folder / "mlperf-tiny" / f"{model}.tflite"
+    if model == "binary":
+        path = write_binary(tmp_path / "binary.tflite")
+    compiled = compile_model(path, board)
     graph, name = compiled.graph, compiled.plan.graph.name
     try:
         image = build(compiled.sources, name, board, None, tmp_path / "out", MAINS["qemu"])

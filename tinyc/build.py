@@ -19,6 +19,7 @@ from .errors import CompileError
 from .ide import project
 from .mailbox import INBOX, OUTBOX
 from .paths import resource
+from .placement import Placement, place
 from .stack import stack_depth
 from .toolchain import Toolchain, find_toolchain
 from .uf2 import uf2
@@ -54,7 +55,8 @@ class Image:
     flash_bytes: everything allocated in flash, initial values of .data included; ram_bytes:
     .data, .bss (the arena lies there) and the deepest stack; stack_bytes: worst case from
     reset by call graph, the counter's interrupt included; symbols: name -> (address, size) of
-    functions and objects; main: which of `MAINS` it runs.
+    functions and objects; main: which of `MAINS` it runs; used: bytes of each of the board's
+    memories, the stack with them.
     """
 
     elf: Path
@@ -66,6 +68,7 @@ class Image:
     stack_bytes: int
     symbols: Mapping[str, tuple[int, int]]
     main: str = "demo"
+    used: Mapping[str, int] = field(default_factory=dict)
     fits: bool = True
 
     @property
@@ -82,17 +85,21 @@ def build(
     out: Path,
     main: str = "demo",
     model_id: str | None = None,
+    arena: str | None = None,
+    weights: Sequence[str] = (),
 ) -> Image:
     """Compile and link ``sources`` (of `tinyc.emit.c.emit`) with the firmware for ``board``.
 
-    main: one of `MAINS`; model_id: what the serial protocol calls the model, ``name`` if None.
+    main: one of `MAINS`; model_id: what the serial protocol calls the model, ``name`` if None;
+    arena, weights: see `tinyc.placement.place`.
     ``out`` is replaced whole at the end; an interrupted build leaves what was there. Raises
     CompileError E401 (does not fit), E7xx (no compiler), E8xx (the disk).
     """
     tools = find_toolchain(toolchain)
     out = Path(os.path.abspath(out))
     with replacing(out) as work:
-        files = firmware_files(sources, name, board, main, model_id)
+        placement = place(sources, name, board, arena, weights)
+        files = firmware_files(sources, name, board, main, model_id, placement)
         image = _build(files, sources, name, board, tools, work, main)
     return Image(**{**vars(image), "elf": out / image.elf.name})
 
@@ -134,10 +141,17 @@ def _replace(out: Path, work: Path) -> None:
 
 
 def firmware_files(
-    sources: Mapping[str, str], name: str, board: Board, main: str, model_id: str | None = None
+    sources: Mapping[str, str],
+    name: str,
+    board: Board,
+    main: str,
+    model_id: str | None = None,
+    placement: Placement | None = None,
 ) -> dict[str, str]:
     """Path -> text of ``sources`` and of the firmware around them, under ``port/``, in the order
-    in which its C files are linked. main, model_id: see `build`."""
+    in which its C files are linked. main, model_id: see `build`; placement: `place`'s own if
+    None."""
+    placement = placement or place(sources, name, board)
     files = dict(sources)
     for part in _parts(MAINS[main], board):
         files[f"port/{part}"] = (resource("firmware") / part).read_text()
@@ -153,8 +167,9 @@ def firmware_files(
         **MAINS[main].options,
     )
     files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
-        title=board.title, memory=board.memory, flash=board.flash, ram=board.ram
-    )
+        title=board.title, memory=board.memory, flash=board.flash, ram=board.ram,
+        arena=placement.arena, weights=placement.weights,
+    )  # fmt: skip
     return files
 
 
@@ -271,15 +286,18 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) ->
     with elf.open("rb") as file:
         parsed = ELFFile(file)
         flash = ram = 0
+        used = dict.fromkeys((m.name for m in board.memory), 0)
         for section in parsed.iter_sections():
             if not section["sh_flags"] & 2 or not section["sh_size"]:  # SHF_ALLOC
                 continue
-            loaded = section["sh_type"] != "SHT_NOBITS" and section.name != ".bss"
-            in_ram = any(
-                m.kind == "ram" and m.origin <= section["sh_addr"] < m.end for m in board.memory
-            )
+            loaded = section["sh_type"] != "SHT_NOBITS" and section.name not in (".bss", ".arena")
+            home = next(m for m in board.memory if m.origin <= section["sh_addr"] < m.end)
+            used[home.name] += section["sh_size"]
             flash += section["sh_size"] if loaded else 0
-            ram += section["sh_size"] if in_ram else 0
+            if home.kind == "ram":
+                ram += section["sh_size"]
+                # Its initial values lie in the first flash.
+                used[board.flash.name] += section["sh_size"] if loaded else 0
         symbols, functions, marks = {}, {}, {}
         for symbol in parsed.get_section_by_name(".symtab").iter_symbols():
             kind = symbol["st_info"]["type"]
@@ -296,11 +314,12 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) ->
         if functions["SysTick_Handler"] != functions["Fault_Handler"]:
             stack += _exception_frame(board.core)
             stack += stack_depth(functions, inside, code, base, "SysTick_Handler")
-    over = ram + stack - board.ram.size
+    used[board.ram.name] += stack
+    over = used[board.ram.name] - board.ram.size
     if over > 0:
         raise _too_large(board, name, [(board.ram, over)])
     write_flat(elf, board)
-    return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols, main)
+    return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols, main, used)
 
 
 def _exception_frame(core: Core) -> int:

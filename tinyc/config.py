@@ -31,6 +31,15 @@ class Expect(BaseModel):
     max_ram: int | None = Field(None, ge=0)
 
 
+class Place(BaseModel):
+    """Where data lies, by the names of the board's memories; see `tinyc.placement.place`."""
+
+    model_config = _STRICT
+
+    arena: str | None = None
+    weights: list[str] = Field(default_factory=list)
+
+
 class Config(BaseModel):
     """Everything that a command may be told; paths are absolute or relative to the caller."""
 
@@ -49,6 +58,7 @@ class Config(BaseModel):
     samples: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
     strict: bool = False
+    placement: Place = Place()
     expect: Expect = Expect()
 
 
@@ -98,7 +108,8 @@ def _problem(file: str, error: Any, given: Mapping[str, Any]) -> CompileError:
     path = [str(part) for part in error["loc"]]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
-        known = Expect.model_fields if path[0] == "expect" else Config.model_fields
+        tables = {"expect": Expect, "placement": Place}
+        known = tables.get(path[0], Config).model_fields
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return CompileError("E208", file, f"unknown key '{key}'", hint)

@@ -107,7 +107,7 @@ class Job:
         self.detail(f"building {folder}")
         return build(
             self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main,
-            self.config.model_id,
+            self.config.model_id, self.config.placement.arena, self.config.placement.weights,
         )  # fmt: skip
 
     def built(self) -> dict[str, Any]:

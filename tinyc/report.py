@@ -56,6 +56,10 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
         "arena_bytes": plan.arena_bytes,
         "stack_bytes": image.stack_bytes,
         "fits": image.fits,
+        "memories": [
+            {"name": m.name, "kind": m.kind, "used_bytes": image.used[m.name], "size_bytes": m.size}
+            for m in board.memory
+        ],
         "layers": [
             {
                 **_layer(plan, step),
@@ -284,6 +288,12 @@ def rows(report: Report) -> list[tuple[str, str]]:
     notes = {"cycles": source.removeprefix("cycles"), "instructions": counted}
     found = []
     for key, value in report.items():
+        if key == "memories":
+            found += [
+                (f"in {m['name']}", f"{m['used_bytes']:,} of {m['size_bytes']:,} bytes")
+                for m in value
+                if m["used_bytes"]
+            ]
         if isinstance(value, (list, dict)) or key in (
             "schema_version",
             "cycles_source",
