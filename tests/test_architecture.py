@@ -23,12 +23,15 @@ LAYERS = [
     ("ops",),
     ("passes", "plan"),
     ("emit",),
-    ("build", "placement", "ide", "export", "toolchain", "stack", "uf2", "versions", "renode_tool"),
-    ("run", "flash"),
+    (
+        "build", "placement", "ide", "export", "toolchain", "stack", "uf2", "mailbox", "versions",
+        "renode_tool",
+    ),
+    ("run", "flash", "renode"),
     ("data", "report", "compile", "opstable", "doctor", "bench", "train", "init"),
     ("job",),
     ("cli", "pytest_plugin"),
-]
+]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # Imported inside a function only, so that a command pays for what it uses.

@@ -17,6 +17,7 @@ from .boards import Board, Core, Memory
 from .emit.c import environment
 from .errors import CompileError
 from .ide import project
+from .mailbox import INBOX, OUTBOX
 from .paths import resource
 from .placement import Placement, place
 from .stack import stack_depth
@@ -42,6 +43,8 @@ MAINS = {
     # What the emulators run: the same without the RAM for a kept input, and files of the host.
     "test_serial": Main("main_serial", "uart", {"keep_input": False}),
     "test": Main("main_test", "semihosting"),
+    # For an emulator that can read and write the memory of its machine.
+    "test_mailbox": Main("main_mailbox", "uart", {"inbox": INBOX, "outbox": OUTBOX}),
 }
 
 

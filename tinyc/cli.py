@@ -98,7 +98,7 @@ ToolchainOpt = Annotated[
 ]
 EmulatorOpt = Annotated[
     str | None,
-    typer.Option(envvar=_env("EMULATOR"), help="unicorn, qemu or host [unicorn]."),
+    typer.Option(envvar=_env("EMULATOR"), help="unicorn, qemu, renode or host [unicorn]."),
 ]
 StrictOpt = Annotated[
     bool | None,
@@ -155,6 +155,10 @@ AccuracyOpt = Annotated[
 CyclesOpt = Annotated[
     int | None,
     typer.Option(envvar=_env("MAX_CYCLES"), min=0, help="Most modelled cycles of an inference."),
+]
+InstructionsOpt = Annotated[
+    int | None,
+    typer.Option(envvar=_env("MAX_INSTRUCTIONS"), min=0, help="Most instructions of an inference."),
 ]
 FlashOpt = Annotated[
     int | None, typer.Option(envvar=_env("MAX_FLASH"), min=0, help="Most bytes of flash.")
@@ -215,6 +219,7 @@ def test(
     seed: SeedOpt = None,
     min_accuracy: AccuracyOpt = None,
     max_cycles: CyclesOpt = None,
+    max_instructions: InstructionsOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     strict: StrictOpt = None,
@@ -231,8 +236,10 @@ def test(
     inputs = job.samples()
     built = job.built()
     trace = job.run(inputs)
+    reference = job.reference(inputs)
+    job.for_renode(inputs, reference)
     result = report.test_report(
-        job.compiled.plan, job.board, job.config.emulator, trace, inputs, job.reference(inputs),
+        job.compiled.plan, job.board, job.config.emulator, trace, inputs, reference,
         job.original(inputs),
     )  # fmt: skip
     checks = report.verdicts(job.config.expect, built, result)

@@ -26,6 +26,7 @@ class Expect(BaseModel):
 
     min_accuracy: float | None = Field(None, ge=0, le=1)
     max_cycles: int | None = Field(None, ge=0)
+    max_instructions: int | None = Field(None, ge=0)
     max_flash: int | None = Field(None, ge=0)
     max_ram: int | None = Field(None, ge=0)
 
@@ -51,7 +52,7 @@ class Config(BaseModel):
     float_glue: bool = False
     output_dir: str = "build"
     toolchain: Literal["gcc", "clang"] | None = None
-    emulator: Literal["unicorn", "qemu", "host"] = "unicorn"
+    emulator: Literal["unicorn", "qemu", "renode", "host"] = "unicorn"
     main: Literal["demo", "serial"] = "demo"
     model_id: str | None = Field(None, pattern=r"^[\w.-]{1,40}$")
     samples: int | None = Field(None, ge=1)

@@ -6,7 +6,7 @@ What the verbs of the command line and the fixtures of pytest do in common.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .run import Trace
 
 _RANDOM_SAMPLES = 10
+_RENODE_SAMPLES = 5  # of a build; a test writes all of its own
 
 
 @dataclass
@@ -122,6 +123,12 @@ class Job:
         from . import report
 
         result = self.built()
+        if self.board.renode is not None:
+            from .data import random_samples
+
+            # Not the settings' data: a build does without them.
+            samples = random_samples(self.compiled.graph, _RENODE_SAMPLES, self.config.seed)
+            self.for_renode(samples, self.reference(samples))
         checks = report.verdicts(self.config.expect, result)
         report.write(self.folder / "report", {"build": result}, checks, self.suite)
         return result, checks
@@ -160,6 +167,31 @@ class Job:
                 profile=profile,
                 layers=symbols,
             )
+
+    def for_renode(self, samples: Samples, reference: Sequence[np.ndarray]) -> None:
+        """Write ``renode/`` of the build, where Renode describes the board, with ``samples`` and
+        what ``reference`` says of them."""
+        if self.board.renode is None:
+            return
+        from . import renode
+        from .data import Samples
+        from .mailbox import Batch
+
+        try:
+            if self.config.emulator == "renode":
+                image = self.test_image
+            else:
+                image = self.image(self.folder.with_name(f".{self.name}-renode"), "test_mailbox")
+        except CompileError as error:
+            if error.id != "E401":
+                raise
+            self.info(f"no renode/: its test firmware is larger, and {error.what}")
+            return
+        batch = Batch(samples.bytes(), Samples(tuple(reference)).bytes(), samples.labels)
+        expect = self.config.expect
+        renode.write(
+            self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions
+        )
 
     def reference(self, samples: Samples) -> list[np.ndarray]:
         """For each output an array [n, *shape], by the numpy reference."""

@@ -240,6 +240,9 @@ def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[
             found.append(_accuracy(origin, test["accuracy"], expect.min_accuracy))
         if expect.max_cycles is not None:
             found.append(_budget("E601", origin, "cycles", test["cycles"], expect.max_cycles))
+        if expect.max_instructions is not None:
+            name, most = "instructions", expect.max_instructions
+            found.append(_budget("E604", origin, name, test[name], most))
     for id, name, key, limit in (
         ("E602", "flash", "flash_bytes", expect.max_flash),
         ("E603", "ram", "ram_bytes", expect.max_ram),

@@ -1,4 +1,4 @@
-"""Run images: `Image` and inputs -> `Trace`, by Unicorn, QEMU or on the host."""
+"""Run images: `Image` and inputs -> `Trace`, by Unicorn, QEMU, Renode or on the host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import CompileError
 if TYPE_CHECKING:
     from ..build import Image
 
-MAINS = {"unicorn": "test", "qemu": "test_serial", "host": "test"}
+MAINS = {"unicorn": "test", "qemu": "test_serial", "renode": "test_mailbox", "host": "test"}
 """Emulator -> the main program (`tinyc.build.MAINS`) through which it feeds samples."""
 
 
@@ -75,6 +75,10 @@ def run(
         from . import qemu
 
         return qemu.run(image, inputs)
+    if emulator == "renode":
+        from . import renode
+
+        return renode.run(image, inputs)
     if emulator == "host":
         from . import host
 
