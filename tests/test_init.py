@@ -74,17 +74,21 @@ def test_every_setting_is_there_and_explained(folder: Path) -> None:
         for i, line in enumerate(lines)
         if line.removeprefix("# ").partition(" = ")[0].isidentifier() and " = " in line
     }
-    every = {*config.Config.model_fields, *config.Expect.model_fields} - {"expect"}
+    tables = {"expect": config.Expect, "placement": config.Place}
+    every = {*config.Config.model_fields, *(k for t in tables.values() for k in t.model_fields)}
+    every -= set(tables)
     assert sorted(keys.values()) == sorted(every)
     for i in keys:
         above = lines[i - 1]
         assert above.startswith("# ") or (i - 1) in keys, f"{lines[i]} is not explained"
     for i in keys:
         lines[i] = lines[i].removeprefix("# ")
+    lines = [x.removeprefix("# ") if x.removeprefix("# ")[0:1] == "[" else x for x in lines]
     (folder / "tinyc.toml").write_text("\n".join(lines))
     loaded = config.load({})
     for name in every & set(config.Config.model_fields):
         assert getattr(loaded, name) is not None, name
+    assert loaded.placement == config.Place(arena="RAM", weights=["FLASH"])
 
 
 def test_the_samples_are_digits_of_scikit_learn() -> None:
