@@ -449,11 +449,30 @@ def boards_show(name: str, as_json: JsonOpt = False) -> None:
     """Show one board."""
     from .boards import load_board
 
-    facts = _board_facts(load_board(name))
+    board = load_board(name)
+    facts = {"title": board.title, **_board_facts(board), **_board_details(board)}
     if as_json:
         _print_json(facts)
-    else:
-        _print_table(["what", "value"], [[k, _show(v)] for k, v in facts.items()])
+        return
+    rows = []
+    for key, value in facts.items():
+        lines = value.items() if isinstance(value, dict) else [("", value)]
+        rows += [[f"{key} {name}".strip(), _show(item)] for name, item in lines if item]
+    _print_table(["what", "value"], rows)
+
+
+def _board_details(board: Board) -> dict[str, Any]:
+    """What `tinyc boards show` tells besides what the list does."""
+    memories = {m.name: f"0x{m.origin:08x}, {m.size:,} bytes of {m.kind}" for m in board.memory}
+    return {
+        "memory": memories,
+        "console": f"{board.console.uart}, 115200 baud",
+        "counter": board.counter.name if board.counter else "SysTick",
+        "qemu": board.qemu.machine if board.qemu else None,
+        "renode": board.renode.platform if board.renode else None,
+        "flashed_by": list(board.debug.flashers) if board.debug else [],
+        "sources": board.sources,
+    }
 
 
 def _board_facts(board: Board) -> dict[str, Any]:
