@@ -127,14 +127,13 @@ TINYC_SHARED static void tinyc_gemm_4x1(const int8_t *weights, const int16_t *co
     acc[3] = a3;
 }
 
-/* Four channels of pixels that are `step` bytes apart: acc[p][i] += x[p][i] * w[i]. Each is one
- * block of assembly: compilers hoist the loads of all taps and spill what they widened. */
+/* Four channels of one tap: acc[i] += x[i] * w[i]. One block of assembly: compilers hoist the
+ * loads of all taps and spill what they widened. */
 #if TINYC_DSP
 
-TINYC_INLINE void tinyc_tap_1x4(const int8_t *x, const int8_t *weights, int32_t *acc, int32_t step)
+TINYC_INLINE void tinyc_tensor_tap4(const int8_t *x, const int8_t *weights, int32_t *acc)
 {
     uint32_t a, b, a02, b02;
-    (void)step;
     __asm__("ldr     %[a], %[x]\n\t"
             "ldr     %[b], %[w]\n\t"
             "sxtb16  %[a02], %[a]\n\t"
@@ -151,48 +150,13 @@ TINYC_INLINE void tinyc_tap_1x4(const int8_t *x, const int8_t *weights, int32_t 
               [w] "m"(*(const int8_t(*)[4])(const void *)weights));
 }
 
-TINYC_INLINE void tinyc_tap_2x4(const int8_t *x, const int8_t *weights, int32_t *acc, int32_t step)
-{
-    uint32_t a, b, b02, t;
-    __asm__("ldr     %[b], %[w]\n\t"
-            "ldr     %[a], %[x]\n\t"
-            "sxtb16  %[b02], %[b]\n\t"
-            "sxtb16  %[b], %[b], ror #8\n\t"
-            "sxtb16  %[t], %[a]\n\t"
-            "sxtb16  %[a], %[a], ror #8\n\t"
-            "smlabb  %[a0], %[t], %[b02], %[a0]\n\t"
-            "smlatt  %[a2], %[t], %[b02], %[a2]\n\t"
-            "smlabb  %[a1], %[a], %[b], %[a1]\n\t"
-            "smlatt  %[a3], %[a], %[b], %[a3]\n\t"
-            "ldr     %[a], %[y]\n\t"
-            "sxtb16  %[t], %[a]\n\t"
-            "sxtb16  %[a], %[a], ror #8\n\t"
-            "smlabb  %[a4], %[t], %[b02], %[a4]\n\t"
-            "smlatt  %[a6], %[t], %[b02], %[a6]\n\t"
-            "smlabb  %[a5], %[a], %[b], %[a5]\n\t"
-            "smlatt  %[a7], %[a], %[b], %[a7]"
-            : [a] "=&r"(a), [b] "=&r"(b), [b02] "=&r"(b02), [t] "=&r"(t), [a0] "+&r"(acc[0]),
-              [a1] "+&r"(acc[1]), [a2] "+&r"(acc[2]), [a3] "+&r"(acc[3]), [a4] "+&r"(acc[4]),
-              [a5] "+&r"(acc[5]), [a6] "+&r"(acc[6]), [a7] "+&r"(acc[7])
-            : [x] "m"(*(const int8_t(*)[4])(const void *)x),
-              [y] "m"(*(const int8_t(*)[4])(const void *)(x + step)),
-              [w] "m"(*(const int8_t(*)[4])(const void *)weights));
-}
-
 #else
 
-TINYC_INLINE void tinyc_tap_1x4(const int8_t *x, const int8_t *weights, int32_t *acc, int32_t step)
+TINYC_INLINE void tinyc_tensor_tap4(const int8_t *x, const int8_t *weights, int32_t *acc)
 {
-    (void)step;
     for (int i = 0; i < 4; i++) {
         acc[i] += x[i] * weights[i];
     }
-}
-
-TINYC_INLINE void tinyc_tap_2x4(const int8_t *x, const int8_t *weights, int32_t *acc, int32_t step)
-{
-    tinyc_tap_1x4(x, weights, acc, 0);
-    tinyc_tap_1x4(x + step, weights, acc + 4, 0);
 }
 
 #endif

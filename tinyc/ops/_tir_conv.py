@@ -312,57 +312,52 @@ def _tiled(s: Any, channels: int, pixels: int) -> tuple[Any, Any, Any]:
 
 
 def depthwise_dsp(node: Node, table: Constant, finish: Finish, schedule: Schedule) -> Form:
-    """Four channels of a tile of pixels at a time, tap by tap."""
+    """Four channels of a pixel at a time, tap by tap."""
     module, window = tvm(), window_of(node, per_channel=True)
     te, zero = module.te, node.inputs[0].type.zero_point
-    pixels = schedule["pixels"]
     data = node.inputs[1].data
     assert data is not None
     _, kh, kw, c = data.shape
-    groups, step = c // 4, window.step[1]
-    packed = data.reshape(kh * kw, groups, 4).transpose(1, 0, 2)
+    packed = data.reshape(kh * kw, c // 4, 4).transpose(1, 0, 2)
     weights = Constant("weights", packed, "weights of four channels, tap by tap")
 
     x = te.placeholder((window.batches, window.in_h, window.row), "int8", "in")
-    w = te.placeholder((groups, kh, kw, 4), "int8", "weights")
+    w = te.placeholder((c // 4, kh, kw, 4), "int8", "weights")
     t = te.placeholder(table.data.shape, "int32", "channels")
     source, staged = stage(x, window, window.length, zero)
     ky, kx = te.reduce_axis((0, kh), "ky"), te.reduce_axis((0, kw), "kx")
-    shape = (window.batches, window.rows, window.width // pixels, groups)
 
-    def total(b: Any, row: Any, tile: Any, g: Any, p: Any, i: Any) -> Any:
-        y0, x0 = window.begin(row, tile * pixels + p)
+    def total(b: Any, row: Any, p: Any, g: Any, i: Any) -> Any:
+        y0, x0 = window.begin(row, p)
         dy, dx = window.run(ky * kw + kx)
         wide = (source[b, y0 + dy, x0 + dx + g * 4 + i], w[g, ky, kx, i])
         return te.sum(wide[0].astype("int32") * wide[1].astype("int32"), axis=[ky, kx])
 
-    acc = te.compute((*shape, pixels, 4), total, "acc")
-
-    def last(b: Any, row: Any, p: Any, o: Any) -> Any:
-        total = acc[b, row, p // pixels, o // 4, p % pixels, o % 4]
-        return finish(total, t[o, 0], t[o, 1], t[o, 2])
-
-    out = te.compute((window.batches, window.rows, window.width, c), last, "out")
+    acc = te.compute((window.batches, window.rows, window.width, c // 4, 4), total, "acc")
+    out = te.compute(
+        (window.batches, window.rows, window.width, c),
+        lambda b, row, p, o: finish(acc[b, row, p, o // 4, o % 4], t[o, 0], t[o, 1], t[o, 2]),
+        "out",
+    )
     s = module.s_tir.Schedule(te.create_prim_func([x, w, t, out]))
     _, row, p, o = s.get_loops(s.get_sblock("out"))
-    tile, p = s.split(p, [None, pixels])
     group, o = s.split(o, [None, 4])
-    s.reorder(*((group, tile) if schedule["channels_first"] else (tile, group)), p, o)
-    at = tile if schedule["channels_first"] else group
+    inner = group
+    if schedule["channels_first"]:
+        s.reorder(group, p)
+        inner = p
     acc_block = s.get_sblock("acc")
-    s.compute_at(acc_block, at, preserve_unit_loops=True)
+    s.compute_at(acc_block, inner, preserve_unit_loops=True)
     s.set_scope(acc_block, 0, "local")
     if staged:
         s.compute_at(s.get_sblock("padded"), row, preserve_unit_loops=True)
-    p_loop, i_loop, ky_loop, kx_loop = s.get_loops(acc_block)[-4:]
-    s.reorder(ky_loop, kx_loop, p_loop, i_loop)
+    i, ky_loop, kx_loop = s.get_loops(acc_block)[-3:]
+    s.reorder(ky_loop, kx_loop, i)
     init = s.decompose_reduction(acc_block, ky_loop)
-    unrolled = [ky_loop, kx_loop, *s.get_loops(init)[-2:]]
-    for loop in unrolled if kh * kw <= _conv_dsp.MAX_UNROLLED_TAPS else unrolled[2:]:
+    few = kh * kw <= _conv_dsp.MAX_UNROLLED_TAPS
+    for loop in (s.get_loops(init)[-1], o, *((ky_loop, kx_loop) if few else ())):
         s.unroll(loop)
-    s.tensorize(i_loop if pixels == 1 else p_loop, intrinsics.tap(pixels, step))
-    for loop in (p, o):
-        s.unroll(loop)
+    s.tensorize(i, intrinsics.tap())
     return Form(_depthwise_caption(node), s, (weights, table), support=SUPPORT_DSP)
 
 
@@ -507,11 +502,9 @@ def _products(
 
 
 def _depthwise_schedules(node: Node, dsp: bool) -> list[Schedule]:
-    width = node.output.type.shape[2]
     if dsp:
-        pixels = [n for n in (2, 1) if width % n == 0]
-        return [{"pixels": n, "channels_first": f} for n in pixels for f in (0, 1)]
-    return [{"pixels": n} for n in (1, 2, 4) if n <= width]
+        return [{"channels_first": first} for first in (0, 1)]
+    return [{"pixels": n} for n in (1, 2, 4) if n <= node.output.type.shape[2]]
 
 
 CONV2D = _products("conv2d", _reject_conv, _conv_product, window_of)

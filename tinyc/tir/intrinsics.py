@@ -151,53 +151,36 @@ def widen(pixels):
     return _register(f"tinyc.widen4_{pixels}", description, implementation)
 
 
-def tap(pixels, step):
-    """acc[pixels, 4] += source[pixels, 4 channels] * weights[4 channels], pixels ``step`` apart."""
+def tap():
+    """acc[4 channels] += source[4 channels] * weights[4 channels]."""
     from tvm.script import tirx as T
 
     @T.prim_func(s_tir=True)
     def description(a: T.handle, b: T.handle, c: T.handle):
-        source = T.match_buffer(a, ((pixels - 1) * step + 4,), "int8", offset_factor=1)
+        source = T.match_buffer(a, (4,), "int8", offset_factor=1)
         weights = T.match_buffer(b, (4,), "int8", offset_factor=1)
-        acc = T.match_buffer(c, (pixels, 4), "int32", offset_factor=1, scope="local")
+        acc = T.match_buffer(c, (4,), "int32", offset_factor=1, scope="local")
         with T.sblock("root"):
-            T.reads(acc[0:pixels, 0:4], source[0 : (pixels - 1) * step + 4], weights[0:4])
-            T.writes(acc[0:pixels, 0:4])
-            for p, i in T.grid(pixels, 4):
-                with T.sblock("update"):
-                    vp, vi = T.axis.remap("SS", [p, i])
-                    acc[vp, vi] = acc[vp, vi] + T.Cast(
-                        "int32", source[vp * step + vi]
-                    ) * T.Cast("int32", weights[vi])
-
-    @T.prim_func(s_tir=True)
-    def single(a: T.handle, b: T.handle, c: T.handle):
-        source = T.match_buffer(a, ((pixels - 1) * step + 4,), "int8", offset_factor=1)
-        weights = T.match_buffer(b, (4,), "int8", offset_factor=1)
-        acc = T.match_buffer(c, (pixels, 4), "int32", offset_factor=1, scope="local")
-        with T.sblock("root"):
-            T.reads(acc[0:pixels, 0:4], source[0 : (pixels - 1) * step + 4], weights[0:4])
-            T.writes(acc[0:pixels, 0:4])
-            for i in T.grid(4):
+            T.reads(acc[0:4], source[0:4], weights[0:4])
+            T.writes(acc[0:4])
+            for i in T.serial(4):
                 with T.sblock("update"):
                     vi = T.axis.remap("S", [i])
-                    acc[0, vi] = acc[0, vi] + T.Cast("int32", source[vi]) * T.Cast(
-                        "int32", weights[vi]
-                    )
+                    acc[vi] = acc[vi] + T.Cast("int32", source[vi]) * T.Cast("int32", weights[vi])
 
     @T.prim_func(s_tir=True)
     def implementation(a: T.handle, b: T.handle, c: T.handle):
-        source = T.match_buffer(a, ((pixels - 1) * step + 4,), "int8", offset_factor=1)
+        source = T.match_buffer(a, (4,), "int8", offset_factor=1)
         weights = T.match_buffer(b, (4,), "int8", offset_factor=1)
-        acc = T.match_buffer(c, (pixels, 4), "int32", offset_factor=1, scope="local")
+        acc = T.match_buffer(c, (4,), "int32", offset_factor=1, scope="local")
         with T.sblock("root"):
-            T.reads(acc[0:pixels, 0:4], source[0 : (pixels - 1) * step + 4], weights[0:4])
-            T.writes(acc[0:pixels, 0:4])
+            T.reads(acc[0:4], source[0:4], weights[0:4])
+            T.writes(acc[0:4])
             T.evaluate(
                 T.call_extern(
-                    "void", f"tinyc_tap_{pixels}x4", source.access_ptr("r"),
-                    weights.access_ptr("r"), acc.access_ptr("rw"), step,
+                    "void", "tinyc_tensor_tap4",
+                    source.access_ptr("r"), weights.access_ptr("r"), acc.access_ptr("rw"),
                 )
             )  # fmt: skip
 
-    return _register(f"tinyc.tap_{pixels}x4_{step}", single if pixels == 1 else description, implementation)
+    return _register("tinyc.tap4", description, implementation)
