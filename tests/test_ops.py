@@ -81,7 +81,9 @@ def only(monkeypatch: pytest.MonkeyPatch):
     return choose
 
 
-PAIRS = [pytest.param(op, k, id=f"{op.__name__}-{k.name}") for op in OPS for k in (*op.kernels, *op.tir)]
+PAIRS = [
+    pytest.param(op, k, id=f"{op.__name__}-{k.name}") for op in OPS for k in (*op.kernels, *op.tir)
+]
 
 
 @pytest.mark.parametrize("op", [pytest.param(c, id=c.__name__) for c in all_ops()])

@@ -150,9 +150,7 @@ def _choose(
     return tuple(steps)
 
 
-def _schedule(
-    node: Node, kernel: Kernel, core: str, schedules: Mapping[str, Schedule]
-) -> Schedule:
+def _schedule(node: Node, kernel: Kernel, core: str, schedules: Mapping[str, Schedule]) -> Schedule:
     """The schedule found for a workload if it is still one of the kernel's, else the default."""
     assert kernel.schedules is not None
     allowed = kernel.schedules(node)

@@ -192,7 +192,7 @@ def product_dsp(product: Product, schedule: Schedule) -> Form:
     module, window = tvm(), product.window
     te, zero = module.te, product.node.inputs[0].type.zero_point
     channels, pixels = schedule["channels"], schedule["pixels"]
-    runs, outs = len(window.runs), len(product.rows)
+    runs = len(window.runs)
     each = max(-(-window.length // 4), 2 if runs == 1 else 1)  # quads of a run
     quads = runs * each
     packed = product.packed(channels, 4 * each)
@@ -201,7 +201,9 @@ def product_dsp(product: Product, schedule: Schedule) -> Form:
     paired = (channels, pixels) == (2, 4)
     order = (0, 2, 4, 3, 1) if paired else (0, 2, 1, 3, 4)
     note = "byte-interleaved by input pair" if paired else "four inputs of each in turn"
-    weights = Constant("weights", packed.transpose(order), f"weights of {channels} channels, {note}")
+    weights = Constant(
+        "weights", packed.transpose(order), f"weights of {channels} channels, {note}"
+    )
 
     x = te.placeholder((window.batches, window.in_h, window.row), "int8", "in")
     w = te.placeholder(weights.data.shape, "int8", "weights")

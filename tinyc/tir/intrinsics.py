@@ -5,7 +5,6 @@ replace, and the call that takes their place. Both are parsed from TVMScript by 
 """
 
 # The parser of TVMScript evaluates annotations itself: they must not become strings here.
-# ruff: noqa: F821, B018
 
 from . import tvm as _module
 
@@ -90,9 +89,9 @@ def _gemm_rows(quads, channels):
             for i, quad, r, h in T.grid(channels, quads, 2, 2):
                 with T.sblock("update"):
                     vi, vquad, vr, vh = T.axis.remap("SRRR", [i, quad, r, h])
-                    acc[vi, 0] = acc[vi, 0] + T.Cast(
-                        "int32", columns[vquad, vr, 0, vh]
-                    ) * T.Cast("int32", weights[vquad, vi, vh, vr])
+                    acc[vi, 0] = acc[vi, 0] + T.Cast("int32", columns[vquad, vr, 0, vh]) * T.Cast(
+                        "int32", weights[vquad, vi, vh, vr]
+                    )
 
     @T.prim_func(s_tir=True)
     def implementation(a: T.handle, b: T.handle, c: T.handle):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,9 @@ def binding(form: Form) -> Binding:
     body = print_body(
         module, function.body, {hash(p): n for p, n in zip(parameters, names, strict=True)}
     )
+    # TVM's simplifier may find that an output depends on no input, as of x - x.
+    text = "\n".join(body.lines)
+    unused = [f"    (void){n};" for n in pointers if not re.search(rf"\b{n}\b", text)]
     arguments = [
         f"{'const ' if i < last else ''}{_CTYPES[p.dtype]} *{n}"
         for i, (p, n) in enumerate(zip(parameters, names, strict=True))
@@ -77,7 +81,7 @@ def binding(form: Form) -> Binding:
             "aliases": [
                 (f"const {_pointed(c)} *const {c.suffix}", c.suffix) for c in form.constants
             ],
-            "body": body.lines,
+            "body": [*unused, *body.lines],
         },
         constants=form.constants,
         scratch=body.scratch,
