@@ -19,13 +19,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ("errors", "paths"),
     ("ir", "quant", "op"),
-    ("boards", "frontends", "config"),
+    ("boards", "frontends", "config", "tir"),
     ("ops",),
     ("passes", "plan"),
     ("emit",),
     ("build", "ide", "toolchain", "stack"),
     ("run",),
-    ("data", "report", "compile", "opstable", "doctor", "bench", "train"),
+    ("data", "report", "compile", "backend", "tune", "opstable", "doctor", "bench", "train"),
     ("cli",),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

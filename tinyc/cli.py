@@ -120,6 +120,18 @@ FloatGlueOpt = Annotated[
         "--float-glue", envvar=_env("FLOAT_GLUE"), help="Keep float32 between binary layers."
     ),
 ]
+BackendOpt = Annotated[
+    str | None,
+    typer.Option(
+        envvar=_env("BACKEND"), help="templates, tvm, or auto: the faster for each layer."
+    ),
+]
+DatabaseOpt = Annotated[
+    str | None,
+    typer.Option(
+        envvar=_env("DATABASE"), help="Schedules that `tinyc tune` found [schedules.jsonl]."
+    ),
+]
 DataOpt = Annotated[
     str | None,
     typer.Option(envvar=_env("DATA"), help="An .npz with x and optionally y; else random inputs."),
@@ -178,6 +190,8 @@ def build(
     float_glue: FloatGlueOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
+    backend: BackendOpt = None,
+    database: DatabaseOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -212,6 +226,8 @@ def test(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    backend: BackendOpt = None,
+    database: DatabaseOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -247,6 +263,8 @@ def profile(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    backend: BackendOpt = None,
+    database: DatabaseOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -431,6 +449,49 @@ def _list_boards(as_json: bool) -> None:
 
 
 @app.command()
+def tune(
+    ctx: typer.Context,
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    backend: Annotated[str, typer.Option(help="What is tuned: tvm.")] = "tvm",
+    database: DatabaseOpt = None,
+    toolchain: ToolchainOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Search TVM's schedules by cycles on the emulated core; later builds take the best."""
+    from . import tune as tuning
+    from .passes import optimize
+
+    if backend != "tvm":
+        hint = "templates have nothing to tune"
+        raise CompileError("E201", "--backend", f"'{backend}' cannot be tuned, tvm can", hint)
+    job = _Job.of({**ctx.params, "backend": "templates"}, "tinyc tune")
+    file = Path(job.config.database)
+    with contextlib.ExitStack() as stack:
+
+        def started(total: int) -> Any:
+            _log.info(f"measuring {total} schedules for {file}")
+            return stack.enter_context(_progress("tuning", total))
+
+        try:
+            found = tuning.tune(
+                optimize(job.compiled.graph), job.board, file, job.config.toolchain, started
+            )
+        except KeyboardInterrupt:
+            _log.info(f"stopped; the same command goes on with {file}")
+            raise
+    if as_json:
+        _print_json({"database": str(file), "workloads": found})
+        return
+    heading = list(found[0]) if found else ["workload"]
+    _print_table(heading, [[_show(entry[key]) for key in heading] for entry in found])
+
+
+@app.command()
 def ops(
     as_json: JsonOpt = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="docs/operators.md.")] = False,
@@ -498,10 +559,12 @@ class _Job:
 
         _log.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
         calibration = Path(settings.calibrate) if settings.calibrate else None
-        compiled = compile_model(
-            settings.model, board, settings.strict, calibration, settings.float_glue,
-            optional_calibration,
-        )  # fmt: skip
+        with _progress("measuring the backends" if settings.backend == "auto" else "compiling"):
+            compiled = compile_model(
+                settings.model, board, settings.strict, calibration, settings.float_glue,
+                optional_calibration, settings.backend, _schedules(settings), settings.toolchain,
+                settings.expect.max_flash,
+            )  # fmt: skip
         return cls(settings, board, compiled)
 
     @property
@@ -569,6 +632,15 @@ class _Job:
         if made.predict is not None:
             return made.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
         return _interpret(made.source, Samples(inputs), "computing the original")
+
+
+def _schedules(settings: Config) -> dict[str, Any]:
+    """What TVM is to lower with, by workload."""
+    if settings.backend == "templates":
+        return {}
+    from . import tune
+
+    return tune.schedules(Path(settings.database), settings.toolchain)
 
 
 def _interpret(graph: Any, samples: Samples, text: str) -> list[Any]:

@@ -21,6 +21,7 @@ _PACKAGES = (
     ("ziglang", "--toolchain clang", "pip install ziglang"),
     ("tensorflow", "tinyc train, Keras models", "pip install 'tinyc[train]'"),
     ("larq-compute-engine", "larq models", "pip install 'tinyc[train]'"),
+    ("apache-tvm", "--backend tvm or auto, tinyc tune", "pip install 'tinyc[tvm]'"),
     ("ai-edge-litert", "the tests' oracle", "pip install 'tinyc[test]'"),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import metadata
+from itertools import takewhile
 from typing import Any
 
 from ..errors import CompileError
@@ -20,26 +21,36 @@ FFI_BELOW = (0, 1, 15)
 _INSTALL = "pip install 'tinyc[tvm]'"
 
 
-@cache
-def tvm() -> Any:
-    """The module ``tvm``. Raises CompileError E706 (not installed), E707 (another version)."""
-    try:
-        found = {name: metadata.version(name) for name in ("apache-tvm", "apache-tvm-ffi")}
-        import tvm as module
-    except (ImportError, OSError) as error:
-        missing = isinstance(error, metadata.PackageNotFoundError)
-        what = "is not installed" if missing else f"cannot be loaded: {error}"
-        raise CompileError("E706", "TVM", what, _INSTALL) from None
+def check() -> None:
+    """Raise CompileError E706 (TVM is not installed) or E707 (another version), unless TVM is
+    there; it is not loaded."""
+    found = {}
+    for package in ("apache-tvm", "apache-tvm-ffi"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            raise CompileError("E706", "TVM", "is not installed", _INSTALL) from None
     if _numbers(found["apache-tvm"])[:2] != VERSION:
         raise _other("apache-tvm", found, f"{VERSION[0]}.{VERSION[1]}")
     if _numbers(found["apache-tvm-ffi"])[:3] >= FFI_BELOW:
         raise _other("apache-tvm-ffi", found, f"less than {'.'.join(map(str, FFI_BELOW))}")
+
+
+@cache
+def tvm() -> Any:
+    """The module ``tvm``. Raises CompileError E706 (TVM is not there), E707 (another version)."""
+    check()
+    try:
+        import tvm as module
+    except (ImportError, OSError) as error:
+        raise CompileError("E706", "TVM", f"cannot be loaded: {error}", _INSTALL) from None
     return module
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    parts = version.split(".")
-    return tuple(int(p) for p in parts if p.isdigit())
+    """The release of a version: its numbers up to the first part that is none."""
+    parts = takewhile(str.isdigit, version.split("."))
+    return tuple(map(int, parts))
 
 
 def _other(package: str, found: dict[str, str], wanted: str) -> CompileError:
