@@ -75,11 +75,15 @@ def only(monkeypatch: pytest.MonkeyPatch):
 
     def choose(op: type[Op], kernel: Kernel) -> None:
         monkeypatch.setattr(op, "kernels", (kernel,))
+        if kernel.schedules is not None:
+            pytest.importorskip("tvm", reason="no TVM found")
 
     return choose
 
 
-PAIRS = [pytest.param(op, k, id=f"{op.__name__}-{k.name}") for op in OPS for k in op.kernels]
+PAIRS = [
+    pytest.param(op, k, id=f"{op.__name__}-{k.name}") for op in OPS for k in (*op.kernels, *op.tir)
+]
 
 
 @pytest.mark.parametrize("op", [pytest.param(c, id=c.__name__) for c in all_ops()])
