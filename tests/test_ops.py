@@ -102,6 +102,11 @@ def test_host(op: type[Op], kernel: Kernel, only, tmp_path: Path) -> None:
     nodes = [n for n in cases(op) if kernel.reject(n) is None]
     assert nodes, "no case reaches this kernel"
     only(op, kernel)
+    check_on_host(nodes, tmp_path, gcc)
+
+
+def check_on_host(nodes: list[Node], tmp_path: Path, gcc: str) -> None:
+    """Each node alone, by the kernels that the planner sees, under ASan and UBSan."""
     rng = np.random.default_rng(1)
     sources, includes, body, stdin, expected = [], [], [], b"", []
     for i, node in enumerate(nodes):

@@ -183,8 +183,10 @@ def _measured(jobs: Sequence[_Job], board: Board, toolchain: str | None) -> Iter
             for done in as_completed(waiting):
                 record = waiting[done].record
                 yield Record(record.workload, record.compiler, record.schedule, done.result())
+        except BaseException:  # also where the reader of this iterator stops
+            pool.shutdown(cancel_futures=True)
+            raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
             _POOL = None
 
 

@@ -226,7 +226,7 @@ def product_dsp(product: Product, schedule: Schedule) -> Form:
 
     acc = te.compute((*shape, groups, channels, pixels), total, "acc")
     s = module.s_tir.Schedule(_finished(product, acc, [x, w, t], channels, pixels))
-    row, tile, group = _tiled(s, channels, pixels)
+    row, tile, group = _tiled(s, schedule)
     columns_block, acc_block = s.get_sblock("columns"), s.get_sblock("acc")
     s.compute_at(acc_block, group, preserve_unit_loops=True)
     s.set_scope(acc_block, 0, "local")
@@ -270,7 +270,7 @@ def product_portable(product: Product, schedule: Schedule) -> Form:
 
     acc = te.compute((*shape, len(packed), channels, pixels), total, "acc")
     s = module.s_tir.Schedule(_finished(product, acc, [x, w, t], channels, pixels))
-    row, _tile, group = _tiled(s, channels, pixels)
+    row, _tile, group = _tiled(s, schedule)
     acc_block = s.get_sblock("acc")
     s.compute_at(acc_block, group, preserve_unit_loops=True)
     s.set_scope(acc_block, 0, "local")
@@ -301,12 +301,16 @@ def _finished(product: Product, acc: Any, operands: list[Any], channels: int, pi
     return te.create_prim_func([*operands, te.compute(shape, last, "out")])
 
 
-def _tiled(s: Any, channels: int, pixels: int) -> tuple[Any, Any, Any]:
-    """Tile the output; returns its loops over rows, tiles of pixels and groups of channels."""
+def _tiled(s: Any, schedule: Schedule) -> tuple[Any, Any, Any]:
+    """Tile the output; returns its loops over rows, tiles of pixels and groups of channels.
+    ``unroll``: of the last steps nothing, the loop over pixels, or all."""
+    channels, pixels = schedule["channels"], schedule["pixels"]
     _, row, p, o = s.get_loops(s.get_sblock("out"))
     tile, p = s.split(p, [None, pixels])
     group, o = s.split(o, [None, channels])
     s.reorder(tile, group, o, p)
+    for loop in (p, o)[: schedule["unroll"]]:
+        s.unroll(loop)
     return row, tile, group
 
 
@@ -356,8 +360,7 @@ def depthwise_dsp(node: Node, table: Constant, finish: Finish, schedule: Schedul
     i, ky_loop, kx_loop = s.get_loops(acc_block)[-3:]
     s.reorder(ky_loop, kx_loop, i)
     init = s.decompose_reduction(acc_block, ky_loop)
-    few = kh * kw <= _conv_dsp.MAX_UNROLLED_TAPS
-    for loop in (s.get_loops(init)[-1], o, *((ky_loop, kx_loop) if few else ())):
+    for loop in (s.get_loops(init)[-1], o, *(kx_loop, ky_loop)[: schedule["unroll"]]):
         s.unroll(loop)
     s.tensorize(i, intrinsics.tap())
     return Form(_depthwise_caption(node), s, (weights, table), support=SUPPORT_DSP)
@@ -471,18 +474,18 @@ def _reject_depthwise_dsp(node: Node) -> str | None:
     return None
 
 
-def _tiles(*tiles: tuple[int, int]) -> list[Schedule]:
-    return [{"channels": c, "pixels": p} for c, p in tiles]
+def _tiles(*tiles: tuple[int, int], unroll: tuple[int, ...]) -> list[Schedule]:
+    return [{"channels": c, "pixels": p, "unroll": u} for c, p in tiles for u in unroll]
 
 
 def _dsp_tiles(node: Node, window: Window) -> list[Schedule]:
     few, many = (4, 1), (2, 4)
-    return _tiles(*((few, many) if window.width < 3 else (many, few)))
+    return _tiles(*((few, many) if window.width < 3 else (many, few)), unroll=(2, 1, 0))
 
 
 def _portable_tiles(node: Node, window: Window) -> list[Schedule]:
     tiles = [(4, 1), (2, 2), (1, 4), (2, 1), (4, 2), (2, 4), (8, 1)]
-    return _tiles(*(t for t in tiles if t[1] <= max(window.width, 1)))
+    return _tiles(*(t for t in tiles if t[1] <= max(window.width, 1)), unroll=(0, 2))
 
 
 def _products(
@@ -505,7 +508,10 @@ def _products(
 
 def _depthwise_schedules(node: Node, dsp: bool) -> list[Schedule]:
     if dsp:
-        return [{"channels_first": first} for first in (0, 1)]
+        _, kh, kw, _ = node.inputs[1].type.shape
+        taps = (kh * kw, kw, 1)  # of unrolled code
+        depths = [u for u in (2, 1, 0) if taps[2 - u] <= _conv_dsp.MAX_UNROLLED_TAPS]
+        return [{"channels_first": f, "unroll": u} for u in depths for f in (0, 1)]
     return [{"pixels": n} for n in (1, 2, 4) if n <= node.output.type.shape[2]]
 
 

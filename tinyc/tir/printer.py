@@ -32,6 +32,8 @@ _INTRINSICS = {
     "shift_left": "LShift", "shift_right": "RShift",
 }  # fmt: skip
 _TERNARY, _UNARY, _PRIMARY = 3, 14, 15
+WIDTH = 100
+"""Characters of a line."""
 ALIGN = 8
 """Alignment in bytes of each buffer in the working memory."""
 
@@ -62,7 +64,17 @@ class _Printer:
         self.scratch = 0
 
     def line(self, depth: int, text: str) -> None:
-        self.lines.append("    " * depth + text if text else "")
+        """Add a line, in as many pieces as its width takes."""
+        indent = "    " * depth
+        while len(indent) + len(text) > WIDTH:
+            room = WIDTH - len(indent)
+            comma = text.rfind(", ", 0, room)
+            cut = comma + 1 if comma > 0 else text.rfind(" ", 0, room)
+            if cut <= 0:
+                break
+            self.lines.append(indent + text[:cut])
+            text, indent = text[cut + 1 :], "    " * (depth + 2)
+        self.lines.append(indent + text)
 
     def name(self, variable: Any) -> str:
         return self.names[hash(variable)]
@@ -188,14 +200,11 @@ class _Printer:
             low, high = max(low, bound[0]), min(high, bound[1])
         if any(e is None for e in ends) or low >= high:
             return False
-        to, source = (
-            self._pointer(buffer, base)
-            for buffer, base in zip((store.buffer, load.source), ends, strict=True)
-        )
+        to, source = ends
 
         def filled(first: int, end: int, indent: int) -> None:
             if end > first:
-                at = to if not first else f"{to} + {first}"
+                at = self._pointer(store.buffer, to + first)
                 self.line(indent, f"memset({at}, {number}, {(end - first) * size});")
 
         inner = depth + bool(rest)
@@ -203,7 +212,8 @@ class _Printer:
             text = " && ".join(self.text(part, _BINARY["And"][1]) for part in rest)
             self.line(depth, f"if ({text}) {{")
         filled(0, low, inner)
-        at, start = (p if not low else f"{p} + {low}" for p in (to, source))
+        at = self._pointer(store.buffer, to + low)
+        start = self._pointer(load.source, source + low)
         self.line(inner, f"memcpy({at}, {start}, {(high - low) * size});")
         filled(high, count, inner)
         if rest:
@@ -310,10 +320,7 @@ class _Printer:
             return self._operation(_INTRINSICS[name], *node.args)
         if name == "tvm_access_ptr":
             _, data, offset, *_ = node.args
-            base, offset = self._pointee(data), self.analyzer.simplify(offset)
-            if type(offset).__name__ == "IntImm" and not int(offset):
-                return base, _PRIMARY
-            return f"{base} + {self.text(offset, _BINARY['Add'][1] + 1)}", _BINARY["Add"][1]
+            return self._pointer(data.args[0], offset), _BINARY["Add"][1]
         raise AssertionError(f"{node.op.name} has no form in C")
 
     def _pointee(self, data: Any) -> str:
@@ -324,8 +331,8 @@ class _Printer:
         return f"{self.name(buffer)}[{self.text(index)}]"
 
     def _pointer(self, buffer: Any, offset: Any) -> str:
+        """``buffer + (offset)``: no pointer on the way leaves the buffer."""
+        offset = self.analyzer.simplify(offset)
         if type(offset).__name__ == "IntImm" and not int(offset):
             return self.name(buffer)
-        if type(offset).__name__ == "IntImm" and int(offset) < 0:
-            return f"{self.name(buffer)} - {-int(offset)}"
-        return f"{self.name(buffer)} + {self.text(offset)}"
+        return f"{self.name(buffer)} + {self.text(offset, _BINARY['Add'][1] + 1)}"
