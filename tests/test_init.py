@@ -88,7 +88,7 @@ def test_every_setting_is_there_and_explained(folder: Path) -> None:
     loaded = config.load({})
     for name in every & set(config.Config.model_fields):
         assert getattr(loaded, name) is not None, name
-    assert loaded.placement == config.Place(arena="RAM", weights=["FLASH"])
+    assert loaded.placement == config.Place(arena="RAM", weights=("FLASH",))
 
 
 def test_the_samples_are_digits_of_scikit_learn() -> None:

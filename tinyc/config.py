@@ -37,7 +37,7 @@ class Place(BaseModel):
     model_config = _STRICT
 
     arena: str | None = None
-    weights: list[str] = Field(default_factory=list)
+    weights: tuple[str, ...] = Field((), strict=False)  # TOML has lists
 
 
 class Config(BaseModel):
