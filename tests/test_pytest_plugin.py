@@ -11,6 +11,8 @@ import pytest
 from conftest import ROOT
 from tflite_writer import TensorSpec, write_model
 
+from tinyc import build
+
 pytest_plugins = ["pytester"]
 
 # pytest loads an installed plugin by itself, and must not be told of it twice.
@@ -100,13 +102,12 @@ def test_a_firmware_computes_what_the_reference_does(repository: pytest.Pytester
 def test_each_model_and_board_is_built_once(
     repository: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tinyc import build
 
     built = []
     linked = build._build
 
     def counted(*args):
-        built.append(args[1:3])
+        built.append(args[2:4])
         return linked(*args)
 
     monkeypatch.setattr(build, "_build", counted)

@@ -172,7 +172,7 @@ def test_usage_errors(tmp_path: Path) -> None:
         pytest.skip("qemu-system-arm is not installed")
     built = image(SUM, "nucleo_g0b1re", tmp_path / "out")
     assert "mps2_an386" in _refused(built, INPUTS, "qemu").hint
-    assert _refused(built, INPUTS, "renode").id == "E206"
+    assert _refused(built, INPUTS, "bochs").id == "E206"
     assert _refused(built, INPUTS, "qemu", profile=True).id == "E206"
     for bad in (INPUTS[:0], INPUTS[0], INPUTS.astype(np.float32)):
         with pytest.raises(ValueError, match="inputs of a run"):
