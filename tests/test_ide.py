@@ -217,7 +217,7 @@ def test_texts_are_repeatable_and_relative(board: Board, kind: str) -> None:
         assert not Path(path).is_absolute() and ".." not in Path(path).parts
         assert text.endswith("\n") and not text.endswith("\n\n"), path
         assert not re.findall(r"""(?:^|[\s"'=;(])(?:/|~|[A-Za-z]:[\\/])\w.*""", text), path
-    assert (".vscode/launch.json" in one) == (board.debug is not None)
+    assert (".vscode/launch.json" in one) == bool(board.debug or board.renode)
 
 
 # cmake-presets(7): what version 3 of the file may hold, of which a few are used.
@@ -302,7 +302,7 @@ def test_renode() -> None:
 
 
 def test_without_debug_facts() -> None:
-    board = next(b for b in all_boards() if not b.debug)
+    board = next(b for b in all_boards() if not b.debug and not b.renode)
     project = texts(board)
     assert ".vscode/launch.json" not in project
     assert "tinyc flash" not in tasks(board, "gcc")
