@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ("errors", "paths"),
     ("ir", "quant", "op"),
-    ("boards", "frontends", "config"),
+    ("boards", "frontends", "config", "tir"),
     ("ops",),
     ("passes", "plan"),
     ("emit",),
@@ -28,7 +28,10 @@ LAYERS = [
         "renode_tool",
     ),
     ("run", "flash", "renode"),
-    ("data", "report", "compile", "opstable", "doctor", "bench", "train", "init"),
+    (
+        "data", "report", "compile", "backend", "tune", "opstable", "doctor", "bench", "train",
+        "init",
+    ),
     ("job",),
     ("cli", "pytest_plugin"),
 ]  # fmt: skip

@@ -124,7 +124,14 @@ def test_programs_that_are_asked_otherwise(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "usable"),
-    [("0.24.0", False), ("0.25.0", True), ("0.27.post1", True), ("0.28.dev3", False), ("1.0", 0)],
+    [
+        ("0.24.0", False),
+        ("0.27.0", True),
+        ("0.25.0", False),
+        ("0.27.post1", True),
+        ("0.28.dev3", False),
+        ("1.0", 0),
+    ],
 )
 def test_a_package_of_another_version(
     monkeypatch: pytest.MonkeyPatch, version: str, usable: bool
@@ -134,7 +141,7 @@ def test_a_package_of_another_version(
     assert found["version"] == version
     assert (found["problem"] is None) == bool(usable) == (found["remedy"] == "")
     if not usable:
-        assert found["problem"] == "at least 0.25 and below 0.28 is needed"
+        assert found["problem"] == "at least 0.27 and below 0.28 is needed"
 
 
 # Renode ------------------------------------------------------------------------------------

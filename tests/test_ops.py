@@ -75,11 +75,15 @@ def only(monkeypatch: pytest.MonkeyPatch):
 
     def choose(op: type[Op], kernel: Kernel) -> None:
         monkeypatch.setattr(op, "kernels", (kernel,))
+        if kernel.schedules is not None:
+            pytest.importorskip("tvm", reason="no TVM found")
 
     return choose
 
 
-PAIRS = [pytest.param(op, k, id=f"{op.__name__}-{k.name}") for op in OPS for k in op.kernels]
+PAIRS = [
+    pytest.param(op, k, id=f"{op.__name__}-{k.name}") for op in OPS for k in (*op.kernels, *op.tir)
+]
 
 
 @pytest.mark.parametrize("op", [pytest.param(c, id=c.__name__) for c in all_ops()])
@@ -98,6 +102,11 @@ def test_host(op: type[Op], kernel: Kernel, only, tmp_path: Path) -> None:
     nodes = [n for n in cases(op) if kernel.reject(n) is None]
     assert nodes, "no case reaches this kernel"
     only(op, kernel)
+    check_on_host(nodes, tmp_path, gcc)
+
+
+def check_on_host(nodes: list[Node], tmp_path: Path, gcc: str) -> None:
+    """Each node alone, by the kernels that the planner sees, under ASan and UBSan."""
     rng = np.random.default_rng(1)
     sources, includes, body, stdin, expected = [], [], [], b"", []
     for i, node in enumerate(nodes):

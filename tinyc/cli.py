@@ -132,6 +132,18 @@ ModelIdOpt = Annotated[
         envvar=_env("MODEL_ID"), help="What the protocol calls the model, as kws01 [its name]."
     ),
 ]
+BackendOpt = Annotated[
+    str | None,
+    typer.Option(
+        envvar=_env("BACKEND"), help="templates, tvm, or auto: the faster for each layer."
+    ),
+]
+DatabaseOpt = Annotated[
+    str | None,
+    typer.Option(
+        envvar=_env("DATABASE"), help="Schedules that `tinyc tune` found [schedules.jsonl]."
+    ),
+]
 DataOpt = Annotated[
     str | None,
     typer.Option(envvar=_env("DATA"), help="An .npz with x and optionally y; else random inputs."),
@@ -195,6 +207,8 @@ def build(
     float_glue: FloatGlueOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
+    backend: BackendOpt = None,
+    database: DatabaseOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -226,6 +240,8 @@ def test(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    backend: BackendOpt = None,
+    database: DatabaseOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -263,6 +279,8 @@ def profile(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    backend: BackendOpt = None,
+    database: DatabaseOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -703,6 +721,49 @@ def init(
         _log.info(f"wrote {folder / path}")
     there = "" if folder == Path() else f"cd {folder} && "
     _log.info(f"next: {there}tinyc build && tinyc test")
+
+
+@app.command()
+def tune(
+    ctx: typer.Context,
+    model: ModelArg = None,
+    board: BoardOpt = None,
+    backend: Annotated[str, typer.Option(help="What is tuned: tvm.")] = "tvm",
+    database: DatabaseOpt = None,
+    toolchain: ToolchainOpt = None,
+    calibrate: CalibrateOpt = None,
+    float_glue: FloatGlueOpt = None,
+    as_json: JsonOpt = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Search TVM's schedules by cycles on the emulated core; later builds take the best."""
+    from . import tune as tuning
+    from .passes import optimize
+
+    if backend != "tvm":
+        hint = "templates have nothing to tune"
+        raise CompileError("E201", "--backend", f"'{backend}' cannot be tuned, tvm can", hint)
+    job = _Job.of({**ctx.params, "backend": "templates"}, "tinyc tune")
+    file = Path(job.config.database)
+    with contextlib.ExitStack() as stack:
+
+        def started(total: int) -> Any:
+            _log.info(f"measuring {total} schedules for {file}")
+            return stack.enter_context(_progress("tuning", total))
+
+        try:
+            found = tuning.tune(
+                optimize(job.compiled.graph), job.board, file, job.config.toolchain, started
+            )
+        except KeyboardInterrupt:
+            _log.info(f"stopped; the same command goes on with {file}")
+            raise
+    if as_json:
+        _print_json({"database": str(file), "workloads": found})
+        return
+    heading = list(found[0]) if found else ["workload"]
+    _print_table(heading, [[_show(entry[key]) for key in heading] for entry in found])
 
 
 @app.command()

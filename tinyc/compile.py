@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .backend import lower
 from .boards import Board
 from .data import load_npz
 from .emit.c import emit
@@ -15,6 +16,7 @@ from .errors import CompileError, CompileErrors
 from .frontends import keras
 from .frontends.tflite import lift, parse, read
 from .ir import Graph, verify
+from .op import Schedule
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_quantize import LceQuantize
 from .passes import optimize
@@ -23,7 +25,7 @@ from .passes.calibrate import calibrate, float_nodes
 from .passes.fold_affine import fold_affine
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
-from .plan import Plan, plan
+from .plan import Plan
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
 MOST_CALIBRATION = 256
@@ -50,17 +52,22 @@ def compile_model(
     calibration: Path | None = None,
     float_glue: bool = False,
     optional_calibration: bool = False,
+    backend: str = "templates",
+    schedules: Mapping[str, Schedule] | None = None,
+    toolchain: str | None = None,
+    max_flash: int | None = None,
 ) -> Compiled:
     """Read, rewrite, plan and emit ``model`` for the core of ``board``.
 
     strict: a kernel that the core could run but a node does not allow is an error (E307);
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
     what lies between binary layers in float32; optional_calibration: no error (E217) where there
-    is nothing to calibrate. Raises CompileError(s) E2xx and E3xx.
+    is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`.
+    Raises CompileError(s) E2xx and E3xx, and those of the backend.
     """
     source, predict = read_model(str(model))
     graph = _prepare(source, board, calibration, float_glue, optional_calibration)
-    planned = plan(optimize(graph), board.core.title, board.core.features)
+    planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
     if strict:
         _refuse_fallbacks(planned)
     return Compiled(source, graph, planned, emit(planned), predict)
@@ -124,11 +131,12 @@ def _prepare(
 def _refuse_fallbacks(plan: Plan) -> None:
     errors = []
     for step in plan.steps:
-        requires = {kernel.name: kernel.requires for kernel in step.node.op.kernels}
+        op = step.node.op
+        requires = {kernel.name: kernel.requires for kernel in (*op.tir, *op.kernels)}
         errors += [
             CompileError("E307", step.node.origin, f"falls back from {name}: {reason}")
             for name, reason in step.rejected
-            if requires[name] <= plan.features
+            if name in requires and requires[name] <= plan.features
         ]
     if errors:
         raise CompileErrors(tuple(errors))

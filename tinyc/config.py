@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import CompileError, CompileErrors
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-PATHS = ("model", "data", "calibrate", "output_dir")
+PATHS = ("model", "data", "calibrate", "output_dir", "database")
 
 
 class Expect(BaseModel):
@@ -58,6 +58,8 @@ class Config(BaseModel):
     samples: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
     strict: bool = False
+    backend: Literal["templates", "tvm", "auto"] = "templates"
+    database: str = "schedules.jsonl"
     placement: Place = Place()
     expect: Expect = Expect()
 

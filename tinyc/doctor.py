@@ -141,7 +141,10 @@ _GROUPS: dict[str, Sequence[_Tool]] = {
         _Package("scikit-learn", "tinyc train with digits", "pip install 'tinyc[train]'"),
         _Package("ai-edge-litert", "the tests' oracle", "pip install 'tinyc[test]'"),
         _Package(
-            "apache-tvm", "code by TVM", "pip install 'tinyc[tvm]'", versions=((0, 25), (0, 28))
+            "apache-tvm",
+            "--backend tvm or auto, tinyc tune",
+            "pip install 'tinyc[tvm]'",
+            versions=((0, 27), (0, 28)),
         ),
     ),
 }

@@ -68,10 +68,12 @@ class Job:
 
         cls.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
         calibration = Path(settings.calibrate) if settings.calibrate else None
-        compiled = compile_model(
-            settings.model, board, settings.strict, calibration, settings.float_glue,
-            optional_calibration,
-        )  # fmt: skip
+        with cls.progress("measuring the backends" if settings.backend == "auto" else "compiling"):
+            compiled = compile_model(
+                settings.model, board, settings.strict, calibration, settings.float_glue,
+                optional_calibration, settings.backend, _schedules(settings), settings.toolchain,
+                settings.expect.max_flash,
+            )  # fmt: skip
         return cls(settings, board, compiled)
 
     @staticmethod
@@ -225,3 +227,12 @@ class Job:
                     rows.append(value.data if value.data is not None else values[value])
                 advance()
         return [np.stack(rows) for rows in found]
+
+
+def _schedules(settings: Config) -> dict[str, Any]:
+    """What TVM is to lower with, by workload."""
+    if settings.backend == "templates":
+        return {}
+    from . import tune
+
+    return tune.schedules(Path(settings.database), settings.toolchain)

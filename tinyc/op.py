@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -56,6 +56,10 @@ class Binding:
     inplace: int | None = None
 
 
+Schedule = Mapping[str, int]
+"""What a TIR form is lowered with: parameter -> number. See `tinyc.tir`."""
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One way to compute an operator in C.
@@ -65,7 +69,9 @@ class Kernel:
     of ``node.variable_inputs``, each output, and ``uint8_t *scratch`` if there is any;
     requires: core features (``dsp``, ``fpu``, ``mve``), empty for portable C;
     reject: why the kernel cannot compute this node, None if it can;
-    bind: packs the constants and fills the template's parameters.
+    bind: packs the constants and fills the template's parameters;
+    schedules: of a kernel that TVM makes, what a node may be lowered with, the default first;
+    scheduled: its `bind` under one of them.
     """
 
     name: str
@@ -73,6 +79,8 @@ class Kernel:
     requires: frozenset[str]
     reject: Callable[[Node], str | None]
     bind: Callable[[Node], Binding]
+    schedules: Callable[[Node], Sequence[Schedule]] | None = None
+    scheduled: Callable[[Node, Schedule], Binding] | None = None
 
 
 class Op:
@@ -80,11 +88,13 @@ class Op:
 
     tflite: the TFLite operators that it is imported from;
     kernels: fastest first; the planner takes the first one that the core and the node allow;
+    tir: the same for what TVM makes, which may leave nodes to the former;
     view: True if the output is the input's bytes unchanged (RESHAPE), which needs no code.
     """
 
     tflite: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[tuple[Kernel, ...]] = ()
+    tir: ClassVar[tuple[Kernel, ...]] = ()
     view: ClassVar[bool] = False
 
     @classmethod

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from .errors import CompileError
 from .frontends.tflite import identifier
 from .ir import Graph, Node, Value
-from .op import Binding, Kernel
+from .op import Binding, Kernel, Schedule
 
 ALIGN = 8
 """Alignment in bytes of the arena and of every buffer in it."""
@@ -19,7 +20,9 @@ class Step:
 
     index: position in the order; name: short name for captions; symbol: the C function;
     rejected: (kernel, reason) of each faster kernel that was not taken;
-    scratch_offset: where its working memory lies in the arena, in bytes.
+    scratch_offset: where its working memory lies in the arena, in bytes;
+    schedule: what TVM lowered it with, None for a template; cycles: of each backend, measured,
+    where the backend was chosen by them.
     """
 
     index: int
@@ -30,6 +33,13 @@ class Step:
     name: str
     symbol: str
     scratch_offset: int = 0
+    schedule: Schedule | None = None
+    cycles: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def backend(self) -> str:
+        """``tvm`` or ``templates``: what makes the C."""
+        return "templates" if self.schedule is None else "tvm"
 
     @property
     def macs(self) -> int:
@@ -67,25 +77,50 @@ class _Buffer:
     offset: int = -1
 
 
-def plan(graph: Graph, core: str, features: frozenset[str]) -> Plan:
+def plan(
+    graph: Graph,
+    core: str,
+    features: frozenset[str],
+    backend: str | Sequence[str] = "templates",
+    schedules: Mapping[str, Schedule] | None = None,
+) -> Plan:
     """Choose a kernel for each node and lay out the arena.
 
-    Raises CompileError E306 where no kernel fits a node.
+    backend: ``templates`` or ``tvm``, for all steps or for each; a node that TVM cannot be given
+    falls to the templates. schedules: by `workload`, those that TVM uses in the place of its
+    default ones. Raises CompileError E306 where no kernel fits a node, E706 and E708 (no TVM).
     """
-    steps = _choose(graph, features)
+    steps = _choose(graph, core, features, backend, schedules or {})
     offsets, scratch, size = _layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=scratch.get(s, 0)) for s in steps)
     return Plan(graph, core, features, steps, offsets, size)
 
 
-def _choose(graph: Graph, features: frozenset[str]) -> tuple[Step, ...]:
+def workload(node: Node, kernel: Kernel, core: str) -> str:
+    """What the cycles of a TVM kernel depend on: the kernel, the core, the operator with its
+    attributes and the shapes."""
+    shapes = ", ".join(str(v.type) for v in node.inputs)
+    return f"{kernel.name} on {core}: {node.op} of {shapes} -> {node.output.type}"
+
+
+def _choose(
+    graph: Graph,
+    core: str,
+    features: frozenset[str],
+    backend: str | Sequence[str],
+    schedules: Mapping[str, Schedule],
+) -> tuple[Step, ...]:
     steps: list[Step] = []
     names: set[str] = set()
     for node in graph.nodes:
         if node.op.view:
             continue
+        index = len(steps)
+        by_tvm = (backend if isinstance(backend, str) else backend[index]) == "tvm"
         rejected: list[tuple[str, str]] = []
-        for kernel in node.op.kernels:
+        if by_tvm and not node.op.tir:
+            rejected.append(("tvm", f"{type(node.op).__name__} has no TIR form"))
+        for kernel in (*(node.op.tir if by_tvm else ()), *node.op.kernels):
             missing = kernel.requires - features
             reason = (
                 f"the core has no {', '.join(sorted(missing))}" if missing else kernel.reject(node)
@@ -99,11 +134,28 @@ def _choose(graph: Graph, features: frozenset[str]) -> tuple[Step, ...]:
                 "no kernel computes it: " + "; ".join(f"{n}: {r}" for n, r in rejected),
                 "use int8 or float32 types as docs/operators.md lists them",
             )  # fmt: skip
+        schedule: Schedule | None = None
+        if kernel.schedules is None or kernel.scheduled is None:
+            binding = kernel.bind(node)
+        else:
+            schedule = _schedule(node, kernel, core, schedules)
+            binding = kernel.scheduled(node, schedule)
         name = _layer_name(node, names)
-        index = len(steps)
         symbol = f"{graph.name}_{index}_{name}"
-        steps.append(Step(index, node, kernel, kernel.bind(node), tuple(rejected), name, symbol))
+        steps.append(
+            Step(
+                index, node, kernel, binding, tuple(rejected), name, symbol, schedule=schedule
+            )
+        )  # fmt: skip
     return tuple(steps)
+
+
+def _schedule(node: Node, kernel: Kernel, core: str, schedules: Mapping[str, Schedule]) -> Schedule:
+    """The schedule found for a workload if it is still one of the kernel's, else the default."""
+    assert kernel.schedules is not None
+    allowed = kernel.schedules(node)
+    found = schedules.get(workload(node, kernel, core))
+    return found if found in allowed else allowed[0]
 
 
 def _layer_name(node: Node, names: set[str]) -> str:

@@ -63,11 +63,25 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
         "layers": [
             {
                 **_layer(plan, step),
+                **_backend(plan, step),
                 "constant_bytes": sum(c.data.nbytes for c in step.binding.constants),
                 "rejected": [{"kernel": k, "reason": r} for k, r in step.rejected],
             }
             for step in plan.steps
         ],
+    }
+
+
+def _backend(plan: Plan, step: Step) -> dict[str, Any]:
+    """What lowered a layer and with which schedule, where TVM was asked; for ``auto`` also the
+    cycles of both."""
+    if all(s.backend == "templates" and not s.cycles for s in plan.steps):
+        return {}
+    schedule = step.schedule or {}
+    return {
+        "backend": step.backend,
+        "schedule": ", ".join(f"{k} {v}" for k, v in schedule.items()),
+        **{f"{name}_cycles": cycles for name, cycles in step.cycles.items()},
     }
 
 

@@ -7,14 +7,20 @@ TINYC_INLINE int32_t tinyc_popcount(uint32_t x)
     return (int32_t)((x * 0x01010101U) >> 24);
 }
 
-/* (x * channel[0] + channel[1]) >> shift, saturated; the low five bits of channel[1] are the
- * shift as well, and only the sum need fit 32 bits. tinyc/ops/lce_bconv2d.py chooses both so
- * that no result suffers. */
+/* (x * multiplier + term) >> shift, saturated; the low five bits of the term are the shift as well,
+ * and only the sum need fit 32 bits. tinyc/ops/lce_bconv2d.py chooses both so that no result
+ * suffers. */
+TINYC_INLINE int8_t tinyc_bits_scaled(int32_t x, int32_t multiplier, int32_t term)
+{
+    const uint32_t sum = (uint32_t)x * (uint32_t)multiplier + (uint32_t)term;
+    const int32_t y = (int32_t)sum >> (term & 31);
+    return (int8_t)(y < -128 ? -128 : (y > 127 ? 127 : y));
+}
+
+/* The same; channel: multiplier and term. */
 TINYC_INLINE int8_t tinyc_bits_scale(int32_t x, const int32_t *channel)
 {
-    const uint32_t sum = (uint32_t)x * (uint32_t)channel[0] + (uint32_t)channel[1];
-    const int32_t y = (int32_t)sum >> (channel[1] & 31);
-    return (int8_t)(y < -128 ? -128 : (y > 127 ? 127 : y));
+    return tinyc_bits_scaled(x, channel[0], channel[1]);
 }
 
 /* Bit i is set where x[i] + 128 is below `limit`, of four bytes at a multiple of four;

@@ -12,8 +12,11 @@ from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Kernel, Op, fail, register
 from ..quant import multiply_double_rounding, quantize_multiplier
+from ..tir import tvm
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._conv import clamp_output, clamp_params
+from ._tir_elementwise import Element, saturated
+from ._tir_elementwise import binary_kernel as tir_kernel
 from ._unary import output_params
 
 LEFT_SHIFT = 20
@@ -108,4 +111,42 @@ Add.kernels = (
     Kernel("add_s8_dsp", "add_s8_dsp.c.j2", frozenset({"dsp"}), _ADD_S8.reject, _bind_dsp),
     _ADD_S8,
     binary_kernel("add_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
+)
+
+
+def _element(node: Node, dsp: bool = False) -> Element:
+    assert isinstance(node.op, Add)
+    minus, call = node.op.sign == "-", tvm().tirx.call_pure_extern
+    reals = _reals(node)
+
+    def scaled(x: Any, real: float) -> Any:
+        """x * real, rounded twice, or once more where SMMULR does the first of them."""
+        multiplier, shift = quantize_multiplier(real)
+        if not dsp:
+            return call("int32", "tinyc_requant2_small", x, multiplier, shift)
+        high = call("int32", "tinyc_smmulr", x * 2, multiplier)
+        return high if shift == 0 else call("int32", "tinyc_round_right", high, -shift)
+
+    def operand(x: Any, zero: int, real: float) -> Any:
+        # Half of a number shifted up is exact: that operand needs no product.
+        if real == 0.5:
+            return (x - zero) * (1 << LEFT_SHIFT - 1)
+        return scaled((x - zero) * (1 << LEFT_SHIFT), real)
+
+    def element(x: Any, y: Any) -> Any:
+        x = operand(x, node.inputs[0].type.zero_point, reals[0])
+        y = operand(y, node.inputs[1].type.zero_point, reals[1])
+        return saturated(node, scaled(x - y if minus else x + y, reals[2]))
+
+    return element
+
+
+def _sign(node: Node) -> str:
+    assert isinstance(node.op, Add)
+    return node.op.sign
+
+
+Add.tir = (
+    tir_kernel("add_s8_tvm_dsp", _sign, lambda node: _element(node, True), frozenset({"dsp"})),
+    tir_kernel("add_s8_tvm", _sign, _element),
 )

@@ -10,6 +10,7 @@ from ..ir import DType, Node
 from ..op import register
 from ._conv import clamp_output, portable, windows
 from ._pool import Pool, bind
+from ._tir_elementwise import pool_kernel
 
 
 @register
@@ -40,3 +41,4 @@ AveragePool2d.kernels = (
     portable("average_pool_s8", DType.I8, bind),
     portable("average_pool_f32", DType.F32, bind),
 )
+AveragePool2d.tir = (pool_kernel("average_pool_s8_tvm", average=True),)

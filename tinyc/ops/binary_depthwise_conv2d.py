@@ -128,6 +128,7 @@ def _bind(node: Node) -> Binding:
     )
 
 
+BinaryDepthwiseConv2d.tir = ()
 BinaryDepthwiseConv2d.kernels = (
     Kernel(
         "binary_depthwise_conv2d",

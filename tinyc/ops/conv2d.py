@@ -11,7 +11,7 @@ import numpy as np
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
-from . import _conv_dsp
+from . import _conv_dsp, _tir_conv
 from ._conv import (
     NO_PADDING,
     Padding,
@@ -195,3 +195,4 @@ Conv2d.kernels = (
     portable("conv2d_s8_scalar", DType.I8, _bind_s8),
     portable("conv2d_f32", DType.F32, _bind_f32),
 )
+Conv2d.tir = _tir_conv.CONV2D

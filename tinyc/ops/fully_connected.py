@@ -12,7 +12,7 @@ from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Constant, Op, expect_arity, expect_shape, fail, register
 from ..quant import multiply_single_rounding
-from . import _conv_dsp
+from . import _conv_dsp, _tir_conv
 from ._conv import (
     channel_table,
     check_operands,
@@ -127,3 +127,4 @@ FullyConnected.kernels = (
     portable("fully_connected_s8_scalar", DType.I8, _bind_s8),
     portable("fully_connected_f32", DType.F32, _bind_f32),
 )
+FullyConnected.tir = _tir_conv.FULLY_CONNECTED

@@ -28,6 +28,7 @@ from ..op import (
     fail,
     register,
 )
+from . import _tir_binary
 from ._bits import WORD, expect_packed, pack, random_words, signs, unpack, words
 from ._conv import (
     NO_PADDING,
@@ -586,3 +587,4 @@ LceBconv2d.kernels = (
     ),
     Kernel("lce_bconv2d_scalar", "lce_bconv2d_scalar.c.j2", frozenset(), reject_fixed_point, _bind),
 )
+LceBconv2d.tir = (_tir_binary.binary_kernel(reject_fixed_point, ending),)

@@ -10,6 +10,7 @@ from ..ir import DType, Node
 from ..op import register
 from ._conv import clamp_output, portable, windows
 from ._pool import Pool, bind
+from ._tir_elementwise import pool_kernel
 
 
 @register
@@ -29,3 +30,4 @@ MaxPool2d.kernels = (
     portable("max_pool_s8", DType.I8, bind),
     portable("max_pool_f32", DType.F32, bind),
 )
+MaxPool2d.tir = (pool_kernel("max_pool_s8_tvm", average=False),)

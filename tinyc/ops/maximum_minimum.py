@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Op, fail, register
+from ..tir import tvm
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+from ._tir_elementwise import Element
+from ._tir_elementwise import binary_kernel as tir_kernel
 
 
 @register
@@ -67,4 +70,20 @@ def _bind(node: Node) -> Binding:
 Maximum.kernels = (
     binary_kernel("maximum_minimum_s8", DType.I8, _bind, "maximum_minimum.c.j2"),
     binary_kernel("maximum_minimum_f32", DType.F32, _bind, "maximum_minimum.c.j2"),
+)
+
+
+def _element(node: Node) -> Element:
+    assert isinstance(node.op, Maximum)
+    te = tvm().te
+    choose = te.max if node.op.sign == ">" else te.min
+
+    def element(x: Any, y: Any) -> Any:
+        return choose(x, y).astype("int8")
+
+    return element
+
+
+Maximum.tir = (
+    tir_kernel("maximum_minimum_s8_tvm", lambda node: f"({type(node.op).__name__})", _element),
 )

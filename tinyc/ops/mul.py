@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Op, register
 from ..quant import multiply_double_rounding, quantize_multiplier
+from ..tir import tvm
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._conv import clamp_output, clamp_params
+from ._tir_elementwise import Element, saturated
+from ._tir_elementwise import binary_kernel as tir_kernel
 from ._unary import output_params
 
 
@@ -78,3 +82,18 @@ Mul.kernels = (
     binary_kernel("mul_s8", DType.I8, _bind_s8),
     binary_kernel("mul_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
 )
+
+
+def _element(node: Node) -> Element:
+    multiplier, shift = _multiplier(node)
+    call = tvm().tirx.call_pure_extern
+    zeros = [v.type.zero_point for v in node.inputs]
+
+    def element(x: Any, y: Any) -> Any:
+        product = (x - zeros[0]) * (y - zeros[1])
+        return saturated(node, call("int32", "tinyc_requant2", product, multiplier, shift))
+
+    return element
+
+
+Mul.tir = (tir_kernel("mul_s8_tvm", lambda node: "*", _element),)

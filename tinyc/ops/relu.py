@@ -11,6 +11,7 @@ from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
 from ..op import Op, register
 from ..quant import multiply_double_rounding, quantize_multiplier
+from . import _tir_elementwise
 from ._conv import clamp_output, clamp_params
 from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
 
@@ -51,3 +52,4 @@ class Relu(Op):
 
 
 Relu.kernels = (table_kernel("relu_s8"), f32_kernel("relu_f32", clamp_params))
+Relu.tir = (_tir_elementwise.table_kernel("relu_s8_tvm"),)
