@@ -25,10 +25,10 @@ class _Strict(BaseModel):
 class Core(_Strict):
     """A Cortex-M core.
 
-    features: what kernels may require; cpu, fpu, float_abi: GCC's names; clang: Clang's, with
-    the optional features that its bare name leaves out; unicorn: its model there; caches: whether
-    it has some that are off after reset; cmsis: Arm's generic device of it in the pack Cortex_DFP;
-    timing: see `tinyc.run.cycles`.
+    features: what kernels may require; cpu, fpu, float_abi: GCC's names, fpu empty where there is
+    none; clang: Clang's, with the optional features that its bare name leaves out; unicorn: its
+    model there; caches: whether it has some that are off after reset; cmsis: Arm's generic device
+    of it in the pack Cortex_DFP; timing: see `tinyc.run.cycles`.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Core(_Strict):
     features: frozenset[str]
     cpu: str
     clang: str
-    fpu: str | None = None
+    fpu: str = ""
     float_abi: Literal["soft", "hard"]
     unicorn: str
     caches: bool = False
@@ -299,7 +299,7 @@ def _core(name: str) -> Core:
     path = resource("boards") / "cores" / f"{name}.toml"
     if not path.is_file():
         raise ValueError(f"there is no core {name!r}")
-    return Core.model_validate(tomllib.loads(path.read_text()))
+    return Core.model_validate(read_facts(path))
 
 
 @cache
@@ -314,7 +314,7 @@ def all_boards() -> tuple[Board, ...]:
 
 def read_facts(path: Path) -> dict[str, Any]:
     """The tables of a board's file over those of the file that it ``extends``, which lies
-    beside it: what several boards share, their chip above all, is stated once."""
+    beside it: what several boards share, their chip above all, is stated once. Cores likewise."""
     facts = tomllib.loads(path.read_text(encoding="utf-8"))
     base = facts.pop("extends", None)
     return facts if base is None else _overlay(read_facts(path.parent / base), facts)
