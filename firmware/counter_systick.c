@@ -1,6 +1,5 @@
 /* The core's cycles by its SysTick: 24 bits that count down, and an interrupt at each end.
  * Armv7-M ARM (DDI0403E) B3.3, Armv6-M ARM (DDI0419E) B3.3. */
-#include "tinyc_board.h"
 #include "tinyc_port.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))

@@ -29,7 +29,10 @@ void tinyc_apply(const struct tinyc_step *steps, uint32_t count)
 {
     for (const struct tinyc_step *s = steps; s < steps + count; s++) {
         const uint32_t bytes = s->action & ~(uint32_t)WAIT;
-        if ((s->action & WAIT) != 0) {
+        if (s->action == TINYC_PAUSE) {
+            for (volatile uint32_t i = 0; i < s->value; i++) {
+            }
+        } else if ((s->action & WAIT) != 0) {
             for (uint32_t i = 0; i < MOST_READS; i++) {
                 if ((load(bytes, s->address) & s->mask) == s->value) {
                     break;
@@ -41,6 +44,8 @@ void tinyc_apply(const struct tinyc_step *steps, uint32_t count)
             store(bytes, s->address, kept | s->value);
         }
     }
+    /* What follows finds it so, whatever memory a step has mapped. */
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
 }
 
 int tinyc_holds(const struct tinyc_field *field)

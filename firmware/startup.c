@@ -24,12 +24,18 @@ struct tinyc_fault tinyc_fault;
 #define CPACR (*(volatile uint32_t *)0xE000ED88U)
 #define CFSR (*(volatile uint32_t *)0xE000ED28U)
 
+/* Where no board.c is linked. */
+__attribute__((weak)) void tinyc_start_board(void)
+{
+}
+
 __attribute__((noreturn)) void Reset_Handler(void)
 {
 #if defined(__ARM_FP)
     CPACR |= 0xFU << 20;
     __asm__ volatile("dsb\n\tisb" ::: "memory");
 #endif
+    tinyc_start_board();
     for (const struct copy *copy = __copy_table; copy != __copy_table_end; copy++) {
         const uint32_t *from = copy->from;
         for (uint32_t *to = copy->to; to != copy->end;) {
@@ -39,7 +45,7 @@ __attribute__((noreturn)) void Reset_Handler(void)
     for (uint32_t *to = __bss_start; to != __bss_end;) {
         *to++ = 0;
     }
-    /* All below the stack pointer: nothing is called here, so nothing of it is in use. */
+    /* All below the stack pointer: what was called has returned, so nothing of it is in use. */
     uint32_t *sp;
     __asm__ volatile("mov %0, sp" : "=r"(sp));
     for (volatile uint32_t *to = __bss_end; to < sp; to++) {

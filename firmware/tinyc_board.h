@@ -10,10 +10,12 @@ enum tinyc_action {
     TINYC_SET32 = 4,
     TINYC_WAIT8 = 0x11,
     TINYC_WAIT16 = 0x12,
-    TINYC_WAIT32 = 0x14
+    TINYC_WAIT32 = 0x14,
+    TINYC_PAUSE = 0x20
 };
 
-/* The masked bits of a register take a value, or are awaited to have it. */
+/* The masked bits of a register take a value, or are awaited to have it; or time passes: `value`
+ * turns of a loop, each of them at least a cycle. */
 struct tinyc_step {
     uint32_t action, address, mask, value;
 };
@@ -60,8 +62,4 @@ void tinyc_set(const struct tinyc_field *field);
 
 /* Instruction and data cache (caches.c). */
 void tinyc_enable_caches(void);
-
-/* Let the cycles be counted from 0 on (counter_*.c). */
-void tinyc_start_counter(void);
-
 #endif

@@ -15,12 +15,14 @@ extern struct tinyc_fault tinyc_fault;
 /* Deepest use of the stack since reset, in bytes. */
 uint32_t tinyc_stack_used(void);
 
-/* Clock, caches and cycle counter of the board (board.c). */
-void tinyc_start(void);
+/* Clock, external memory and caches of the board (board.c): start-up's first, so without .data
+ * and .bss. */
+void tinyc_start_board(void);
 
-/* The core's clock in Hz, and cycles of it since tinyc_start by the counter of that name. */
+/* The core's clock in Hz (board.c), and cycles of it since the counter's start (counter_*.c). */
 extern const uint32_t tinyc_clock_hz;
 extern const char tinyc_counter_name[];
+void tinyc_start_counter(void);
 uint64_t tinyc_cycles(void);
 
 /* Console of the board (console_*.c); a byte is waited for. */

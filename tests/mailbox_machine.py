@@ -13,7 +13,11 @@ from unicorn import arm_const as arm
 from tinyc.boards import Board
 
 # Registers read as the memory that is mapped in their place.
-PERIPHERALS = ((0x4000_0000, 0x2000_0000), (0xE000_0000, 0x0010_0000))
+PERIPHERALS = (
+    (0x4000_0000, 0x2000_0000),
+    (0xA000_0000, 0x0000_1000),
+    (0xE000_0000, 0x0010_0000),
+)
 
 
 class Machine:

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from pydantic import ValidationError
 
-from tinyc.boards import Board, Names, Step, all_boards, load_board, read_facts
+from tinyc.boards import Board, Memory, Names, Pause, Step, all_boards, load_board, read_facts
 from tinyc.errors import CompileError
 
 FILES = sorted((ROOT / "boards").glob("*.toml"))
@@ -34,7 +34,10 @@ def test_board(board: Board) -> None:
         assert value & ~mask == 0
     steps = [*board.clock.setup, *console.setup]
     steps += board.counter.setup if board.counter else ()
+    steps += [s for m in board.memory for s in m.setup if isinstance(s, Step)]
     assert all(is_peripheral(step.at) for step in steps)
+    for memory in board.memory:
+        assert is_memory(memory)
     parts = ("qemu", "debug", "renode", "counter", "boot2")
     stated = {"memory", "clock", "console", *(k for k in parts if getattr(board, k))}
     stated |= {"names"} if board.names != Names() else set()
@@ -43,8 +46,28 @@ def test_board(board: Board) -> None:
 
 
 def is_peripheral(address: int) -> bool:
-    """Of the chip, or (Armv7-M ARM B3.1) of the core itself."""
-    return 0x4000_0000 <= address < 0x6000_0000 or 0xE000_0000 <= address < 0xE010_0000
+    """Of the chip (0xA0000000: ST's controller of external memory), or (Armv7-M ARM B3.1) of the
+    core itself."""
+    ranges = ((0x4000_0000, 0x6000_0000), (0xA000_0000, 0xA000_1000), (0xE000_0000, 0xE010_0000))
+    return any(low <= address < high for low, high in ranges)
+
+
+def is_memory(memory: Memory) -> bool:
+    """Whether words may lie there as they like: where the address map (Armv7-M ARM B3.1) says so,
+    or where the MPU does, by a normal region of just that range (B3.5.8, B3.5.9, B3.1.3)."""
+    ranges = ((0, 0x4000_0000), (0x6000_0000, 0xA000_0000))
+    if any(low <= memory.origin and memory.end <= high for low, high in ranges):
+        return True
+    mpu = {s.set: s.value for s in memory.setup if isinstance(s, Step) and s.set}
+    attributes, last = mpu["MPU_RASR"], list(mpu)[-1]
+    size = 2 << (attributes >> 1 & 31)
+    tex, cb = attributes >> 19 & 7, attributes >> 16 & 3
+    normal = (tex, cb) in {(0, 2), (0, 3), (1, 0), (1, 3)}
+    readable = attributes >> 24 & 7 == 3
+    return (
+        mpu["MPU_RBAR"] == memory.origin | 0x10 and size == memory.size and normal and readable
+        and attributes & 1 == 1 and (last, mpu[last]) == ("MPU_CTRL", 5)
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("file", CHIPS, ids=lambda f: f.stem)
@@ -70,6 +93,17 @@ def test_wrong_steps_are_refused(change: dict, complaint: str) -> None:
     Step.model_validate(right)
     with pytest.raises(ValidationError, match=complaint):
         Step.model_validate(right | change)
+
+
+def test_pauses_and_steps_are_told_apart() -> None:
+    why = "as it wants (RM0090 1.2)"
+    step = {"wait": "SR", "at": 0x4000_0000, "mask": 1, "value": 0, "why": why}
+    memory = {"name": "SDRAM", "kind": "ram", "origin": 0x6000_0000, "size": 1024}
+    setup = Memory.model_validate({**memory, "setup": [step, {"pause": 100, "why": why}]}).setup
+    assert [type(s) for s in setup] == [Step, Pause]
+    for wrong in ({"pause": 0, "why": why}, {"pause": 1}, {**step, "pause": 1}):
+        with pytest.raises(ValidationError):
+            Memory.model_validate({**memory, "setup": [wrong]})
 
 
 def test_names_and_aliases_are_unique() -> None:
@@ -110,6 +144,10 @@ def test_unlike_any_board() -> None:
                 ]
             },
             "overlap",
+        ),
+        (
+            {"renode": {"platform": "platforms/x.repl", "uart": "u", "add": ["CCM"]}},
+            "has no memory CCM",
         ),
     ],
     ids=lambda x: x if isinstance(x, str) else next(iter(x)),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import unicorn
+from mailbox_machine import Machine
 from test_build import toy
 
 from tinyc.boards import Board, Memory, load_board
@@ -15,8 +19,9 @@ from tinyc.cli import execute
 from tinyc.compile import compile_model
 from tinyc.errors import CompileError
 from tinyc.ir import interpret
+from tinyc.mailbox import INBOX, OUTBOX, Batch
 from tinyc.placement import RESERVED, place
-from tinyc.run import run
+from tinyc.run import MAINS, run
 
 
 def memory(name: str, kind: str, origin: int, size: int) -> Memory:
@@ -97,6 +102,92 @@ def test_what_lies_in_other_memories_runs_the_same(
     graph = compiled.graph
     for row, sample in zip(trace.outputs, x, strict=True):
         assert row.tobytes() == interpret(graph, [sample])[graph.outputs[0]].tobytes()
+
+
+class Controller:
+    """The flexible memory controller's SDRAM side beside a board in Unicorn: the memory is ready
+    when the commands were given in the order of RM0090 37.7.3, a refresh rate was set, and the
+    MPU was turned on. early, late: accesses to it before and after."""
+
+    SDCMR, SDRTR, MPU_CTRL = 0xA000_0150, 0xA000_0154, 0xE000_ED94
+
+    def __init__(self, machine: Machine, memory: Memory) -> None:
+        self.commands, self.refresh, self.ready = [], 0, False
+        self.early = self.late = 0
+        for register in (self.SDCMR, self.SDRTR, self.MPU_CTRL):
+            machine.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, self._write, None, register, register)
+        access = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
+        machine.uc.hook_add(access, self._access, None, memory.origin, memory.end - 1)
+
+    def _write(self, _uc: object, _kind: int, at: int, _size: int, value: int, _d: object) -> None:
+        if at == self.SDCMR:
+            self.commands.append(value & 7)
+        elif at == self.SDRTR:
+            self.refresh = value >> 1 & 0x1FFF
+        elif self.commands == [1, 2, 3, 4] and self.refresh and value == 5:
+            self.ready = True
+
+    def _access(self, *_: object) -> None:
+        self.early += not self.ready
+        self.late += self.ready
+
+
+@pytest.mark.parametrize("name", ["stm32f429", "stm32f7"])
+def test_an_external_memory_is_started_before_it_is_filled(
+    name: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    board = load_board(name)
+    sdram = next(m for m in board.memory if m.name == "SDRAM")
+    compiled = compile_model(tiny_model, board)
+    graph = compiled.graph
+    image = build(
+        compiled.sources, "tiny", board, None, tmp_path / "out", "test_mailbox",
+        arena="SDRAM", weights=["SDRAM"],
+    )  # fmt: skip
+    assert image.used["SDRAM"] > compiled.plan.arena_bytes
+    text = (tmp_path / "out" / "port" / "board.c").read_text()
+    turns = re.findall(r"/\* 100 us: .*\n +\{ TINYC_PAUSE, 0, 0, (\d+)U \},", text)
+    assert turns == [str(board.clock.hz // 10_000)]
+
+    shape = graph.inputs[0].type.shape
+    x = np.random.default_rng(5).integers(-128, 128, (3, *shape), np.int8)
+    expected = np.stack([interpret(graph, [s])[graph.outputs[0]].reshape(-1) for s in x])
+    batch = Batch(x.reshape(3, -1).view(np.uint8), expected.view(np.uint8))
+    machine = Machine(board, {"inbox": (INBOX, 0x1000), "outbox": (OUTBOX, 0x1000)})
+    controller = Controller(machine, sdram)
+    machine.load(image.elf)
+    machine.write(INBOX, batch.pack())
+    machine.run()
+    assert controller.early == 0 and controller.late > 0
+    assert " 0 mismatches, " in machine.console, machine.console
+
+
+def test_external_memory_in_qemu(tiny_model: Path, tmp_path: Path) -> None:
+    """From reset, over the UART; QEMU's FPGA image needs no start of its memory."""
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
+    board = load_board("mps3_an524")
+    compiled = compile_model(tiny_model, board)
+    graph = compiled.graph
+    image = build(
+        compiled.sources, "tiny", board, None, tmp_path / "out", MAINS["qemu"],
+        arena="DDR", weights=["DDR"],
+    )  # fmt: skip
+    ddr = next(m for m in board.memory if m.name == "DDR")
+    assert ddr.origin <= image.symbols["arena"][0] < ddr.end
+    assert image.used["DDR"] > compiled.plan.arena_bytes
+    x = np.random.default_rng(6).integers(-128, 128, (2, *graph.inputs[0].type.shape), np.int8)
+    trace = run(image, x.reshape(2, -1).view(np.uint8), "qemu")
+    for row, sample in zip(trace.outputs, x, strict=True):
+        assert row.tobytes() == interpret(graph, [sample])[graph.outputs[0]].tobytes()
+
+
+def test_a_board_without_use_for_its_external_memory_leaves_it_alone(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    compiled = compile_model(tiny_model, load_board("stm32f7"))
+    build(compiled.sources, "tiny", load_board("stm32f7"), None, tmp_path / "out")
+    assert "FMC" not in (tmp_path / "out" / "port" / "board.c").read_text()
 
 
 def test_settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ import pytest
 from mailbox_machine import Machine
 from programs import library
 
-from tinyc.boards import Board, Renode, all_boards, load_board
+from tinyc.boards import Board, all_boards, load_board
 from tinyc.build import Image, build
 from tinyc.cli import execute
 from tinyc.errors import CompileError
@@ -134,19 +134,10 @@ def files(board: Board) -> dict[str, bytes]:
     return project("prog", board, Batch(INPUTS, EXPECTED, CLASSES), 4, 180, 0.9, 5000)
 
 
-# A UART with a status register, and one with ISR; the second board's facts are the test's own.
-GOLDEN_BOARDS = {
-    "stm32f4_discovery": Renode(platform="platforms/boards/stm32f4_discovery.repl", uart="usart2"),
-    "stm32f746g_disco": Renode(
-        platform="platforms/boards/stm32f7_discovery-bb.repl", uart="usart1"
-    ),
-}
-
-
-@pytest.mark.parametrize("board", GOLDEN_BOARDS)
+# A description that lacks a memory, one that is complete, and one whose memories are too small.
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f746g_disco", "nucleo_g0b1re"])
 def test_the_files_are_the_golden_ones(board: str) -> None:
-    described = load_board(board).model_copy(update={"renode": GOLDEN_BOARDS[board]})
-    for file, content in files(described).items():
+    for file, content in files(load_board(board)).items():
         golden = GOLDEN / board / file
         if os.environ.get("UPDATE_GOLDEN"):
             golden.parent.mkdir(parents=True, exist_ok=True)
@@ -170,11 +161,19 @@ def test_what_the_files_name_is_there(board: Board, tmp_path: Path) -> None:
     assert {int(a, 0) for a in offsets} == {board.flash.origin}
     stack, entry = np.frombuffer(image.elf.with_suffix(".bin").read_bytes()[:8], "<u4").tolist()
     assert stack == board.ram.end and entry == image.symbols["Reset_Handler"][0]
-    regions = dict(re.findall(r"^(\w+): Memory.MappedMemory @ sysbus (\w+)", repl, re.M))
-    assert {k: int(v, 0) for k, v in regions.items()} == {"inbox": INBOX, "outbox": OUTBOX}
-    sizes = [int(s, 0) for s in re.findall(r"^    size: (0x\w+)$", repl, re.M)]
-    assert sizes[0] >= len(texts["inputs.bin"]) and sizes[1] >= EXPECTED.nbytes
-    assert all(size % 4096 == 0 for size in sizes)
+    entries = re.findall(
+        r"^(\w+):(?: Memory.MappedMemory @ sysbus (\w+))?\n    size: (\w+)", repl, re.M
+    )
+    regions = {name: (int(at or "0", 0), int(size, 0)) for name, at, size in entries}
+    memories = {m.name: m for m in board.memory}
+    for name in board.renode.add:
+        assert regions.pop(name.lower()) == (memories[name].origin, memories[name].size)
+    for entry, name in board.renode.resize.items():
+        assert regions.pop(entry) == (0, memories[name].size)
+    (inbox, inbox_bytes), (outbox, outbox_bytes) = regions.pop("inbox"), regions.pop("outbox")
+    assert not regions and (inbox, outbox) == (INBOX, OUTBOX)
+    assert inbox_bytes >= len(texts["inputs.bin"]) and outbox_bytes >= EXPECTED.nbytes
+    assert inbox_bytes % 4096 == outbox_bytes % 4096 == 0
     assert f"@${{FOLDER}}/inputs.bin 0x{INBOX:08x}" in robot
     for file in re.findall(r"@\$\{FOLDER\}/(\S+)", robot):
         assert file in texts

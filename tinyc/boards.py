@@ -44,19 +44,6 @@ class Core(_Strict):
     timing: dict[str, Any] = Field(default_factory=dict)
 
 
-class Memory(_Strict):
-    """A range of the address map; origin and size in bytes."""
-
-    name: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
-    kind: Literal["flash", "ram"]
-    origin: int = Field(ge=0, lt=1 << 32)
-    size: int = Field(gt=0)
-
-    @property
-    def end(self) -> int:
-        return self.origin + self.size
-
-
 Register = tuple[int, int, int]
 """Address, mask and value."""
 
@@ -89,6 +76,32 @@ class Step(_Strict):
         if self.at % (self.width // 8):
             raise ValueError(f"0x{self.at:08x} is not aligned to {self.width} bits")
         return self
+
+
+class Pause(_Strict):
+    """At least so many microseconds, between two steps; why: as in `Step`."""
+
+    pause: int = Field(gt=0, le=10_000)
+    why: str = Field(pattern=REASON)
+
+
+class Memory(_Strict):
+    """A range of the address map; origin and size in bytes.
+
+    setup: of one that has to be started, outside of the chip: from the clock that `Clock` leaves
+    to a memory in which nothing is said of a word's alignment (Armv7-M ARM B3.1: below 0xA0000000,
+    or above by the MPU).
+    """
+
+    name: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
+    kind: Literal["flash", "ram"]
+    origin: int = Field(ge=0, lt=1 << 32)
+    size: int = Field(gt=0)
+    setup: tuple[Step | Pause, ...] = ()
+
+    @property
+    def end(self) -> int:
+        return self.origin + self.size
 
 
 class Clock(_Strict):
@@ -146,11 +159,17 @@ class Qemu(_Strict):
 
 
 class Renode(_Strict):
-    """Renode's description of the board: the file below its root, and its names in there."""
+    """Renode's description of the board: the file below its root, and its names in there.
+
+    add: memories of the board that it lacks; resize: those of its memories that are too small ->
+    the board's in their place.
+    """
 
     platform: str = Field(pattern=r"^platforms/[\w./-]+\.repl$")
     cpu: str = Field("cpu", pattern=r"^\w+$")
     uart: str = Field(pattern=r"^\w+$")
+    add: tuple[str, ...] = ()
+    resize: dict[str, str] = Field(default_factory=dict)
 
 
 Script = Annotated[str, Field(pattern=r"^(interface|board|target)/[\w./-]+\.cfg$")]
@@ -265,6 +284,11 @@ class Board(_Strict):
                 raise ValueError(f"{low.name} and {high.name} overlap")
         if not {"flash", "ram"} <= {m.kind for m in self.memory}:
             raise ValueError("a board needs flash and ram")
+        if self.flash.setup or self.ram.setup:
+            raise ValueError("the first flash and the first RAM need no setup")
+        named = (*self.renode.add, *self.renode.resize.values()) if self.renode else ()
+        if wrong := set(named) - {m.name for m in self.memory}:
+            raise ValueError(f"renode: the board has no memory {', '.join(sorted(wrong))}")
         return self
 
     @property

@@ -157,7 +157,10 @@ def firmware_files(
         files[f"port/{part}"] = (resource("firmware") / part).read_text()
     env = environment()
     if MAINS[main].console == "uart":
-        files["port/board.c"] = env.get_template("port/board.c.j2").render(board=board)
+        in_use = {placement.arena.name, *placement.weights}
+        files["port/board.c"] = env.get_template("port/board.c.j2").render(
+            board=board, memories=[m for m in board.memory if m.setup and m.name in in_use]
+        )
     files["port/main.c"] = env.get_template(f"port/{MAINS[main].template}.c.j2").render(
         prefix=name,
         PREFIX=name.upper(),

@@ -58,7 +58,11 @@ class Keywords:
         regions = re.findall(
             r"^(\w+): Memory.MappedMemory @ sysbus (\w+)\n +size: (\w+)$", text, re.M
         )
-        self.machine = Machine(board, {n: (int(a, 0), int(s, 0)) for n, a, s in regions})
+        described = tuple(m for m in board.memory if m.name not in board.renode.add)
+        self.machine = Machine(
+            board.model_copy(update={"memory": described}),
+            {n: (int(a, 0), int(s, 0)) for n, a, s in regions},
+        )
 
     def _loaded(self) -> Machine:
         if self.machine is None:
