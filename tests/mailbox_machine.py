@@ -10,7 +10,7 @@ import unicorn
 from elftools.elf.elffile import ELFFile
 from unicorn import arm_const as arm
 
-from tinyc.boards import Board
+from tinyc.boards import Board, Step
 
 # Registers read as the memory that is mapped in their place.
 PERIPHERALS = (
@@ -55,7 +55,8 @@ class Machine:
 
     def run(self, counted: list[str] | tuple[str, ...] = (), seconds: int = 60) -> None:
         """From reset until the deepest stack, or a fault, was printed."""
-        waits = [(s.at, s.mask, s.value) for s in self.board.clock.setup if s.wait]
+        steps = [s for s in self.board.clock.setup if isinstance(s, Step)]
+        waits = [(s.at, s.mask, s.value) for s in steps if s.wait]
         counts = (0xE000E018, 0xFFFFFF, 1)  # SysTick, which the start waits for
         for address, mask, value in (*waits, counts, self.board.console.transmit.ready):
             self._on(unicorn.UC_HOOK_MEM_READ, address, self._ready, (mask, value))

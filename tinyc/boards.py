@@ -79,7 +79,8 @@ class Step(_Strict):
 
 
 class Pause(_Strict):
-    """At least so many microseconds, between two steps; why: as in `Step`."""
+    """At least so many microseconds between two steps, as long as the clock is not above the rated
+    one; why: as in `Step`."""
 
     pause: int = Field(gt=0, le=10_000)
     why: str = Field(pattern=REASON)
@@ -110,7 +111,7 @@ class Clock(_Strict):
     gives up waiting after a while and goes on."""
 
     hz: int = Field(gt=0)
-    setup: tuple[Step, ...] = ()
+    setup: tuple[Step | Pause, ...] = ()
 
 
 class Channel(_Strict):
