@@ -1,7 +1,9 @@
-"""A board in Unicorn with its UART and two regions of memory: what Renode is to the mailbox."""
+"""A board in Unicorn with its UART and two regions of memory: what Renode is to the mailbox, and to
+whoever is at the UART's other end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,18 @@ PERIPHERALS = (
 
 class Machine:
     """regions: name -> (address, size) of memory beside the board's own; symbols: of the ELF;
-    vectors: where the core takes its stack and entry from; console: what was printed; counts:
-    (symbol, instructions executed before), whenever one of those asked for was reached."""
+    vectors: where the core takes its stack and entry from; console: what was printed; send: takes
+    each byte of that; receive: gives the bytes that came for the UART meanwhile; counts: (symbol,
+    instructions executed before), whenever one of those asked for was reached."""
 
     def __init__(self, board: Board, regions: dict[str, tuple[int, int]]) -> None:
         self.board, self.regions = board, regions
         self.symbols: dict[str, int] = {}
         self.vectors = board.flash.origin
         self.console = ""
+        self.send: Callable[[bytes], object] = lambda _: None
+        self.receive: Callable[[], bytes] = lambda: b""
+        self.received = b""
         self.counts: list[tuple[str, int]] = []
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_CORTEX_{board.core.unicorn}"))
@@ -54,13 +60,17 @@ class Machine:
             self.symbols = {s.name: s["st_value"] & ~1 for s in table.iter_symbols()}
 
     def run(self, counted: list[str] | tuple[str, ...] = (), seconds: int = 60) -> None:
-        """From reset until the deepest stack, or a fault, was printed."""
+        """From reset until the deepest stack, or a fault, was printed; without end if ``seconds``
+        are 0."""
         steps = [s for s in self.board.clock.setup if isinstance(s, Step)]
         waits = [(s.at, s.mask, s.value) for s in steps if s.wait]
         counts = (0xE000E018, 0xFFFFFF, 1)  # SysTick, which the start waits for
         for address, mask, value in (*waits, counts, self.board.console.transmit.ready):
             self._on(unicorn.UC_HOOK_MEM_READ, address, self._ready, (mask, value))
         self._on(unicorn.UC_HOOK_MEM_WRITE, self.board.console.transmit.data, self._print)
+        address, mask, value = self.board.console.receive.ready
+        self._on(unicorn.UC_HOOK_MEM_READ, address, self._poll, (mask, value))
+        self._on(unicorn.UC_HOOK_MEM_READ, self.board.console.receive.data, self._take)
         if counted:
             places = {self.symbols[name]: name for name in counted}
             self.executed = 0
@@ -78,8 +88,18 @@ class Machine:
         now = int.from_bytes(uc.mem_read(address, 4), "little")
         uc.mem_write(address, (now & ~mask | value).to_bytes(4, "little"))
 
+    def _poll(self, uc: Any, kind: int, address: int, size: int, v: int, field: Any) -> None:
+        mask, value = field
+        self.received = self.received or self.receive()
+        self._ready(uc, kind, address, size, v, (mask, value if self.received else ~value & mask))
+
+    def _take(self, uc: Any, _kind: int, address: int, _size: int, _v: int, _d: Any) -> None:
+        uc.mem_write(address, self.received[:1].ljust(4, b"\0"))
+        self.received = self.received[1:]
+
     def _print(self, uc: Any, _kind: int, _at: int, _size: int, value: int, _d: Any) -> None:
         self.console += chr(value & 0xFF)
+        self.send(bytes([value & 0xFF]))
         if self.console.endswith("\n") and self.console.splitlines()[-1].startswith(
             ("stack: ", "fault: ")
         ):

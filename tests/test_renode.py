@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,16 +20,18 @@ import numpy as np
 import pytest
 from mailbox_machine import Machine
 from programs import library
+from terminal import check_inference, served
 
 from tinyc.boards import Board, all_boards, load_board
 from tinyc.build import Image, build
 from tinyc.cli import execute
 from tinyc.errors import CompileError
 from tinyc.mailbox import INBOX, MOST_BYTES, NO_LABEL, OUTBOX, Batch, collides
-from tinyc.renode import count, load, project, write
+from tinyc.renode import count, description, load, project, write
 from tinyc.renode_tool import find_renode
 from tinyc.run import run
 from tinyc.run import unicorn as counting
+from tinyc.run.serve import serve
 
 GOLDEN = Path(__file__).parent / "golden" / "renode"
 STANDIN = Path(__file__).parent / "standins" / "renode"
@@ -336,6 +340,110 @@ def test_without_a_recent_renode_the_exit_code_is_7(
     said = capsys.readouterr().err
     assert code == 7 and said.startswith("E707 ") and said.count("\n") == 1
     assert ("1.16.1" in said) if version else ("TINYC_RENODE" in said)
+
+
+# A terminal --------------------------------------------------------------------------------
+
+
+# A UART with a status register, and one with events; the second board is Renode's alone.
+@pytest.mark.parametrize(
+    "board, options, end",
+    [
+        ("stm32f4_discovery", ["--emulator", "renode"], signal.SIGINT),
+        ("nrf52840dk", [], signal.SIGHUP),
+    ],
+)
+def test_a_terminal_speaks_the_protocol(
+    board: str, options: list[str], end: signal.Signals, renode: Path, tiny_model: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("STANDIN_BOARD", board)
+    link = tmp_path / "uart"
+    options = ["--board", board, *options, "-o", str(tmp_path / "out"), "--link", str(link)]
+    with served(tiny_model, *options, end=end) as dut:
+        assert link.resolve() == Path(os.ttyname(dut.file))
+        assert dut.command("name") == ["m-name-dut-[tinyc]", "m-ready"]
+        assert dut.command("db load 33")[0].startswith("e-[")
+        check_inference(dut, tiny_model)
+        folder = loaded_from(renode)
+        assert folder.is_dir()
+    assert not link.is_symlink() and not folder.exists()
+
+
+def loaded_from(log: Path) -> Path:
+    """The folder of the description that was loaded."""
+    return next(Path(c[1].partition("@")[2]).parent for c in calls(log) if "@" in c[1])
+
+
+def serial(folder: Path, board: str = "stm32f4_discovery") -> Image:
+    return build(library(CODE), "prog", load_board(board), None, folder, "test_serial")
+
+
+def test_the_terminal_is_the_uarts_and_raw(renode: Path, tmp_path: Path) -> None:
+    with serve(serial(tmp_path / "out"), "renode") as (path, process):
+        with open(path, "rb", buffering=0) as terminal:
+            attributes = termios.tcgetattr(terminal)
+        assert not attributes[3] & (termios.ECHO | termios.ICANON)
+        assert not attributes[1] & termios.OPOST
+        assert process.poll() is None
+    assert process.poll() is not None
+    folder = loaded_from(renode)
+    assert calls(renode) == [
+        *(
+            ["ExecuteCommand", command]
+            for command in (
+                "mach create",
+                f"machine LoadPlatformDescription @{folder}/board.repl",
+                f"sysbus LoadELF @{folder}/serial.elf",
+                "sysbus.cpu VectorTableOffset 0x08000000",
+                f'emulation CreateUartPtyTerminal "terminal" "{folder}/terminal"',
+                "connector Connect sysbus.usart2 terminal",
+            )
+        ),
+        ["StartEmulation"],
+    ]
+    assert not folder.exists()
+
+
+def test_a_description_without_samples_has_no_regions() -> None:
+    text = description(load_board("stm32f4_discovery"))
+    assert re.findall(r"^(\w+): Memory", text, re.M) == ["ccm"]
+    assert 'using "platforms/boards/stm32f4_discovery.repl"' in text
+    assert "cpu:\n    PerformanceInMips: 168\n" in text
+    assert "nvic:\n    systickFrequency: 168000000\n" in text
+
+
+def test_a_renode_that_ends_is_told(
+    renode: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, link = serial(tmp_path / "out"), tmp_path / "uart"
+    with pytest.raises(CompileError) as caught, serve(image, "renode", link) as (_, process):
+        assert link.is_symlink()
+        process.kill()
+        process.wait()
+    assert caught.value.id == "E802" and "renode: ended with status -9" in str(caught.value)
+    assert not link.is_symlink()
+    for fault, what in (("dies", "Renode ended"), ("connector", "Connect sysbus.usart2")):
+        monkeypatch.setenv("STANDIN_FAULT", fault)
+        with pytest.raises(CompileError) as caught, serve(image, "renode", link):
+            pass
+        assert caught.value.id == "E802" and what in str(caught.value)
+        assert not link.is_symlink()
+
+
+def test_a_terminal_needs_renode_and_a_board_that_it_describes(
+    renode: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    command = ["serve", str(tiny_model), "-q", "-o", str(tmp_path / "out"), "-b"]
+    assert execute([*command, "mps2_an386", "--emulator", "renode"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("E207 mps2_an386: is not a board of Renode;") and "nrf52840dk" in said
+    assert "mps2_an385" not in said
+    monkeypatch.setenv("TINYC_RENODE", str(tmp_path / "nowhere"))
+    assert execute([*command, "nrf52840dk"]) == 7
+    said = capsys.readouterr().err
+    assert said.startswith("E707 renode: is not installed") and said.count("\n") == 1
 
 
 # The robot ---------------------------------------------------------------------------------

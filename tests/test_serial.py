@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import select
 import shutil
-import subprocess
-import sys
-import time
-import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import write_binary
+from terminal import Terminal, check_inference, served
 
-from tinyc.boards import all_boards
+from tinyc.boards import all_boards, load_board
 from tinyc.build import build
 from tinyc.cli import execute
 from tinyc.compile import compile_model
@@ -26,6 +20,7 @@ from tinyc.errors import CompileError
 from tinyc.ir import interpret
 from tinyc.run import MAINS, run
 from tinyc.run.protocol import Session
+from tinyc.run.serve import choose, serve
 
 QEMU_BOARDS = [b for b in all_boards() if b.qemu]
 
@@ -34,48 +29,6 @@ QEMU_BOARDS = [b for b in all_boards() if b.qemu]
 def needs_qemu() -> None:
     if shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not installed")
-
-
-class Terminal:
-    """The host's side, as MLCommons' runner has it: a command, then lines until m-ready."""
-
-    def __init__(self, path: str) -> None:
-        self.file = os.open(path, os.O_RDWR | os.O_NOCTTY)
-        tty.setraw(self.file)
-        # What the firmware said when it started may still come.
-        while select.select([self.file], [], [], 1.5)[0]:
-            os.read(self.file, 4096)
-
-    def command(self, text: str) -> list[str]:
-        os.write(self.file, f"{text}%".encode())
-        answer, end = b"", time.monotonic() + 20
-        while not answer.endswith(b"m-ready\r\n"):
-            assert time.monotonic() < end, answer
-            if select.select([self.file], [], [], 0.2)[0]:
-                answer += os.read(self.file, 4096)
-        return answer.decode().split()[:-1] if text == "timestamp" else answer.decode().splitlines()
-
-    def load(self, data: bytes) -> list[str]:
-        """In pieces of 31 bytes, as the runner sends them."""
-        self.command(f"db load {len(data)}")
-        pieces = (data[i : i + 31] for i in range(0, len(data), 31))
-        return [self.command(f"db {piece.hex()}") for piece in pieces][-1]
-
-
-@contextmanager
-def served(*arguments: str | Path) -> Iterator[Terminal]:
-    """`tinyc serve` with these arguments, and the terminal that it names."""
-    command = [sys.executable, "-m", "tinyc.cli", "serve", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            path = process.stdout.readline().strip()
-            assert path.startswith("/dev/"), path
-            terminal = Terminal(path)
-            yield terminal
-            os.close(terminal.file)
-        finally:
-            process.terminate()
 
 
 def test_a_session_of_keyword_spotting(data_folder: Path, tmp_path: Path) -> None:
@@ -143,20 +96,7 @@ def test_the_buffer(session: Terminal) -> None:
 
 
 def test_results_are_the_outputs_as_numbers(session: Terminal, tiny_model: Path) -> None:
-    graph = compile_model(
-        tiny_model, next(b for b in all_boards() if b.name == "stm32f4_discovery")
-    )
-    graph = graph.graph
-    x = np.random.default_rng(2).integers(-128, 128, (1, 4, 4, 2), np.int8)
-    session.load(x.tobytes())
-    session.command("infer 1 0")
-    found = interpret(graph, [x])[graph.outputs[0]]
-    assert session.command("outputs")[0] == f"m-outputs-[{found.tobytes().hex()}]"
-    type = graph.outputs[0].type
-    reals = np.float32(type.scale) * (found.astype(np.float32) - type.zero_point)
-    told = session.command("results")[0].removeprefix("m-results-[").rstrip("]").split(",")
-    assert all(re.fullmatch(r"-?\d+\.\d{3}", number) for number in told)
-    np.testing.assert_allclose([float(n) for n in told], reals.ravel(), atol=0.00051)
+    check_inference(session, tiny_model)
 
 
 @pytest.mark.slow
@@ -192,8 +132,32 @@ def test_an_emulator_without_a_terminal(tiny_model: Path, capsys, tmp_path: Path
     (tmp_path / "mine").write_text("")
     assert execute([*command, "--link", str(tmp_path / "mine")]) == 8
     assert "E807" in capsys.readouterr().err
-    assert execute([*command[:2], "--board", "nucleo_h753zi", "-o", str(tmp_path)]) == 2
-    assert "E207" in capsys.readouterr().err
+
+
+def test_the_emulator_is_the_first_that_has_the_board() -> None:
+    assert choose(load_board("mps2_an385")) == choose(load_board("stm32f4_discovery")) == "qemu"
+    assert choose(load_board("stm32f4_discovery"), "renode") == "renode"
+    assert choose(load_board("nucleo_h753zi")) == "renode"
+    for board, emulator, what in (
+        ("nucleo_h753zi", "qemu", "is not a board of QEMU; --emulator renode, or one of "),
+        ("nucleo_f446re", None, "is not a board of QEMU or Renode; one of "),
+    ):
+        with pytest.raises(CompileError, match=what) as caught:
+            choose(load_board(board), emulator)
+        assert caught.value.id == "E207" and "stm32f4_discovery" in str(caught.value)
+
+
+def test_an_emulator_that_ends_is_told(tiny_model: Path, tmp_path: Path) -> None:
+    board = load_board("mps2_an385")
+    compiled = compile_model(tiny_model, board)
+    image = build(compiled.sources, "tiny", board, None, tmp_path / "out", "serial")
+    with (
+        pytest.raises(CompileError, match="qemu-system-arm: ended with status -9") as caught,
+        serve(image, link=tmp_path / "uart") as (_, process),
+    ):
+        process.kill()
+        process.wait()
+    assert caught.value.id == "E802" and not (tmp_path / "uart").is_symlink()
 
 
 def test_a_firmware_that_ends_is_told() -> None:

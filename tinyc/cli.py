@@ -302,7 +302,12 @@ def serve(
     ctx: typer.Context,
     model: ModelArg = None,
     board: BoardOpt = None,
-    emulator: EmulatorOpt = None,
+    emulator: Annotated[
+        str | None,
+        typer.Option(
+            envvar=_env("EMULATOR"), help="qemu or renode [the first of them that has the board]."
+        ),
+    ] = None,
     link: Annotated[
         Path | None, typer.Option(help="A symbolic link to the terminal, made and removed.")
     ] = None,
@@ -316,13 +321,17 @@ def serve(
     quiet: QuietOpt = False,
 ) -> None:
     """Offer an emulated board's UART as a terminal that speaks MLPerf Tiny's protocol."""
+    from .run.serve import choose
     from .run.serve import serve as offer
 
-    emulator = emulator or "qemu"
     params = {k: v for k, v in ctx.params.items() if k not in ("link", "emulator")}
     job = _Job.of(params | {"main": "serial"}, "tinyc serve")
+    emulator = choose(job.board, emulator)
     image = job.image(job.folder.with_name(f".{job.name}-serial"), "serial")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as by Ctrl-C
+    # The emulator is ended and the link removed as by Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), offer(image, emulator, link) as (path, process):
         typer.echo(path)
         sys.stdout.flush()

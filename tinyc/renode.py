@@ -1,4 +1,5 @@
-"""The folder ``renode/`` of a build: what Renode needs to run the firmware, and to test it."""
+"""What Renode needs to run a firmware, to test it (the folder ``renode/`` of a build), and to
+offer its UART."""
 
 from __future__ import annotations
 
@@ -66,7 +67,7 @@ def project(
     values = {
         "name": name,
         "board": board,
-        "uart": f"sysbus.{board.renode.uart}" if board.renode else "",
+        "uart": uart(board),
         "samples": len(batch),
         # Rounded, so that 0.9 of 10 samples are 9.
         "min_correct": math.ceil(round(min_accuracy * len(batch), 6)) if labelled else 0,
@@ -85,9 +86,9 @@ def project(
     return {**{k: v.encode() for k, v in texts.items()}, "inputs.bin": batch.pack()}
 
 
-def description(board: Board, batch: Batch, output_bytes: int) -> str:
-    """``board.repl``: Renode's description of the board with room for a batch. Raises as
-    `project`."""
+def description(board: Board, batch: Batch | None = None, output_bytes: int = 0) -> str:
+    """``board.repl``: Renode's description of the board, with room for a batch and its outputs if
+    there is one. Raises as `project`."""
     if board.renode is None:
         from .boards import all_boards
 
@@ -98,7 +99,7 @@ def description(board: Board, batch: Batch, output_bytes: int) -> str:
         )  # fmt: skip
     if collides(board.memory):
         raise CompileError("E207", board.name, "has a memory where Renode's samples are to lie")
-    sizes = [len(batch.pack()), len(batch) * output_bytes]
+    sizes = [len(batch.pack()), len(batch) * output_bytes] if batch is not None else [0, 0]
     if max(sizes) > MOST_BYTES:
         raise CompileError(
             "E234", "samples", f"take {max(sizes):,} bytes, Renode has {MOST_BYTES:,} for them",
@@ -122,10 +123,27 @@ def load(board: Board, folder: str) -> list[str]:
         # Not slowed down to the time of the clock on the wall.
         "emulation SetGlobalAdvanceImmediately true",
         'emulation SetGlobalQuantum "0.01"',
+        *_machine(board, folder, "test.elf"),
+        f"sysbus LoadBinary @{folder}inputs.bin 0x{INBOX:08x}",
+    ]
+
+
+def attach(board: Board, folder: str) -> list[str]:
+    """Commands that make a machine of ``board.repl`` with ``serial.elf``, its UART attached to a
+    pseudo-terminal to which the symbolic link ``terminal`` points, all in ``folder`` as in
+    `load`. It runs no faster than the clock on the wall."""
+    return [
+        *_machine(board, folder, "serial.elf"),
+        f'emulation CreateUartPtyTerminal "terminal" "{folder}terminal"',
+        f"connector Connect {uart(board)} terminal",
+    ]
+
+
+def _machine(board: Board, folder: str, elf: str) -> list[str]:
+    return [
         "mach create",
         f"machine LoadPlatformDescription @{folder}board.repl",
-        f"sysbus LoadBinary @{folder}inputs.bin 0x{INBOX:08x}",
-        f"sysbus LoadELF @{folder}test.elf",
+        f"sysbus LoadELF @{folder}{elf}",
         f"{_cpu(board)} VectorTableOffset 0x{board.flash.origin:08x}",
     ]
 
@@ -142,6 +160,11 @@ def count(board: Board, name: str) -> list[str]:
             for place, symbol in places.items()
         ),
     ]
+
+
+def uart(board: Board) -> str:
+    """What Renode calls the UART of the console; empty if it does not describe the board."""
+    return f"sysbus.{board.renode.uart}" if board.renode else ""
 
 
 def _cpu(board: Board) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..mailbox import Batch
-from ..renode import END, MARK, count, description, load
+from ..renode import END, MARK, count, description, load, uart
 from ..renode_tool import REMEDY, find_renode
 from . import Trace, console_number, time_limit
 
@@ -48,7 +48,7 @@ def run(image: Image, inputs: np.ndarray) -> Trace:
         (folder / "board.repl").write_text(description(board, batch, size))
         (folder / "inputs.bin").write_bytes(batch.pack())
         shutil.copyfile(image.elf, folder / "test.elf")
-        with _server(program, folder, image, time_limit(len(inputs))) as keywords:
+        with server(program, folder, image, time_limit(len(inputs))) as keywords:
             console, raw = _outputs(keywords, board, image, folder, size * len(inputs))
             instructions = _instructions(keywords, board, image)
     outputs = np.frombuffer(raw, np.uint8).reshape(len(inputs), size)
@@ -74,13 +74,12 @@ def _output_bytes(image: Image) -> int:
 
 
 def _outputs(
-    keywords: _Keywords, board: Board, image: Image, folder: Path, size: int
+    keywords: Keywords, board: Board, image: Image, folder: Path, size: int
 ) -> tuple[str, bytes]:
     """(console, outbox) of a run of all samples."""
-    uart = f"sysbus.{board.renode.uart}" if board.renode else ""
     text, dump = folder / "console.txt", folder / "outputs.bin"
-    keywords.execute(*load(board, f"{folder}/"), f"{uart} CreateFileBackend @{text} true")
-    keywords("CreateTerminalTester", uart, f"timeout={keywords.seconds}")
+    keywords.execute(*load(board, f"{folder}/"), f"{uart(board)} CreateFileBackend @{text} true")
+    keywords("CreateTerminalTester", uart(board), f"timeout={keywords.seconds}")
     keywords("StartEmulation")
     keywords.wait("WaitForLineOnUart", END.replace("verdict", "stack"), "treatAsRegex=true")
     keywords.execute("pause", f"sysbus.outbox DumpBinary @{dump} 0 {size}")
@@ -94,7 +93,7 @@ def _outputs(
     return console, raw
 
 
-def _instructions(keywords: _Keywords, board: Board, image: Image) -> int:
+def _instructions(keywords: Keywords, board: Board, image: Image) -> int:
     """Instructions of the first sample's inference, in a machine of its own: counting is slow."""
     keywords("ResetEmulation")
     keywords.execute(*load(board, f"{keywords.folder}/"), *count(board, image.name))
@@ -126,12 +125,14 @@ class _Transport(xmlrpc.client.Transport):
         return connection
 
 
-class _Keywords:
-    """The keywords of a running Renode. Raises CompileError E802 (one fails, or Renode ends),
-    E803 (no answer within ``seconds``)."""
+class Keywords:
+    """The keywords of a running Renode, ``process``. Raises CompileError E802 (one fails, or Renode
+    ends), E803 (no answer within ``seconds``)."""
 
-    def __init__(self, port: int, folder: Path, origin: str, seconds: int) -> None:
-        self.folder, self.seconds = folder, seconds
+    def __init__(
+        self, process: subprocess.Popen[bytes], port: int, folder: Path, origin: str, seconds: int
+    ) -> None:
+        self.process, self.folder, self.seconds = process, folder, seconds
         self._origin = origin
         self._server = xmlrpc.client.ServerProxy(
             f"http://127.0.0.1:{port}", transport=_Transport(seconds)
@@ -171,24 +172,28 @@ class _Keywords:
 
 
 @contextlib.contextmanager
-def _server(program: Path, folder: Path, image: Image, seconds: int) -> Iterator[_Keywords]:
-    """A running Renode that serves keywords, at an end afterwards."""
+def server(program: Path, folder: Path, image: Image, seconds: int) -> Iterator[Keywords]:
+    """A running Renode that serves keywords, at an end afterwards. Raises CompileError E802 if it
+    ends by itself, E803 if it does not answer; see also `Keywords`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [str(program), "--disable-gui", "--hide-log", "--robot-server-port", str(port)]
+    log = folder / "renode.log"
     # A group of its own: the program may be a script around the one that runs.
-    with (folder / "renode.log").open("wb") as log:
+    with log.open("wb") as file:
         try:
             process = subprocess.Popen(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise CompileError("E802", str(program), f"cannot be run: {error.strerror}") from None
     try:
-        _await(process, port, folder / "renode.log")
-        yield _Keywords(port, folder, image.name, seconds)
+        _await(process, port, log)
+        yield Keywords(process, port, folder, image.name, seconds)
+        if process.poll() is not None:
+            raise _ended(process, log)
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -203,9 +208,13 @@ def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         if process.poll() is not None:
-            said = " ".join(log.read_text(errors="replace").split())[-300:]
-            what = f"ended with status {process.returncode} before it answered: {said}"
-            raise CompileError("E802", "renode", what)
+            raise _ended(process, log)
         if time.monotonic() > end:
             raise CompileError("E803", "renode", f"gave no answer within {START_S:g} s")
         time.sleep(0.1)
+
+
+def _ended(process: subprocess.Popen[bytes], log: Path) -> CompileError:
+    said = " ".join(log.read_text(errors="replace").split())[-300:]
+    what = f"ended with status {process.returncode}: {said or 'no word'}"
+    return CompileError("E802", "renode", what)

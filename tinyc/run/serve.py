@@ -2,54 +2,94 @@
 
 from __future__ import annotations
 
+import os
 import re
 import select
+import shutil
 import subprocess
+import tempfile
 import time
+import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CompileError
-from .qemu import command
+from ..renode import attach, description
+from . import qemu, renode
 
 if TYPE_CHECKING:
+    from ..boards import Board
     from ..build import Image
 
+EMULATORS = {"qemu": "QEMU", "renode": "Renode"}
+"""Those that offer a terminal, by the names of the fields of `Board` that tell whether they have
+it, and as they are written."""
 _START_S = 20
+
+
+def choose(board: Board, emulator: str | None = None) -> str:
+    """The emulator that offers ``board``'s UART: the one asked for, or the first that has the
+    board. Raises CompileError E206 (it offers no terminal), E207 (it does not have the board)."""
+    if emulator is not None and emulator not in EMULATORS:
+        raise CompileError(
+            "E206", f"emulator {emulator!r}", "offers no terminal",
+            " or ".join(f"--emulator {name}" for name in EMULATORS),
+        )  # fmt: skip
+    names = [emulator] if emulator else list(EMULATORS)
+    for name in names:
+        if getattr(board, name) is not None:
+            return name
+    from ..boards import all_boards
+
+    asked = " or ".join(EMULATORS[name] for name in names)
+    other = [f"--emulator {name}" for name in EMULATORS if getattr(board, name) is not None]
+    boards = [b.name for b in all_boards() if any(getattr(b, name) for name in names)]
+    raise CompileError(
+        "E207", board.name, f"is not a board of {asked}",
+        ", or ".join([*other, f"one of {', '.join(boards)}"]),
+    )  # fmt: skip
 
 
 @contextmanager
 def serve(
-    image: Image, emulator: str, link: Path | None = None
-) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    image: Image, emulator: str | None = None, link: Path | None = None
+) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
     """The terminal's path and the emulator that runs ``image``, which ends with the block.
 
-    link: a symbolic link to the terminal, there as long. Raises CompileError E206 (an emulator
-    that cannot), E207 and E704 (see `tinyc.run.qemu.command`), E802 (no terminal came), E807
-    (``link`` is there already).
+    link: a symbolic link to the terminal, there as long. Raises CompileError E206 and E207 (see
+    `choose`), E704 and E707 (there is no QEMU, or no Renode), E802 (no terminal came, or the
+    emulator ended before the block did), E803 (Renode did not answer), E807 (``link`` is there
+    already).
     """
-    if emulator != "qemu":
-        raise CompileError(
-            "E206", f"emulator {emulator!r}", "offers no terminal", "--emulator qemu"
-        )
-    machine = command(image.board, image.elf, "pty")
+    emulated = {"qemu": _qemu, "renode": _renode}[choose(image.board, emulator)]
     if link is not None and (link.exists() or link.is_symlink()):
         raise CompileError("E807", str(link), "is there already", "remove it, or name another")
-    with subprocess.Popen(
-        machine, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:  # fmt: skip
+    with emulated(image) as (terminal, process):
         try:
-            terminal = _terminal(process)
             if link is not None:
                 link.symlink_to(terminal)
             yield terminal, process
         finally:
-            process.kill()
             if link is not None and link.is_symlink():
                 link.unlink()
+
+
+@contextmanager
+def _qemu(image: Image) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    with subprocess.Popen(
+        qemu.command(image.board, image.elf, "pty"), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield _terminal(process), process
+            if process.poll() is not None:
+                raise CompileError(
+                    "E802", "qemu-system-arm", f"ended with status {process.returncode}"
+                )
+        finally:
+            process.kill()
 
 
 def _terminal(process: subprocess.Popen[str]) -> str:
@@ -65,3 +105,28 @@ def _terminal(process: subprocess.Popen[str]) -> str:
             return match[1]
         said = line.strip()
     raise CompileError("E802", "qemu-system-arm", f"offers no terminal: {said or 'no word'}")
+
+
+@contextmanager
+def _renode(image: Image) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    program = renode.tool()
+    with tempfile.TemporaryDirectory(prefix="tinyc-") as name:
+        folder = Path(name)
+        (folder / "board.repl").write_text(description(image.board))
+        shutil.copyfile(image.elf, folder / "serial.elf")
+        with renode.server(program, folder, image, int(renode.START_S)) as keywords:
+            keywords.execute(*attach(image.board, f"{folder}/"))
+            terminal = os.readlink(folder / "terminal")
+            _make_raw(terminal)
+            keywords("StartEmulation")
+            yield terminal, keywords.process
+
+
+def _make_raw(terminal: str) -> None:
+    """Renode takes a new terminal's modes from its standard input (PtyUnixStream.cs), which is none
+    here: they are by chance."""
+    file = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
+    try:
+        tty.setraw(file)
+    finally:
+        os.close(file)

@@ -1,9 +1,10 @@
 """A stand-in for the program ``renode``: its keyword server, with Unicorn for a machine.
 
-It takes the commands and keywords that tinyc uses and refuses all others, as Renode does. The
-board is that of $STANDIN_BOARD; every call is appended to $STANDIN_LOG. $STANDIN_FAULT names
-what goes wrong: ``silent`` (the firmware prints nothing), ``dies`` (the program ends at the
-start of the emulation), or a prefix of a command that fails.
+It takes the commands and keywords that tinyc uses and refuses all others, as Renode does. A UART
+at a terminal is a real pseudo-terminal, with the firmware in Unicorn at its other end. The board
+is that of $STANDIN_BOARD; every call is appended to $STANDIN_LOG. $STANDIN_FAULT names what goes
+wrong: ``silent`` (the firmware prints nothing), ``dies`` (the program ends at the start of the
+emulation), or a prefix of a command that fails.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import sys
+import threading
 from pathlib import Path
 from typing import ClassVar
 from xmlrpc.server import SimpleXMLRPCServer
@@ -41,6 +44,8 @@ class Keywords:
         self.hooks: list[tuple[str, str]] = []
         self.block = 0
         self.tester = self.log = False
+        self.terminals: dict[str, int] = {}
+        self.interactive = False
 
     def ExecuteCommand(self, command: str) -> str:
         if FAULT and command.startswith(FAULT):
@@ -86,6 +91,25 @@ class Keywords:
         self._uart(f"sysbus.{uart}")
         self.console_file = Path(path)
 
+    def _terminal(self, name: str, link: str) -> None:
+        if os.path.lexists(link):
+            raise Refused(f"File `{link}' already exists. Use forceCreate to overwrite it.")
+        # The other end stays open, so that whoever is at it may come and go.
+        self.terminals[name], end = os.openpty()
+        os.symlink(os.ttyname(end), link)
+
+    def _connect(self, uart: str, name: str) -> None:
+        self._uart(uart)
+        if name not in self.terminals:
+            raise Refused(f"Could not find an external named {name}")
+        terminal, machine = self.terminals[name], self._loaded()
+
+        def receive() -> bytes:
+            return os.read(terminal, 4096) if select.select([terminal], [], [], 0)[0] else b""
+
+        machine.send, machine.receive = lambda byte: os.write(terminal, byte), receive
+        self.interactive = True
+
     def _hook(self, _cpu: str, symbol: str, mark: str) -> None:
         if symbol not in self._loaded().symbols:
             raise Refused(f"No symbol with name `{symbol}` found.")
@@ -105,6 +129,8 @@ class Keywords:
         r"sysbus\.(\w+) VectorTableOffset (0x[0-9a-f]+)": _vectors,
         r"sysbus\.(\w+) MaximumBlockSize (\d+)": _block,
         rf"sysbus\.(\w+) CreateFileBackend {PATH} true": _backend,
+        r'emulation CreateUartPtyTerminal "(\w+)" "([^"]+)"': _terminal,
+        r"connector Connect (sysbus\.\w+) (\w+)": _connect,
         rf"sysbus\.(\w+) DumpBinary {PATH} (\w+) (\w+)": _dump,
         r"""sysbus\.(\w+) AddHook `sysbus GetSymbolAddress "(\w+)"` "self\.InfoLog\('([\w ]+)' """
         r"""\+ str\(self\.ExecutedInstructions\)\)\"""": _hook,
@@ -127,7 +153,9 @@ class Keywords:
     def StartEmulation(self) -> None:
         if FAULT == "dies":
             os._exit(3)
-        if FAULT != "silent":
+        if self.interactive:
+            threading.Thread(target=self._loaded().run, kwargs={"seconds": 0}, daemon=True).start()
+        elif FAULT != "silent":
             assert not self.hooks or self.block == 1, "counts would be of whole blocks"
             self._loaded().run([symbol for symbol, _ in self.hooks])
             if self.console_file is not None:

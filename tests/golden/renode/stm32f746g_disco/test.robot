@@ -22,9 +22,9 @@ Load The Board
     Execute Command    emulation SetGlobalQuantum "0.01"
     Execute Command    mach create
     Execute Command    machine LoadPlatformDescription @${FOLDER}/board.repl
-    Execute Command    sysbus LoadBinary @${FOLDER}/inputs.bin 0x90000000
     Execute Command    sysbus LoadELF @${FOLDER}/test.elf
     Execute Command    sysbus.cpu VectorTableOffset 0x08000000
+    Execute Command    sysbus LoadBinary @${FOLDER}/inputs.bin 0x90000000
 
 Executed Instructions At
     [Arguments]    ${place}
