@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import shutil
+import signal
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +16,12 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, write_model
 
+from tinyc.boards import Core
+from tinyc.toolchain import Toolchain
+
 ROOT = Path(__file__).resolve().parent.parent
+# A run in a shell's background ignores Ctrl-C, and so would the programs that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 DATA = Path(os.environ.get("TINYC_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -20,6 +31,53 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("TINYC_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `keep_objects`, one for all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "objects"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def keep_objects(
+    request: pytest.FixtureRequest, objects: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compile a file once for all tests, except those marked ``compiles``: what comes out depends
+    on the command, the file and the headers alone (test_build.py: test_same_bytes_...)."""
+    if request.node.get_closest_marker("compiles"):
+        return
+    compile_file = Toolchain._compile_file
+
+    def once(
+        self: Toolchain, core: Core, source: Path, target: Path, more: Sequence[str], cwd: Path
+    ) -> None:
+        said = repr((self, self.flags(core), more, str(source))).encode()
+        kept = objects / hashlib.sha256(said + with_headers(cwd / source, cwd)).hexdigest()
+        if not kept.exists():
+            compile_file(self, core, source, target, more, cwd)
+            copy = kept.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+            shutil.copyfile(cwd / target, copy)
+            copy.rename(kept)
+        shutil.copyfile(kept, cwd / target)
+
+    monkeypatch.setattr(Toolchain, "_compile_file", once)
+
+
+def with_headers(file: Path, cwd: Path) -> bytes:
+    """The file's bytes and those of all that it includes by name, where a build finds them."""
+    found, queue = {}, [file]
+    while queue:
+        path = queue.pop()
+        if path.is_file() and path not in found:
+            found[path] = path.read_bytes()
+            for name in re.findall(rb'^#include ["<](.+)[">]', found[path], re.M):
+                folders = (path.parent, cwd / "include", cwd / "port", cwd / "port" / "libc")
+                queue += [folder / name.decode() for folder in folders]
+    return b"".join(str(p.relative_to(cwd)).encode() + found[p] for p in sorted(found))
 
 
 @pytest.fixture(scope="session")

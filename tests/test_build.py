@@ -20,6 +20,8 @@ from tinyc.build import Image, build
 from tinyc.errors import CompileError
 from tinyc.run import qemu as emulator
 
+pytestmark = pytest.mark.compiles
+
 HEADER = """
 #include <stdint.h>
 #define TOY_ARENA_BYTES (ARENAU)

@@ -111,11 +111,13 @@ def check_on_host(nodes: list[Node], tmp_path: Path, gcc: str) -> None:
     sources, includes, body, stdin, expected = [], [], [], b"", []
     for i, node in enumerate(nodes):
         graph = alone(node, f"case{i}")
-        for path, text in emit(plan(graph, "host", ALL_FEATURES)).items():
-            target = tmp_path / Path(path).name
-            target.write_text(text)
-            if target.suffix == ".c":
-                sources.append(str(target))
+        texts = emit(plan(graph, "host", ALL_FEATURES))
+        for path, text in texts.items():
+            (tmp_path / Path(path).name).write_text(text)
+        # Code and weights in one, as each file costs a compiler's start.
+        parts = [f'#include "{Path(path).name}"\n' for path in texts if path.endswith(".c")]
+        sources.append(str(tmp_path / f"unit{i}.c"))
+        Path(sources[-1]).write_text("".join(parts))
         includes.append(f'#include "case{i}.h"')
         reads = "".join(
             f"    if (fread(case{i}_input_{k}(arena), 1, CASE{i}_INPUT_{k}_BYTES, stdin) != "

@@ -117,11 +117,10 @@ def test_every_machine_boots_and_is_exact(
         assert error.id == "E401"
         pytest.skip(str(error))
     value = graph.inputs[0]
-    x = np.random.default_rng(4).integers(-128, 128, (2, *value.type.shape), np.int8)
-    trace = run(image, x.reshape(2, -1).view(np.uint8), "qemu")
-    for row, sample in zip(trace.outputs, x, strict=True):
-        found = interpret(graph, [sample])
-        assert row.tobytes() == b"".join(found[v].tobytes() for v in graph.outputs)
+    x = np.random.default_rng(4).integers(-128, 128, value.type.shape, np.int8)
+    trace = run(image, x.reshape(1, -1).view(np.uint8), "qemu")
+    found = interpret(graph, [x])
+    assert trace.outputs.tobytes() == b"".join(found[v].tobytes() for v in graph.outputs)
     assert 0 < trace.stack_bytes <= image.stack_bytes
 
 

@@ -71,18 +71,18 @@ class Toolchain:
     ) -> None:
         """Compile (source, object, further flags), paths relative to ``cwd``. A message of the
         compiler is a bug in tinyc's templates: raises RuntimeError with it."""
-
-        def one(job: tuple[Path, Path, Sequence[str]]) -> None:
-            source, target, more = job
-            command = [*self.cc, *self.flags(core), *more]
-            command += [f"-ffile-prefix-map={cwd}=.", "-c", str(source), "-o", str(target)]
-            done = _call(command, cwd)
-            if done.returncode:
-                _raise_unless_about_code(done)
-                raise RuntimeError(f"{source} does not compile: {done.stderr[-2000:]}")
-
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            list(pool.map(one, jobs))
+            list(pool.map(lambda job: self._compile_file(core, *job, cwd), jobs))
+
+    def _compile_file(
+        self, core: Core, source: Path, target: Path, more: Sequence[str], cwd: Path
+    ) -> None:
+        command = [*self.cc, *self.flags(core), *more]
+        command += [f"-ffile-prefix-map={cwd}=.", "-c", str(source), "-o", str(target)]
+        done = _call(command, cwd)
+        if done.returncode:
+            _raise_unless_about_code(done)
+            raise RuntimeError(f"{source} does not compile: {done.stderr[-2000:]}")
 
     def link(self, core: Core, objects: Sequence[str], script: str, elf: str, cwd: Path) -> str:
         """Link; returns the linker's complaint, empty if there is none."""
