@@ -8,9 +8,10 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,19 @@ from tinyc.boards import Core
 from tinyc.toolchain import Toolchain
 
 ROOT = Path(__file__).resolve().parent.parent
-# A run in a shell's background ignores Ctrl-C, and so would the programs that the tests start.
+# A run in a shell's background ignores Ctrl-C, one by nohup the terminal's end; so would the
+# programs that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 DATA = Path(os.environ.get("TINYC_DATA", ROOT.parent / "shared" / "data"))
+
+
+def slow_but(quick: Collection[str], values: Iterable[Any]) -> list[Any]:
+    """Parameters of a test, of which `make check` runs those whose name, or text, is in
+    ``quick``."""
+    named = [(value, getattr(value, "name", None) or str(value)) for value in values]
+    marks = {True: (), False: (pytest.mark.slow,)}
+    return [pytest.param(v, id=name, marks=marks[name in quick]) for v, name in named]
 
 
 @pytest.fixture(autouse=True)

@@ -62,6 +62,11 @@ def served(*arguments: str | Path, end: signal.Signals = signal.SIGTERM) -> Iter
             os.close(terminal.file)
         finally:
             process.send_signal(end)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                raise
 
 
 def check_inference(terminal: Terminal, model: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, slow_but
 
 from tinyc import toolchain
 from tinyc.boards import BOOT2_BYTES, Board, all_boards, load_board
@@ -64,6 +64,7 @@ void toy_run(void *arena)
 WEIGHT_LINES = "#include <stdint.h>\nextern const float toy_weights[WEIGHTS];\n"
 CORES = {b.core.name: b for b in all_boards()}
 KINDS = ["gcc", "clang"]
+QEMU_BOARDS = slow_but(["microbit", "mps2_an386"], [b for b in all_boards() if b.qemu])
 
 
 def toy(arena: int = 16, weights: int = 2, frame: int = 8) -> dict[str, str]:
@@ -74,7 +75,7 @@ def toy(arena: int = 16, weights: int = 2, frame: int = 8) -> dict[str, str]:
     return texts
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=slow_but(["gcc"], KINDS))
 def kind(request: pytest.FixtureRequest) -> str:
     if request.param == "gcc" and not shutil.which("arm-none-eabi-gcc"):
         pytest.skip("arm-none-eabi-gcc is not installed")
@@ -104,7 +105,7 @@ def run_in_qemu(qemu: str, image: Image, data: bytes, folder: Path) -> tuple[byt
     return (folder / "tinyc.out").read_bytes(), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", slow_but(["cortex-m0plus", "cortex-m4"], CORES))
 def test_every_core(core: str, kind: str, tmp_path: Path) -> None:
     board = CORES[core]
     out = tmp_path / "out"
@@ -167,7 +168,7 @@ def decode_hex(text: str) -> tuple[int, bytes]:
     return start, bytes(data)
 
 
-@pytest.mark.parametrize("board", [b for b in all_boards() if b.qemu], ids=lambda b: b.name)
+@pytest.mark.parametrize("board", QEMU_BOARDS)
 def test_runs_in_qemu(board, kind: str, qemu: str, tmp_path: Path) -> None:
     image = build(toy(), "toy", board, kind, tmp_path / "out", main="test")
     x = np.float32([[1.5, 2.25], [-8, 3], [0, -1]])
@@ -195,7 +196,7 @@ def test_fault_says_where(board: str, kind: str, qemu: str, tmp_path: Path) -> N
     assert_says_where(console, image)
 
 
-@pytest.mark.parametrize("board", [b for b in all_boards() if b.qemu], ids=lambda b: b.name)
+@pytest.mark.parametrize("board", QEMU_BOARDS)
 def test_cycles_are_told_on_the_uart(board, kind: str, qemu: str, tmp_path: Path) -> None:
     sources = toy()
     # Some milliseconds: an emulator's timer is as fine as its bursts of instructions.
@@ -209,7 +210,7 @@ def test_cycles_are_told_on_the_uart(board, kind: str, qemu: str, tmp_path: Path
     assert told[2] == (board.counter.name if board.counter else "SysTick")
 
 
-@pytest.mark.parametrize("board", [b for b in all_boards() if b.qemu], ids=lambda b: b.name)
+@pytest.mark.parametrize("board", QEMU_BOARDS)
 def test_fault_is_told_on_the_uart(board, kind: str, qemu: str, tmp_path: Path) -> None:
     sources = {**toy(), "src/toy.c": TRAP}
     image = build(sources, "toy", board, kind, tmp_path / "out")
@@ -265,6 +266,7 @@ def test_too_large_says_by_how_much(kind: str, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanhf", "uart", "linker", "out"])
 def test_a_model_named_as_a_file_of_the_build(name: str, kind: str, tmp_path: Path) -> None:
     sources = {
@@ -337,6 +339,7 @@ def test_a_full_disk(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", [200, 600, 5000])
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3", "cortex-m4"])
 def test_stack_is_what_the_compiler_says(core: str, frame: int, tmp_path: Path) -> None:

@@ -312,6 +312,7 @@ def test_operators_page_is_current() -> None:
 # Names -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["stdint", "string", "main", "startup", "int", "tinyc_port", '7 µ*/ "x"', "x" * 200]
 )
@@ -325,6 +326,7 @@ def test_the_files_name_cannot_break_the_build(
     assert json.loads(out)["fits"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ['a"b', "a\nb", "*/ int x; /*", "int", "??/", "\\", "\0", "", "n" * 10_000, "%s{{ x }}"]
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from programs import assembly, image
 
 from tinyc.boards import all_boards
@@ -165,7 +166,7 @@ def test_calls(board: str, code: str, instructions: int, cycles: int, tmp_path: 
     assert "modelled" in trace.cycles_source and "zero wait states" in trace.cycles_source
 
 
-@pytest.mark.parametrize("board", [b for b in all_boards() if b.qemu], ids=lambda b: b.name)
+@pytest.mark.parametrize("board", slow_but(["mps2_an386"], [b for b in all_boards() if b.qemu]))
 def test_instructions_are_those_of_qemu(board, tiny_model: Path, tmp_path: Path) -> None:
     if shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not installed")

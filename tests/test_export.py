@@ -332,6 +332,7 @@ def build_sketch(folder: Path, out: Path, board: Board | None) -> Path:
     return out / "build" / "sketch.elf"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tiny", "probe"])
 def test_arduino_sketch_runs(
     name: str, tiny_model: Path, float_model: Path, tmp_path: Path
@@ -342,6 +343,7 @@ def test_arduino_sketch_runs(
     assert_printed(run([program], tmp_path), model, digits=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4"])
 def test_arduino_sketch_links(core: str, tiny_model: Path, tmp_path: Path) -> None:
     tool("arm-none-eabi-g++")
@@ -498,6 +500,7 @@ def test_zephyr_module(tiny_model: Path, float_model: Path, tmp_path: Path) -> N
     assert "CONFIG_FPU=y" not in configured(folder, "tiny", tmp_path).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["host", "cortex-m0plus", "cortex-m4"])
 def test_zephyr_sample(target: str, tiny_model: Path, float_model: Path, tmp_path: Path) -> None:
     """The sample's own CMakeLists.txt; Zephyr's package is a stand-in."""
@@ -661,6 +664,7 @@ def test_cubeide_project(tiny_model: Path, tmp_path: Path) -> None:
         assert configuration.value("option.target_mcu") == BOARD.names.cubeide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 def test_cubeide_links(core: str, tiny_model: Path, float_model: Path, tmp_path: Path) -> None:
     """By the sources, flags and linker script of its configurations, as STM32CubeIDE passes them
@@ -671,7 +675,7 @@ def test_cubeide_links(core: str, tiny_model: Path, float_model: Path, tmp_path:
         folder = exported(model, "cubeide", tmp_path, board)
         for configuration in configurations(folder):
             fpu = configuration.value("option.fpu")
-            assert (fpu is None) == (board.core.fpu is None)
+            assert (fpu is None) == (not board.core.fpu)
             flags = [f"-mcpu={board.core.cpu}", "-mthumb", *([f"-mfpu={fpu}"] if fpu else [])]
             flags += [f"-mfloat-abi={configuration.value('option.floatabi')}"]
             compiler = "tool.c.compiler.option"

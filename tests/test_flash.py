@@ -432,6 +432,7 @@ SERVERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tool", "probe", "server", "steps"), SERVERS, ids=[f"{s[0]}-{s[1]}" for s in SERVERS]
 )
@@ -692,6 +693,7 @@ def test_pyocd_knows_the_targets() -> None:
             assert target.startswith("stm32") and re.fullmatch(r"stm32\w+x[a-z]?", target), board
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["load", "gdbserver"])
 def test_pyocd_takes_the_arguments(verb: str, elfs: dict[str, Path]) -> None:
     pytest.importorskip("pyocd", reason="pyocd is not installed")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from elftools.elf.elffile import ELFFile
 from pydantic import ValidationError
 from test_build import CORES, run_in_qemu, toy
@@ -86,7 +87,7 @@ def static_sizes(elf: Path) -> tuple[int, int]:
     return sum(sizes.values()), bss + sizes.get(".data", 0)
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", slow_but(["cortex-m4"], CORES))
 def test_gcc_builds_the_same_image(core: str, bare_path: str, tmp_path: Path) -> None:
     path = with_tools(bare_path, *GCC, "arm-none-eabi-objcopy")
     image = build(toy(arena=64), "toy", CORES[core], "gcc", tmp_path / "out")
@@ -113,6 +114,7 @@ def test_sizes_are_those_of_the_report(
     assert ram == report["ram_bytes"] - report["stack_bytes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m7"])
 def test_zig_links(core: str, bare_path: str, tmp_path: Path) -> None:
     image = build(toy(arena=64), "toy", CORES[core], "clang", tmp_path / "out")
@@ -145,6 +147,7 @@ def test_runs_in_qemu(preset: str, bare_path: str, tmp_path: Path) -> None:
     assert "samples: 3\n" in console
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", NEEDS)
 def test_mathematics_links(preset: str, bare_path: str, tmp_path: Path) -> None:
     path = with_tools(bare_path, *NEEDS[preset])
@@ -178,6 +181,7 @@ def test_gcc_without_a_c_library(bare_path: str, tmp_path: Path) -> None:
 
 
 # Names that CMake keeps for targets of its own, and that of the project's.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test", "all", "firmware"])
 def test_a_model_named_as_a_target(name: str, bare_path: str, tmp_path: Path) -> None:
     path = with_tools(bare_path, *GCC)

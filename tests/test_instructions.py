@@ -80,6 +80,7 @@ def foreign(elf: Path, core: Core) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gcc", "clang"])
 @pytest.mark.parametrize("core", BOARDS)
 def test_images(core: str, kind: str, data_folder: Path, tmp_path: Path) -> None:

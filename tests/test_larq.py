@@ -32,6 +32,8 @@ from tinyc.passes.remove_dead import remove_dead
 if importlib.util.find_spec("larq_compute_engine") is None:
     pytest.skip("larq_compute_engine is not installed", allow_module_level=True)
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+pytestmark = pytest.mark.slow  # TensorFlow takes long to start
+
 MODELS = Path(__file__).with_name("larq_models.py")
 NAMES = ("mixed", "converted", "sequence")
 CACHE: dict[str, tuple[Graph, object]] = {}
@@ -121,16 +123,12 @@ def built(name: str, board: str, tmp_path: Path, **options: object) -> Compiled:
     return compile_model(f"{MODELS}:{name}", load_board(board), **options)
 
 
-SLOW_BOARDS = [pytest.param(b, marks=pytest.mark.slow) for b in ("mps2_an385", "mps2_an505")]
-
-
-@pytest.mark.parametrize("board", ["stm32", "nucleo_g0b1re", *SLOW_BOARDS])
+@pytest.mark.parametrize("board", ["stm32", "nucleo_g0b1re", "mps2_an385", "mps2_an505"])
 def test_mixed_model_is_exact_on_the_core(board: str, tmp_path: Path) -> None:
     """Calibrated, on cores with and without SIMD and FPU: every bit of 6 samples."""
     run_exact(built("mixed", board, tmp_path), board, tmp_path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mixed", "converted"])
 def test_float_glue_is_exact_on_the_core(name: str, tmp_path: Path) -> None:
     compiled = built(name, "stm32", tmp_path, calibrated=False, float_glue=True)
@@ -153,7 +151,6 @@ def run_exact(compiled: Compiled, board: str, tmp_path: Path) -> None:
         assert rows[i].tobytes() == values[graph.outputs[0]].tobytes()
 
 
-@pytest.mark.slow
 def test_report_states_bits_and_agreement(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +173,6 @@ def test_report_states_bits_and_agreement(
     assert (stem["bits"], stem["binary_macs"]) == (8, 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("saved", ["model.h5", "model.keras", "folder"])
 def test_saved_models(saved: str, tmp_path: Path) -> None:
     import sys
@@ -197,7 +193,6 @@ def test_saved_models(saved: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, model.predict(arrays[0], verbose=0), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_model_without_binary_layers(tmp_path: Path) -> None:
     """A plain Keras model: float32 as it is, int8 with calibration."""
     assert float_nodes(compile_model(f"{MODELS}:plain", load_board("stm32")).graph)
@@ -207,7 +202,6 @@ def test_model_without_binary_layers(tmp_path: Path) -> None:
     run_exact(made, "stm32", tmp_path)
 
 
-@pytest.mark.slow
 def test_float_glue_agrees_with_keras(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from test_build import run_in_qemu
 from tflite_writer import litert
 
@@ -60,9 +61,8 @@ def firmware(graph: Graph, board: Board, folder: Path, rows: np.ndarray, emulato
     return run(image, rows, emulator=emulator)
 
 
-@pytest.mark.parametrize(
-    "emulator", ["unicorn", *(pytest.param(e, marks=pytest.mark.slow) for e in ("qemu", "host"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("emulator", ["unicorn", "qemu", "host"])
 @pytest.mark.parametrize("model", MODELS)
 def test_every_layer_is_exact(model: str, emulator: str, data_folder: Path, tmp_path: Path) -> None:
     """Each layer's output is made an output of the model: none may differ in a bit."""
@@ -104,7 +104,7 @@ def test_every_board(model: str, board: str, data_folder: Path, tmp_path: Path) 
     assert [row.tobytes() for row in trace.outputs] == references(source, rows)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", slow_but(["kws"], MODELS))
 def test_budgets_on_cortex_m4(model: str, data_folder: Path, tmp_path: Path) -> None:
     """Fewer cycles, less RAM and less flash than TensorFlow Lite Micro."""
     if shutil.which("arm-none-eabi-gcc") is None:

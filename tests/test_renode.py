@@ -255,6 +255,7 @@ def test_a_run_gives_outputs_console_and_instructions(renode: Path, tmp_path: Pa
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault, id, what",
     [
@@ -346,6 +347,7 @@ def test_without_a_recent_renode_the_exit_code_is_7(
 
 
 # A UART with a status register, and one with events; the second board is Renode's alone.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "board, options, end",
     [
@@ -413,6 +415,7 @@ def test_a_description_without_samples_has_no_regions() -> None:
     assert "nvic:\n    systickFrequency: 168000000\n" in text
 
 
+@pytest.mark.slow
 def test_a_renode_that_ends_is_told(
     renode: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -487,6 +490,7 @@ def keyword_server(renode: Path) -> Iterator[int]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_the_robot_passes_and_fails_when_it_should(keyword_server: int, tmp_path: Path) -> None:
     pytest.importorskip("robot", reason="robotframework is not installed")
     image = mailbox("stm32f4_discovery", tmp_path / "out")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from programs import assembly, image, library
 
 from tinyc.boards import load_board
@@ -41,7 +42,7 @@ def _refused(*args, **options) -> CompileError:
 
 
 @pytest.mark.parametrize("toolchain", ["gcc", "clang"])
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", slow_but(["mps2_an386"], BOARDS))
 def test_emulators_agree(board: str, toolchain: str, tmp_path: Path) -> None:
     if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
@@ -147,6 +148,7 @@ def test_an_unaligned_access_is_refused_on_armv6m_only(tmp_path: Path) -> None:
     run(image(code, "mps2_an386", tmp_path / "m4"), INPUTS[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unicorn", "qemu", "host"])
 def test_what_does_not_end_is_stopped(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

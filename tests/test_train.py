@@ -196,6 +196,7 @@ def test_pixels_become_exact_int8_inputs(keras) -> None:
 # Networks ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_networks_have_what_their_recipe_says(path: Path, keras) -> None:
     from tinyc.train.network import build
@@ -280,6 +281,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, keras) -> tuple[Path, Path]:
     return folder / "tiny.toml", folder / "build" / "train" / "tiny"
 
 
+@pytest.mark.slow
 def test_a_training_leaves_model_result_logs_and_calibration(whole) -> None:
     _, folder = whole
     result = json.loads((folder / "result.json").read_text())
@@ -422,6 +424,7 @@ def _scored(name: str, images: dataset.Dataset) -> tuple[float, float]:
     return export.accuracy(found, content, images), found.result.accuracy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits-bnn", "digits-int8"])
 def test_the_committed_digits_score_what_their_recipe_says(name: str, keras) -> None:
     score, told = _scored(name, dataset.load("digits", Path(), Path()))

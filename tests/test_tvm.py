@@ -177,6 +177,7 @@ def test_every_operator_with_a_form_has_random_shapes() -> None:
     assert {op for op in all_ops() if op.tir} == set(RANDOM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("op", "kernel"), FORMS)
 def test_random_shapes_under_every_schedule(
     op: type[Op], kernel: Kernel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -223,6 +224,7 @@ def lowered(graph: Graph, board_name: str, backend: str = "tvm") -> Plan:
     return plan(graph, board.core.title, board.core.features, backend)
 
 
+@pytest.mark.slow
 def test_same_model_same_bytes(tiny_model: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tinyc.compile import read_model;"
@@ -242,6 +244,7 @@ def test_same_model_same_bytes(tiny_model: Path) -> None:
     assert len(seen) == 1
 
 
+@pytest.mark.slow
 def test_output_is_plain_c(tiny_model: Path, tmp_path: Path) -> None:
     graph = optimize(read_model(str(tiny_model))[0])
     made = lowered(graph, M4)
@@ -309,6 +312,7 @@ def test_templates_do_not_load_tvm(tiny_model: Path) -> None:
 # The plan, auto ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_plan_says_what_tvm_is_not_given() -> None:
     graph = optimize(read_model(str(ROOT / "recipes" / "digits-bnn.tflite"))[0])
     by_kernel = {s.kernel.name: s for s in lowered(graph, M4).steps}
@@ -327,6 +331,7 @@ def _cycles(made: Plan, board_name: str, folder: Path) -> int:
     return cycles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board_name", [M4, M0])
 def test_auto_is_never_slower(board_name: str, tmp_path: Path) -> None:
     graph = optimize(read_model(str(ROOT / "recipes" / "digits-int8.tflite"))[0])
@@ -339,6 +344,7 @@ def test_auto_is_never_slower(board_name: str, tmp_path: Path) -> None:
         assert set(step.cycles) == {"templates", "tvm"}
 
 
+@pytest.mark.slow
 def test_auto_keeps_to_the_flash(tiny_model: Path, tmp_path: Path) -> None:
     graph = optimize(read_model(str(tiny_model))[0])
     board = load_board(M4)
@@ -351,6 +357,7 @@ def test_auto_keeps_to_the_flash(tiny_model: Path, tmp_path: Path) -> None:
     assert build(emit(made), "tiny", board, None, tmp_path / "a", "test").flash_bytes <= limit
 
 
+@pytest.mark.slow
 def test_report_shows_both_figures(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -366,6 +373,7 @@ def test_report_shows_both_figures(
     assert "backend" not in plain["layers"][0]
 
 
+@pytest.mark.slow
 def test_settings_file_names_the_backend(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -389,6 +397,7 @@ def test_settings_file_names_the_backend(
 # Tuning --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_search_resumes_and_builds_repeat_it(tiny_model: Path, tmp_path: Path) -> None:
     graph, board = optimize(read_model(str(tiny_model))[0]), load_board(M4)
     database = tmp_path / "deep" / "schedules.jsonl"
@@ -429,6 +438,7 @@ def test_database_that_is_none(text: str, tmp_path: Path) -> None:
     assert caught.value.id == "E240" and "line 1" in caught.value.origin
 
 
+@pytest.mark.slow
 def test_tune_prints_what_it_found(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
