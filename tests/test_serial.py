@@ -40,7 +40,9 @@ def test_a_session_of_keyword_spotting(data_folder: Path, tmp_path: Path) -> Non
         assert (tmp_path / "uart").is_symlink()
         assert "m-name-dut-[tinyc]" in dut.command("name")
         assert "m-model-[kws01]" in dut.command("profile")
-        before = int(re.fullmatch(r"m-lap-us-(\d+)", dut.command("timestamp")[0])[1])
+        told, lap = (re.fullmatch(r"m-(\w+)-us-(\d+)", x) for x in dut.command("timestamp"))
+        assert (told[1], lap[1]) == ("timestamp", "lap") and int(told[2]) <= int(lap[2])
+        before = int(lap[2])
         for sample, label in zip(x, y, strict=True):
             assert "m-load-done" in dut.load(sample.tobytes())
             lines = dut.command("infer 3 1")
@@ -170,4 +172,4 @@ def test_a_build_with_the_harness(tiny_model: Path, tmp_path: Path) -> None:
     options = ["--board", "stm32", "-o", str(tmp_path), "--main", "serial", "--model-id", "vww01"]
     assert execute(["build", str(tiny_model), *options]) == 0
     main = next(tmp_path.rglob("port/main.c")).read_text()
-    assert "m-model-[vww01]" in main and "m-lap-us-" in main
+    assert "m-model-[vww01]" in main and "m-timestamp-us-" in main
