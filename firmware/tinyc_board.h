@@ -62,4 +62,5 @@ void tinyc_set(const struct tinyc_field *field);
 
 /* Instruction and data cache (caches.c). */
 void tinyc_enable_caches(void);
+
 #endif

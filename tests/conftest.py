@@ -32,8 +32,10 @@ def slow_but(quick: Collection[str], values: Iterable[Any]) -> list[Any]:
     """Parameters of a test, of which `make check` runs those whose name, or text, is in
     ``quick``."""
     named = [(value, getattr(value, "name", None) or str(value)) for value in values]
-    marks = {True: (), False: (pytest.mark.slow,)}
-    return [pytest.param(v, id=name, marks=marks[name in quick]) for v, name in named]
+    return [
+        pytest.param(v, id=name, marks=() if name in quick else pytest.mark.slow)
+        for v, name in named
+    ]
 
 
 @pytest.fixture(autouse=True)

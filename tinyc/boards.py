@@ -337,6 +337,11 @@ def all_boards() -> tuple[Board, ...]:
     return tuple(boards)
 
 
+def names_with(*fields: str) -> str:
+    """The boards of whom one of ``fields`` tells something, for a message."""
+    return ", ".join(b.name for b in all_boards() if any(getattr(b, f) for f in fields))
+
+
 def read_facts(path: Path) -> dict[str, Any]:
     """The tables of a board's file over those of the file that it ``extends``, which lies
     beside it: what several boards share, their chip above all, is stated once. Cores likewise."""

@@ -90,12 +90,11 @@ def description(board: Board, batch: Batch | None = None, output_bytes: int = 0)
     """``board.repl``: Renode's description of the board, with room for a batch and its outputs if
     there is one. Raises as `project`."""
     if board.renode is None:
-        from .boards import all_boards
+        from .boards import names_with
 
-        others = ", ".join(b.name for b in all_boards() if b.renode)
         raise CompileError(
             "E207", board.name, "Renode does not describe this board",
-            f"--emulator unicorn, or one of {others}",
+            f"--emulator unicorn, or one of {names_with('renode')}",
         )  # fmt: skip
     if collides(board.memory):
         raise CompileError("E207", board.name, "has a memory where Renode's samples are to lie")
@@ -109,7 +108,8 @@ def description(board: Board, batch: Batch | None = None, output_bytes: int = 0)
     template = environment().get_template("renode/board.repl.j2")
     return (
         template.render(
-            board=board, inbox=INBOX, outbox=OUTBOX, inbox_bytes=inbox, outbox_bytes=outbox,
+            board=board, memories={m.name: m for m in board.memory}, inbox=INBOX,
+            outbox=OUTBOX, inbox_bytes=inbox, outbox_bytes=outbox,
             mips=max(1, round(board.clock_hz / 1e6)),
         )
         + "\n"

@@ -47,12 +47,11 @@ def command(board: Board, elf: Path, serial: str = "stdio") -> list[str]:
             "apt-get install qemu-system-arm, or --emulator unicorn",
         )  # fmt: skip
     if board.qemu is None:
-        from ..boards import all_boards
+        from ..boards import names_with
 
-        others = ", ".join(b.name for b in all_boards() if b.qemu)
         raise CompileError(
             "E207", board.name, "QEMU has no machine for this board",
-            f"--emulator unicorn, or one of {others}",
+            f"--emulator unicorn, or one of {names_with('qemu')}",
         )  # fmt: skip
     unused = ["-serial", "null"] * board.qemu.serial
     return [

@@ -41,14 +41,13 @@ def choose(board: Board, emulator: str | None = None) -> str:
     for name in names:
         if getattr(board, name) is not None:
             return name
-    from ..boards import all_boards
+    from ..boards import names_with
 
     asked = " or ".join(EMULATORS[name] for name in names)
     other = [f"--emulator {name}" for name in EMULATORS if getattr(board, name) is not None]
-    boards = [b.name for b in all_boards() if any(getattr(b, name) for name in names)]
     raise CompileError(
         "E207", board.name, f"is not a board of {asked}",
-        ", or ".join([*other, f"one of {', '.join(boards)}"]),
+        ", or ".join([*other, f"one of {names_with(*names)}"]),
     )  # fmt: skip
 
 
