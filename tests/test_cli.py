@@ -225,7 +225,12 @@ def test_data_files_that_are_no_npz(run, here: Path, tiny_model: Path) -> None:
     refused(run(*command, "."), "E210")
     np.savez(here / "good.npz", x=GOOD)
     whole = (here / "good.npz").read_bytes()
-    for content in (b"", b"PK", b"nonsense", whole[:100], whole[:-30], b"PK\3\4" + whole[50:]):
+    # The first bit of the flags is for an encrypted file (.ZIP File Format Specification, 4.4.4).
+    encrypted = bytearray(whole)
+    encrypted[6] |= 1
+    encrypted[whole.index(b"PK\1\2") + 8] |= 1
+    broken = (b"", b"PK", b"nonsense", whole[:100], whole[:-30], b"PK\3\4" + whole[50:])
+    for content in (*broken, bytes(encrypted)):
         (here / "bad.npz").write_bytes(content)
         refused(run(*command, "bad.npz"), "E210", "bad.npz")
     np.save(here / "one.npy", GOOD)

@@ -13,6 +13,11 @@ import numpy as np
 from .errors import CompileError
 from .ir import DType, Graph, TensorType, Value
 
+NPZ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
+              RuntimeError, SyntaxError, TypeError)  # fmt: skip
+"""What `numpy.load` and the arrays' reading raise for a file that is none of `numpy.savez`, or a
+damaged one; zipfile has RuntimeError for encrypted files and for methods that it does not know."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -104,8 +109,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         raise CompileError("E202", str(path), "no such file") from None
     except PermissionError:
         raise
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
-            NotImplementedError, SyntaxError, TypeError) as error:  # fmt: skip
+    except NPZ_ERRORS as error:
         raise CompileError(
             "E210", str(path), f"cannot be read as .npz: {error}", "save it with numpy.savez"
         ) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import NPZ_ERRORS
 from ..errors import CompileError
 from . import packages
 from .files import written
@@ -74,7 +74,7 @@ def _cifar10(folder: Path, cache: Path) -> Dataset:
         with np.load(cache / "cifar10.npz") as known:
             if np.array_equal(known["stamp"], stamp):
                 return Dataset(*(known[k] for k in ("x", "y", "x_test", "y_test")), middle=128)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except NPZ_ERRORS:
         pass  # There is none yet, or it was damaged: decode again.
     x, y = _decode(files[0])
     x_test, y_test = _decode(files[1])
@@ -93,8 +93,7 @@ def _decode(path: Path) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(f"its labels reach {label.max()}, there are {CLASSES} classes")
         images = [tf.io.decode_jpeg(jpeg[a:b], channels=3).numpy() for a, b in pairwise(offset)]
         return np.stack(images).reshape(len(label), 32, 32, 3), label.astype(np.int64)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile,
-            tf.errors.InvalidArgumentError) as error:  # fmt: skip
+    except (*NPZ_ERRORS, tf.errors.InvalidArgumentError) as error:
         what = " ".join(str(error).split())
         raise CompileError("E210", str(path), f"cannot be read as images: {what}") from None
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import io
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import NPZ_ERRORS
 from ..errors import CompileError
 from . import packages
 from .dataset import CLASSES, Dataset
@@ -172,7 +172,7 @@ class Training:
                 for index, variable in enumerate(self._state()):
                     variable.assign(file[f"v{index}"])
                 self.seconds = float(file["seconds"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except NPZ_ERRORS as error:
             raise CompileError(
                 "E220", str(self.checkpoint), f"cannot be read: {error}", hint
             ) from None
