@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -68,6 +69,37 @@ def is_memory(memory: Memory) -> bool:
         mpu["MPU_RBAR"] == memory.origin | 0x10 and size == memory.size and normal and readable
         and attributes & 1 == 1 and (last, mpu[last]) == ("MPU_CTRL", 5)
     )  # fmt: skip
+
+
+# What the last letter of ST's part numbers says of the flash, in KB (the data sheets' "Ordering
+# information").
+FLASH_CODES = {"8": 64, "B": 128, "Z": 192, "C": 256, "E": 512, "G": 1024, "I": 2048}
+ST = [b for b in all_boards() if "(STM32" in b.title]
+
+
+@pytest.mark.parametrize("board", ST, ids=lambda b: b.name)
+def test_flash_is_what_the_part_number_says(board: Board) -> None:
+    part = re.search(r"\(STM32\w+?[A-Z](\w)\)", board.title)
+    flash = sum(m.size for m in board.memory if m.kind == "flash" and not m.setup)
+    assert part and flash == FLASH_CODES[part[1]] * 1024
+
+
+def test_memories_lie_within_the_parts_that_pyocd_knows() -> None:
+    pytest.importorskip("pyocd", reason="pyocd is not installed")
+    from pyocd.target import TARGET
+
+    known = {
+        b.name: TARGET[b.debug.pyocd] for b in all_boards() if b.debug and b.debug.pyocd in TARGET
+    }
+    assert {"microbit", "nrf52840dk", "raspberry_pi_pico"} <= set(known)
+    for name, target in known.items():
+        for memory in load_board(name).memory:
+            # Regions that follow each other count as one.
+            at = memory.origin
+            for region in sorted(target.MEMORY_MAP, key=lambda r: r.start):
+                if region.type.name == memory.kind.upper() and region.start <= at <= region.end:
+                    at = region.end + 1
+            assert at >= memory.end, (name, memory)
 
 
 @pytest.mark.parametrize("file", CHIPS, ids=lambda f: f.stem)
