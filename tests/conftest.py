@@ -102,6 +102,15 @@ def data_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases(data_folder: Path) -> Path:
+    """The small models and data that went wrong in practice; skips where there are none."""
+    folder = data_folder / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"no cases in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``tiny.tflite``: int8 [1, 4, 4, 2] through a convolution and a fully connected layer to
     int8 [1, 3]; seeded weights."""
