@@ -53,7 +53,9 @@ class Step:
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What the emitter prints. offsets: byte offset in the arena of each value that is not a
-    constant; features: what the core has; prefix: of every public symbol."""
+    constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
+    order in which none is read after it was written; features: what the core has; prefix: of
+    every public symbol."""
 
     graph: Graph
     core: str
@@ -61,6 +63,7 @@ class Plan:
     steps: tuple[Step, ...]
     offsets: dict[Value, int]
     arena_bytes: int
+    carries: tuple[tuple[Value, Value], ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -93,7 +96,7 @@ def plan(
     steps = _choose(graph, core, features, backend, schedules or {})
     offsets, scratch, size = _layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=scratch.get(s, 0)) for s in steps)
-    return Plan(graph, core, features, steps, offsets, size)
+    return Plan(graph, core, features, steps, offsets, size, _carries(graph, offsets))
 
 
 def workload(node: Node, kernel: Kernel, core: str) -> str:
@@ -196,18 +199,19 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
 
     end = len(steps)
     buffers: dict[Value, _Buffer] = {}
-    for value in graph.inputs:
+    for value in graph.sources:
         buffers[value] = _Buffer(value.type.bytes, -1, -1)
     scratch: dict[Step, _Buffer] = {}
     last_use: dict[Value, int] = {}
     for step in steps:
         for value in step.node.variable_inputs:
             last_use[root(value)] = step.index
-    outputs = {root(v) for v in graph.outputs}
-    for value in outputs:
+    outputs = {root(v) for v in graph.results}
+    for value in graph.outputs:
         if value.constant:  # written once at the end of the run
             buffers[value] = _Buffer(value.type.bytes, -1, end)
-    for value in outputs:
+    entries = {state.entry: last_use.get(state.entry, -1) for state in graph.states}
+    for value in (*outputs, *entries):
         last_use[value] = end
     for step in steps:
         for value in step.node.outputs:
@@ -218,8 +222,18 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
     for value, buffer in buffers.items():
         buffer.last = max(last_use.get(value, buffer.first), buffer.first)
 
-    # An output takes over the buffer of an input that dies there.
+    # A state's exit is written where its entry lies, if that has been read by then.
     merged: dict[Value, Value] = {}
+    for state in graph.states:
+        target = root(state.exit)
+        if (
+            target in buffers
+            and target not in merged
+            and buffers[target].first > entries[state.entry]
+        ):
+            merged[target] = state.entry
+
+    # An output takes over the buffer of an input that dies there.
 
     def home(value: Value) -> Value:
         value = root(value)
@@ -232,6 +246,8 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
             continue
         source = home(step.node.variable_inputs[step.binding.inplace])
         target = step.node.outputs[0]
+        if target in merged:
+            continue
         a, b = buffers[source], buffers[target]
         if a.last == step.index and b.bytes <= a.bytes and source not in outputs:
             a.last = b.last
@@ -244,6 +260,27 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
     for value in [*buffers, *aliases]:
         offsets[value] = buffers[home(value)].offset
     return offsets, {s: b.offset for s, b in scratch.items()}, size
+
+
+def _carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:
+    """See `Plan`; raises CompileError E306 for states that exchange their values."""
+    waiting = [
+        (state.exit, state.entry)
+        for state in graph.states
+        if state.exit.constant or offsets[state.exit] != offsets[state.entry]
+    ]
+    ordered: list[tuple[Value, Value]] = []
+    while waiting:
+        read = [offsets[exit] for exit, _ in waiting if not exit.constant]
+        ready = [pair for pair in waiting if offsets[pair[1]] not in read]
+        if not ready:
+            raise CompileError(
+                "E306", waiting[0][1].origin, "its states exchange their values",
+                "keep both in one tensor",
+            )  # fmt: skip
+        ordered += ready
+        waiting = [pair for pair in waiting if pair not in ready]
+    return tuple(ordered)
 
 
 def _pack(buffers: list[_Buffer]) -> int:

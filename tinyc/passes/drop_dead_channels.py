@@ -64,7 +64,7 @@ def _follow(graph: Graph, head: Node) -> _Chain | None:
     uses = graph.uses()
     middle: list[Node] = []
     value = head.output
-    while value not in graph.outputs and len(uses.get(value, [])) == 1:
+    while value not in graph.results and len(uses.get(value, [])) == 1:
         (node,) = uses[value]
         if node.inputs[0] is not value or not all(v.constant for v in node.inputs[1:]):
             return None

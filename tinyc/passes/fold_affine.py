@@ -41,7 +41,7 @@ def fold_affine(graph: Graph) -> Graph:
         affine = _Affine.of(node)
         x = affine.x if affine else node.inputs[0] if node.inputs else None
         before = done.get(x) if x is not None else None
-        alone = x is not None and uses.get(x) == [node] and x not in graph.outputs
+        alone = x is not None and uses.get(x) == [node] and x not in graph.results
         if affine is not None:
             merged = affine.merged(before) if before is not None and alone else None
             if merged is not None:

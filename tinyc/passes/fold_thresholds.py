@@ -32,7 +32,7 @@ def fold_thresholds(graph: Graph) -> Graph:
         folded = None
         if isinstance(node.op, LceQuantize) and len(node.inputs) == 1:
             path = _Path.to(node, producers)
-            alone = all(uses[v] == [n] and v not in graph.outputs for v, n in path.links())
+            alone = all(uses[v] == [n] and v not in graph.results for v, n in path.links())
             if isinstance(path.source, Node):
                 folded = path.into_sums() if alone else None
             elif path.after and path.start.type.dtype is DType.I8:

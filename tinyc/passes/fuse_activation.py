@@ -30,7 +30,7 @@ def fuse_activation(graph: Graph) -> Graph:
             and before.op.activation == "none"
             and x.type == node.output.type
             and uses[x] == [node]
-            and x not in graph.outputs
+            and x not in graph.results
         ):
             op = replace(before.op, activation=node.op.activation)
             changed[before] = replace(before, op=op, outputs=node.outputs)

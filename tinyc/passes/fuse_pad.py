@@ -26,7 +26,7 @@ def fuse_pad(graph: Graph) -> Graph:
             and isinstance(pad.op, Pad)
             and _pads_image(pad)
             and uses[pad.output] == [node]
-            and pad.output not in graph.outputs
+            and pad.output not in graph.results
         )
         if fits:
             dropped.add(pad)
