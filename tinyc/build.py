@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Image:
     .data, .bss (the arena lies there) and the deepest stack; stack_bytes: worst case from
     reset by call graph, the counter's interrupt included; symbols: name -> (address, size) of
     functions and objects; main: which of `MAINS` it runs; used: bytes of each of the board's
-    memories, the stack with them.
+    memories, the stack with them; states: how many the model keeps between its runs.
     """
 
     elf: Path
@@ -70,6 +70,7 @@ class Image:
     main: str = "demo"
     used: Mapping[str, int] = field(default_factory=dict)
     fits: bool = True
+    states: int = 0
 
     @property
     def data_bss_bytes(self) -> int:
@@ -101,7 +102,7 @@ def build(
         placement = place(sources, name, board, arena, weights)
         files = firmware_files(sources, name, board, main, model_id, placement)
         image = _build(files, sources, name, board, tools, work, main)
-    return Image(**{**vars(image), "elf": out / image.elf.name})
+    return replace(image, elf=out / image.elf.name, states=_count(sources, name, "STATE"))
 
 
 @contextlib.contextmanager
@@ -166,6 +167,7 @@ def firmware_files(
         PREFIX=name.upper(),
         inputs=_count(sources, name, "INPUT"),
         outputs=_count(sources, name, "OUTPUT"),
+        states=_count(sources, name, "STATE"),
         model_id=model_id or name,
         **MAINS[main].options,
     )
