@@ -152,13 +152,17 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: ``nodes`` in an order in which each reads only what stands before it."""
+    """A network: ``nodes`` in an order in which each reads only what stands before it.
+
+    notes: what was taken for granted in reading it, one sentence each, for the user to hear.
+    """
 
     name: str
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     sha256: str = ""
+    notes: tuple[str, ...] = ()
 
     def uses(self) -> dict[Value, list[Node]]:
         """Value -> the nodes that read it, in order (a node once for each reading)."""
