@@ -15,10 +15,14 @@ from .emit.c import emit
 from .errors import CompileError, CompileErrors
 from .frontends import keras
 from .frontends.tflite import lift, parse, read
-from .ir import Graph, verify
+from .ir import DType, Graph, verify
 from .op import Schedule
+from .ops.conv2d import Conv2d
+from .ops.depthwise_conv2d import DepthwiseConv2d
+from .ops.fully_connected import FullyConnected
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_quantize import LceQuantize
+from .ops.transpose_conv import TransposeConv
 from .passes import optimize
 from .passes.binarize import binarize
 from .passes.calibrate import calibrate, float_nodes
@@ -28,6 +32,7 @@ from .passes.remove_dead import remove_dead
 from .plan import Plan
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
+WEIGHTED = (Conv2d, DepthwiseConv2d, FullyConnected, TransposeConv)
 MOST_CALIBRATION = 256
 """Samples that calibration looks at; more change no range that matters."""
 
@@ -63,9 +68,11 @@ def compile_model(
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
     what lies between binary layers in float32; optional_calibration: no error (E217) where there
     is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`.
-    Raises CompileError(s) E2xx and E3xx, and those of the backend.
+    Raises CompileError(s) E2xx and E3xx, E401 (before any work, for weights that no flash of the
+    board could hold), and those of the backend.
     """
     source, predict = read_model(str(model))
+    _refuse_too_large(source, board, calibration is not None)
     graph = _prepare(source, board, calibration, float_glue, optional_calibration)
     planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
     if strict:
@@ -81,6 +88,44 @@ def read_model(model: str) -> tuple[Graph, Predict | None]:
     path = Path(model)
     name = model.rpartition(":")[2] if path.suffix.startswith(".py:") else path.stem
     return lift(parse(loaded.tflite, path.name, name)), loaded.predict
+
+
+def _refuse_too_large(graph: Graph, board: Board, calibrated: bool) -> None:
+    """Raise E401 if what must remain of the weights exceeds the board's flash memories."""
+    least = least_weights(graph, calibrated)
+    room = sum(m.size for m in board.memory if m.kind == "flash")
+    if least > room:
+        shrink = "" if calibrated or not float_nodes(graph) else "pass --calibrate data.npz, "
+        raise CompileError(
+            "E401", f"{graph.name} on {board.name}",
+            f"does not fit: its weights take at least {least:,} bytes, the flash has {room:,}",
+            f"{shrink}shrink the weights or choose a larger board (`tinyc boards`)",
+        )  # fmt: skip
+
+
+def least_weights(graph: Graph, calibrated: bool) -> int:
+    """A lower bound of the weights' bytes in flash, from a look at each constant.
+
+    float32 counts one byte an element where it becomes int8 (``calibrated``), and binary layers
+    with their neighbours, which may become bits, count nothing. An int8 convolution loses
+    channels whose filters are all zero, and the next layer what reads them.
+    """
+    if is_binary(graph):
+        return 0
+    sizes, lost = [], 0.0
+    for node in graph.nodes:
+        if not isinstance(node.op, WEIGHTED):
+            continue
+        weights = node.inputs[1]
+        if weights.data is None:
+            continue
+        axis = 3 if isinstance(node.op, DepthwiseConv2d) else 0
+        filters = np.moveaxis(weights.data, axis, 0).reshape(weights.type.shape[axis], -1)
+        alive = float(filters.any(axis=1).mean())
+        small = weights.type.dtype is DType.F32 and calibrated
+        sizes.append(alive * weights.type.elements * (1 if small else weights.type.dtype.size))
+        lost += 1 - alive
+    return int(sum(sizes) * max(0.0, 1 - lost))
 
 
 def is_binary(graph: Graph) -> bool:

@@ -8,7 +8,13 @@ E8xx an emulator, a probe or the disk failed. E1xx is an internal error.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+MOST_KINDS = 20
+"""Kinds of problems of one model that are printed."""
 
 
 @dataclass
@@ -36,16 +42,47 @@ class CompileError(Exception):
 
 @dataclass
 class CompileErrors(Exception):
-    """Several problems of one model, found in one pass over it."""
+    """Several problems of one model, found in one pass over it.
+
+    As text one line for each kind of problem: the first of them, and how many more there are.
+    """
 
     errors: tuple[CompileError, ...]
 
+    def kinds(self) -> Iterator[tuple[CompileError, int]]:
+        """The first problem of each kind and the number of them all. Problems are of a kind if
+        they say the same of the same operator, whatever names and numbers they give."""
+        firsts: dict[tuple[str, ...], CompileError] = {}
+        counts: Counter[tuple[str, ...]] = Counter()
+        for error in self.errors:
+            kind = _kind(error)
+            firsts.setdefault(kind, error)
+            counts[kind] += 1
+        return ((error, counts[kind]) for kind, error in firsts.items())
+
     def __str__(self) -> str:
-        return "\n".join(map(str, self.errors))
+        kinds = list(self.kinds())
+        lines = [
+            str(error) if count == 1 else f"{error} (and {count - 1:,} more like it)"
+            for error, count in kinds[:MOST_KINDS]
+        ]
+        if rest := kinds[MOST_KINDS:]:
+            total = sum(count for _, count in rest)
+            lines.append(f"{rest[0][0].id} and {total:,} more, of {len(rest):,} other kinds")
+        return "\n".join(lines)
 
     @property
     def exit_code(self) -> int:
         return self.errors[0].exit_code
+
+
+_OPERATOR = re.compile(r"\([^()]*\)$")
+_VARYING = re.compile(r"'[^']*'|\b\d+\b")
+
+
+def _kind(error: CompileError) -> tuple[str, ...]:
+    operator = _OPERATOR.search(error.origin)
+    return error.id, operator[0] if operator else "", _VARYING.sub("#", error.what), error.hint
 
 
 def printable(text: str, limit: int = 600) -> str:

@@ -166,13 +166,17 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: ``nodes`` in an order in which each reads only what stands before it."""
+    """A network: ``nodes`` in an order in which each reads only what stands before it.
+
+    notes: what was taken for granted in reading it, one sentence each, for the user to hear.
+    """
 
     name: str
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     sha256: str = ""
+    notes: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
 
     @property

@@ -74,6 +74,8 @@ class Job:
                 optional_calibration, settings.backend, _schedules(settings), settings.toolchain,
                 settings.expect.max_flash,
             )  # fmt: skip
+        for note in compiled.source.notes:
+            cls.info(note)
         return cls(settings, board, compiled)
 
     @staticmethod

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..ir import DType
 
-# TensorType -> element type; the others (float16, int4, strings, ...) are refused by name.
+# TensorType -> element type; the others (strings, complex numbers, ...) are refused by name.
 TENSOR_TYPES = {
     0: DType.F32, 2: DType.I32, 3: DType.U8, 4: DType.I64, 6: DType.BOOL, 7: DType.I16, 9: DType.I8,
 }  # fmt: skip
+# Types of constants alone -> the type that they are read as, which holds all of their values.
+CONSTANT_TYPES = {1: DType.F32, 17: DType.I8}  # float16, int4
+# How an element is stored, where that is not the type that it is read as. A byte has two int4.
+STORED_TYPES = {1: np.dtype(np.float16)}
 TENSOR_TYPE_NAMES = (
     "FLOAT32 FLOAT16 INT32 UINT8 INT64 STRING BOOL INT16 COMPLEX64 INT8 FLOAT64 COMPLEX128 UINT64 "
     "RESOURCE VARIANT UINT32 UINT16 INT4 BFLOAT16 INT2 UINT4"
@@ -50,6 +56,11 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "MEAN": _REDUCE,
     "SUM": _REDUCE,
     "REDUCE_MAX": _REDUCE,
+    "REDUCE_MIN": _REDUCE,
+    "REDUCE_PROD": _REDUCE,
+    "REDUCE_ANY": _REDUCE,
+    "REDUCE_ALL": _REDUCE,
+    "DIV": _ACTIVATION,
     "SOFTMAX": {"beta": (0, "f32", 0.0)},
     "CONCATENATION": {"axis": (0, "i32", 0), "activation": (1, "i8", 0)},
     "SPLIT": {"num_splits": (0, "i32", 0)},

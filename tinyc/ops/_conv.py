@@ -113,11 +113,11 @@ def windows(x: np.ndarray, node: Node, kernel: Pair, fill: Any) -> np.ndarray:
 
 
 def with_bias(src: TfliteOp, operands: list[Value], channels: int) -> list[Value]:
-    """(x, weights, bias) with a bias of zeros where the file has none."""
-    if len(operands) == 3:
+    """(x, weights, bias) with a bias of zeros where the file has none, or an empty one."""
+    if len(operands) == 3 and operands[2].type.elements:
         return operands
     dtype = np.float32 if operands[0].type.dtype is DType.F32 else np.int32
-    return [*operands, src.const("bias", np.zeros(channels, dtype))]
+    return [*operands[:2], src.const("bias", np.zeros(channels, dtype))]
 
 
 def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:

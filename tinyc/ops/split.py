@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,7 +43,11 @@ class Split(Movement):
             if sizes.count(-1) == 1:
                 rest = extent - sum(s for s in sizes if s != -1)
                 sizes = tuple(rest if s == -1 else s for s in sizes)
-        return [src.node(cls(axis, sizes), [x])]
+        outputs = src.outputs
+        if len(sizes) == count:  # a part without elements is nothing to make
+            outputs = tuple(v for v, size in zip(outputs, sizes, strict=True) if size)
+        node = src.node(cls(axis, tuple(filter(None, sizes))), [x])
+        return [replace(node, outputs=outputs)]
 
     def check(self, node: Node) -> None:
         if len(node.inputs) != 1 or len(node.outputs) != len(self.sizes):

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from ...errors import CompileError, CompileErrors
 from ...ir import Graph, Node, TensorType, Value, verify
 from ...op import tflite_importers
 from ..flatbuffer import MalformedError
+from . import static
+from .kinds import unsupported_quantization
 from .names import model_name
 from .parse import parse
 from .rule import TfliteOp
-from .source import CONVERT_AGAIN, Source
+from .source import CONVERT_AGAIN, MAX_COPIED, Source, SourceOp
+from .unsupported import unsupported
+
+_TAKES_EMPTY = ("CONCATENATION", "SHAPE", "RANK", "FILL", "BROADCAST_TO", "BROADCAST_ARGS")
+"""Operators to which a first operand without elements means something."""
 
 
 def read(path: Path, name: str | None = None) -> Graph:
@@ -33,79 +42,240 @@ def read(path: Path, name: str | None = None) -> Graph:
 
 
 def lift(source: Source) -> Graph:
-    """Lift by each operator's import rule; raises CompileErrors with every problem found."""
-    errors: list[CompileError] = []
-    values: dict[int, Value] = {}
-    names: set[str] = set()
+    """Lift by each operator's import rule what the outputs depend on.
 
-    def value(index: int) -> Value:
-        if index not in values:
-            t = source.tensors[index]
-            name = t.name if t.name not in names else f"{t.name}:{index}"
-            names.add(name)
-            origin = f"{source.file}: tensor {index} '{t.name}'"
-            values[index] = Value(name, TensorType(t.shape, t.dtype, t.quant), origin, t.data)
-        return values[index]
-
+    Operators whose operands are constant are evaluated, so that a rule finds a constant where it
+    demands one. Raises CompileErrors with every problem found.
+    """
     if not source.inputs or not source.outputs:
         raise CompileError("E301", source.file, "has no input or no output", CONVERT_AGAIN)
-    importers = tflite_importers()
-    nodes: list[Node] = []
-    defined = set(source.inputs)
-    for index in source.inputs:
-        if source.tensors[index].data is not None or source.inputs.count(index) > 1:
-            raise CompileError(
-                "E301",
-                source.file,
-                f"input tensor {index} is constant or stands twice",
-                CONVERT_AGAIN,
-            )
-    for op in source.ops:
-        src = TfliteOp(
-            source.file,
-            op,
-            tuple(None if i == -1 else value(i) for i in op.inputs),
-            tuple(value(i) for i in op.outputs),
-        )
-        for i in op.inputs:
-            if i != -1 and i not in defined and source.tensors[i].data is None:
-                errors.append(
-                    src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301")
-                )
-        for i in op.outputs:
-            if i in defined or source.tensors[i].data is not None:
-                errors.append(src.fail(f"writes tensor {i} a second time", CONVERT_AGAIN, "E301"))
-            defined.add(i)
-        importer = importers.get(op.name)
-        if importer is None:
-            errors.append(
-                src.fail("this operator is not supported", "see `tinyc ops` for what is", "E300")
-            )
-            continue
-        try:
-            imported = importer.from_tflite(src)
-            for node in imported:
-                node.op.check(node)
-            nodes += imported
-        except CompileError as error:
-            errors.append(error)
-        except MalformedError as error:
-            errors.append(src.fail(f"malformed options: {error}", CONVERT_AGAIN, "E301"))
+    lifting = _Lifting(source)
+    notes = lifting.take_inputs()
+    steps = [lifting.step(op) for op in source.ops]
+    live = _live(steps, set(source.outputs))
+    errors = [*lifting.errors, *(error for step in live for error in step.errors)]
     for index in source.outputs:
-        if index not in defined and source.tensors[index].data is None:
+        if index in source.refused:
+            errors += [] if errors else [source.refused[index]]
+        elif index not in lifting.defined and source.tensors[index].data is None:
             errors.append(
                 CompileError(
                     "E301", source.file, f"output tensor {index} is never computed", CONVERT_AGAIN
                 )
             )
     if errors:
+        errors = _by_kind_of_model(source, errors)
         raise errors[0] if len(errors) == 1 else CompileErrors(tuple(errors))
     return verify(
         Graph(
             name=model_name(source.name),
-            inputs=tuple(value(i) for i in source.inputs),
-            outputs=tuple(value(i) for i in source.outputs),
-            nodes=tuple(nodes),
+            inputs=tuple(lifting.value(i) for i in source.inputs),
+            outputs=tuple(lifting.value(i) for i in source.outputs),
+            nodes=tuple(node for step in live for node in step.nodes),
             sha256=source.sha256,
+            notes=notes,
         )
     )
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What became of an operator: nodes or errors, and the tensors that these depend on."""
+
+    op: SourceOp
+    nodes: tuple[Node, ...] = ()
+    errors: tuple[CompileError, ...] = ()
+    reads: frozenset[int] = frozenset()
+
+
+class _Lifting:
+    """The values of a graph that is being lifted, by the index of their tensor.
+
+    defined: the tensors that are computed so far; unknown: those whose shape an operator that
+    is not supported would have to tell; errors: of the graph's inputs.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.defined = set(source.inputs)
+        self.errors: list[CompileError] = []
+        self._values: dict[int, Value] = {}
+        self._names: set[str] = set()
+        self._unknown: set[int] = set()
+        self._told: set[int] = set()  # refused tensors
+        self._importers = tflite_importers()
+        self._folded = 0  # bytes
+
+    def value(self, index: int) -> Value:
+        if index not in self._values:
+            t = self.source.tensors[index]
+            name = t.name if t.name not in self._names else f"{t.name}:{index}"
+            self._names.add(name)
+            origin = f"{self.source.file}: tensor {index} '{t.name}'"
+            kind = TensorType(t.shape, t.dtype, t.quant)
+            self._values[index] = Value(name, kind, origin, t.data)
+        return self._values[index]
+
+    def take_inputs(self) -> tuple[str, ...]:
+        """Check the graph's inputs; returns what there is to say of them."""
+        source, notes = self.source, []
+        for index in source.inputs:
+            if index in source.refused:
+                self.errors.append(source.refused[index])
+                self._unknown.add(index)
+                continue
+            t = source.tensors[index]
+            if t.data is not None or source.inputs.count(index) > 1:
+                raise CompileError(
+                    "E301",
+                    source.file,
+                    f"input tensor {index} is constant, empty or stands twice",
+                    CONVERT_AGAIN,
+                )
+            if any(d < 0 for d in t.signature[1:]):
+                self.errors.append(
+                    CompileError(
+                        "E305", f"{source.file}: tensor {index} '{t.name}'",
+                        f"has the dynamic shape {list(t.signature)}",
+                        "fix every size but the batch, as in keras.Input((28, 28, 1)), and "
+                        "convert the model again",
+                    )
+                )  # fmt: skip
+            elif t.signature:
+                notes.append(
+                    f"{source.file}: the batch of input '{t.name}' {list(t.signature)} is open; "
+                    f"it is compiled for {t.shape[0]}"
+                )
+        return tuple(notes)
+
+    def step(self, op: SourceOp) -> _Step:
+        """Import one operator, or evaluate it."""
+        source = self.source
+        inputs = [i for i in op.inputs if i != -1]
+        written = [i for i in op.outputs if i in self.defined or self._is_constant(i)]
+        self.defined.update(op.outputs)
+        known = op.name in self._importers or op.name in static.FOLDED
+        failed = _Step(op, reads=frozenset(inputs))
+        refused = [i for i in (*inputs, *op.outputs) if i in source.refused]
+        if refused or (known and self._unknown.intersection(inputs)):
+            self._unknown.update(op.outputs)
+            fresh = [i for i in refused if i not in self._told]
+            self._told.update(fresh)
+            errors = [source.refused[i] for i in fresh] if known else [unsupported(source, op)]
+            return replace(failed, errors=tuple(errors))
+        src = TfliteOp(
+            source.file,
+            op,
+            tuple(None if i == -1 else self.value(i) for i in op.inputs),
+            tuple(self.value(i) for i in op.outputs),
+        )
+        try:
+            if known:
+                self._expect_operands(src, written)
+            array = static.constant(src)
+            if array is not None:
+                self._fold(op.outputs[0], array, src)
+                return _Step(op)
+            if op.name not in self._importers:
+                # Of an open shape only the batch is known without its rule.
+                self._unknown.update(
+                    i for i in op.outputs if min(source.tensors[i].signature[1:], default=0) < 0
+                )
+                raise unsupported(source, op)
+            nodes = self._import(src)
+        except CompileError as error:
+            return replace(failed, errors=(error,))
+        except MalformedError as error:
+            wrong = src.fail(f"malformed options: {error}", CONVERT_AGAIN, "E301")
+            return replace(failed, errors=(wrong,))
+        used = {value for node in nodes for value in node.inputs}
+        return _Step(op, nodes, reads=frozenset(i for i in inputs if self._values[i] in used))
+
+    def _is_constant(self, index: int) -> bool:
+        t = self.source.tensors.get(index)
+        return t is not None and t.data is not None and t.data.size > 0
+
+    def _expect_operands(self, src: TfliteOp, written: list[int]) -> None:
+        """Raise CompileError E301 or E302 unless each operand is there when it is read."""
+        for i in src.source.inputs:
+            if i == -1 or i in self.defined or self.value(i).constant:
+                continue
+            if self.source.tensors[i].variable:
+                raise src.fail(
+                    f"keeps state in the variable tensor {i}",
+                    "models that keep state between inferences are not supported: make the state "
+                    "an input and an output of the model",
+                )
+            raise src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301")
+        if written:
+            raise src.fail(f"writes tensor {written[0]} a second time", CONVERT_AGAIN, "E301")
+        first = src.inputs[0] if src.inputs else None
+        if first is not None and not first.type.elements and src.name not in _TAKES_EMPTY:
+            raise src.fail(
+                f"reads '{first.name}', which is empty: {list(first.type.shape)}",
+                "take the layer out that makes it",
+            )
+
+    def _import(self, src: TfliteOp) -> tuple[Node, ...]:
+        """The nodes of an operator; constants in their place where they read nothing else."""
+        (*others,) = src.source.outputs
+        if len(others) == 1 and self.source.tensors[others[0]].signature:
+            src = replace(src, outputs=(self._reshape(others[0], src),))
+        if src.outputs and all(not v.type.elements for v in src.outputs):
+            return ()
+        nodes = self._importers[src.name].from_tflite(src)
+        for node in nodes:
+            node.op.check(node)
+        constant = all(v.constant for node in nodes for v in node.inputs)
+        if not constant or len(nodes) != 1 or not nodes[0].inputs:
+            return tuple(nodes)
+        (node,) = nodes
+        if self._folded + sum(v.type.bytes for v in node.outputs) > MAX_COPIED:
+            return tuple(nodes)
+        arrays = node.op.evaluate(node, *(v.data for v in node.inputs if v.data is not None))
+        found = dict(zip(node.outputs, arrays, strict=True))
+        for index in src.source.outputs:
+            if self._values[index] in found:
+                self._fold(index, found[self._values[index]], src)
+        return ()
+
+    def _reshape(self, index: int, src: TfliteOp) -> Value:
+        """The output with the shape that its operands give it where the file leaves it open."""
+        value, signature = self.value(index), self.source.tensors[index].signature
+        shape = static.result_shape(src, value.type, signature)
+        value = replace(value, type=replace(value.type, shape=shape))
+        self._values[index] = value
+        return value
+
+    def _fold(self, index: int, array: np.ndarray, src: TfliteOp) -> None:
+        value, t = self.value(index), self.source.tensors[index]
+        if array.shape != value.type.shape and not t.signature:
+            raise src.fail(
+                f"gives the shape {list(array.shape)}, its output has {list(value.type.shape)}",
+                CONVERT_AGAIN, "E301",
+            )  # fmt: skip
+        self._folded += array.nbytes
+        if self._folded > MAX_COPIED:
+            raise src.fail(f"folds to over {MAX_COPIED >> 20} MB of constants", CONVERT_AGAIN)
+        kind = replace(value.type, shape=array.shape)
+        # A copy: an operator may hand on a view of its input.
+        self._values[index] = replace(value, type=kind, data=np.array(array, kind.dtype.numpy))
+
+
+def _live(steps: list[_Step], needed: set[int]) -> list[_Step]:
+    """The steps that the tensors ``needed`` depend on, and those that have no output: they are
+    there for their effect."""
+    kept = []
+    for step in reversed(steps):
+        if not step.op.outputs or needed.intersection(step.op.outputs):
+            needed |= step.reads
+            kept.append(step)
+    return kept[::-1]
+
+
+def _by_kind_of_model(source: Source, errors: list[CompileError]) -> list[CompileError]:
+    """One error in the place of those that each layer gives for the quantization of them all."""
+    kinds = unsupported_quantization(source)
+    if not kinds:
+        return errors
+    return [*kinds, *(e for e in errors if e.id not in ("E303", "E304"))]

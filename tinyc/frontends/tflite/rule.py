@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from ...ir import DType, Node, Quant, TensorType, Value
 from ...op import Op
 from .. import schema
 from .source import CONVERT_AGAIN, SourceOp
+
+_MOST_CUSTOM = 4096  # bytes of custom options; those of larq's operators have some hundred
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,16 @@ class TfliteOp:
 
     @property
     def origin(self) -> str:
-        label = self.outputs[0].name if self.outputs else ""
-        return f"{self.file}: op {self.source.index} '{label}' ({self.name})"
+        label = f" '{self.outputs[0].name}'" if self.outputs else ""
+        return f"{self.file}: op {self.source.index}{label} ({self.name})"
 
     def option(self, name: str) -> int:
         """An integer option by the name it has in `schema.OPTIONS`, or its default."""
         return int(self._option(name))
+
+    def has_option(self, name: str) -> bool:
+        """Whether `schema.OPTIONS` knows the option for this operator."""
+        return name in schema.OPTIONS.get(self.name, {})
 
     def float_option(self, name: str) -> float:
         """A float option; raises E301 unless it is finite."""
@@ -63,23 +70,17 @@ class TfliteOp:
 
         Raises E301 unless the buffer is a map that holds every one of them.
         """
-        from flatbuffers import flexbuffers
-
         hint = "convert the model again with larq_compute_engine"
-        try:
-            options = flexbuffers.GetRoot(bytearray(self.source.custom)).AsMap
-            keys = [key.AsKey for key in options.Keys]
-            found = {name: options.Values[keys.index(name)].AsInt for name in names if name in keys}
-        except Exception as error:  # the reader trusts every offset of what it reads
-            text = f"its custom options cannot be read ({type(error).__name__})"
-            raise self.fail(text, hint, "E301") from None
+        found = _flexbuffer(bytes(self.source.custom[: _MOST_CUSTOM + 1]))
+        if isinstance(found, str):
+            raise self.fail(f"its custom options cannot be read ({found})", hint, "E301")
         missing = [name for name in names if name not in found]
         if missing:
             raise self.fail(f"its custom options lack {', '.join(missing)}", hint, "E301")
-        wrong = [name for name, value in found.items() if not -(1 << 31) <= value < 1 << 31]
+        wrong = [name for name in names if not -(1 << 31) <= found[name] < 1 << 31]
         if wrong:
             raise self.fail(f"its {wrong[0]} is {found[wrong[0]]}", hint, "E301")
-        return found
+        return {name: found[name] for name in names}
 
     def activation(self) -> str:
         """The fused activation: ``none``, ``relu``, ``relu6`` or ``relu_n1_to_1``."""
@@ -123,8 +124,8 @@ class TfliteOp:
         """The data of a constant integer operand (a shape, axes, paddings), flat."""
         if value.data is None:
             raise self.fail(
-                f"operand '{value.name}' is computed at run time",
-                "make it a constant: only static shapes are supported",
+                f"operand '{value.name}' depends on the model's input",
+                "make it a constant: shapes, axes and sizes are fixed at compile time",
                 "E305",
             )
         if value.type.dtype not in (DType.I32, DType.I64, DType.I16, DType.I8):
@@ -146,3 +147,21 @@ class TfliteOp:
 
     def fail(self, what: str, hint: str = "", id: str = "E302") -> CompileError:
         return CompileError(id, self.origin, what, hint)
+
+
+@lru_cache(maxsize=256)
+def _flexbuffer(content: bytes) -> dict[str, int] | str:
+    """The integers of a FlexBuffers map by their keys, or what is wrong with it."""
+    from flatbuffers import flexbuffers
+
+    if len(content) > _MOST_CUSTOM:
+        return f"over {_MOST_CUSTOM} bytes"
+    found = {}
+    try:
+        options = flexbuffers.GetRoot(bytearray(content)).AsMap
+        for key, value in zip(options.Keys, options.Values, strict=False):
+            if value.IsInt or value.IsBool:
+                found[key.AsKey] = value.AsInt
+    except Exception as error:  # the reader trusts every offset of what it reads
+        return type(error).__name__
+    return found

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from ...errors import CompileError
 from ...ir import DType, Quant
 from ..flatbuffer import Table
 
 CONVERT_AGAIN = "the file is malformed; convert the model again"
-MAX_ELEMENTS = 1 << 26  # far beyond any microcontroller; bounds the work on a malformed file
+
+# Bounds of the work on a malformed file, each far beyond any microcontroller.
+MAX_ELEMENTS = 1 << 26  # of one tensor
+MAX_COPIED = 1 << 28  # bytes of all constants that are not the file's own bytes
+MAX_OPERATORS = 1 << 14
+MAX_NUMBERS = 1 << 20  # operands of all operators, and scales of all tensors
+MAX_NAME = 1000  # bytes of a name
 
 
 @dataclass(frozen=True)
@@ -25,26 +33,41 @@ class SourceOp:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Table | None
-    custom: bytes = b""
+    custom: bytes | memoryview = b""
 
 
 @dataclass(frozen=True)
 class SourceTensor:
+    """One tensor. A sparse constant is stored here in full, a float16 one as float32, an int4
+    one as int8.
+
+    signature: the shape with -1 for each size that the file leaves open, () if it leaves none;
+    ``shape`` then has a number there that need not be right; variable: it keeps its contents
+    from one inference to the next.
+    """
+
     name: str
     shape: tuple[int, ...]
     dtype: DType
     quant: Quant | None
     data: np.ndarray | None
+    signature: tuple[int, ...] = ()
+    variable: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
-    """A TFLite file's first subgraph."""
+    """A TFLite file's first subgraph.
+
+    tensors: those that an operator or the graph names, by index; refused: the others of these,
+    with what is wrong with each, which matters only if a supported operator reads it.
+    """
 
     file: str
     name: str
     sha256: str
-    tensors: tuple[SourceTensor, ...]
+    tensors: Mapping[int, SourceTensor]
+    refused: Mapping[int, CompileError]
     ops: tuple[SourceOp, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
