@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +17,17 @@ from .kinds import unsupported_quantization
 from .names import model_name
 from .parse import parse
 from .rule import TfliteOp
-from .source import CONVERT_AGAIN, MAX_COPIED, Source, SourceOp
+from .source import CONVERT_AGAIN, MAX_COPIED, MAX_NAME, MAX_OPERATORS, Source, SourceOp
 from .unsupported import unsupported
+from .variables import Name, Variables
+
+CONTROL = (
+    "WHILE", "IF", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE",
+)  # fmt: skip
+"""Operators that are resolved here and have no rule of their own."""
+MAX_DEPTH = 16
+"""Of subgraphs that call subgraphs."""
+_UNROLLED = "convert a model whose loops have a fixed number of steps: a fixed input length"
 
 _TAKES_EMPTY = ("CONCATENATION", "SHAPE", "RANK", "FILL", "BROADCAST_TO", "BROADCAST_ARGS")
 """Operators to which a first operand without elements means something."""
@@ -49,10 +59,10 @@ def lift(source: Source) -> Graph:
     """
     if not source.inputs or not source.outputs:
         raise CompileError("E301", source.file, "has no input or no output", CONVERT_AGAIN)
-    lifting = _Lifting(source)
+    variables = Variables()
+    lifting = _Lifting(source, variables)
     notes = lifting.take_inputs()
-    steps = [lifting.step(op) for op in source.ops]
-    live = _live(steps, set(source.outputs))
+    live = lifting.live_steps()
     errors = [*lifting.errors, *(error for step in live for error in step.errors)]
     for index in source.outputs:
         if index in source.refused:
@@ -63,6 +73,7 @@ def lift(source: Source) -> Graph:
                     "E301", source.file, f"output tensor {index} is never computed", CONVERT_AGAIN
                 )
             )
+    errors += [] if errors else variables.problems()
     if errors:
         errors = _by_kind_of_model(source, errors)
         raise errors[0] if len(errors) == 1 else CompileErrors(tuple(errors))
@@ -74,6 +85,7 @@ def lift(source: Source) -> Graph:
             nodes=tuple(node for step in live for node in step.nodes),
             sha256=source.sha256,
             notes=notes,
+            states=variables.states(),
         )
     )
 
@@ -92,11 +104,24 @@ class _Lifting:
     """The values of a graph that is being lifted, by the index of their tensor.
 
     defined: the tensors that are computed so far; unknown: those whose shape an operator that
-    is not supported would have to tell; errors: of the graph's inputs.
+    is not supported would have to tell; errors: of the graph's inputs; caller, label: of the
+    subgraph of a loop or a branch, the graph that it stands in and a mark for its values' names.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(
+        self,
+        source: Source,
+        variables: Variables,
+        caller: _Lifting | None = None,
+        arguments: Sequence[Value] = (),
+        label: str = "",
+    ) -> None:
         self.source = source
+        self.variables = variables
+        self.depth: int = caller.depth + 1 if caller else 0
+        self.operators: list[int] = caller.operators if caller else [0]  # of all subgraphs
+        self._label = label
+        self._resources: dict[int, Name] = {}
         self.defined = set(source.inputs)
         self.errors: list[CompileError] = []
         self._values: dict[int, Value] = {}
@@ -105,11 +130,17 @@ class _Lifting:
         self._told: set[int] = set()  # refused tensors
         self._importers = tflite_importers()
         self._folded = 0  # bytes
+        self._values.update(zip(source.inputs, arguments, strict=False))
+
+    def live_steps(self) -> list[_Step]:
+        """What the outputs depend on, imported."""
+        return _live([self.step(op) for op in self.source.ops], set(self.source.outputs))
 
     def value(self, index: int) -> Value:
         if index not in self._values:
             t = self.source.tensors[index]
             name = t.name if t.name not in self._names else f"{t.name}:{index}"
+            name += self._label
             self._names.add(name)
             origin = f"{self.source.file}: tensor {index} '{t.name}'"
             kind = TensorType(t.shape, t.dtype, t.quant)
@@ -154,6 +185,12 @@ class _Lifting:
         inputs = [i for i in op.inputs if i != -1]
         written = [i for i in op.outputs if i in self.defined or self._is_constant(i)]
         self.defined.update(op.outputs)
+        self.operators[0] += 1
+        if self.operators[0] > MAX_OPERATORS:
+            what = f"its loops take over {MAX_OPERATORS:,} operators"
+            return _Step(op, errors=(self._error(op, what, _UNROLLED),))
+        if op.name in CONTROL:
+            return self._control(op)
         known = op.name in self._importers or op.name in static.FOLDED
         failed = _Step(op, reads=frozenset(inputs))
         refused = [i for i in (*inputs, *op.outputs) if i in source.refused]
@@ -190,6 +227,115 @@ class _Lifting:
             return replace(failed, errors=(wrong,))
         used = {value for node in nodes for value in node.inputs}
         return _Step(op, nodes, reads=frozenset(i for i in inputs if self._values[i] in used))
+
+    # Loops, branches and variables ------------------------------------------------------------
+
+    def _error(self, op: SourceOp, what: str, hint: str = CONVERT_AGAIN) -> CompileError:
+        return TfliteOp(self.source.file, op, (), ()).fail(what, hint)
+
+    def _control(self, op: SourceOp) -> _Step:
+        """A loop of as many steps as the file tells, or a branch that it tells, in its place; a
+        variable that outlives a run."""
+        reads = frozenset(i for i in op.inputs if i != -1)
+        try:
+            if op.name == "WHILE":
+                nodes, errors = self._unroll(op)
+            elif op.name == "IF":
+                nodes, errors = self._branch(op)
+            else:
+                self._variable(op)
+                nodes, errors = [], []
+        except CompileError as error:
+            self._unknown.update(op.outputs)
+            return _Step(op, errors=(error,), reads=reads)
+        if errors:
+            self._unknown.update(op.outputs)
+        return _Step(op, tuple(nodes), tuple(errors), reads)
+
+    def _call(
+        self, op: SourceOp, option: str, arguments: Sequence[Value], label: str
+    ) -> tuple[list[Node], list[Value], list[CompileError]]:
+        """The nodes of a subgraph for ``arguments``, the values of its outputs, and errors."""
+        called = self.source.subgraphs[TfliteOp(self.source.file, op, (), ()).option(option)]
+        if len(called.inputs) != len(arguments) or self.depth >= MAX_DEPTH:
+            raise self._error(op, f"calls a subgraph of {len(called.inputs)} inputs {self.depth} "
+                                  f"deep with {len(arguments)}")  # fmt: skip
+        inner = _Lifting(called, self.variables, self, arguments, f"{self._label}{label}")
+        steps = inner.live_steps()
+        outputs = [inner.value(i) for i in called.outputs if i in called.tensors]
+        errors = [error for step in steps for error in step.errors]
+        if len(outputs) != len(called.outputs):
+            errors += [called.refused[i] for i in called.outputs if i in called.refused]
+        return [node for step in steps for node in step.nodes], outputs, errors
+
+    def _arguments(self, op: SourceOp) -> list[Value]:
+        for i in op.inputs:
+            if i in self.source.refused:
+                raise self.source.refused[i]
+            if i == -1 or i in self._unknown or not (i in self.defined or self.value(i).constant):
+                raise self._error(op, f"reads tensor {i} before it is computed")
+        return [self.value(i) for i in op.inputs]
+
+    def _bind(self, op: SourceOp, values: Sequence[Value]) -> None:
+        if len(values) != len(op.outputs):
+            raise self._error(op, f"has {len(op.outputs)} outputs, its subgraph {len(values)}")
+        self._values.update(zip(op.outputs, values, strict=True))
+
+    def _unroll(self, op: SourceOp) -> tuple[list[Node], list[CompileError]]:
+        values, nodes = self._arguments(op), []
+        for count in range(MAX_OPERATORS):
+            _, flags, errors = self._call(op, "cond", values, f"@{op.index}.{count}?")
+            if errors:
+                return nodes, errors
+            if len(flags) != 1 or flags[0].data is None or flags[0].data.size != 1:
+                raise self._error(op, "its number of steps depends on the input", _UNROLLED)
+            if not flags[0].data.all():
+                break
+            body, values, errors = self._call(op, "body", values, f"@{op.index}.{count}")
+            nodes += body
+            if errors:
+                return nodes, errors
+        self._bind(op, values)
+        return nodes, []
+
+    def _branch(self, op: SourceOp) -> tuple[list[Node], list[CompileError]]:
+        condition, *values = self._arguments(op)
+        if condition.data is None or condition.data.size != 1:
+            raise self._error(
+                op, "which branch it takes depends on the input",
+                "compute both and choose by a multiplication",
+            )  # fmt: skip
+        branch = "then" if condition.data.all() else "else"
+        nodes, values, errors = self._call(op, branch, values, f"@{op.index}")
+        if not errors:
+            self._bind(op, values)
+        return nodes, errors
+
+    def _variable(self, op: SourceOp) -> None:
+        if op.name == "CALL_ONCE":
+            with self.variables.initializing():
+                _, _, errors = self._call(op, "init", (), f"@{op.index}")
+            if errors:
+                raise errors[0]
+            return
+        if op.name == "VAR_HANDLE":
+            texts = [op.options.string(i, MAX_NAME) if op.options else "" for i in (0, 1)]
+            self._resources.update(dict.fromkeys(op.outputs, (texts[0], texts[1])))
+            return
+        name = self._resources.get(op.inputs[0]) if op.inputs else None
+        if name is None:
+            raise self._error(op, "reads no variable of this subgraph")
+        origin = self._error(op, "").origin
+        if op.name == "READ_VARIABLE" and len(op.outputs) == 1:
+            kept = self.variables.read(name, self.value(op.outputs[0]), origin)
+            self._values[op.outputs[0]] = kept
+        elif op.name == "ASSIGN_VARIABLE" and len(op.inputs) == 2:
+            (value,) = self._arguments(replace(op, inputs=op.inputs[1:]))
+            self.variables.assign(name, value, origin)
+        else:
+            raise self._error(op, f"has {len(op.inputs)} inputs and {len(op.outputs)} outputs")
+
+    # Operators ----------------------------------------------------------------------------
 
     def _is_constant(self, index: int) -> bool:
         t = self.source.tensors.get(index)

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import CompileError
 from .. import schema
 from ..flatbuffer import MalformedError, Table
-from .source import MAX_NAME, MAX_NUMBERS, MAX_OPERATORS, Source, SourceOp
+from .source import CALLS, MAX_NAME, MAX_NUMBERS, MAX_OPERATORS, Source, SourceOp
 from .tensors import TensorReader
 
 
@@ -29,61 +29,98 @@ def parse(raw: bytes, file: str, name: str) -> Source:
 
 
 def _parse(raw: bytes, file: str, name: str) -> Source:
-    malformed = partial(CompileError, "E301", file, hint="convert or copy it again")
-    model = Table.root(raw)
-    subgraphs = model.tables(2)
-    if not subgraphs:
-        raise malformed("has no subgraph")
-    # The others are bodies of control flow, or further signatures.
-    graph = subgraphs[0]
-    tables = graph.tables(0)
-    numbers = 0
+    return _Parser(raw, file, name).first()
 
-    def indices(array: np.ndarray, what: str, optional: bool = False) -> tuple[int, ...]:
-        nonlocal numbers
-        numbers += len(array)
-        if numbers > MAX_NUMBERS:
-            raise malformed(f"its operators have over {MAX_NUMBERS:,} operands")
-        wrong = (array < (-1 if optional else 0)) | (array >= len(tables))
+
+class _Parser:
+    """Reads the first subgraph and those that its operators call."""
+
+    def __init__(self, raw: bytes, file: str, name: str) -> None:
+        self._malformed = partial(CompileError, "E301", file, hint="convert or copy it again")
+        self._file, self._name, self._sha256 = file, name, hashlib.sha256(raw).hexdigest()
+        model = Table.root(raw)
+        self._graphs = model.tables(2)
+        if not self._graphs:
+            raise self._malformed("has no subgraph")
+        self._codes = model.tables(1)
+        self._names: dict[int, str] = {}
+        self._reader = TensorReader(raw, model.tables(4), file)
+        self._numbers = 0
+        self._found: dict[int, Source] = {}
+
+    def first(self) -> Source:
+        waiting = [0]
+        while waiting:
+            index = waiting.pop()
+            if not 0 <= index < len(self._graphs):
+                raise self._malformed(f"calls subgraph {index} of {len(self._graphs)}")
+            if index not in self._found:
+                self._found[index] = self._subgraph(index)
+                waiting += _called(self._found[index])
+        return self._found[0]
+
+    def _subgraph(self, index: int) -> Source:
+        graph = self._graphs[index]
+        tables = graph.tables(0)
+        ops = self._operators(graph, len(tables))
+        inputs = self._indices(graph.array(1, np.int32), "the graph's inputs", len(tables))
+        outputs = self._indices(graph.array(2, np.int32), "the graph's outputs", len(tables))
+        named = {*inputs, *outputs}.union(*(op.inputs for op in ops), *(op.outputs for op in ops))
+        tensors, refused = {}, {}
+        for i in sorted(named - {-1}):
+            try:
+                tensors[i] = self._reader.read(tables[i], i)
+            except CompileError as error:
+                refused[i] = error
+        return Source(
+            file=self._file,
+            name=self._name,
+            sha256=self._sha256,
+            tensors=tensors,
+            refused=refused,
+            ops=tuple(ops),
+            inputs=inputs,
+            outputs=outputs,
+            subgraphs=self._found,
+        )
+
+    def _indices(
+        self, array: np.ndarray, what: str, count: int, optional: bool = False
+    ) -> tuple[int, ...]:
+        self._numbers += len(array)
+        if self._numbers > MAX_NUMBERS:
+            raise self._malformed(f"its operators have over {MAX_NUMBERS:,} operands")
+        wrong = (array < (-1 if optional else 0)) | (array >= count)
         if np.any(wrong):
-            raise malformed(f"{what} names tensor {array[wrong][0]} of {len(tables)}")
+            raise self._malformed(f"{what} names tensor {array[wrong][0]} of {count}")
         return tuple(map(int, array))
 
-    codes = model.tables(1)
-    names: dict[int, str] = {}
-    operators = graph.tables(3)
-    if len(operators) > MAX_OPERATORS:
-        raise malformed(f"has {len(operators):,} operators, over {MAX_OPERATORS:,}")
-    ops = []
-    for i, op in enumerate(operators):
-        opcode = int(op.scalar(0, "u32"))
-        if opcode >= len(codes):
-            raise malformed(f"op {i} names operator code {opcode} of {len(codes)}")
-        if opcode not in names:
-            names[opcode] = _operator(codes[opcode])
-        inputs = indices(op.array(1, np.int32), f"op {i}", optional=True)
-        outputs = indices(op.array(2, np.int32), f"op {i}")
-        ops.append(SourceOp(i, names[opcode], inputs, outputs, op.table(4), op.bytes(5)))
-    inputs = indices(graph.array(1, np.int32), "the graph's inputs")
-    outputs = indices(graph.array(2, np.int32), "the graph's outputs")
-    named = {*inputs, *outputs}.union(*(op.inputs for op in ops), *(op.outputs for op in ops))
-    reader = TensorReader(raw, model.tables(4), file)
-    tensors, refused = {}, {}
-    for i in sorted(named - {-1}):
-        try:
-            tensors[i] = reader.read(tables[i], i)
-        except CompileError as error:
-            refused[i] = error
-    return Source(
-        file=file,
-        name=name,
-        sha256=hashlib.sha256(raw).hexdigest(),
-        tensors=tensors,
-        refused=refused,
-        ops=tuple(ops),
-        inputs=inputs,
-        outputs=outputs,
-    )
+    def _operators(self, graph: Table, tensors: int) -> list[SourceOp]:
+        operators = graph.tables(3)
+        if len(operators) > MAX_OPERATORS:
+            raise self._malformed(f"has {len(operators):,} operators, over {MAX_OPERATORS:,}")
+        ops = []
+        for i, op in enumerate(operators):
+            opcode = int(op.scalar(0, "u32"))
+            if opcode >= len(self._codes):
+                raise self._malformed(f"op {i} names operator code {opcode} of {len(self._codes)}")
+            if opcode not in self._names:
+                self._names[opcode] = _operator(self._codes[opcode])
+            inputs = self._indices(op.array(1, np.int32), f"op {i}", tensors, optional=True)
+            outputs = self._indices(op.array(2, np.int32), f"op {i}", tensors)
+            name = self._names[opcode]
+            ops.append(SourceOp(i, name, inputs, outputs, op.table(4), op.bytes(5)))
+        return ops
+
+
+def _called(source: Source) -> list[int]:
+    """The subgraphs that the operators of one call."""
+    found = []
+    for op in source.ops:
+        if op.name in CALLS and op.options is not None:
+            slots = [schema.OPTIONS[op.name][option][0] for option in CALLS[op.name]]
+            found += [int(op.options.scalar(slot, "i32")) for slot in slots]
+    return found
 
 
 def _operator(code: Table) -> str:

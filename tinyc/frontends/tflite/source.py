@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,9 +16,12 @@ CONVERT_AGAIN = "the file is malformed; convert the model again"
 # Bounds of the work on a malformed file, each far beyond any microcontroller.
 MAX_ELEMENTS = 1 << 26  # of one tensor
 MAX_COPIED = 1 << 28  # bytes of all constants that are not the file's own bytes
-MAX_OPERATORS = 1 << 14
+MAX_OPERATORS = 1 << 14  # of a subgraph, and of all steps of its loops
 MAX_NUMBERS = 1 << 20  # operands of all operators, and scales of all tensors
 MAX_NAME = 1000  # bytes of a name
+
+CALLS = {"CALL_ONCE": ("init",), "WHILE": ("cond", "body"), "IF": ("then", "else")}
+"""Operators that run other subgraphs -> the options that name these."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,11 @@ class SourceTensor:
 
 @dataclass(frozen=True)
 class Source:
-    """A TFLite file's first subgraph.
+    """A subgraph of a TFLite file.
 
     tensors: those that an operator or the graph names, by index; refused: the others of these,
-    with what is wrong with each, which matters only if a supported operator reads it.
+    with what is wrong with each, which matters only if a supported operator reads it;
+    subgraphs: all of the file's that operators call, by index.
     """
 
     file: str
@@ -71,3 +75,4 @@ class Source:
     ops: tuple[SourceOp, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    subgraphs: Mapping[int, Source] = field(default_factory=dict, repr=False)
