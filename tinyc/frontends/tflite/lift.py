@@ -17,6 +17,7 @@ from .kinds import unsupported_quantization
 from .names import model_name
 from .parse import parse
 from .rule import TfliteOp
+from .shapes import result_shapes
 from .source import CONVERT_AGAIN, MAX_COPIED, MAX_NAME, MAX_OPERATORS, Source, SourceOp
 from .unsupported import unsupported
 from .variables import Name, Variables
@@ -214,17 +215,15 @@ class _Lifting:
                 self._fold(op.outputs[0], array, src)
                 return _Step(op)
             if op.name not in self._importers:
-                # Of an open shape only the batch is known without its rule.
-                self._unknown.update(
-                    i for i in op.outputs if min(source.tensors[i].signature[1:], default=0) < 0
-                )
                 raise unsupported(source, op)
             nodes = self._import(src)
-        except CompileError as error:
+        except (CompileError, MalformedError) as error:
+            # What stands for a constant would only give more errors of the same cause.
+            hidden = all(v is None or v.constant for v in src.inputs)
+            self._unknown.update(i for i in op.outputs if hidden or self._is_open(i))
+            if isinstance(error, MalformedError):
+                error = src.fail(f"malformed options: {error}", CONVERT_AGAIN, "E301")
             return replace(failed, errors=(error,))
-        except MalformedError as error:
-            wrong = src.fail(f"malformed options: {error}", CONVERT_AGAIN, "E301")
-            return replace(failed, errors=(wrong,))
         used = {value for node in nodes for value in node.inputs}
         return _Step(op, nodes, reads=frozenset(i for i in inputs if self._values[i] in used))
 
@@ -364,16 +363,13 @@ class _Lifting:
 
     def _import(self, src: TfliteOp) -> tuple[Node, ...]:
         """The nodes of an operator; constants in their place where they read nothing else."""
-        (*others,) = src.source.outputs
-        if len(others) == 1 and self.source.tensors[others[0]].signature:
-            src = replace(src, outputs=(self._reshape(others[0], src),))
+        src = self._close_shapes(src)
         if src.outputs and all(not v.type.elements for v in src.outputs):
             return ()
         nodes = self._importers[src.name].from_tflite(src)
         for node in nodes:
             node.op.check(node)
-        constant = all(v.constant for node in nodes for v in node.inputs)
-        if not constant or len(nodes) != 1 or not nodes[0].inputs:
+        if len(nodes) != 1 or not nodes[0].inputs or nodes[0].variable_inputs:
             return tuple(nodes)
         (node,) = nodes
         if self._folded + sum(v.type.bytes for v in node.outputs) > MAX_COPIED:
@@ -385,13 +381,30 @@ class _Lifting:
                 self._fold(index, found[self._values[index]], src)
         return ()
 
-    def _reshape(self, index: int, src: TfliteOp) -> Value:
-        """The output with the shape that its operands give it where the file leaves it open."""
-        value, signature = self.value(index), self.source.tensors[index].signature
-        shape = static.result_shape(src, value.type, signature)
-        value = replace(value, type=replace(value.type, shape=shape))
-        self._values[index] = value
-        return value
+    def _close_shapes(self, src: TfliteOp) -> TfliteOp:
+        """``src`` with outputs of the shapes that its operands give them where the file leaves
+        them open. Raises CompileError E305 where they do not."""
+        tensors = [self.source.tensors[i] for i in src.source.outputs]
+        if not any(t.signature for t in tensors):
+            return src
+        shapes = result_shapes(src)
+        for index, t, place in zip(src.source.outputs, tensors, range(len(tensors)), strict=True):
+            full = shapes[place] if shapes else ()
+            if t.signature and len(full) == len(t.signature):
+                shape = tuple(f if s < 0 else s for s, f in zip(t.signature, full, strict=True))
+                value = self.value(index)
+                self._values[index] = replace(value, type=replace(value.type, shape=shape))
+            elif self._is_open(index):
+                raise src.fail(
+                    f"gives the shape {list(t.signature)}, which depends on the model's input",
+                    "fix every size but the batch and convert the model again", "E305",
+                )  # fmt: skip
+        return replace(src, outputs=tuple(self.value(i) for i in src.source.outputs))
+
+    def _is_open(self, index: int) -> bool:
+        """Whether the file leaves more of a tensor's shape open than its batch."""
+        t = self.source.tensors.get(index)
+        return t is None or min(t.signature[1:], default=0) < 0
 
     def _fold(self, index: int, array: np.ndarray, src: TfliteOp) -> None:
         value, t = self.value(index), self.source.tensors[index]

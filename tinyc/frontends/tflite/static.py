@@ -1,4 +1,4 @@
-"""What is known at compile time: arithmetic on shapes, and the shapes that a file leaves open.
+"""What is known at compile time: arithmetic on shapes.
 
 Keras computes the sizes of a reshape or of a transposed convolution from SHAPE, element by
 element. With static shapes these are constants.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...ir import DType, TensorType, Value
+from ...ir import DType
 from .rule import TfliteOp
 from .source import CONVERT_AGAIN, MAX_ELEMENTS
 
@@ -103,56 +103,3 @@ def _sizes(given: np.ndarray | Sequence[int]) -> tuple[int, ...]:
     if min(shape, default=0) < 0 or len(shape) > 8 or math.prod(shape) > MAX_ELEMENTS:
         raise ValueError(f"the shape {list(shape)}")
     return shape
-
-
-# Open shapes ------------------------------------------------------------------------------
-
-_BROADCAST = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW")
-
-
-def result_shape(src: TfliteOp, stated: TensorType, signature: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of the only output of ``src`` where the file leaves sizes open (-1).
-
-    A guess that the operator's own rule verifies afterwards: open sizes are those of the inputs
-    that the operator carries over.
-    """
-    shapes = [v.type.shape for v in src.inputs if v is not None]
-    rank = len(signature)
-    full: tuple[int, ...] | None = None
-    if src.name == "RESHAPE":
-        full = _reshaped(src)
-    elif src.name == "FULLY_CONNECTED":
-        if rank == 2 and len(shapes) > 1 and len(shapes[1]) == 2:
-            rows, depth = shapes[1]
-            full = (math.prod(shapes[0]) // max(depth, 1), rows)
-    elif src.name == "TRANSPOSE":
-        axes = _data(src, 1)
-        if axes is not None and sorted(axes) == list(range(len(shapes[0]))):
-            full = tuple(shapes[0][a] for a in axes)
-    elif src.name in _BROADCAST:
-        try:
-            full = np.broadcast_shapes(*shapes)
-        except ValueError:
-            full = None
-    if full is None:
-        data = [v.type.shape for v in src.inputs if v is not None and not v.constant]
-        full = next((s for s in data if len(s) == rank), stated.shape)
-    if len(full) != rank:
-        return stated.shape
-    return tuple(f if s < 0 else s for s, f in zip(signature, full, strict=True))
-
-
-def _data(src: TfliteOp, index: int) -> tuple[int, ...] | None:
-    value: Value | None = src.inputs[index] if len(src.inputs) > index else None
-    if value is None or value.data is None or value.data.dtype.kind != "i":
-        return None
-    return tuple(int(a) for a in value.data.ravel())
-
-
-def _reshaped(src: TfliteOp) -> tuple[int, ...] | None:
-    wanted = _data(src, 1) if len(src.inputs) > 1 else src.ints_option("new_shape")
-    x = src.inputs[0]
-    if wanted is None or x is None:
-        return None
-    rest = math.prod(d for d in wanted if d != -1)
-    return tuple(x.type.elements // max(rest, 1) if d == -1 else d for d in wanted)
