@@ -17,11 +17,13 @@ from tinyc.ops.quantize import Quantize
 from tinyc.ops.relu import Relu
 from tinyc.ops.reshape import Reshape
 from tinyc.ops.shape import Shape
+from tinyc.ops.space_to_batch import BatchToSpace, SpaceToBatch
 from tinyc.ops.transpose import Transpose
 from tinyc.passes import PIPELINE, optimize
 from tinyc.passes.drop_dead_channels import drop_dead_channels
 from tinyc.passes.fold_constants import fold_constants
 from tinyc.passes.fuse_activation import fuse_activation
+from tinyc.passes.fuse_dilation import fuse_dilation
 from tinyc.passes.fuse_pad import fuse_pad
 from tinyc.passes.remove_dead import remove_dead
 from tinyc.passes.remove_identities import remove_identities
@@ -233,3 +235,60 @@ def test_pipeline_ends_with_dead_channels_and_verifies() -> None:
     after = optimize(before)
     assert kinds(after) == ["Conv2d"]
     assert_exact(before, after)
+
+
+# Dilation ---------------------------------------------------------------------------------
+
+
+def dilated(block: tuple[int, ...], paddings, crops, size: int = 7, kernel: int = 3) -> Graph:
+    """A convolution between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND."""
+    rng = np.random.default_rng(4)
+    height, *rest = ((size + sum(p)) // b for b, p in zip(block, paddings, strict=True))
+    width = rest[0] if rest else size
+    n = int(np.prod(block))
+    columns = kernel if len(block) > 1 else 1
+    x, y = value("x", 1, size, size, 2), value("parts", n, height, width, 2)
+    weights = constant(
+        "weights", rng.integers(-127, 128, (5, kernel, columns, 2)).astype(np.int8),
+        Quant((0.01,), (0,)),
+    )  # fmt: skip
+    bias = constant("bias", rng.integers(-500, 500, 5).astype(np.int32))
+    small = (height - kernel + 1, width - columns + 1)
+    conv = value("conv", n, *small, 5)
+    whole = [d * b - sum(c) for d, b, c in zip(small, block, crops, strict=False)]
+    out = value("out", 1, *whole, *small[len(block) :], 5)
+    nodes = (
+        Node(SpaceToBatch(block, paddings), (x,), (y,), "test"),
+        Node(Conv2d((1, 1), (1, 1), NO_PADDING, "relu"), (y, weights, bias), (conv,), "test"),
+        Node(BatchToSpace(block, crops), (conv,), (out,), "test"),
+    )
+    return verify(Graph("g", (x,), (out,), nodes))
+
+
+@pytest.mark.parametrize(
+    ("block", "paddings", "crops"),
+    [
+        ((2, 2), ((0, 1), (1, 0)), ((0, 0), (1, 0))),
+        ((2, 2), ((2, 3), (2, 3)), ((0, 1), (0, 1))),
+        ((2, 2), ((2, 3), (2, 3)), ((1, 0), (2, 1))),
+        ((2, 1), ((0, 1), (0, 0)), ((0, 1), (0, 0))),
+        ((2,), ((2, 1),), ((0, 1),)),
+    ],
+)
+def test_a_dilation_is_fused(block, paddings, crops) -> None:
+    graph = dilated(block, paddings, crops)
+    after = verify(fuse_dilation(graph))
+    (node,) = after.nodes
+    assert node.op.dilation == (*block, 1)[:2]
+    x = np.random.default_rng(1).integers(-128, 128, (1, 7, 7, 2)).astype(np.int8)
+    assert np.array_equal(
+        interpret(after, [x])[after.outputs[0]], interpret(graph, [x])[graph.outputs[0]]
+    )
+
+
+def test_a_dilation_that_is_none_stays() -> None:
+    graph = dilated((2, 2), ((0, 1), (0, 1)), ((1, 0), (0, 0)))  # crops what no padding made
+    assert len(fuse_dilation(graph).nodes) == 3
+    graph = dilated((2, 2), ((0, 1), (0, 1)), ((0, 0), (0, 0)))
+    outputs = (*graph.outputs, graph.nodes[1].output)
+    assert len(fuse_dilation(replace(graph, outputs=outputs)).nodes) == 3

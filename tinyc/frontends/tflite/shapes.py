@@ -186,6 +186,16 @@ def _blocks(src: TfliteOp) -> Shape:
     return (n, h * block, w * block, c // (block * block))
 
 
+def _batches(src: TfliteOp) -> Shape:
+    (n, *sizes), block, flat = _shape(src), _ints(src, 1), _ints(src, 2)
+    spatial = zip(sizes, block, flat[::2], flat[1::2], strict=False)
+    rest = sizes[len(block) :]
+    if src.name == "SPACE_TO_BATCH_ND":
+        whole = ((before + d + after) // b for d, b, before, after in spatial)
+        return (n * math.prod(block), *whole, *rest)
+    return (n // math.prod(block), *(d * b - cut - end for d, b, cut, end in spatial), *rest)
+
+
 def _batch_matmul(src: TfliteOp) -> Shape:
     a, b = _shape(src), _shape(src, 1)
     rows, columns = a[-1 if src.option("adj_x") else -2], b[-2 if src.option("adj_y") else -1]
@@ -212,6 +222,7 @@ _RULES: dict[str, Callable[[TfliteOp], Shape | list[Shape]]] = {
     "TRANSPOSE_CONV": lambda src: _ints(src, 0),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), _resize),
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), _blocks),
+    **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), _batches),
     "BATCH_MATMUL": _batch_matmul,
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), lambda src: _without(_shape(src), _ints(src, 1)[0])),
     "PRELU": _like_first,
