@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import termios
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -310,6 +312,34 @@ def test_renode_gets_a_folder_of_its_own(
     assert [p.name for p in own.iterdir()] == ["renode-notes"]
 
 
+@pytest.mark.parametrize("board", DESCRIBED, ids=lambda b: b.name)
+def test_the_description_has_what_the_board_names(board: Board) -> None:
+    described = tomllib.loads((STANDIN / "descriptions.toml").read_text())[board.renode.platform]
+    assert board.renode.cpu == described["cpu"]
+    sends = board.console.transmit.data
+    assert (
+        max(at for at in described["uart"].values() if at <= sends)
+        == (described["uart"][board.renode.uart])
+    )
+    assert set(board.renode.attributes) <= {*described["uart"], *described["memory"]}
+    memories = {m.name: m for m in board.memory}
+    ranges = {n: (first, first + size) for n, (first, size) in described["memory"].items()}
+    for entry, name in board.renode.resize.items():
+        assert ranges[entry][0] == memories[name].origin
+        assert ranges[entry][1] < memories[name].end, "it is large enough"
+        ranges[entry] = (memories[name].origin, memories[name].end)
+    for name in board.renode.add:
+        ranges[name] = (memories[name].origin, memories[name].end)
+    ranges["inbox and outbox"] = (INBOX, OUTBOX + MOST_BYTES)
+    rows = sorted(ranges.values())
+    assert all(low[1] <= high[0] for low, high in pairwise(rows)), "memories overlap"
+    for memory in board.memory:
+        end = memory.origin
+        for first, last in rows:
+            end = last if first <= end < last else end
+        assert end >= memory.end, memory.name
+
+
 # Bits that are awaited with one value and then with another: a tag has one.
 CONTRADICTED = {
     "ek_ra8m1": {"SYSTEM.SCICKCR"},
@@ -491,8 +521,14 @@ def test_a_firmware_prints_while_bytes_wait(
     """Renode's DRE would never be set then."""
     monkeypatch.setenv("STANDIN_BOARD", "itsybitsy_m4")
     with served(tiny_model, "--board", "itsybitsy_m4", "-o", str(tmp_path / "out")) as dut:
-        assert dut.command("name%\r\nprofile") == ["m-name-dut-[tinyc]", "m-ready"]
-        assert dut.command("\r\n")[0].startswith("m-profile-[")
+        os.write(dut.file, b"name%\r\nstack%\r\n")
+        said = b""
+        while said.count(b"m-ready") < 2:
+            assert select.select([dut.file], [], [], 20)[0], said
+            said += os.read(dut.file, 4096)
+        lines = said.decode().splitlines()
+        assert lines[:2] == ["m-name-dut-[tinyc]", "m-ready"]
+        assert re.fullmatch(r"m-stack-\[\d+\]", lines[2]) and lines[3] == "m-ready"
 
 
 def loaded_from(log: Path) -> Path:

@@ -20,6 +20,7 @@ import socket
 import sys
 import tempfile
 import threading
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,25 +31,22 @@ sys.path[:0] = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2])]
 
 from mailbox_machine import Machine  # noqa: E402
 
-from tinyc.boards import load_board  # noqa: E402
+from tinyc.boards import Memory, load_board  # noqa: E402
 
 VERSION = os.environ.get("STANDIN_VERSION", "1.16.1")
 FAULT = os.environ.get("STANDIN_FAULT", "")
 SECONDS = int(os.environ.get("STANDIN_SECONDS", "60"))
 PATH = r"@((?:\\ |[^\s;])+)"
+DESCRIPTIONS = tomllib.loads((Path(__file__).parent / "descriptions.toml").read_text())
 STARTING_S = 0.5
 """Seconds from the first sign of life to the server."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is peculiar to a description. cpu: the name of its core; ram: the bytes of its first RAM
-    where they are fewer than the board's, and the entry that tells of them; dma: the UART that has
-    no transmit register unless that is turned off; fifo: bytes that the UART's receiver holds;
-    status: of the UART."""
+    """What is peculiar to a board's models. dma: the UART that has no transmit register unless that
+    is turned off; fifo: bytes that the UART's receiver holds; status: of the UART."""
 
-    cpu: str = "cpu"
-    ram: tuple[str, int] | None = None
     dma: str | None = None
     fifo: int | None = None
     status: Callable[[Machine], int] | None = None
@@ -62,14 +60,22 @@ def _samd5(machine: Machine) -> int:
 
 
 MODELS = {
-    "platforms/cpus/atsamd51g19a.repl": Model(cpu="cpu0", status=_samd5),
-    "platforms/cpus/stm32l552.repl": Model(ram=("sram1", 0x30000)),
+    "platforms/cpus/atsamd51g19a.repl": Model(status=_samd5),
     "platforms/boards/nrf52840dk_nrf52840.repl": Model(dma="uart0"),
     "platforms/boards/arduino_nano_33_ble.repl": Model(dma="uart0"),
     "platforms/boards/max32652-evkit.repl": Model(fifo=32),
     # CSR of RenesasRA8M1_SCI.cs: neither TDRE nor RDRF, TEND always.
     "platforms/boards/renesas-ek_ra8m1.repl": Model(status=lambda _: 1 << 30),
 }
+
+
+def covered(memory: Memory, ranges: list[tuple[int, int]]) -> int:
+    """The end of what ``ranges`` have of a board's memory, from its origin on."""
+    end = memory.origin
+    for first, last in sorted(ranges):
+        if first <= end < last:
+            end = last
+    return min(end, memory.end)
 
 
 class Refused(Exception):
@@ -102,18 +108,23 @@ class Keywords:
         text = Path(_plain(path)).read_text()
         board = load_board(os.environ["STANDIN_BOARD"])
         assert f'using "{board.renode.platform}"' in text
+        self.description = DESCRIPTIONS[board.renode.platform]
         self.model = model = MODELS.get(board.renode.platform, Model())
-        if not re.search(rf"^{model.cpu}:\n +PerformanceInMips: \d+$", text, re.M):
+        if not re.search(rf"^{self.description['cpu']}:\n +PerformanceInMips: \d+$", text, re.M):
             raise Refused(f"Error E20: Variable '{board.renode.cpu}' is not declared")
         regions = re.findall(
             r"^(\w+): Memory.MappedMemory @ sysbus (\w+)\n +size: (\w+)$", text, re.M
         )
-        described = [m for m in board.memory if m.name not in board.renode.add]
-        if model.ram and not re.search(
-            rf"^{model.ram[0]}:\n +size: {hex(board.ram.size)}$", text, re.M
-        ):
-            small = board.ram.model_copy(update={"size": model.ram[1]})
-            described[described.index(board.ram)] = small
+        sizes = {n: int(s, 0) for n, s in re.findall(r"^(\w+):\n +size: (\w+)$", text, re.M)}
+        memories = [
+            (origin, origin + sizes.get(name, size))
+            for name, (origin, size) in self.description["memory"].items()
+        ]
+        described = [
+            m.model_copy(update={"size": end - m.origin})
+            for m in board.memory
+            if m.name not in board.renode.add and (end := covered(m, memories)) > m.origin
+        ]
         tags = re.findall(r"^ {8}Tag <(0x\w{8}), 0x\w{8}> \"[^\"]+\" (0x\w+)$", text, re.M)
         self.machine = Machine(
             board.model_copy(update={"memory": tuple(described)}),
@@ -196,11 +207,12 @@ class Keywords:
     }
 
     def _core(self, cpu: str) -> None:
-        if cpu != self.model.cpu:
+        if cpu != self.description["cpu"]:
             raise Refused(f"No such command or device: sysbus.{cpu}")
 
     def _uart(self, uart: str) -> None:
-        if uart != f"sysbus.{self._loaded().board.renode.uart}":
+        self._loaded()
+        if uart.removeprefix("sysbus.") not in self.description["uart"]:
             raise Refused(f"Could not find peripheral {uart}")
 
     def CreateTerminalTester(self, uart: str, timeout: str) -> int:
