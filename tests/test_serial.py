@@ -270,6 +270,27 @@ def test_the_demo_tells_of_it_too(deep: bool, tmp_path: Path) -> None:
     assert lines[1:] == (["error: the stack met the variables below it"] if deep else [])
 
 
+def test_the_demo_does_not_wrap_what_it_cannot_print(tmp_path: Path) -> None:
+    """An inference meanwhile which SysTick went 256 times around."""
+    count = "extern volatile uint32_t rounds_of_inference;\n"
+    code = CODE.replace("void prog_run", f"{count}void prog_run").replace(
+        "bytes[8] = least;", "bytes[8] = least;\n    rounds_of_inference = 1;"
+    )
+    code += "\nvolatile uint32_t rounds_of_inference;"
+    board = load_board("stm32f4_discovery")
+    machine = Machine(board, {})
+    machine.load(build(library(code), "prog", board, None, tmp_path / "out", "demo").elf)
+
+    def turn(uc: Any, _kind: int, _at: int, _size: int, value: int, _d: Any) -> None:
+        if value:  # not as start-up clears it
+            uc.mem_write(machine.symbols["rounds"], (256).to_bytes(4, "little"))
+
+    at = machine.symbols["rounds_of_inference"]
+    machine.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, turn, None, at, at)
+    machine.run(seconds=1)
+    assert machine.console.startswith("prog: more than 4294967295 cycles (SysTick) at ")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("board", QEMU_BOARDS, ids=lambda b: b.name)
 @pytest.mark.parametrize("model", ["ad", "ic", "kws", "sww", "vww", "binary"])
