@@ -605,7 +605,7 @@ def test_a_terminal_needs_renode_and_a_board_that_it_describes(
     for more in ([], ["--emulator", "renode"]):
         assert execute([*command, "ek_ra8m1", *more]) == 2
         said = capsys.readouterr().err
-        assert said.startswith("E241 ek_ra8m1: has a UART that does not tell ")
+        assert said.startswith("E241 ek_ra8m1: cannot be spoken to in Renode, whose UART tells of ")
         assert "nrf52840dk" in said and said.count("ek_ra8m1") == said.count("\n") == 1
     monkeypatch.setenv("TINYC_RENODE", str(tmp_path / "nowhere"))
     assert execute([*command, "nrf52840dk"]) == 7

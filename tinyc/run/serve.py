@@ -50,10 +50,9 @@ def choose(board: Board, emulator: str | None = None) -> str:
     other = [f"--emulator {name}" for name in EMULATORS if _offers(board, name)]
     others = [b.name for b in all_boards() if any(_offers(b, name) for name in names)]
     hint = ", or ".join([*other, f"one of {', '.join(others)}"])
-    if any(getattr(board, name) is not None for name in names):
-        raise CompileError(
-            "E241", board.name, f"has a UART that does not tell {asked} of what it receives", hint
-        )
+    if deaf := [EMULATORS[name] for name in names if getattr(board, name) is not None]:
+        what = f"cannot be spoken to in {' or '.join(deaf)}, whose UART tells of no byte received"
+        raise CompileError("E241", board.name, what, hint)
     raise CompileError("E207", board.name, f"is not a board of {asked}", hint)
 
 
