@@ -181,6 +181,26 @@ def test_unlike_any_board() -> None:
             {"renode": {"platform": "platforms/x.repl", "uart": "u", "add": ["CCM"]}},
             "has no memory CCM",
         ),
+        (
+            {
+                "renode": {
+                    "platform": "platforms/x.repl",
+                    "uart": "u",
+                    "attributes": {"nvic": {"systickFrequency": "1"}},
+                }
+            },
+            "nvic is told of elsewhere",
+        ),
+        (
+            {
+                "renode": {
+                    "platform": "platforms/x.repl",
+                    "uart": "u",
+                    "attributes": {"u": {"a": "false\n    init: x"}},
+                }
+            },
+            "attributes.u.a",
+        ),
     ],
     ids=lambda x: x if isinstance(x, str) else next(iter(x)),
 )

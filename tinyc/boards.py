@@ -159,18 +159,43 @@ class Qemu(_Strict):
     serial: int = Field(0, ge=0, le=7)
 
 
+class Pace(_Strict):
+    """How fast a receiver takes what comes: so many bytes, then milliseconds of rest."""
+
+    bytes: int = Field(gt=0, le=1024)
+    ms: int = Field(gt=0, le=1000)
+
+
+Entry = Annotated[str, Field(pattern=r"^\w+$")]
+"""The name of something in a description of Renode's, or of an attribute of it."""
+Attribute = Annotated[str, Field(pattern=r'^([\w.+-]+|"[\w .+-]*")$')]
+
+
 class Renode(_Strict):
     """Renode's description of the board: the file below its root, and its names in there.
 
     add: memories of the board that it lacks; resize: those of its memories that are too small ->
-    the board's in their place.
+    the board's in their place; attributes: entry -> attributes of it that are to differ; pace: of
+    its UART's receiver, None where that holds whatever comes; receives: whether its UART tells of
+    a byte that came.
     """
 
     platform: str = Field(pattern=r"^platforms/[\w./-]+\.repl$")
-    cpu: str = Field("cpu", pattern=r"^\w+$")
-    uart: str = Field(pattern=r"^\w+$")
+    cpu: Entry = "cpu"
+    uart: Entry
     add: tuple[str, ...] = ()
-    resize: dict[str, str] = Field(default_factory=dict)
+    resize: dict[Entry, str] = Field(default_factory=dict)
+    attributes: dict[Entry, dict[Entry, Attribute]] = Field(default_factory=dict)
+    pace: Pace | None = None
+    receives: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Renode:
+        # board.repl tells of each entry once.
+        told = {self.cpu, "nvic", "sysbus", *self.resize}
+        if twice := told & set(self.attributes):
+            raise ValueError(f"attributes: {', '.join(sorted(twice))} is told of elsewhere")
+        return self
 
 
 Script = Annotated[str, Field(pattern=r"^(interface|board|target)/[\w./-]+\.cfg$")]
