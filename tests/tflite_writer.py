@@ -31,13 +31,16 @@ _VERSIONS = {
     "FULLY_CONNECTED": 5, "CONV_2D": 5, "DEPTHWISE_CONV_2D": 5,
     "RELU_N1_TO_1": 1, "PRELU": 1, "HARD_SWISH": 1, "CAST": 1,
     "RESHAPE": 1, "SQUEEZE": 1, "EXPAND_DIMS": 1, "DEPTH_TO_SPACE": 1, "SHAPE": 1,
+    "DENSIFY": 1, "REDUCE_PROD": 1,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class TensorSpec:
     """A tensor to write: scale and zero_point are numbers, or sequences along ``axis``;
-    data: contents of a constant, cast to ``dtype`` (a numpy name), or None."""
+    data: contents of a constant, cast to ``dtype`` (a numpy name), or None; an array that stands
+    in several tensors is one buffer; raw: the contents as bytes, whatever the shape; signature:
+    the shape with -1 for open sizes; sparsity: a SparsityParametersT."""
 
     name: str
     shape: Sequence[int]
@@ -46,6 +49,10 @@ class TensorSpec:
     zero_point: int | Sequence[int] = 0
     axis: int = 0
     data: Any = None
+    raw: bytes | None = None
+    signature: Sequence[int] | None = None
+    variable: bool = False
+    sparsity: Any = None
 
 
 def write_model(
@@ -75,17 +82,26 @@ def write_model(
     graph.name = "main"
     graph.inputs, graph.outputs = list(inputs), list(outputs)
     graph.tensors, graph.operators = [], []
+    buffers: dict[tuple[int, str], int] = {}
     for t in tensors:
         tensor = s.TensorT()
         tensor.name, tensor.shape = t.name, list(t.shape)
         tensor.type = getattr(s.TensorType, t.dtype.removesuffix("_").upper())
-        if t.data is not None:
-            buffer = s.BufferT()
-            array = np.ascontiguousarray(t.data, t.dtype)
-            assert array.size == np.prod(t.shape, dtype=int), (t.name, array.shape, t.shape)
-            buffer.data = np.frombuffer(array.tobytes(), np.uint8)
-            tensor.buffer = len(model.buffers)
-            model.buffers.append(buffer)
+        tensor.shapeSignature = None if t.signature is None else list(t.signature)
+        tensor.isVariable, tensor.sparsity = t.variable, t.sparsity
+        if t.data is not None or t.raw is not None:
+            content = t.raw
+            if content is None:
+                array = np.ascontiguousarray(t.data, t.dtype)
+                assert array.size == np.prod(t.shape, dtype=int), (t.name, array.shape, t.shape)
+                content = array.tobytes()
+            known = buffers.get((id(t.data), t.dtype)) if t.raw is None else None
+            if known is None:
+                buffer = s.BufferT()
+                buffer.data = np.frombuffer(content, np.uint8)
+                known = buffers[id(t.data), t.dtype] = len(model.buffers)
+                model.buffers.append(buffer)
+            tensor.buffer = known
         if t.scale is not None:
             q = s.QuantizationParametersT()
             q.scale = np.atleast_1d(np.asarray(t.scale, np.float32))

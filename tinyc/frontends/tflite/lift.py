@@ -173,13 +173,16 @@ class _Lifting:
         try:
             if known:
                 self._expect_operands(src, written)
+                self._expect_room(0, src)
             array = static.constant(src)
             if array is not None:
+                self._expect_room(array.nbytes, src)
                 self._fold(op.outputs[0], array, src)
                 return _Step(op)
             if op.name not in self._importers:
                 raise unsupported(source, op)
             nodes = self._import(src)
+            self._expect_wide(src)
         except (CompileError, MalformedError) as error:
             # What stands for a constant would only give more errors of the same cause.
             hidden = all(v is None or v.constant for v in src.inputs)
@@ -215,6 +218,15 @@ class _Lifting:
                 "take the layer out that makes it",
             )
 
+    def _expect_wide(self, src: TfliteOp) -> None:
+        """Raise CompileError E303 if a type that only constants may have is computed with."""
+        for i in (*src.source.inputs, *src.source.outputs):
+            if i != -1 and self.source.tensors[i].narrow and not self.value(i).constant:
+                raise src.fail(
+                    f"computes with {self.source.tensors[i].narrow}, which only constants may be",
+                    "convert the model with int8 or float32 activations", "E303",
+                )  # fmt: skip
+
     def _import(self, src: TfliteOp) -> tuple[Node, ...]:
         """The nodes of an operator; constants in their place where they read nothing else."""
         src = self._close_shapes(src)
@@ -226,8 +238,7 @@ class _Lifting:
         if len(nodes) != 1 or not nodes[0].inputs or nodes[0].variable_inputs:
             return tuple(nodes)
         (node,) = nodes
-        if self._folded + sum(v.type.bytes for v in node.outputs) > MAX_COPIED:
-            return tuple(nodes)
+        self._expect_room(sum(v.type.bytes for v in node.outputs), src)
         arrays = node.op.evaluate(node, *(v.data for v in node.inputs if v.data is not None))
         found = dict(zip(node.outputs, arrays, strict=True))
         for index in src.source.outputs:
@@ -260,6 +271,17 @@ class _Lifting:
         t = self.source.tensors.get(index)
         return t is None or min(t.signature[1:], default=0) < 0
 
+    def _expect_room(self, more: int, src: TfliteOp) -> None:
+        """Count ``more`` bytes of constants that are computed here; raises CompileError E302 if
+        they are too many."""
+        self._folded += more
+        if self._folded > MAX_COPIED:
+            raise src.fail(
+                f"brings the constants that are computed at compile time to over "
+                f"{MAX_COPIED >> 20} MB",
+                "use a smaller model: no microcontroller has that much",
+            )
+
     def _fold(self, index: int, array: np.ndarray, src: TfliteOp) -> None:
         value, t = self.value(index), self.source.tensors[index]
         if array.shape != value.type.shape and not t.signature:
@@ -267,9 +289,6 @@ class _Lifting:
                 f"gives the shape {list(array.shape)}, its output has {list(value.type.shape)}",
                 CONVERT_AGAIN, "E301",
             )  # fmt: skip
-        self._folded += array.nbytes
-        if self._folded > MAX_COPIED:
-            raise src.fail(f"folds to over {MAX_COPIED >> 20} MB of constants", CONVERT_AGAIN)
         kind = replace(value.type, shape=array.shape)
         # A copy: an operator may hand on a view of its input.
         self._values[index] = replace(value, type=kind, data=np.array(array, kind.dtype.numpy))

@@ -39,7 +39,7 @@ class SourceOp:
 @dataclass(frozen=True)
 class SourceTensor:
     """One tensor. A sparse constant is stored here in full, a float16 one as float32, an int4
-    one as int8.
+    one as int8; narrow: such a type's name, since only constants may be of it.
 
     signature: the shape with -1 for each size that the file leaves open, () if it leaves none;
     ``shape`` then has a number there that need not be right; variable: it keeps its contents
@@ -53,6 +53,7 @@ class SourceTensor:
     data: np.ndarray | None
     signature: tuple[int, ...] = ()
     variable: bool = False
+    narrow: str = ""
 
 
 @dataclass(frozen=True)
