@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import resource
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tflite_writer import TensorSpec, run_litert, write_model
+from tflite_writer import TensorSpec, run_litert, sparse, write_model
 
 from tinyc.boards import load_board
 from tinyc.compile import compile_model
@@ -139,51 +138,6 @@ def test_a_constant_of_monstrous_size_is_not_made(name: str, tmp_path: Path) -> 
 
 
 # Constants --------------------------------------------------------------------------------
-
-
-def sparse(
-    dense: np.ndarray, order: tuple[int, ...], blocks: dict[int, int], csr: set[int]
-) -> tuple[np.ndarray, Any]:
-    """Stored values and SparsityParametersT of ``dense``; blocks: dimension -> size; csr: the
-    levels that are stored sparse."""
-    from ai_edge_litert import schema_py_generated as s
-
-    rank, block_map = dense.ndim, list(blocks)
-    split: list[int] = []
-    axis_of: dict[int, int] = {}
-    for d in range(rank):
-        axis_of[d] = len(split)
-        split.append(dense.shape[d] // blocks.get(d, 1))
-        if d in blocks:
-            axis_of[rank + block_map.index(d)] = len(split)
-            split.append(blocks[d])
-    tree = dense.reshape(split).transpose([axis_of[o] for o in order])
-    p = s.SparsityParametersT()
-    p.traversalOrder, p.blockMap, p.dimMetadata = list(order), block_map, []
-    nodes: list[tuple[int, ...]] = [()]
-    for level in range(tree.ndim):
-        d = s.DimensionMetadataT()
-        size = tree.shape[level]
-        children = [
-            [i for i in range(size) if level not in csr or tree[(*node, i)].any()] for node in nodes
-        ]
-        if level in csr:
-            d.format = s.DimensionType.SPARSE_CSR
-            # Each of the three widths of indices in turn.
-            kind = ("Int32", "Uint16", "Uint8")[level % 3]
-            for name, numbers in (
-                ("Segments", [0, *itertools.accumulate(map(len, children))]),
-                ("Indices", [i for found in children for i in found]),
-            ):
-                vector = getattr(s, f"{kind}VectorT")()
-                vector.values = numbers
-                setattr(d, f"array{name}", vector)
-                setattr(d, f"array{name}Type", getattr(s.SparseIndexVector, f"{kind}Vector"))
-        else:
-            d.denseSize = size
-        p.dimMetadata.append(d)
-        nodes = [(*node, i) for node, found in zip(nodes, children, strict=True) for i in found]
-    return np.array([tree[node] for node in nodes], dense.dtype), p
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ write_model(
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,51 @@ def write_model(
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))
     return path
+
+
+def sparse(
+    dense: np.ndarray, order: tuple[int, ...], blocks: dict[int, int], csr: set[int]
+) -> tuple[np.ndarray, Any]:
+    """Stored values and SparsityParametersT of ``dense``; blocks: dimension -> size; csr: the
+    levels that are stored sparse."""
+    from ai_edge_litert import schema_py_generated as s
+
+    rank, block_map = dense.ndim, list(blocks)
+    split: list[int] = []
+    axis_of: dict[int, int] = {}
+    for d in range(rank):
+        axis_of[d] = len(split)
+        split.append(dense.shape[d] // blocks.get(d, 1))
+        if d in blocks:
+            axis_of[rank + block_map.index(d)] = len(split)
+            split.append(blocks[d])
+    tree = dense.reshape(split).transpose([axis_of[o] for o in order])
+    p = s.SparsityParametersT()
+    p.traversalOrder, p.blockMap, p.dimMetadata = list(order), block_map, []
+    nodes: list[tuple[int, ...]] = [()]
+    for level in range(tree.ndim):
+        d = s.DimensionMetadataT()
+        size = tree.shape[level]
+        children = [
+            [i for i in range(size) if level not in csr or tree[(*node, i)].any()] for node in nodes
+        ]
+        if level in csr:
+            d.format = s.DimensionType.SPARSE_CSR
+            # Each of the three widths of indices in turn.
+            kind = ("Int32", "Uint16", "Uint8")[level % 3]
+            for name, numbers in (
+                ("Segments", [0, *itertools.accumulate(map(len, children))]),
+                ("Indices", [i for found in children for i in found]),
+            ):
+                vector = getattr(s, f"{kind}VectorT")()
+                vector.values = numbers
+                setattr(d, f"array{name}", vector)
+                setattr(d, f"array{name}Type", getattr(s.SparseIndexVector, f"{kind}Vector"))
+        else:
+            d.denseSize = size
+        p.dimMetadata.append(d)
+        nodes = [(*node, i) for node, found in zip(nodes, children, strict=True) for i in found]
+    return np.array([tree[node] for node in nodes], dense.dtype), p
 
 
 def litert(path: Path, optimized: bool = False):

@@ -153,7 +153,8 @@ class _Lifting:
         """Import one operator, or evaluate it."""
         source = self.source
         inputs = [i for i in op.inputs if i != -1]
-        written = [i for i in op.outputs if i in self.defined or self._is_constant(i)]
+        early = [i for i in inputs if i not in self.defined and not self._is_constant(i)]
+        written = [i for i in op.outputs if i in self.defined or self._is_constant(i, empty=False)]
         self.defined.update(op.outputs)
         known = op.name in self._importers or op.name in static.FOLDED
         failed = _Step(op, reads=frozenset(inputs))
@@ -172,7 +173,7 @@ class _Lifting:
         )
         try:
             if known:
-                self._expect_operands(src, written)
+                self._expect_operands(src, early, written)
                 self._expect_room(0, src)
             array = static.constant(src)
             if array is not None:
@@ -193,15 +194,17 @@ class _Lifting:
         used = {value for node in nodes for value in node.inputs}
         return _Step(op, nodes, reads=frozenset(i for i in inputs if self._values[i] in used))
 
-    def _is_constant(self, index: int) -> bool:
+    def _is_constant(self, index: int, empty: bool = True) -> bool:
+        """Whether a tensor has data; empty: or none of its own, since it has no elements."""
         t = self.source.tensors.get(index)
-        return t is not None and t.data is not None and t.data.size > 0
+        return t is not None and t.data is not None and (empty or t.data.size > 0)
 
-    def _expect_operands(self, src: TfliteOp, written: list[int]) -> None:
-        """Raise CompileError E301 or E302 unless each operand is there when it is read."""
-        for i in src.source.inputs:
-            if i == -1 or i in self.defined or self.value(i).constant:
-                continue
+    def _expect_operands(self, src: TfliteOp, early: list[int], written: list[int]) -> None:
+        """Raise CompileError E301 or E302 unless each operand is there when it is read.
+
+        early: tensors that are read before they are computed; written: those of a second time.
+        """
+        for i in early:
             if self.source.tensors[i].variable:
                 raise src.fail(
                     f"keeps state in the variable tensor {i}",
@@ -211,12 +214,15 @@ class _Lifting:
             raise src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301")
         if written:
             raise src.fail(f"writes tensor {written[0]} a second time", CONVERT_AGAIN, "E301")
-        first = src.inputs[0] if src.inputs else None
-        if first is not None and not first.type.elements and src.name not in _TAKES_EMPTY:
-            raise src.fail(
-                f"reads '{first.name}', which is empty: {list(first.type.shape)}",
-                "take the layer out that makes it",
-            )
+        for place, value in enumerate(src.inputs):
+            # An empty vector is no axes, the shape of a scalar, or no bias.
+            if value is None or value.type.elements or src.name in _TAKES_EMPTY:
+                continue
+            if place == 0 or len(value.type.shape) > 1:
+                raise src.fail(
+                    f"reads '{value.name}', which is empty: {list(value.type.shape)}",
+                    "take the layer out that makes it",
+                )
 
     def _expect_wide(self, src: TfliteOp) -> None:
         """Raise CompileError E303 if a type that only constants may have is computed with."""
@@ -230,8 +236,8 @@ class _Lifting:
     def _import(self, src: TfliteOp) -> tuple[Node, ...]:
         """The nodes of an operator; constants in their place where they read nothing else."""
         src = self._close_shapes(src)
-        if src.outputs and all(not v.type.elements for v in src.outputs):
-            return ()
+        if src.outputs and all(v.constant for v in src.outputs):
+            return ()  # all of them are empty
         nodes = self._importers[src.name].from_tflite(src)
         for node in nodes:
             node.op.check(node)
@@ -255,7 +261,7 @@ class _Lifting:
         shapes = result_shapes(src)
         for index, t, place in zip(src.source.outputs, tensors, range(len(tensors)), strict=True):
             full = shapes[place] if shapes else ()
-            if t.signature and len(full) == len(t.signature):
+            if t.signature and len(full) == len(t.signature) and min(full) > 0:
                 shape = tuple(f if s < 0 else s for s, f in zip(t.signature, full, strict=True))
                 value = self.value(index)
                 self._values[index] = replace(value, type=replace(value.type, shape=shape))
