@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def test_an_open_batch_is_one_and_is_said(tmp_path: Path) -> None:
     (note,) = read(model(-1, 4)).notes
     assert "'x' [-1, 4]" in note and "for 1" in note
     assert read(model(1, 4)).notes == ()
-    text = refusal(model(-1, -1))
+    text = refusal(model(-1, -1))  # and nothing of what reads it
     assert text.startswith("E305") and "[-1, -1]" in text and text.count("\n") == 0
 
 
@@ -388,6 +389,46 @@ def test_only_some_kinds_are_printed() -> None:
     lines = str(CompileErrors((*kinds, *kinds))).splitlines()
     assert len(lines) == 21 and lines[0].endswith("(and 1 more like it)")
     assert lines[-1] == "E300 and 60 more, of 30 other kinds"
+
+
+@pytest.mark.parametrize("called", [False, True])
+def test_other_subgraphs_matter_only_if_they_are_called(called: bool, tmp_path: Path) -> None:
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as s
+
+    tensors = [TensorSpec(name, (1, 4), "float32") for name in "xy"]
+    steps = [("RELU", None, [0], [1]), *([("CALL_ONCE", {}, [], [])] if called else [])]
+    path = write_model(tmp_path / "m.tflite", steps, tensors, [0], [1])
+    model = s.ModelT.InitFromObj(s.Model.GetRootAs(bytearray(path.read_bytes())))
+    body = s.SubGraphT()
+    body.name, body.tensors, body.operators, body.inputs, body.outputs = "init", [], [], [], []
+    model.subgraphs.append(body)
+    model.signatureDefs = []
+    for index, name in enumerate(("serving_default", "init")):
+        signature = s.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = name, index
+        signature.inputs, signature.outputs = [], []
+        model.signatureDefs.append(signature)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    if called:
+        text = refusal(path)
+        assert text.startswith("E300") and "(CALL_ONCE)" in text and "\n" not in text
+    else:
+        (note,) = read(path).notes
+        assert note == "m.tflite: its first signature is compiled, without 'init'"
+
+
+def test_what_is_no_file_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.tflite")
+    with (tmp_path / "huge.tflite").open("wb") as file:
+        file.truncate(3 << 30)
+    for name, id in (
+        ("fifo.tflite", "E203"), ("huge.tflite", "E333"), ("a\0b.tflite", "E202"), (".", "E203"),
+    ):  # fmt: skip
+        text = refusal(tmp_path / name)
+        assert text.startswith(id) and text.isprintable()
 
 
 # Resources --------------------------------------------------------------------------------

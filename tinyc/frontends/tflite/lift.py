@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .names import model_name
 from .parse import parse
 from .rule import TfliteOp
 from .shapes import result_shapes
-from .source import CONVERT_AGAIN, MAX_COPIED, Source, SourceOp
+from .source import CONVERT_AGAIN, MAX_COPIED, MAX_FILE, Source, SourceOp
 from .unsupported import unsupported
 
 _TAKES_EMPTY = ("CONCATENATION", "SHAPE", "RANK", "FILL", "BROADCAST_TO", "BROADCAST_ARGS")
@@ -30,16 +31,30 @@ def read(path: Path, name: str | None = None) -> Graph:
     name: the model's name (default: the file's stem). Raises CompileError (E2xx: no such
     file, E3xx: malformed) or CompileErrors (each unsupported operator, all at once).
     """
-    file = path.name
+    return lift(parse(_content(path), path.name, name or path.stem))
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a regular file. Raises CompileError E202, E203 and E333 (too large)."""
+    hint = "give the path of a .tflite file"
     try:
-        raw = path.read_bytes()
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise CompileError("E203", str(path), "is a folder", hint)
+        if not stat.S_ISREG(status.st_mode):
+            raise CompileError("E203", str(path), "is no regular file", hint)
+        if status.st_size > MAX_FILE:
+            raise CompileError(
+                "E333", str(path), f"has {status.st_size:,} bytes",
+                "give a smaller model: no microcontroller has that much memory",
+            )  # fmt: skip
+        return path.read_bytes()
     except FileNotFoundError:
-        raise CompileError(
-            "E202", str(path), "no such file", "give the path of a .tflite file"
-        ) from None
+        raise CompileError("E202", str(path), "no such file", hint) from None
+    except ValueError:  # NUL in the path
+        raise CompileError("E202", str(path), "is no path", hint) from None
     except OSError as error:
         raise CompileError("E203", str(path), f"cannot be read: {error.strerror}") from None
-    return lift(parse(raw, file, name or path.stem))
 
 
 def lift(source: Source) -> Graph:
@@ -74,7 +89,7 @@ def lift(source: Source) -> Graph:
             outputs=tuple(lifting.value(i) for i in source.outputs),
             nodes=tuple(node for step in live for node in step.nodes),
             sha256=source.sha256,
-            notes=notes,
+            notes=(*source.notes, *notes),
         )
     )
 
@@ -134,6 +149,7 @@ class _Lifting:
                     CONVERT_AGAIN,
                 )
             if any(d < 0 for d in t.signature[1:]):
+                self._unknown.add(index)
                 self.errors.append(
                     CompileError(
                         "E305", f"{source.file}: tensor {index} '{t.name}'",

@@ -83,7 +83,18 @@ def _parse(raw: bytes, file: str, name: str) -> Source:
         ops=tuple(ops),
         inputs=inputs,
         outputs=outputs,
+        notes=_other_signatures(model, file),
     )
+
+
+def _other_signatures(model: Table, file: str) -> tuple[str, ...]:
+    """A note of the signatures that belong to other subgraphs than the first."""
+    others = [d for d in model.tables(7) if int(d.scalar(4, "u32"))]
+    if not others:
+        return ()
+    names = ", ".join(f"'{d.string(2, MAX_NAME)}'" for d in others[:3])
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return (f"{file}: its first signature is compiled, without {names}{more}",)
 
 
 def _operator(code: Table) -> str:

@@ -16,6 +16,7 @@ CONVERT_AGAIN = "the file is malformed; convert the model again"
 # Bounds of the work on a malformed file, each far beyond any microcontroller.
 MAX_ELEMENTS = 1 << 26  # of one tensor
 MAX_COPIED = 1 << 28  # bytes of all constants that are not the file's own bytes
+MAX_FILE = 1 << 30  # bytes
 MAX_OPERATORS = 1 << 14
 MAX_NUMBERS = 1 << 20  # operands of all operators, and scales of all tensors
 MAX_NAME = 1000  # bytes of a name
@@ -61,7 +62,8 @@ class Source:
     """A TFLite file's first subgraph.
 
     tensors: those that an operator or the graph names, by index; refused: the others of these,
-    with what is wrong with each, which matters only if a supported operator reads it.
+    with what is wrong with each, which matters only if a supported operator reads it; notes: see
+    `tinyc.ir.Graph`.
     """
 
     file: str
@@ -72,3 +74,4 @@ class Source:
     ops: tuple[SourceOp, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    notes: tuple[str, ...] = ()
