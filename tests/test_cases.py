@@ -13,9 +13,11 @@ from tflite_writer import litert, run_litert
 
 from tinyc.boards import load_board
 from tinyc.build import build
+from tinyc.data import random_samples
 from tinyc.emit.c import emit
+from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
-from tinyc.ir import Graph
+from tinyc.ir import Graph, interpret
 from tinyc.passes import optimize
 from tinyc.plan import plan
 from tinyc.run import MAINS, run
@@ -38,6 +40,48 @@ def test_the_cases_are_there(cases: Path) -> None:
 
 
 # What the reader of TFLite understands ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [
+        ("pruned_sparse_int8", 0), ("unet_keras", 0), ("fb_unused_string", 0), ("fb_int4", 0),
+        ("gru_reset_before", 1e-5), ("conv1d_drq", 1e-5),
+    ],
+)  # fmt: skip
+def test_files_that_a_user_expects_to_work(name: str, tolerance: float, cases: Path) -> None:
+    path = cases / f"{name}.tflite"
+    graph = read(path)
+    samples = random_samples(graph, 5, 0)
+    for version in (graph, optimize(graph)):
+        for i in range(len(samples)):
+            values = interpret(version, samples.at(i))
+            found = [values[v] for v in version.outputs]
+            for y, want in zip(found, run_litert(path, samples.at(i)), strict=True):
+                np.testing.assert_allclose(y, want, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "problems"),
+    [
+        ("micro_speech_lstm", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
+        ("lstm_fused_float", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
+        ("mnist_hybrid", [("E330", "dynamic-range", "--calibrate")]),
+        ("int16x8_mtb", [("E331", "16x8", "representative_dataset")]),
+        ("resnet_16x8", [("E331", "16x8", "representative_dataset")]),
+        ("tf1_uint8", [("E332", "uint8", "representative_dataset")]),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_called_what_it_is(
+    name: str, problems: list[tuple[str, str, str]], cases: Path
+) -> None:
+    """Each kind once, whatever the number of layers, and none of them as malformed."""
+    with pytest.raises((CompileError, CompileErrors)) as raised:
+        read(cases / f"{name}.tflite")
+    lines = str(raised.value).splitlines()
+    assert len(lines) == len(problems) and raised.value.exit_code == 3
+    for line, (id, what, more) in zip(lines, problems, strict=True):
+        assert line.startswith(id) and what in line and more in line and "malformed" not in line
 
 
 # Keras ------------------------------------------------------------------------------------

@@ -159,6 +159,12 @@ def tflite_importers() -> dict[str, type[Op]]:
 
 # Helpers for `check` ---------------------------------------------------------------------
 
+REQUANTIZE = (
+    "quantize the float model again with the TFLite converter: Optimize.DEFAULT and a "
+    "representative_dataset"
+)
+"""What to do about a quantization that TFLite's int8 kernels would not take either."""
+
 
 def fail(node: Node, what: str, hint: str = "", id: str = "E302") -> CompileError:
     """The error for a node that breaks its operator's rule (``raise fail(...)``)."""
@@ -191,7 +197,7 @@ def expect_dtype(node: Node, actual: TensorType, allowed: tuple[DType, ...], nam
         raise fail(
             node,
             f"{name} is {actual.dtype.value}; supported: {names}",
-            "convert the model with full integer (int8) or float32 types",
+            "convert the model in float32, or with full integer (int8) quantization",
             "E303",
         )
 
@@ -206,13 +212,11 @@ def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = 
         raise fail(
             node,
             f"{name} has no quantization",
-            "quantize the model with the TFLite converter",
+            REQUANTIZE,
             "E304",
         )
     if actual.quant.per_channel and not per_channel:
-        raise fail(
-            node, f"{name} is quantized per channel", "quantize activations per tensor", "E304"
-        )
+        raise fail(node, f"{name} is quantized per channel", REQUANTIZE, "E304")
     if not per_channel and not 2.0**-40 <= actual.scale <= 2.0**40:
         raise fail(
             node,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import Binding, Constant, Kernel, Op, expect_dtype, expect_quant, fail
+from ..op import REQUANTIZE, Binding, Constant, Kernel, Op, expect_dtype, expect_quant, fail
 from ..quant import (
     activation_range,
     float_activation_range,
@@ -135,7 +135,10 @@ def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
         raise fail(node, f"bias has {bias.elements} elements, not {channels}", CONVERT_AGAIN)
     for value, name in zip(node.inputs[1:], ("weights are", "bias is"), strict=True):
         if not value.constant:
-            raise fail(node, f"its {name} computed at run time", "make them constant", "E305")
+            raise fail(
+                node, f"its {name} computed at run time",
+                "make them constant; a product of two activations is tf.matmul of rank 3", "E305",
+            )  # fmt: skip
     if x.dtype is DType.F32:
         return
     expect_quant(node, x, "input")
@@ -147,12 +150,13 @@ def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
     ):
         raise fail(
             node,
-            f"its weights are quantized along axis {weights.quant.axis}",
-            f"quantize them along axis {axis}, the output channels",
+            f"its weights are quantized along axis {weights.quant.axis}, not {axis}, that of the "
+            f"output channels",
+            REQUANTIZE,
             "E304",
         )
     if any(weights.quant.zero_point):
-        raise fail(node, "its weights have a zero point", "quantize weights symmetrically", "E304")
+        raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
     if depth * 255 * 128 >= 1 << 31:
         raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
 

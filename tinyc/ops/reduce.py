@@ -13,6 +13,7 @@ import numpy as np
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, TensorType, Value
 from ..op import (
+    REQUANTIZE,
     Binding,
     Op,
     expect_arity,
@@ -65,7 +66,7 @@ class Reduce(Op):
         expect_quant(node, x, "input")
         expect_quant(node, y, "output")
         if not self.rescales and (x.scale, x.zero_point) != (y.scale, y.zero_point):
-            raise fail(node, "input and output are quantized differently", "quantize again", "E304")
+            raise fail(node, "input and output are quantized differently", REQUANTIZE, "E304")
         if max(1.0, x.scale / y.scale) * self.count(node) * 255 >= 1 << 30:
             raise fail(
                 node,

@@ -58,7 +58,7 @@ class Split(Movement):
             raise fail(
                 node,
                 f"parts {list(self.sizes)} do not make {x.shape[self.axis]}",
-                "split into parts of at least one element",
+                CONVERT_AGAIN,
                 "E301",
             )
         for size, value in zip(self.sizes, node.outputs, strict=True):

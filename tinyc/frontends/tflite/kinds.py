@@ -11,7 +11,7 @@ from .source import Source, SourceTensor
 # Operator -> places of its input and of its weights.
 _WEIGHTED = {
     "CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "FULLY_CONNECTED": (0, 1),
-    "TRANSPOSE_CONV": (2, 1), "CONV_3D": (0, 1), "SVDF": (0, 1),
+    "BATCH_MATMUL": (0, 1), "TRANSPOSE_CONV": (2, 1), "CONV_3D": (0, 1), "SVDF": (0, 1),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (0, 2), "LSTM": (0, 2),
 }  # fmt: skip
 _FULL_INTEGER = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from .names import model_name
 from .parse import parse
 from .rule import TfliteOp
 from .shapes import result_shapes
-from .source import CONVERT_AGAIN, MAX_COPIED, MAX_NAME, MAX_OPERATORS, Source, SourceOp
+from .source import CONVERT_AGAIN, MAX_COPIED, MAX_FILE, MAX_NAME, MAX_OPERATORS, Source, SourceOp
 from .unsupported import unsupported
 from .variables import Name, Variables
 
@@ -40,16 +41,30 @@ def read(path: Path, name: str | None = None) -> Graph:
     name: the model's name (default: the file's stem). Raises CompileError (E2xx: no such
     file, E3xx: malformed) or CompileErrors (each unsupported operator, all at once).
     """
-    file = path.name
+    return lift(parse(_content(path), path.name, name or path.stem))
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a regular file. Raises CompileError E202, E203 and E333 (too large)."""
+    hint = "give the path of a .tflite file"
     try:
-        raw = path.read_bytes()
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise CompileError("E203", str(path), "is a folder", hint)
+        if not stat.S_ISREG(status.st_mode):
+            raise CompileError("E203", str(path), "is no regular file", hint)
+        if status.st_size > MAX_FILE:
+            raise CompileError(
+                "E333", str(path), f"has {status.st_size:,} bytes",
+                "give a smaller model: no microcontroller has that much memory",
+            )  # fmt: skip
+        return path.read_bytes()
     except FileNotFoundError:
-        raise CompileError(
-            "E202", str(path), "no such file", "give the path of a .tflite file"
-        ) from None
+        raise CompileError("E202", str(path), "no such file", hint) from None
+    except ValueError:  # NUL in the path
+        raise CompileError("E202", str(path), "is no path", hint) from None
     except OSError as error:
         raise CompileError("E203", str(path), f"cannot be read: {error.strerror}") from None
-    return lift(parse(raw, file, name or path.stem))
 
 
 def lift(source: Source) -> Graph:
@@ -85,7 +100,7 @@ def lift(source: Source) -> Graph:
             outputs=tuple(lifting.value(i) for i in source.outputs),
             nodes=tuple(node for step in live for node in step.nodes),
             sha256=source.sha256,
-            notes=notes,
+            notes=(*source.notes, *notes),
             states=variables.states(),
         )
     )
@@ -165,6 +180,7 @@ class _Lifting:
                     CONVERT_AGAIN,
                 )
             if any(d < 0 for d in t.signature[1:]):
+                self._unknown.add(index)
                 self.errors.append(
                     CompileError(
                         "E305", f"{source.file}: tensor {index} '{t.name}'",
@@ -184,7 +200,8 @@ class _Lifting:
         """Import one operator, or evaluate it."""
         source = self.source
         inputs = [i for i in op.inputs if i != -1]
-        written = [i for i in op.outputs if i in self.defined or self._is_constant(i)]
+        early = [i for i in inputs if i not in self.defined and not self._is_constant(i)]
+        written = [i for i in op.outputs if i in self.defined or self._is_constant(i, empty=False)]
         self.defined.update(op.outputs)
         self.operators[0] += 1
         if self.operators[0] > MAX_OPERATORS:
@@ -209,14 +226,17 @@ class _Lifting:
         )
         try:
             if known:
-                self._expect_operands(src, written)
+                self._expect_operands(src, early, written)
+                self._expect_room(0, src)
             array = static.constant(src)
             if array is not None:
+                self._expect_room(array.nbytes, src)
                 self._fold(op.outputs[0], array, src)
                 return _Step(op)
             if op.name not in self._importers:
                 raise unsupported(source, op)
             nodes = self._import(src)
+            self._expect_wide(src)
         except (CompileError, MalformedError) as error:
             # What stands for a constant would only give more errors of the same cause.
             hidden = all(v is None or v.constant for v in src.inputs)
@@ -336,15 +356,17 @@ class _Lifting:
 
     # Operators ----------------------------------------------------------------------------
 
-    def _is_constant(self, index: int) -> bool:
+    def _is_constant(self, index: int, empty: bool = True) -> bool:
+        """Whether a tensor has data; empty: or none of its own, since it has no elements."""
         t = self.source.tensors.get(index)
-        return t is not None and t.data is not None and t.data.size > 0
+        return t is not None and t.data is not None and (empty or t.data.size > 0)
 
-    def _expect_operands(self, src: TfliteOp, written: list[int]) -> None:
-        """Raise CompileError E301 or E302 unless each operand is there when it is read."""
-        for i in src.source.inputs:
-            if i == -1 or i in self.defined or self.value(i).constant:
-                continue
+    def _expect_operands(self, src: TfliteOp, early: list[int], written: list[int]) -> None:
+        """Raise CompileError E301 or E302 unless each operand is there when it is read.
+
+        early: tensors that are read before they are computed; written: those of a second time.
+        """
+        for i in early:
             if self.source.tensors[i].variable:
                 raise src.fail(
                     f"keeps state in the variable tensor {i}",
@@ -354,26 +376,37 @@ class _Lifting:
             raise src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301")
         if written:
             raise src.fail(f"writes tensor {written[0]} a second time", CONVERT_AGAIN, "E301")
-        first = src.inputs[0] if src.inputs else None
-        if first is not None and not first.type.elements and src.name not in _TAKES_EMPTY:
-            raise src.fail(
-                f"reads '{first.name}', which is empty: {list(first.type.shape)}",
-                "take the layer out that makes it",
-            )
+        for place, value in enumerate(src.inputs):
+            # An empty vector is no axes, the shape of a scalar, or no bias.
+            if value is None or value.type.elements or src.name in _TAKES_EMPTY:
+                continue
+            if place == 0 or len(value.type.shape) > 1:
+                raise src.fail(
+                    f"reads '{value.name}', which is empty: {list(value.type.shape)}",
+                    "take the layer out that makes it",
+                )
+
+    def _expect_wide(self, src: TfliteOp) -> None:
+        """Raise CompileError E303 if a type that only constants may have is computed with."""
+        for i in (*src.source.inputs, *src.source.outputs):
+            if i != -1 and self.source.tensors[i].narrow and not self.value(i).constant:
+                raise src.fail(
+                    f"computes with {self.source.tensors[i].narrow}, which only constants may be",
+                    "convert the model with int8 or float32 activations", "E303",
+                )  # fmt: skip
 
     def _import(self, src: TfliteOp) -> tuple[Node, ...]:
         """The nodes of an operator; constants in their place where they read nothing else."""
         src = self._close_shapes(src)
-        if src.outputs and all(not v.type.elements for v in src.outputs):
-            return ()
+        if src.outputs and all(v.constant for v in src.outputs):
+            return ()  # all of them are empty
         nodes = self._importers[src.name].from_tflite(src)
         for node in nodes:
             node.op.check(node)
         if len(nodes) != 1 or not nodes[0].inputs or nodes[0].variable_inputs:
             return tuple(nodes)
         (node,) = nodes
-        if self._folded + sum(v.type.bytes for v in node.outputs) > MAX_COPIED:
-            return tuple(nodes)
+        self._expect_room(sum(v.type.bytes for v in node.outputs), src)
         arrays = node.op.evaluate(node, *(v.data for v in node.inputs if v.data is not None))
         found = dict(zip(node.outputs, arrays, strict=True))
         for index in src.source.outputs:
@@ -390,7 +423,7 @@ class _Lifting:
         shapes = result_shapes(src)
         for index, t, place in zip(src.source.outputs, tensors, range(len(tensors)), strict=True):
             full = shapes[place] if shapes else ()
-            if t.signature and len(full) == len(t.signature):
+            if t.signature and len(full) == len(t.signature) and min(full) > 0:
                 shape = tuple(f if s < 0 else s for s, f in zip(t.signature, full, strict=True))
                 value = self.value(index)
                 self._values[index] = replace(value, type=replace(value.type, shape=shape))
@@ -406,6 +439,17 @@ class _Lifting:
         t = self.source.tensors.get(index)
         return t is None or min(t.signature[1:], default=0) < 0
 
+    def _expect_room(self, more: int, src: TfliteOp) -> None:
+        """Count ``more`` bytes of constants that are computed here; raises CompileError E302 if
+        they are too many."""
+        self._folded += more
+        if self._folded > MAX_COPIED:
+            raise src.fail(
+                f"brings the constants that are computed at compile time to over "
+                f"{MAX_COPIED >> 20} MB",
+                "use a smaller model: no microcontroller has that much",
+            )
+
     def _fold(self, index: int, array: np.ndarray, src: TfliteOp) -> None:
         value, t = self.value(index), self.source.tensors[index]
         if array.shape != value.type.shape and not t.signature:
@@ -413,9 +457,6 @@ class _Lifting:
                 f"gives the shape {list(array.shape)}, its output has {list(value.type.shape)}",
                 CONVERT_AGAIN, "E301",
             )  # fmt: skip
-        self._folded += array.nbytes
-        if self._folded > MAX_COPIED:
-            raise src.fail(f"folds to over {MAX_COPIED >> 20} MB of constants", CONVERT_AGAIN)
         kind = replace(value.type, shape=array.shape)
         # A copy: an operator may hand on a view of its input.
         self._values[index] = replace(value, type=kind, data=np.array(array, kind.dtype.numpy))

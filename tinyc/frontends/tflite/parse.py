@@ -38,7 +38,7 @@ class _Parser:
     def __init__(self, raw: bytes, file: str, name: str) -> None:
         self._malformed = partial(CompileError, "E301", file, hint="convert or copy it again")
         self._file, self._name, self._sha256 = file, name, hashlib.sha256(raw).hexdigest()
-        model = Table.root(raw)
+        self._model = model = Table.root(raw)
         self._graphs = model.tables(2)
         if not self._graphs:
             raise self._malformed("has no subgraph")
@@ -81,6 +81,7 @@ class _Parser:
             ops=tuple(ops),
             inputs=inputs,
             outputs=outputs,
+            notes=() if index else _other_signatures(self._model, self._file),
             subgraphs=self._found,
         )
 
@@ -121,6 +122,16 @@ def _called(source: Source) -> list[int]:
             slots = [schema.OPTIONS[op.name][option][0] for option in CALLS[op.name]]
             found += [int(op.options.scalar(slot, "i32")) for slot in slots]
     return found
+
+
+def _other_signatures(model: Table, file: str) -> tuple[str, ...]:
+    """A note of the signatures that belong to other subgraphs than the first."""
+    others = [d for d in model.tables(7) if int(d.scalar(4, "u32"))]
+    if not others:
+        return ()
+    names = ", ".join(f"'{d.string(2, MAX_NAME)}'" for d in others[:3])
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return (f"{file}: its first signature is compiled, without {names}{more}",)
 
 
 def _operator(code: Table) -> str:

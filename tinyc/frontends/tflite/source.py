@@ -16,6 +16,7 @@ CONVERT_AGAIN = "the file is malformed; convert the model again"
 # Bounds of the work on a malformed file, each far beyond any microcontroller.
 MAX_ELEMENTS = 1 << 26  # of one tensor
 MAX_COPIED = 1 << 28  # bytes of all constants that are not the file's own bytes
+MAX_FILE = 1 << 30  # bytes
 MAX_OPERATORS = 1 << 14  # of a subgraph, and of all steps of its loops
 MAX_NUMBERS = 1 << 20  # operands of all operators, and scales of all tensors
 MAX_NAME = 1000  # bytes of a name
@@ -42,7 +43,7 @@ class SourceOp:
 @dataclass(frozen=True)
 class SourceTensor:
     """One tensor. A sparse constant is stored here in full, a float16 one as float32, an int4
-    one as int8.
+    one as int8; narrow: such a type's name, since only constants may be of it.
 
     signature: the shape with -1 for each size that the file leaves open, () if it leaves none;
     ``shape`` then has a number there that need not be right; variable: it keeps its contents
@@ -56,6 +57,7 @@ class SourceTensor:
     data: np.ndarray | None
     signature: tuple[int, ...] = ()
     variable: bool = False
+    narrow: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class Source:
     """A subgraph of a TFLite file.
 
     tensors: those that an operator or the graph names, by index; refused: the others of these,
-    with what is wrong with each, which matters only if a supported operator reads it;
-    subgraphs: all of the file's that operators call, by index.
+    with what is wrong with each, which matters only if a supported operator reads it; notes: see
+    `tinyc.ir.Graph`; subgraphs: all of the file's that operators call, by index.
     """
 
     file: str
@@ -75,4 +77,5 @@ class Source:
     ops: tuple[SourceOp, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    notes: tuple[str, ...] = ()
     subgraphs: Mapping[int, Source] = field(default_factory=dict, repr=False)

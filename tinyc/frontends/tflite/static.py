@@ -13,7 +13,7 @@ import numpy as np
 
 from ...ir import DType
 from .rule import TfliteOp
-from .source import CONVERT_AGAIN, MAX_ELEMENTS
+from .source import CONVERT_AGAIN, MAX_NUMBERS
 
 _ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
     "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "FLOOR_DIV": np.floor_divide,
@@ -81,7 +81,7 @@ def _evaluate(src: TfliteOp, given: list[np.ndarray], dtype: np.dtype) -> np.nda
     if name == "TILE":
         _sizes([d * int(n) for d, n in zip(given[0].shape, given[1], strict=True)])
         return np.tile(given[0], tuple(map(int, given[1])))
-    if not plain:
+    if not plain or sum(a.size for a in given) > MAX_NUMBERS:
         return None
     if name == "RANGE":
         start, end, step = (int(a.reshape(())) for a in given)
@@ -100,6 +100,6 @@ def _evaluate(src: TfliteOp, given: list[np.ndarray], dtype: np.dtype) -> np.nda
 def _sizes(given: np.ndarray | Sequence[int]) -> tuple[int, ...]:
     """A shape; raises ValueError unless it is one of a bounded tensor."""
     shape = tuple(int(d) for d in np.asarray(given, np.int64).ravel())
-    if min(shape, default=0) < 0 or len(shape) > 8 or math.prod(shape) > MAX_ELEMENTS:
+    if min(shape, default=0) < 0 or len(shape) > 8 or math.prod(shape) > MAX_NUMBERS:
         raise ValueError(f"the shape {list(shape)}")
     return shape

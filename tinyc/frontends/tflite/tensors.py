@@ -45,9 +45,13 @@ class TensorReader:
             raise CompileError("E301", origin, f"has the shape {list(shape)}", CONVERT_AGAIN)
         code, buffer = int(t.scalar(1, "i8")), int(t.scalar(2, "u32"))
         content = self._content(buffer, origin)
-        if code not in schema.TENSOR_TYPES and not (len(content) and code in schema.CONSTANT_TYPES):
-            raise _refused_type(code, origin)
-        dtype = schema.TENSOR_TYPES.get(code) or schema.CONSTANT_TYPES[code]
+        dtype = schema.TENSOR_TYPES.get(code) or schema.CONSTANT_TYPES.get(code)
+        if dtype is None:
+            known = 0 <= code < len(schema.TENSOR_TYPE_NAMES)
+            what = schema.TENSOR_TYPE_NAMES[code] if known else f"of the unknown type {code}"
+            raise CompileError(
+                "E303", origin, f"is {what}", "convert the model with int8 or float32 tensors"
+            )
         data = None
         if 0 in shape:
             data = np.zeros(shape, dtype.numpy)
@@ -66,6 +70,7 @@ class TensorReader:
             data,
             signature if open_shape else (),
             bool(t.scalar(5, "bool")),
+            schema.TENSOR_TYPE_NAMES[code] if code in schema.CONSTANT_TYPES else "",
         )
 
     def _content(self, buffer: int, origin: str) -> memoryview:
@@ -163,13 +168,3 @@ class TensorReader:
         if self._scales > MAX_NUMBERS:
             raise CompileError("E301", origin, f"is past {MAX_NUMBERS:,} scales", CONVERT_AGAIN)
         return Quant(tuple(map(float, scale)), tuple(map(int, zero)), axis)
-
-
-def _refused_type(code: int, origin: str) -> CompileError:
-    if code in schema.CONSTANT_TYPES:
-        what = f"is computed as {schema.TENSOR_TYPE_NAMES[code]}, which only constants may be"
-    elif 0 <= code < len(schema.TENSOR_TYPE_NAMES):
-        what = f"is {schema.TENSOR_TYPE_NAMES[code]}"
-    else:
-        what = f"is of the unknown type {code}"
-    return CompileError("E303", origin, what, "convert the model with int8 or float32 tensors")

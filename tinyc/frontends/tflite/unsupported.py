@@ -5,16 +5,9 @@ from __future__ import annotations
 from ...errors import CompileError
 from .source import Source, SourceOp
 
-_STATE = (
-    "a model that keeps state between inferences is not supported: make the state an input and "
-    "an output of the model"
-)
 _CONTROL = "convert a model without loops and branches: give recurrent layers unroll=True"
 _HINTS = {
-    **dict.fromkeys(
-        ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "SVDF"), _STATE
-    ),
-    **dict.fromkeys(("WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"), _CONTROL),
+    **dict.fromkeys(("CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"), _CONTROL),
     **dict.fromkeys(
         ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN",
          "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN"),
