@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+import numpy as np
 
 from .errors import CompileError
 from .frontends.tflite import identifier
@@ -111,7 +114,6 @@ def _choose(
     schedules: Mapping[str, Schedule],
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
-    names: set[str] = set()
     for node in graph.nodes:
         if node.op.view:
             continue
@@ -140,7 +142,7 @@ def _choose(
         else:
             schedule = _schedule(node, kernel, core, schedules)
             binding = kernel.scheduled(node, schedule)
-        name = _layer_name(node, names)
+        name = _layer_name(node)
         symbol = f"{graph.name}_{index}_{name}"
         steps.append(
             Step(
@@ -158,7 +160,7 @@ def _schedule(node: Node, kernel: Kernel, core: str, schedules: Mapping[str, Sch
     return found if found in allowed else allowed[0]
 
 
-def _layer_name(node: Node, names: set[str]) -> str:
+def _layer_name(node: Node) -> str:
     """A short identifier: the last telling part of the output's name, else the operator's."""
     parts = [p for p in node.outputs[0].name.split(";")[0].split("/") if p]
     op = identifier(type(node.op).__name__)
@@ -173,9 +175,7 @@ def _layer_name(node: Node, names: set[str]) -> str:
         "fusedbatchnorm",
     )
     telling = [p for p in parts if identifier(p) not in generic]
-    name = identifier(telling[-1])[:24].strip("_") if telling else op
-    names.add(name)
-    return name
+    return identifier(telling[-1])[:24].strip("_") if telling else op
 
 
 def _aliases(graph: Graph) -> dict[Value, Value]:
@@ -249,13 +249,7 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
 def _pack(buffers: list[_Buffer]) -> int:
     """Give each buffer the lowest offset at which nothing alive beside it lies, trying several
     orders and keeping the best. Returns the size of the arena in bytes."""
-    lower = max(
-        (
-            sum(_round(b.bytes) for b in buffers if b.first <= t <= b.last)
-            for t in {b.first for b in buffers}
-        ),
-        default=0,
-    )
+    lower = _most_alive(buffers)
     orders = [
         lambda b: (-b.bytes, b.first),
         lambda b: (-(b.last - b.first), -b.bytes),
@@ -265,18 +259,7 @@ def _pack(buffers: list[_Buffer]) -> int:
     ]
     best: tuple[int, list[int]] | None = None
     for key in orders:
-        placed: list[_Buffer] = []
-        for buffer in sorted(buffers, key=key):
-            offset = 0
-            for other in sorted(
-                (o for o in placed if o.first <= buffer.last and buffer.first <= o.last),
-                key=lambda o: o.offset,
-            ):
-                if offset + buffer.bytes <= other.offset:
-                    break
-                offset = max(offset, _round(other.offset + other.bytes))
-            buffer.offset = offset
-            placed.append(buffer)
+        _place(sorted(buffers, key=key))
         size = max((_round(b.offset + b.bytes) for b in buffers), default=0)
         if best is None or size < best[0]:
             best = size, [b.offset for b in buffers]
@@ -286,6 +269,36 @@ def _pack(buffers: list[_Buffer]) -> int:
     for buffer, offset in zip(buffers, best[1], strict=True):
         buffer.offset = offset
     return best[0]
+
+
+def _most_alive(buffers: Sequence[_Buffer]) -> int:
+    """The most bytes that are alive in one step, which no arena can be smaller than."""
+    change: dict[int, int] = {}
+    for b in buffers:
+        change[b.first] = change.get(b.first, 0) + _round(b.bytes)
+        change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
+    return max(accumulate(change[t] for t in sorted(change)), default=0)
+
+
+def _place(buffers: Sequence[_Buffer]) -> None:
+    """Give each buffer in turn the lowest offset beside those before it.
+
+    In numpy, since each meets all before it: with thousands of layers that is what counts.
+    """
+    # Columns of what is placed, sorted by offset: offset, end, first, last.
+    placed = np.empty((4, len(buffers)), np.int64)
+    for count, buffer in enumerate(buffers):
+        offset, end, first, last = placed[:, :count]
+        beside = (first <= buffer.last) & (last >= buffer.first)
+        # Below each neighbour it may start where all neighbours before that one have ended.
+        starts = np.maximum.accumulate(np.append(0, end[beside]))
+        fits = starts[:-1] + buffer.bytes <= offset[beside]
+        buffer.offset = int(starts[fits.argmax() if fits.any() else -1])
+        at = int(offset.searchsorted(buffer.offset, "right"))
+        placed[:, at + 1 : count + 1] = placed[:, at:count]
+        placed[:, at] = (
+            buffer.offset, _round(buffer.offset + buffer.bytes), buffer.first, buffer.last
+        )  # fmt: skip
 
 
 def _round(size: int) -> int:
