@@ -29,8 +29,8 @@ LAYERS = [
     ),
     ("run", "flash", "renode"),
     (
-        "data", "report", "compile", "backend", "tune", "opstable", "doctor", "bench", "train",
-        "init",
+        "data", "report", "compile", "backend", "fit", "tune", "opstable", "doctor", "bench",
+        "train", "init",
     ),
     ("job",),
     ("cli", "pytest_plugin"),

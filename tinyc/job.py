@@ -104,13 +104,19 @@ class Job:
         return f"tinyc.{self.board.name}.{self.name}"
 
     def image(self, folder: Path, main: str) -> Image:
-        from .build import build
+        from . import fit
+        from .build import TooLarge, build
 
         self.detail(f"building {folder}")
-        return build(
-            self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main,
-            self.config.model_id, self.config.placement.arena, self.config.placement.weights,
-        )  # fmt: skip
+        placement = self.config.placement
+        try:
+            fit.refuse_too_large(self.compiled.plan, self.board, placement.arena)
+            return build(
+                self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main,
+                self.config.model_id, placement.arena, placement.weights,
+            )  # fmt: skip
+        except TooLarge as error:
+            raise fit.explained(error, self.compiled.plan, self.board) from None
 
     def built(self) -> dict[str, Any]:
         """Build the firmware in `folder`; the object of ``tinyc build --json``."""

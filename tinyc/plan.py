@@ -56,7 +56,8 @@ class Step:
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What the emitter prints. offsets: byte offset in the arena of each value that is not a
-    constant; features: what the core has; prefix: of every public symbol."""
+    constant; peak: the step in which most of the arena is alive, and how many bytes of it;
+    features: what the core has; prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -64,6 +65,7 @@ class Plan:
     steps: tuple[Step, ...]
     offsets: dict[Value, int]
     arena_bytes: int
+    peak: tuple[int, int] = (0, 0)
 
     @property
     def prefix(self) -> str:
@@ -94,9 +96,9 @@ def plan(
     default ones. Raises CompileError E306 where no kernel fits a node, E706 and E708 (no TVM).
     """
     steps = _choose(graph, core, features, backend, schedules or {})
-    offsets, scratch, size = _layout(graph, steps)
+    offsets, scratch, size, peak = _layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=scratch.get(s, 0)) for s in steps)
-    return Plan(graph, core, features, steps, offsets, size)
+    return Plan(graph, core, features, steps, offsets, size, peak)
 
 
 def workload(node: Node, kernel: Kernel, core: str) -> str:
@@ -188,7 +190,10 @@ def _aliases(graph: Graph) -> dict[Value, Value]:
     return aliases
 
 
-def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], dict[Step, int], int]:
+def _layout(
+    graph: Graph, steps: tuple[Step, ...]
+) -> tuple[dict[Value, int], dict[Step, int], int, tuple[int, int]]:
+    """Offsets of values and of steps' scratch, the arena's bytes, and `Plan.peak`."""
     aliases = _aliases(graph)
 
     def root(value: Value) -> Value:
@@ -243,13 +248,15 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
     offsets = {}
     for value in [*buffers, *aliases]:
         offsets[value] = buffers[home(value)].offset
-    return offsets, {s: b.offset for s, b in scratch.items()}, size
+    when, alive = _most_alive(live)
+    peak = min(max(when, 0), max(end - 1, 0)), alive
+    return offsets, {s: b.offset for s, b in scratch.items()}, size, peak
 
 
 def _pack(buffers: list[_Buffer]) -> int:
     """Give each buffer the lowest offset at which nothing alive beside it lies, trying several
     orders and keeping the best. Returns the size of the arena in bytes."""
-    lower = _most_alive(buffers)
+    _, lower = _most_alive(buffers)
     orders = [
         lambda b: (-b.bytes, b.first),
         lambda b: (-(b.last - b.first), -b.bytes),
@@ -271,13 +278,15 @@ def _pack(buffers: list[_Buffer]) -> int:
     return best[0]
 
 
-def _most_alive(buffers: Sequence[_Buffer]) -> int:
-    """The most bytes that are alive in one step, which no arena can be smaller than."""
+def _most_alive(buffers: Sequence[_Buffer]) -> tuple[int, int]:
+    """The first step in which most bytes are alive, and their number: no arena is smaller."""
     change: dict[int, int] = {}
     for b in buffers:
         change[b.first] = change.get(b.first, 0) + _round(b.bytes)
         change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
-    return max(accumulate(change[t] for t in sorted(change)), default=0)
+    times = sorted(change)
+    alive = accumulate(change[t] for t in times)
+    return max(zip(times, alive, strict=True), key=lambda pair: pair[1], default=(0, 0))
 
 
 def _place(buffers: Sequence[_Buffer]) -> None:
