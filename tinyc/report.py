@@ -251,18 +251,27 @@ def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[
         found.append(Verdict("bit_exact", f"{count - wrong} of {count} samples", error or None))
         if expect.min_accuracy is not None:
             found.append(_accuracy(origin, test["accuracy"], expect.min_accuracy))
-        if expect.max_cycles is not None:
-            found.append(_budget("E601", origin, "cycles", test["cycles"], expect.max_cycles))
-        if expect.max_instructions is not None:
-            name, most = "instructions", expect.max_instructions
-            found.append(_budget("E604", origin, name, test[name], most))
-    for id, name, key, limit in (
+    return [*found, *budgets(expect, build, test)]
+
+
+def budgets(expect: Expect, build: Report, run: Report | None = None) -> list[Verdict]:
+    """The checks of what a build takes and, if there was one, what its test or profile counted."""
+    origin = f"{build['model']} on {build['board']}"
+    counted = [
+        ("E601", "cycles", "cycles", expect.max_cycles),
+        ("E604", "instructions", "instructions", expect.max_instructions),
+    ]
+    sizes = [
         ("E602", "flash", "flash_bytes", expect.max_flash),
         ("E603", "ram", "ram_bytes", expect.max_ram),
-    ):
-        if limit is not None:
-            found.append(_budget(id, origin, name, build[key], limit))
-    return found
+    ]
+    return [
+        _budget(id, origin, name, of[key], limit)
+        for of, checks in ((run, counted), (build, sizes))
+        if of is not None
+        for id, name, key, limit in checks
+        if limit is not None
+    ]
 
 
 def _accuracy(origin: str, value: float | None, least: float) -> Verdict:
@@ -436,6 +445,21 @@ def junit(suite: str, checks: Sequence[Verdict]) -> str:
             ET.SubElement(case, "failure", type=check.error.id, message=str(check.error))
         ET.SubElement(case, "system-out").text = check.detail
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def sections(folder: Path) -> dict[str, Report]:
+    """Title -> report of what `write` wrote into ``folder``; empty where there is none."""
+    try:
+        known = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    known = known if isinstance(known, dict) else {}
+    return {
+        title: section
+        for title in ("build", "test", "profile")
+        if isinstance(section := known.get(title), dict)
+        and section.get("schema_version") == SCHEMA_VERSION
+    }
 
 
 def write(
