@@ -88,7 +88,12 @@ ModelArg = Annotated[
 ]
 BoardOpt = Annotated[
     str | None,
-    typer.Option("--board", "-b", envvar=_env("BOARD"), help="Name or alias; see `tinyc boards`."),
+    typer.Option(
+        "--board",
+        "-b",
+        envvar=_env("BOARD"),
+        help="Name or alias (see `tinyc boards`), or a .toml of your own.",
+    ),
 ]
 OutputOpt = Annotated[
     str | None,
@@ -156,6 +161,7 @@ SamplesOpt = Annotated[
     typer.Option(
         envvar=_env("SAMPLES"),
         min=1,
+        max=1_000_000,
         help="How many inputs: random ones [10], or the first of the data [all].",
     ),
 ]
@@ -675,6 +681,7 @@ def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
     from . import config
     from . import flash as flashing
     from .boards import load_board
+    from .inputs import check_file
 
     params, verb = ctx.params, f"tinyc {ctx.command.name}"
     options = {k: v for k, v in params.items() if k not in (*_FLASHING, *_PRINTING)}
@@ -682,6 +689,8 @@ def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
     elf, volume = params["image"], params.get("volume")
     if settings.board is None:
         raise CompileError("E201", verb, "no board is named", "pass --board; see `tinyc boards`")
+    if elf is not None:
+        check_file(elf)
     board = load_board(settings.board)
     source = ctx.get_parameter_source("model")
     if elf is not None and source is not None and source.name == "COMMANDLINE":
