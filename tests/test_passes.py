@@ -18,6 +18,7 @@ from tinyc.ops.relu import Relu
 from tinyc.ops.reshape import Reshape
 from tinyc.ops.shape import Shape
 from tinyc.ops.space_to_batch import BatchToSpace, SpaceToBatch
+from tinyc.ops.split import Split
 from tinyc.ops.transpose import Transpose
 from tinyc.passes import PIPELINE, optimize
 from tinyc.passes.drop_dead_channels import drop_dead_channels
@@ -217,6 +218,26 @@ def test_drop_dead_channels(padded: bool) -> None:
     # Channels that leave the network stay.
     kept = replace(before, outputs=(tail.output, middle.output))
     assert drop_dead_channels(kept).nodes == kept.nodes
+
+
+def test_drop_dead_channels_in_one_chain_after_the_other() -> None:
+    """A layer that ends one chain and starts the next; one name for all, several outputs."""
+    rng = np.random.default_rng(7)
+    x = before = value("x", 1, 4, 4, 8)
+    nodes: list[Node] = []
+    for i in range(4):
+        weights = rng.integers(-127, 128, (8, 1, 1, 8))
+        weights[i : i + 4] = 0
+        nodes.append(convolution(x, weights, rng.integers(-900, 900, 8), "one"))
+        x = nodes[-1].output
+    halves = value("one", 1, 4, 4, 4), value("one", 1, 4, 4, 4)
+    nodes.append(Node(Split(3, (4, 4)), (x,), halves, "one"))
+    before = graph([before], nodes, list(halves))
+    after = drop_dead_channels(before)
+    assert [n.inputs[1].type.shape for n in after.nodes[:4]] == [
+        (4, 1, 1, 8), (4, 1, 1, 4), (4, 1, 1, 4), (8, 1, 1, 4)
+    ]  # fmt: skip
+    assert_exact(before, after)
 
 
 def test_pipeline_ends_with_dead_channels_and_verifies() -> None:

@@ -48,6 +48,13 @@ MAINS = {
 }
 
 
+@dataclass
+class TooLarge(CompileError):
+    """E401. kinds: of the memories that are too small, ``flash`` and ``ram``."""
+
+    kinds: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Image:
     """A linked image and its sizes in bytes, those of the ELF.
@@ -262,7 +269,7 @@ def _refuse_overflow(complaint: str, board: Board, name: str) -> None:
     for region, amount in re.findall(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes", complaint):
         found[region] = max(int(amount), found.get(region, 0))
     if found:
-        raise _too_large(board, name, [(m, found[m.name]) for m in board.memory if m.name in found])
+        raise too_large(board, name, [(m, found[m.name]) for m in board.memory if m.name in found])
 
 
 def _refuse_missing_libm(complaint: str, name: str, tools: Toolchain) -> None:
@@ -274,16 +281,17 @@ def _refuse_missing_libm(complaint: str, name: str, tools: Toolchain) -> None:
         )  # fmt: skip
 
 
-def _too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> CompileError:
+def too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> TooLarge:
     """over: each memory that is too small, and by how many bytes."""
     short = " and ".join(
         f"{m.name} ({m.size} bytes at 0x{m.origin:08x}) is {n} bytes too small" for m, n in over
     )
     remedies = {"flash": "shrink the weights", "ram": "shrink the activations"}
-    remedy = " and ".join(dict.fromkeys(remedies[m.kind] for m, _ in over))
-    return CompileError(
+    kinds = tuple(dict.fromkeys(m.kind for m, _ in over))
+    return TooLarge(
         "E401", f"{name} on {board.name}", f"does not fit: {short}",
-        f"{remedy}, or choose a larger board (`tinyc boards`)",
+        f"{' and '.join(remedies[k] for k in kinds)}, or choose a larger board (`tinyc boards`)",
+        kinds,
     )  # fmt: skip
 
 
@@ -324,7 +332,7 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) ->
     used[board.ram.name] += stack
     over = used[board.ram.name] - board.ram.size
     if over > 0:
-        raise _too_large(board, name, [(board.ram, over)])
+        raise too_large(board, name, [(board.ram, over)])
     write_flat(elf, board)
     return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols, main, used)
 

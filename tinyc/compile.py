@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,18 @@ MOST_CALIBRATION = 256
 class Compiled:
     """source: as it stands in the file; graph: what a verdict compares with, which is the same
     unless the model was binarized or calibrated here; plan: after the passes, for one core;
-    sources: path -> text of the generated library; predict: the Keras model, if there is one."""
+    predict: the Keras model, if there is one."""
 
     source: Graph
     graph: Graph
     plan: Plan
-    sources: Mapping[str, str]
     predict: Predict | None = None
+
+    @cached_property
+    def sources(self) -> Mapping[str, str]:
+        """Path -> text of the generated library, printed when it is first asked for: what does
+        not fit need not be."""
+        return emit(self.plan)
 
 
 def compile_model(
@@ -62,7 +68,7 @@ def compile_model(
     toolchain: str | None = None,
     max_flash: int | None = None,
 ) -> Compiled:
-    """Read, rewrite, plan and emit ``model`` for the core of ``board``.
+    """Read, rewrite and plan ``model`` for the core of ``board``.
 
     strict: a kernel that the core could run but a node does not allow is an error (E307);
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
@@ -77,7 +83,7 @@ def compile_model(
     planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
     if strict:
         _refuse_fallbacks(planned)
-    return Compiled(source, graph, planned, emit(planned), predict)
+    return Compiled(source, graph, planned, predict)
 
 
 def read_model(model: str) -> tuple[Graph, Predict | None]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+import numpy as np
 
 from .errors import CompileError
 from .frontends.tflite import identifier
@@ -54,8 +57,8 @@ class Step:
 class Plan:
     """What the emitter prints. offsets: byte offset in the arena of each value that is not a
     constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
-    order in which none is read after it was written; features: what the core has; prefix: of
-    every public symbol."""
+    order in which none is read after it was written; peak: the step in which most of the arena is
+    alive, and how many bytes of it; features: what the core has; prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -64,6 +67,7 @@ class Plan:
     offsets: dict[Value, int]
     arena_bytes: int
     carries: tuple[tuple[Value, Value], ...] = ()
+    peak: tuple[int, int] = (0, 0)
 
     @property
     def prefix(self) -> str:
@@ -94,9 +98,10 @@ def plan(
     default ones. Raises CompileError E306 where no kernel fits a node, E706 and E708 (no TVM).
     """
     steps = _choose(graph, core, features, backend, schedules or {})
-    offsets, scratch, size = _layout(graph, steps)
+    offsets, scratch, size, peak = _layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=scratch.get(s, 0)) for s in steps)
-    return Plan(graph, core, features, steps, offsets, size, _carries(graph, offsets))
+    carries = _carries(graph, offsets)
+    return Plan(graph, core, features, steps, offsets, size, carries, peak)
 
 
 def workload(node: Node, kernel: Kernel, core: str) -> str:
@@ -114,7 +119,6 @@ def _choose(
     schedules: Mapping[str, Schedule],
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
-    names: set[str] = set()
     for node in graph.nodes:
         if node.op.view:
             continue
@@ -143,7 +147,7 @@ def _choose(
         else:
             schedule = _schedule(node, kernel, core, schedules)
             binding = kernel.scheduled(node, schedule)
-        name = _layer_name(node, names)
+        name = _layer_name(node)
         symbol = f"{graph.name}_{index}_{name}"
         steps.append(
             Step(
@@ -161,7 +165,7 @@ def _schedule(node: Node, kernel: Kernel, core: str, schedules: Mapping[str, Sch
     return found if found in allowed else allowed[0]
 
 
-def _layer_name(node: Node, names: set[str]) -> str:
+def _layer_name(node: Node) -> str:
     """A short identifier: the last telling part of the output's name, else the operator's."""
     parts = [p for p in node.outputs[0].name.split(";")[0].split("/") if p]
     op = identifier(type(node.op).__name__)
@@ -176,9 +180,7 @@ def _layer_name(node: Node, names: set[str]) -> str:
         "fusedbatchnorm",
     )
     telling = [p for p in parts if identifier(p) not in generic]
-    name = identifier(telling[-1])[:24].strip("_") if telling else op
-    names.add(name)
-    return name
+    return identifier(telling[-1])[:24].strip("_") if telling else op
 
 
 def _aliases(graph: Graph) -> dict[Value, Value]:
@@ -191,7 +193,10 @@ def _aliases(graph: Graph) -> dict[Value, Value]:
     return aliases
 
 
-def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], dict[Step, int], int]:
+def _layout(
+    graph: Graph, steps: tuple[Step, ...]
+) -> tuple[dict[Value, int], dict[Step, int], int, tuple[int, int]]:
+    """Offsets of values and of steps' scratch, the arena's bytes, and `Plan.peak`."""
     aliases = _aliases(graph)
 
     def root(value: Value) -> Value:
@@ -259,7 +264,9 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
     offsets = {}
     for value in [*buffers, *aliases]:
         offsets[value] = buffers[home(value)].offset
-    return offsets, {s: b.offset for s, b in scratch.items()}, size
+    when, alive = _most_alive(live)
+    peak = min(max(when, 0), max(end - 1, 0)), alive
+    return offsets, {s: b.offset for s, b in scratch.items()}, size, peak
 
 
 def _carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:
@@ -286,13 +293,7 @@ def _carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, V
 def _pack(buffers: list[_Buffer]) -> int:
     """Give each buffer the lowest offset at which nothing alive beside it lies, trying several
     orders and keeping the best. Returns the size of the arena in bytes."""
-    lower = max(
-        (
-            sum(_round(b.bytes) for b in buffers if b.first <= t <= b.last)
-            for t in {b.first for b in buffers}
-        ),
-        default=0,
-    )
+    _, lower = _most_alive(buffers)
     orders = [
         lambda b: (-b.bytes, b.first),
         lambda b: (-(b.last - b.first), -b.bytes),
@@ -302,18 +303,7 @@ def _pack(buffers: list[_Buffer]) -> int:
     ]
     best: tuple[int, list[int]] | None = None
     for key in orders:
-        placed: list[_Buffer] = []
-        for buffer in sorted(buffers, key=key):
-            offset = 0
-            for other in sorted(
-                (o for o in placed if o.first <= buffer.last and buffer.first <= o.last),
-                key=lambda o: o.offset,
-            ):
-                if offset + buffer.bytes <= other.offset:
-                    break
-                offset = max(offset, _round(other.offset + other.bytes))
-            buffer.offset = offset
-            placed.append(buffer)
+        _place(sorted(buffers, key=key))
         size = max((_round(b.offset + b.bytes) for b in buffers), default=0)
         if best is None or size < best[0]:
             best = size, [b.offset for b in buffers]
@@ -323,6 +313,38 @@ def _pack(buffers: list[_Buffer]) -> int:
     for buffer, offset in zip(buffers, best[1], strict=True):
         buffer.offset = offset
     return best[0]
+
+
+def _most_alive(buffers: Sequence[_Buffer]) -> tuple[int, int]:
+    """The first step in which most bytes are alive, and their number: no arena is smaller."""
+    change: dict[int, int] = {}
+    for b in buffers:
+        change[b.first] = change.get(b.first, 0) + _round(b.bytes)
+        change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
+    times = sorted(change)
+    alive = accumulate(change[t] for t in times)
+    return max(zip(times, alive, strict=True), key=lambda pair: pair[1], default=(0, 0))
+
+
+def _place(buffers: Sequence[_Buffer]) -> None:
+    """Give each buffer in turn the lowest offset beside those before it.
+
+    In numpy, since each meets all before it: with thousands of layers that is what counts.
+    """
+    # Columns of what is placed, sorted by offset: offset, end, first, last.
+    placed = np.empty((4, len(buffers)), np.int64)
+    for count, buffer in enumerate(buffers):
+        offset, end, first, last = placed[:, :count]
+        beside = (first <= buffer.last) & (last >= buffer.first)
+        # Below each neighbour it may start where all neighbours before that one have ended.
+        starts = np.maximum.accumulate(np.append(0, end[beside]))
+        fits = starts[:-1] + buffer.bytes <= offset[beside]
+        buffer.offset = int(starts[fits.argmax() if fits.any() else -1])
+        at = int(offset.searchsorted(buffer.offset, "right"))
+        placed[:, at + 1 : count + 1] = placed[:, at:count]
+        placed[:, at] = (
+            buffer.offset, _round(buffer.offset + buffer.bytes), buffer.first, buffer.last
+        )  # fmt: skip
 
 
 def _round(size: int) -> int:

@@ -82,9 +82,9 @@ def emit(plan: Plan) -> dict[str, str]:
     support = list(dict.fromkeys(name for s in plan.steps for name in s.binding.support))
     arrays = [_array(step, constant) for step in plan.steps for constant in step.binding.constants]
     copies = []
-    for value in graph.outputs:
+    for index, value in enumerate(graph.outputs):
         if value.data is not None:
-            name = f"{prefix}_output_{graph.outputs.index(value)}_constant"
+            name = f"{prefix}_output_{index}_constant"
             constant = Constant("constant", value.data, f"output {value.type}, a constant")
             arrays.append(_named_array(name, constant))
             copies.append(_copy("an output that does not depend on the input", plan, value, name))
@@ -174,21 +174,20 @@ def _layer(step: Step) -> str:
 
 
 def _call(plan: Plan, step: Step) -> dict[str, Any]:
-    node = step.node
-    args = [
-        f"({'const ' if i < len(node.variable_inputs) else ''}{v.type.dtype.c} *)"
-        f"({'const ' if i < len(node.variable_inputs) else ''}void *)(a + {plan.offsets[v]})"
-        for i, v in enumerate([*node.variable_inputs, *node.outputs])
-    ]
+    ins, outs = step.node.variable_inputs, step.node.outputs
+    args = [_pointer("const ", plan, v) for v in ins] + [_pointer("", plan, v) for v in outs]
     if step.binding.scratch:
         args.append(f"a + {step.scratch_offset}")
-    ins = ", ".join(str(v.type) for v in node.variable_inputs)
-    outs = ", ".join(str(v.type) for v in node.outputs)
-    place_in = ", ".join(f"@{plan.offsets[v]}" for v in node.variable_inputs)
-    place_out = ", ".join(f"@{plan.offsets[v]}" for v in node.outputs)
+    shapes = (", ".join(str(v.type) for v in values) for values in (ins, outs))
+    places = (", ".join(f"@{plan.offsets[v]}" for v in values) for values in (ins, outs))
+    moved, lying = " -> ".join(shapes), ", out ".join(places)
     macs = f" | {step.macs} MAC" if step.macs else ""
-    caption = f"{step.index}  {step.name}  {ins} -> {outs}{macs} | in {place_in}, out {place_out}"
+    caption = f"{step.index}  {step.name}  {moved}{macs} | in {lying}"
     return {"caption": caption, "symbol": step.symbol, "args": args}
+
+
+def _pointer(const: str, plan: Plan, value: Value) -> str:
+    return f"({const}{value.type.dtype.c} *)({const}void *)(a + {plan.offsets[value]})"
 
 
 def _array(step: Step, constant: Constant) -> dict[str, str]:

@@ -29,29 +29,29 @@ _AXIS: dict[type[Op], int] = {Conv2d: 0, DepthwiseConv2d: 3, FullyConnected: 0}
 
 def fold_affine(graph: Graph) -> Graph:
     """Every MUL, ADD and SUB of a float32 value and a constant of one number a channel."""
-    uses = graph.uses()
+    uses, outputs = graph.uses(), frozenset(graph.results)
     done: dict[Value, Node] = {}  # what computes a value now
-    order: list[Value] = []
+    order: dict[Value, None] = {}  # a set that keeps its order
 
     def add(node: Node) -> None:
         done.update(dict.fromkeys(node.outputs, node))
-        order.append(node.outputs[0])
+        order[node.outputs[0]] = None
 
     for node in graph.nodes:
         affine = _Affine.of(node)
         x = affine.x if affine else node.inputs[0] if node.inputs else None
         before = done.get(x) if x is not None else None
-        alone = x is not None and uses.get(x) == [node] and x not in graph.results
+        alone = x is not None and uses.get(x) == [node] and x not in outputs
         if affine is not None:
             merged = affine.merged(before) if before is not None and alone else None
             if merged is not None:
                 assert x is not None
-                order.remove(done.pop(x).outputs[0])
+                del order[done.pop(x).outputs[0]]
             for new in [merged] if merged is not None else affine.nodes():
                 add(new)
         elif before is not None and alone and _clamps_sum(node, before):
             assert x is not None
-            order.remove(done.pop(x).outputs[0])
+            del order[done.pop(x).outputs[0]]
             op = replace(before.op, inner_activation=node.op.activation)  # type: ignore
             add(replace(before, op=op, outputs=node.outputs))
         else:
