@@ -213,6 +213,35 @@ def test_curve(
     compare_unary(tmp_path / "m.tflite", rng, (name, None), (dtype, dtype), **fixed)
 
 
+@pytest.mark.parametrize("optimized", [False, True])
+@pytest.mark.parametrize(
+    ("name", "scale", "zero_point"), [("LOGISTIC", 1 / 256, -128), ("TANH", 1 / 128, 0)]
+)
+def test_every_byte_of_a_curve(
+    name: str, scale: float, zero_point: int, optimized: bool,
+    rng: np.random.Generator, tmp_path: Path,
+) -> None:  # fmt: skip
+    """Powers of two, the floats beside them and random scales, with several zero points each."""
+    x = np.arange(-128, 128, dtype=np.int8)
+    scales = np.float32(2.0) ** np.arange(-12, 5)
+    scales = np.concatenate([scales, np.exp(rng.uniform(-8, 2, 20)).astype(np.float32)])
+    scales = np.concatenate([np.nextafter(scales, np.float32(n)) for n in (0, 99)] + [scales])
+    zeros = [-128, 127, 0, *map(int, rng.integers(-128, 128, 2))]
+    pairs = [(float(s), z) for s in scales for z in zeros]
+    count = len(pairs)
+    tensors = [TensorSpec(f"x{i}", (256,), "int8", *pair) for i, pair in enumerate(pairs)]
+    tensors += [TensorSpec(f"y{i}", (256,), "int8", scale, zero_point) for i in range(count)]
+    operators = [(name, None, [i], [count + i]) for i in range(count)]
+    path = write_model(
+        tmp_path / "m.tflite", operators, tensors, range(count), range(count, 2 * count)
+    )
+    graph = read(path)
+    ours = interpret(graph, [x] * count)
+    theirs = run_litert(path, [x] * count, optimized)
+    for pair, value, right in zip(pairs, graph.outputs, theirs, strict=True):
+        np.testing.assert_array_equal(ours[value], right, err_msg=str(pair))
+
+
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_hard_swish(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
