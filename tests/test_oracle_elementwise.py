@@ -256,3 +256,91 @@ def test_cast(source: str, target: str, rng: np.random.Generator, tmp_path: Path
     shape = random_shape(rng)
     x, y = (TensorSpec(n, shape, d) for n, d in zip("xy", (source, target), strict=True))
     compare(tmp_path / "m.tflite", rng, ("CAST", None), [x, y])
+
+
+BIG = float(np.finfo(np.float32).max)
+WINDOW = {"padding": 0, "strideW": 1, "strideH": 1}
+CONV = {**WINDOW, "dilationWFactor": 1, "dilationHFactor": 1}
+POOL = {**WINDOW, "filterWidth": 2, "filterHeight": 2}
+# operator, options, shapes of the variable and of the constant operands, of the output
+BEYOND: list[tuple[str, Any, list[Any], list[Any], Any]] = [
+    ("ADD", {}, [(4, 16), (4, 16)], [], (4, 16)),
+    ("SUB", {}, [(4, 16), (16,)], [], (4, 16)),
+    ("MUL", {}, [(4, 16), (4, 16)], [], (4, 16)),
+    ("CONV_2D", CONV, [(1, 5, 5, 2)], [(3, 2, 2, 2), (3,)], (1, 5, 5, 3)),
+    ("DEPTHWISE_CONV_2D", {**CONV, "depthMultiplier": 1}, [(1, 5, 5, 3)], [(1, 2, 2, 3), (3,)],
+     (1, 5, 5, 3)),
+    ("FULLY_CONNECTED", {}, [(6, 4)], [(5, 4), (5,)], (6, 5)),
+    ("AVERAGE_POOL_2D", POOL, [(1, 6, 6, 3)], [], (1, 6, 6, 3)),
+    ("MAX_POOL_2D", POOL, [(1, 6, 6, 3)], [], (1, 6, 6, 3)),
+    ("RELU", None, [(64,)], [], (64,)),
+    ("RELU6", None, [(64,)], [], (64,)),
+    ("MAXIMUM", {}, [(64,), (64,)], [], (64,)),
+    ("HARD_SWISH", None, [(64,)], [], (64,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ("name", "options", "variables", "constants", "out"), BEYOND, ids=[b[0] for b in BEYOND]
+)
+def test_floats_beyond_their_range(
+    name: str, options: Any, variables: list[Any], constants: list[Any], out: Any,
+    activation: int, rng: np.random.Generator, tmp_path: Path,
+) -> None:  # fmt: skip
+    """What overflows is float32's greatest number, not infinity, behind a fused activation, even
+    where that is "none"; infinity and what is no number go the way that LiteRT lets them."""
+    edges = np.array([BIG, -BIG, 3e38, -3e38, np.inf, -np.inf, np.nan], np.float32)
+
+    def data(shape: Any, count: int) -> np.ndarray:
+        numbers = rng.normal(0, 2, shape)
+        at_edge = rng.random(shape) < 0.4
+        return np.where(at_edge, rng.choice(edges[:count], shape), numbers).astype(np.float32)
+
+    if options is not None and name != "MAXIMUM":
+        options = {**options, "fusedActivationFunction": activation}
+    elif activation:
+        pytest.skip("no activation is fused into it")
+    shapes = [*variables, *constants, out]
+    fixed = range(len(variables), len(shapes) - 1)
+    tensors = [
+        TensorSpec(f"t{i}", s, "float32", data=data(s, 4) if i in fixed else None)
+        for i, s in enumerate(shapes)
+    ]
+    last = len(shapes) - 1
+    path = write_model(
+        tmp_path / "m.tflite", [(name, options, range(last), [last])], tensors,
+        range(len(variables)), [last],
+    )  # fmt: skip
+    graph = read(path)
+    for count in (4, 6, 7):
+        arrays = [data(s, count) for s in variables]
+        with np.errstate(all="ignore"):
+            ours = interpret(graph, arrays)[graph.outputs[0]]
+        np.testing.assert_allclose(ours, run_litert(path, arrays)[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_reduce_max_passes_over_what_is_no_number(axis: int, tmp_path: Path) -> None:
+    n, m = np.nan, -np.inf
+    x = np.array([[n, 1, n], [m, n, n], [2, m, n], [m, 3, m], [np.inf, 0, n]], np.float32)
+    x = x if axis == 0 else np.ascontiguousarray(x.T)
+    tensors = [
+        TensorSpec("x", x.shape, "float32"),
+        TensorSpec("axis", (1,), "int32", data=[axis]),
+        TensorSpec("y", (3,), "float32"),
+    ]
+    path = write_model(tmp_path / "m.tflite", [("REDUCE_MAX", {}, [0, 1], [2])], tensors, [0], [2])
+    graph = read(path)
+    (theirs,) = run_litert(path, [x])
+    np.testing.assert_array_equal(interpret(graph, [x])[graph.outputs[0]], theirs)
+    assert theirs.tolist() == [np.inf, 3, -BIG]
+
+
+@pytest.mark.parametrize("target", ["int8", "int16", "int32", "int64"])
+def test_cast_of_what_no_integer_is(target: str, tmp_path: Path) -> None:
+    x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, -3.7, 2.9], np.float32)
+    tensors = [TensorSpec("x", x.shape, "float32"), TensorSpec("y", x.shape, target)]
+    path = write_model(tmp_path / "m.tflite", [("CAST", {}, [0], [1])], tensors, [0], [1])
+    graph = read(path)
+    np.testing.assert_array_equal(interpret(graph, [x])[graph.outputs[0]], run_litert(path, [x])[0])

@@ -116,7 +116,8 @@ def activation_range(activation: str, out: TensorType) -> tuple[int, int]:
 
 
 def float_activation_range(activation: str) -> tuple[float, float]:
-    """(least, greatest) float output of a fused activation."""
+    """(least, greatest) float output of a fused activation: no more than float32's greatest
+    number, even where there is none (GetActivationMinMax, CalculateActivationRange)."""
     big = float(np.finfo(np.float32).max)
     return {
         "none": (-big, big),

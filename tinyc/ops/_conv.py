@@ -210,8 +210,6 @@ def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
     """Clamp to the node's fused activation, as the output's type."""
     out, activation = node.output.type, node.op.activation
     if out.dtype is DType.F32:
-        if activation == "none":
-            return y.astype(np.float32)
         low, high = float_activation_range(activation)
         return np.clip(y, np.float32(low), np.float32(high)).astype(np.float32)
     return np.clip(y, *activation_range(activation, out)).astype(out.dtype.numpy)
@@ -255,7 +253,7 @@ def clamp_params(node: Node) -> dict[str, Any]:
     out, activation = node.output.type, node.op.activation
     if out.dtype is DType.F32:
         low, high = float_activation_range(activation)
-        return {"low": low, "high": high, "clamped": activation != "none"}
+        return {"low": low, "high": high}
     low, high = activation_range(activation, out)
     return {"low": low, "high": high, **offset_params(out, low, high)}
 
