@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, run_litert, write_model
 
+from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
 from tinyc.ir import interpret
 
@@ -344,3 +345,73 @@ def test_cast_of_what_no_integer_is(target: str, tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.tflite", [("CAST", {}, [0], [1])], tensors, [0], [1])
     graph = read(path)
     np.testing.assert_array_equal(interpret(graph, [x])[graph.outputs[0]], run_litert(path, [x])[0])
+
+
+def _unary(name: str, options: Any = None) -> tuple[str, Any, int]:
+    return name, options, 1
+
+
+RESCALING = [
+    _unary("RELU"), _unary("RELU6"), _unary("LEAKY_RELU", {"alpha": 0.5}), _unary("QUANTIZE", {}),
+    ("MUL", {}, 2), ("PRELU", None, 2), ("BATCH_MATMUL", {}, 2), ("ADD", {}, 2),
+    _unary("HARD_SWISH"), ("CONV_2D", CONV, 0), ("DEPTHWISE_CONV_2D", CONV, 0),
+    ("FULLY_CONNECTED", {}, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "operands"), RESCALING, ids=[name for name, _, _ in RESCALING]
+)
+def test_ratios_of_scales(
+    name: str, options: Any, operands: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """As far as a ratio is taken it gives LiteRT's bits; what would wrap int32 is refused."""
+    refused = 0
+    for power in range(-30, 31, 3):
+        shape = (1, 1, 8, 8) if name.endswith("2D") else (8, 8)
+        x, z = (TensorSpec(n, shape, "int8", s, 3) for n, s in (("x", 1.0), ("z", 2.0**-power)))
+        if operands:
+            y = TensorSpec("y", shape, "int8", 1.0, 0)
+            tensors = [x, *[y] * (operands - 1), z]
+        else:
+            weights = {"DEPTHWISE_CONV_2D": (1, 1, 1, 8), "CONV_2D": (8, 1, 1, 8)}.get(name, shape)
+            w = TensorSpec("w", weights, "int8", 1.0, 0, data=rng.integers(-127, 128, weights))
+            b = TensorSpec("b", (8,), "int32", 1.0, 0, data=rng.integers(-99, 99, 8))
+            tensors = [x, w, b, z]
+        last = len(tensors) - 1
+        variables = [i for i in range(last) if tensors[i].data is None]
+        write_model(
+            tmp_path / "m.tflite", [(name, options, range(last), [last])], tensors, variables,
+            [last],
+        )  # fmt: skip
+        try:
+            graph = read(tmp_path / "m.tflite")
+        except CompileError as error:
+            assert error.id == "E304" and (power > 0 or name == "HARD_SWISH"), error
+            refused += 1
+            continue
+        arrays = [random_data(rng, tensors[i]) for i in variables]
+        np.testing.assert_array_equal(
+            interpret(graph, arrays)[graph.outputs[0]],
+            run_litert(tmp_path / "m.tflite", arrays)[0],
+            err_msg=f"2^{power}",
+        )
+    assert 2 <= refused <= (18 if name == "HARD_SWISH" else 10)
+
+
+@pytest.mark.parametrize("scale", [1e-10, 1e-11])
+@pytest.mark.parametrize("name", ["RELU6", "RELU_N1_TO_1", "MAX_POOL_2D", "ADD"])
+def test_bounds_of_an_activation_that_int32_does_not_hold(
+    name: str, scale: float, tmp_path: Path
+) -> None:
+    t = TensorSpec("t", (1, 4, 4, 1), "int8", scale, 0)
+    options = None if name.startswith("RELU") else {"fusedActivationFunction": 3}
+    if name == "MAX_POOL_2D":
+        options = {**POOL, **(options or {})}
+    last = 2 if name == "ADD" else 1
+    path = write_model(
+        tmp_path / "m.tflite", [(name, options, range(last), [last])], [t] * (last + 1),
+        range(last), [last],
+    )  # fmt: skip
+    with pytest.raises(CompileError, match=r"E304 .*rescales numbers of up to 6"):
+        read(path)

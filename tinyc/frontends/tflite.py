@@ -25,7 +25,8 @@ MAX_ELEMENTS = 1 << 26  # far beyond any microcontroller; bounds the work on a m
 class SourceOp:
     """One operator as the file states it; tensor index -1 is an absent optional input.
 
-    name: ``CUSTOM <code>`` for a custom operator, whose options are the bytes ``custom``.
+    name: ``CUSTOM <code>`` for a custom operator, whose options are the bytes ``custom``;
+    options_type: what ``options`` are, a code of BuiltinOptions.
     """
 
     index: int
@@ -34,6 +35,7 @@ class SourceOp:
     outputs: tuple[int, ...]
     options: Table | None
     custom: bytes = b""
+    options_type: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,22 @@ class TfliteOp:
 
     def _option(self, name: str) -> int | float:
         slot, kind, default = schema.OPTIONS[self.name][name]
-        return (
-            default
-            if self.source.options is None
-            else self.source.options.scalar(slot, kind, default)
-        )
+        options = self._options()
+        return default if options is None else options.scalar(slot, kind, default)
+
+    def _options(self) -> Table | None:
+        """The table of options; raises E301 if it is another operator's."""
+        options, code = self.source.options, self.source.options_type
+        if options is not None and code != schema.options_type(self.name):
+            known = 0 <= code < len(schema.OPTION_TYPES)
+            what = schema.OPTION_TYPES[code] if known else f"the unknown type {code}"
+            raise self.fail(f"its options are those of {what}", CONVERT_AGAIN, "E301")
+        return options
 
     def ints_option(self, name: str) -> tuple[int, ...]:
         slot, _, _ = schema.OPTIONS[self.name][name]
-        if self.source.options is None:
-            return ()
-        return tuple(map(int, self.source.options.array(slot, np.int32)))
+        options = self._options()
+        return () if options is None else tuple(map(int, options.array(slot, np.int32)))
 
     def custom_options(self, *names: str) -> dict[str, int]:
         """The integers ``names`` of a custom operator's options, a FlexBuffers map.
@@ -256,7 +263,8 @@ def _parse(raw: bytes, file: str, name: str) -> Source:
             raise malformed(f"op {i} names operator code {opcode} of {len(codes)}")
         inputs = indices(op.array(1, np.int32), f"op {i}", optional=True)
         outputs = indices(op.array(2, np.int32), f"op {i}")
-        ops.append(SourceOp(i, codes[opcode], inputs, outputs, op.table(4), op.bytes(5)))
+        kind = int(op.scalar(3, "u8"))
+        ops.append(SourceOp(i, codes[opcode], inputs, outputs, op.table(4), op.bytes(5), kind))
     return Source(
         file=file,
         name=name,
@@ -359,6 +367,7 @@ def lift(source: Source) -> Graph:
     importers = tflite_importers()
     nodes: list[Node] = []
     defined = set(source.inputs)
+    judged: set[int] = set()  # constants that were found not finite
     for index in source.inputs:
         if source.tensors[index].data is not None or source.inputs.count(index) > 1:
             raise CompileError(
@@ -378,6 +387,15 @@ def lift(source: Source) -> Graph:
             if i != -1 and i not in defined and source.tensors[i].data is None:
                 errors.append(
                     src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301")
+                )
+            elif i != -1 and i not in judged and not _numbers(source.tensors[i].data, op.name):
+                judged.add(i)
+                errors.append(
+                    src.fail(
+                        f"its operand '{source.tensors[i].name}' holds NaN or infinity",
+                        "train the model again, or keep its constants within float32",
+                        "E324",
+                    )
                 )
         for i in op.outputs:
             if i in defined or source.tensors[i].data is not None:
@@ -416,6 +434,14 @@ def lift(source: Source) -> Graph:
             sha256=source.sha256,
         )
     )
+
+
+def _numbers(data: np.ndarray | None, reader: str) -> bool:
+    """Whether a constant holds finite numbers alone, or infinity to pad with, which no maximum
+    is taken from."""
+    if data is None or data.dtype != np.float32:
+        return True
+    return bool(np.isfinite(data).all()) or (reader == "PADV2" and not np.isnan(data).any())
 
 
 # Model names that would hide a header of C99 or collide with a file of the firmware.

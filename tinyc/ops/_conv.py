@@ -10,7 +10,7 @@ import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import Binding, Constant, Kernel, Op, expect_dtype, expect_quant, fail
+from ..op import Binding, Constant, Kernel, Op, expect_dtype, expect_quant, expect_ratio, fail
 from ..quant import (
     activation_range,
     float_activation_range,
@@ -155,6 +155,27 @@ def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
         raise fail(node, "its weights have a zero point", "quantize weights symmetrically", "E304")
     if depth * 255 * 128 >= 1 << 31:
         raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
+    _expect_ratios(node, axis)
+    expect_activation(node)
+
+
+def _expect_ratios(node: Node, axis: int) -> None:
+    """`expect_ratio` of the channels, along ``axis`` of the weights, whose sums are scaled up."""
+    reals = np.array(real_multipliers(node))
+    if reals.max() < 1:
+        return
+    weights, bias = (v.data for v in node.inputs[1:])
+    assert weights is not None and bias is not None
+    rest = tuple(a for a in range(weights.ndim) if a != axis)
+    sums = 255 * np.abs(weights.astype(np.int64)).sum(rest) + np.abs(bias.astype(np.int64).ravel())
+    worst = int(np.argmax(np.where(reals < 1, 0, sums * reals)))
+    expect_ratio(node, int(sums[worst]), float(reals[worst]))
+
+
+def expect_activation(node: Node) -> None:
+    """The bounds of the fused activation must be numbers of the int8 output's scale."""
+    if node.output.type.dtype is DType.I8 and node.op.activation in ("relu6", "relu_n1_to_1"):
+        expect_ratio(node, 6, 1 / node.output.type.scale)
 
 
 def real_multipliers(node: Node) -> list[float]:

@@ -29,7 +29,7 @@ from ..op import (
     register,
 )
 from . import _tir_binary
-from ._bits import WORD, expect_packed, pack, random_words, signs, unpack, words
+from ._bits import WORD, expect_packed, last_word, pack, random_words, signs, unpack, words
 from ._conv import (
     NO_PADDING,
     Padding,
@@ -41,6 +41,7 @@ from ._conv import (
     windows,
 )
 
+AGAIN = "convert the model again with larq_compute_engine"
 ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")
 LARGEST_DEPTH = 1 << 20
 """Products in a sum; float32 then holds each sum, and int32 each product with a multiplier."""
@@ -127,6 +128,9 @@ class LceBconv2d(Op):
             raise fail(node, "sums 2^20 products or more", "split the layer")
         if packed and self.inner_activation != "none":
             raise fail(node, f"its packed output has the activation {self.inner_activation}")
+        for value, name in zip(node.inputs[:2], ("input", "filters"), strict=True):
+            if value.data is not None and np.any(value.data[..., -1] & ~last_word(self.channels)):
+                raise fail(node, f"its {name} have bits beyond the last channel", AGAIN, "E325")
         height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
         out = (x.shape[0], height, width, outs)
         expect_dtype(node, node.output.type, (DType.F32, DType.I8, DType.I32), "output")

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
-from ..op import Op, register
+from ..op import Op, expect_ratio, register
 from ..quant import float_activation_range, multiply_double_rounding, quantize_multiplier
 from . import _tir_elementwise
-from ._conv import clamp_output
+from ._conv import clamp_output, expect_activation
 from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
 
 
@@ -36,21 +36,27 @@ class Relu(Op):
 
     def check(self, node: Node) -> None:
         check_unary(node)
+        expect_activation(node)
+        if node.output.type.dtype is DType.I8:
+            expect_ratio(node, 255, _ratio(node))
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         source, out = node.inputs[0].type, node.output.type
         if out.dtype is DType.F32:
             return (np.clip(x, *map(np.float32, _float_range(self))),)
-        # The quotient is float32 in TFLite (ReluPrepare).
-        real = float(np.float32(source.scale) / np.float32(out.scale))
         centred = x.astype(np.int64) - source.zero_point
-        y = multiply_double_rounding(centred, *quantize_multiplier(real)) + out.zero_point
+        y = multiply_double_rounding(centred, *quantize_multiplier(_ratio(node))) + out.zero_point
         return (clamp_output(node, y),)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from unary_cases(rng, map(cls, ("relu", "relu6", "relu_n1_to_1")))
+
+
+def _ratio(node: Node) -> float:
+    """Input's scale / output's scale, in float32 as in TFLite (ReluPrepare)."""
+    return float(np.float32(node.inputs[0].type.scale) / np.float32(node.output.type.scale))
 
 
 def _float_range(op: Relu) -> tuple[float, float]:
