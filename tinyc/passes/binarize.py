@@ -77,10 +77,9 @@ def _signs(value: Value, producers: dict[Value, Node]) -> _Signs | None:
 
 
 def _scales(rows: np.ndarray) -> np.ndarray | None:
-    """The one magnitude of each row of [o, k], if it has one and that is not 0."""
+    """The one magnitude of each row of [o, k], if it has one; 0 makes the channel a constant."""
     scales = np.abs(rows[:, 0])
-    same = np.all(np.abs(rows) == scales[:, None]) and np.all(scales > 0)
-    return scales.astype(np.float32) if same else None
+    return scales.astype(np.float32) if np.all(np.abs(rows) == scales[:, None]) else None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Fold what stands between a number and its sign into one comparison.
 
 Batch normalization, scales and activations between a binary convolution and the next one's
-sign become an integer threshold for each channel: the sums can take K + 1 values, the chain is
-evaluated for every one of them, and the sign changes at one place. A channel whose sign falls
-instead of rising gets its weights inverted. Maximum pooling goes behind the sign; a channel
-that then falls takes the minimum. From an int8 number the same becomes a threshold of
-LceQuantize. Exact: no bit of any sign changes.
+sign become an integer threshold for each channel: the chain is evaluated for every value that a
+sum of K products can take, at a border of zeros too, and the sign changes at one place. A
+channel whose sign falls instead of rising gets its weights inverted. Maximum pooling goes behind
+the sign; a channel that then falls takes the minimum. From an int8 number the same becomes a
+threshold of LceQuantize. Exact: no bit of any sign changes.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ class _Path:
         return [replace(self.sign, inputs=(self.start, *constants))]
 
     def into_sums(self) -> list[Node] | None:
-        """The binary convolution, and the pooling, with a packed output."""
+        """The binary convolution, and the pooling, with a packed output; None where the sign
+        changes more than once."""
         conv = self.source
         assert conv is not None and isinstance(conv.op, LceBconv2d)
         bare = replace(conv.op, inner_activation="none")
@@ -119,12 +120,8 @@ class _Path:
         constant = lead == len(sums)
         falls = negative[0] & ~constant
         last, beyond = sums[lead - 1], sums[np.minimum(lead, len(sums) - 1)]
-        below = np.where(falls, twice_depth - beyond, last)
-        above = np.where(falls, twice_depth - last, beyond)
-        threshold = -(-below // 2)
-        if np.any((2 * threshold >= above) & ~constant):
-            return None
-        threshold = np.where(constant, np.where(negative[0], -1, twice_depth // 2), threshold)
+        threshold = np.where(falls, twice_depth - beyond, last)
+        threshold = np.where(constant, np.where(negative[0], -1, twice_depth), threshold)
         weights = conv.inputs[1]
         if falls.any():
             weights = self._const("weights", conv.op.inverted(conv, falls))
