@@ -13,8 +13,11 @@ from ..ir import DType, Node, Quant, TensorType, Value
 from ..op import Binding, Constant, Kernel, Op, expect_dtype, expect_quant, expect_ratio, fail
 from ..quant import (
     activation_range,
+    exact_multiplier,
     float_activation_range,
     multiply_double_rounding,
+    multiply_single_rounding,
+    quantize_multiplier,
     quantize_multipliers,
 )
 
@@ -188,6 +191,14 @@ def real_multipliers(node: Node) -> list[float]:
     return [x.type.scale * s / node.output.type.scale for s in scales]
 
 
+def channel_multipliers(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """(multipliers, shifts) of `real_multipliers`, int32, for how the operator rounds."""
+    once = getattr(node.op, "rounds_once", False)
+    return quantize_multipliers(
+        real_multipliers(node), exact_multiplier if once else quantize_multiplier
+    )
+
+
 # Reference --------------------------------------------------------------------------------
 
 
@@ -211,9 +222,7 @@ def matmul(a: np.ndarray, b: np.ndarray, zero: int) -> np.ndarray:
     return exact_matmul(a.astype(np.int32) - zero, b)
 
 
-def finish(
-    node: Node, acc: np.ndarray, requantize: Callable[..., np.ndarray] = multiply_double_rounding
-) -> np.ndarray:
+def finish(node: Node, acc: np.ndarray) -> np.ndarray:
     """Sums [..., channels] -> the output: bias, rescaling, zero point, clamp
     (reference_integer_ops::ConvPerChannel); for floats bias and clamp."""
     bias = node.inputs[2].data
@@ -222,7 +231,9 @@ def finish(
     if node.output.type.dtype is DType.F32:
         return clamp_output(node, acc)
     acc = acc.astype(np.int32)  # a bias near the limits wraps around, in C too
-    multipliers, shifts = quantize_multipliers(real_multipliers(node))
+    multipliers, shifts = channel_multipliers(node)
+    once = getattr(node.op, "rounds_once", False)
+    requantize = multiply_single_rounding if once else multiply_double_rounding
     y = requantize(acc, multipliers, shifts).astype(np.int32).astype(np.int64)
     return clamp_output(node, y + node.output.type.zero_point)
 
@@ -298,7 +309,7 @@ def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
     if rows is not None:
         start = start - x.type.zero_point * rows.astype(np.int64).sum(1)
     reals = real_multipliers(node)
-    multipliers, shifts = quantize_multipliers(reals)
+    multipliers, shifts = channel_multipliers(node)
     return Constant(
         "channels",
         np.stack([start, multipliers, shifts], 1).astype(np.int32),
