@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_writer import TensorSpec, write_model
 
+from tinyc.boards import load_board
+from tinyc.compile import compile_model
+from tinyc.errors import CompileErrors
 from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
 from tinyc.ops._bits import pack, random_words
 from tinyc.ops.add import Add
@@ -298,3 +303,44 @@ def test_thresholds_hold_for_every_input_at_every_border(
     np.testing.assert_array_equal(
         interpret(after, [x])[after.outputs[0]], interpret(before, [x])[before.outputs[0]]
     )
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("", ""),
+        ("weights", "the weights of 1 of its 33 output channels are not one number times signs"),
+        ("way", "its signs come through a Transpose"),
+    ],
+)
+def test_what_is_not_computed_with_bits_says_why(odd: str, words: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weights = np.where(rng.random((33, 64)) < 0.5, -0.5, 0.5)
+    weights[3] = 0  # of a channel that was pruned
+    if odd == "weights":
+        weights[5, 7] = 0.25
+    tensors = [
+        TensorSpec("x", (1, 64), "float32"),
+        TensorSpec("signs", (1, 2), "int32"),
+        TensorSpec("ones", (1, 64), "float32"),
+        TensorSpec("w", (33, 64), "float32", data=weights),
+        TensorSpec("b", (33,), "float32", data=rng.normal(0, 1, 33)),
+        TensorSpec("y", (1, 33), "float32"),
+        TensorSpec("axes", (2,), "int32", data=[1, 0]),
+        TensorSpec("turned", (64, 1), "float32"),
+    ]
+    operators = [
+        ("CUSTOM LceQuantize", {}, [0], [1]),
+        ("CUSTOM LceDequantize", {}, [1], [2]),
+        *([("TRANSPOSE", {}, [2, 6], [7])] if odd == "way" else []),
+        ("FULLY_CONNECTED", {}, [7 if odd == "way" else 2, 3, 4], [5]),
+    ]
+    path = write_model(tmp_path / "m.tflite", operators, tensors, [0], [5])
+    board = load_board("mps2_an386")
+    compiled = compile_model(path, board, float_glue=True)
+    rejected = [r for step in compiled.plan.steps for r in step.rejected if r[0] == "bits"]
+    assert rejected == ([("bits", words)] if odd else [])
+    assert any(isinstance(s.node.op, LceBconv2d) for s in compiled.plan.steps) == (not odd)
+    if odd:
+        with pytest.raises(CompileErrors, match="E307 .*falls back from bits: " + words):
+            compile_model(path, board, float_glue=True, strict=True)

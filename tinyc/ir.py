@@ -150,15 +150,28 @@ class Node:
         return tuple(dict.fromkeys(v for v in self.inputs if not v.constant))
 
 
+@dataclass(frozen=True)
+class Note:
+    """Why a pass could not bring a node into a better ``form``: that with this origin and an
+    operator of this type. Origins last through the passes, names of values do not."""
+
+    origin: str
+    op: type[Op]
+    form: str
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: ``nodes`` in an order in which each reads only what stands before it."""
+    """A network: ``nodes`` in an order in which each reads only what stands before it; ``notes``
+    of the passes that it went through."""
 
     name: str
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     sha256: str = ""
+    notes: tuple[Note, ...] = ()
 
     def uses(self) -> dict[Value, list[Node]]:
         """Value -> the nodes that read it, in order (a node once for each reading)."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..ir import DType, Graph, Node, TensorType, Value
+from ..ir import DType, Graph, Node, Note, TensorType, Value
 from ..ops._bits import pack, words
 from ..ops.lce_bconv2d import LceBconv2d, possible
 from ..ops.lce_bmaxpool2d import LceBMaxPool2d
@@ -25,9 +25,11 @@ from ._channels import evaluate, maps_channels, step
 
 
 def fold_thresholds(graph: Graph) -> Graph:
-    """Each LceQuantize whose input a chain of channel-wise operators computes."""
+    """Each LceQuantize whose input a chain of channel-wise operators computes. A note tells of one
+    behind a binary convolution that is left though nothing else reads the chain."""
     uses, producers = graph.uses(), graph.producers()
     nodes: list[Node] = []
+    notes = list(graph.notes)
     for node in graph.nodes:
         folded = None
         if isinstance(node.op, LceQuantize) and len(node.inputs) == 1:
@@ -35,10 +37,13 @@ def fold_thresholds(graph: Graph) -> Graph:
             alone = all(uses[v] == [n] and v not in graph.outputs for v, n in path.links())
             if isinstance(path.source, Node):
                 folded = path.into_sums() if alone else None
+                if alone and folded is None:
+                    reason = "a sign changes more than once along the sums in front of it"
+                    notes.append(Note(node.origin, LceQuantize, "thresholds", reason))
             elif path.after and path.start.type.dtype is DType.I8:
                 folded = path.into_int8()
         nodes += folded or [node]
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(nodes), notes=tuple(dict.fromkeys(notes)))
 
 
 @dataclass(frozen=True)
