@@ -18,6 +18,7 @@ from . import schema
 from .flatbuffer import MalformedError, Table
 
 CONVERT_AGAIN = "the file is malformed; convert the model again"
+SCHEMA_VERSION = 3  # of every .tflite file
 MAX_ELEMENTS = 1 << 26  # far beyond any microcontroller; bounds the work on a malformed file
 
 
@@ -234,6 +235,9 @@ def parse(raw: bytes, file: str, name: str) -> Source:
 def _parse(raw: bytes, file: str, name: str) -> Source:
     malformed = partial(CompileError, "E301", file, hint="convert or copy it again")
     model = Table.root(raw)
+    version = int(model.scalar(0, "u32"))
+    if version != SCHEMA_VERSION:
+        raise malformed(f"is of version {version} of the schema, not {SCHEMA_VERSION}")
     subgraphs = model.tables(2)
     if len(subgraphs) != 1:
         raise CompileError(

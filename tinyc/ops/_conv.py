@@ -156,6 +156,8 @@ def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
         )
     if any(weights.quant.zero_point):
         raise fail(node, "its weights have a zero point", "quantize weights symmetrically", "E304")
+    if bias.quant is not None and any(bias.quant.zero_point):
+        raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")
     if depth * 255 * 128 >= 1 << 31:
         raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
     _expect_ratios(node, axis)
