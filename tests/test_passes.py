@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_writer import TensorSpec, write_model
 
+from tinyc.boards import load_board
+from tinyc.compile import compile_model
+from tinyc.errors import CompileErrors
 from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
+from tinyc.ops._bits import pack, random_words
+from tinyc.ops.add import Add
+from tinyc.ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from tinyc.ops.concat import Concat
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.ops.dequantize import Dequantize
+from tinyc.ops.lce_bconv2d import LceBconv2d
+from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
+from tinyc.ops.lce_quantize import LceQuantize
+from tinyc.ops.max_pool import MaxPool2d
+from tinyc.ops.mul import Mul
 from tinyc.ops.pad import Pad
 from tinyc.ops.quantize import Quantize
 from tinyc.ops.relu import Relu
@@ -23,6 +36,7 @@ from tinyc.ops.transpose import Transpose
 from tinyc.passes import PIPELINE, optimize
 from tinyc.passes.drop_dead_channels import drop_dead_channels
 from tinyc.passes.fold_constants import fold_constants
+from tinyc.passes.fold_thresholds import fold_thresholds
 from tinyc.passes.fuse_activation import fuse_activation
 from tinyc.passes.fuse_dilation import fuse_dilation
 from tinyc.passes.fuse_pad import fuse_pad
@@ -313,3 +327,100 @@ def test_a_dilation_that_is_none_stays() -> None:
     graph = dilated((2, 2), ((0, 1), (0, 1)), ((0, 0), (0, 0)))
     outputs = (*graph.outputs, graph.nodes[1].output)
     assert len(fuse_dilation(replace(graph, outputs=outputs)).nodes) == 3
+
+
+def signs_of_sums(channels: int, depthwise: bool, pad_value: int, pool: bool, seed: int) -> Graph:
+    """A 3x3 convolution of signs over 2x2 pixels of every input, each a batch of its own, then
+    factors and terms of which some are 0 or out of reach, then signs."""
+    rng = np.random.default_rng(seed)
+    batches = 1 << 4 * channels
+    outs, depth = (channels, 9) if depthwise else (8, 9 * channels)
+    op = (BinaryDepthwiseConv2d if depthwise else LceBconv2d)(
+        (1, 1), (1, 1), ((1, 1), (1, 1)), pad_value, channels
+    )
+    weights = random_words(rng, (1 if depthwise else outs, 3, 3, channels))
+    multiplier = rng.choice([-1.3, -1e-6, 0, 0.7, 2.0], outs).astype(np.float32)
+    term = (rng.integers(-depth - 2, depth + 3, outs) + rng.choice([0, 0.5, 0.3], outs)) * 0.7
+
+    def const(name: str, data: np.ndarray) -> Value:
+        dtype = DType.F32 if data.dtype == np.float32 else DType.I32
+        return Value(name, TensorType(data.shape, dtype), name, data)
+
+    x = value("x", batches, 2, 2, 1, quant=None, dtype=DType.I32)
+    y, z, t = (value(n, batches, 2, 2, outs, quant=None, dtype=DType.F32) for n in "yzt")
+    ones = const("ones", np.ones(outs, np.float32))
+    bias = const("bias", rng.normal(0, 1, outs).astype(np.float32))
+    nodes = [
+        Node(op, (x, const("w", weights), ones, bias), (y,), "conv"),
+        Node(Mul("none"), (y, const("m", multiplier)), (z,), "mul"),
+        Node(Add("relu_n1_to_1"), (z, const("t", term.astype(np.float32))), (t,), "add"),
+    ]
+    size = 1 if pool else 2
+    if pool:
+        (t,) = (value("p", batches, 1, 1, outs, quant=None, dtype=DType.F32),)
+        pooling = MaxPool2d((2, 2), (2, 2), NO_PADDING, "none")
+        nodes.append(Node(pooling, nodes[-1].outputs, (t,), "pool"))
+    s = value("s", batches, size, size, 1, quant=None, dtype=DType.I32)
+    return graph([x], [*nodes, Node(LceQuantize(), (t,), (s,), "sign")], [s])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("pad_value", [0, 1])
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_thresholds_hold_for_every_input_at_every_border(
+    channels: int, depthwise: bool, pad_value: int, pool: bool, seed: int
+) -> None:
+    """Padding of zeros shifts the sums at a border by a half product for each channel outside."""
+    before = signs_of_sums(channels, depthwise, pad_value, pool, seed)
+    after = verify(remove_dead(fold_thresholds(before)))
+    conv = BinaryDepthwiseConv2d if depthwise else LceBconv2d
+    assert [type(n.op) for n in after.nodes] == [conv, *([LceBMaxPool2d] if pool else [])]
+    count = 4 * channels
+    every = (np.arange(1 << count)[:, None] >> np.arange(count)) & 1
+    x = pack(every.astype(bool).reshape(-1, 2, 2, channels))
+    np.testing.assert_array_equal(
+        interpret(after, [x])[after.outputs[0]], interpret(before, [x])[before.outputs[0]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("", ""),
+        ("weights", "the weights of 1 of its 33 output channels are not one number times signs"),
+        ("way", "its signs come through a Transpose"),
+    ],
+)
+def test_what_is_not_computed_with_bits_says_why(odd: str, words: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weights = np.where(rng.random((33, 64)) < 0.5, -0.5, 0.5)
+    weights[3] = 0  # of a channel that was pruned
+    if odd == "weights":
+        weights[5, 7] = 0.25
+    tensors = [
+        TensorSpec("x", (1, 64), "float32"),
+        TensorSpec("signs", (1, 2), "int32"),
+        TensorSpec("ones", (1, 64), "float32"),
+        TensorSpec("w", (33, 64), "float32", data=weights),
+        TensorSpec("b", (33,), "float32", data=rng.normal(0, 1, 33)),
+        TensorSpec("y", (1, 33), "float32"),
+        TensorSpec("axes", (2,), "int32", data=[1, 0]),
+        TensorSpec("turned", (64, 1), "float32"),
+    ]
+    operators = [
+        ("CUSTOM LceQuantize", {}, [0], [1]),
+        ("CUSTOM LceDequantize", {}, [1], [2]),
+        *([("TRANSPOSE", {}, [2, 6], [7])] if odd == "way" else []),
+        ("FULLY_CONNECTED", {}, [7 if odd == "way" else 2, 3, 4], [5]),
+    ]
+    path = write_model(tmp_path / "m.tflite", operators, tensors, [0], [5])
+    board = load_board("mps2_an386")
+    compiled = compile_model(path, board, float_glue=True)
+    rejected = [r for step in compiled.plan.steps for r in step.rejected if r[0] == "bits"]
+    assert rejected == ([("bits", words)] if odd else [])
+    assert any(isinstance(s.node.op, LceBconv2d) for s in compiled.plan.steps) == (not odd)
+    if odd:
+        with pytest.raises(CompileErrors, match="E307 .*falls back from bits: " + words):
+            compile_model(path, board, float_glue=True, strict=True)

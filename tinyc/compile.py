@@ -70,7 +70,8 @@ def compile_model(
 ) -> Compiled:
     """Read, rewrite and plan ``model`` for the core of ``board``.
 
-    strict: a kernel that the core could run but a node does not allow is an error (E307);
+    strict: a kernel that the core could run but a node does not allow is an error (E307), and
+    so is a layer of signs that is not computed with bits;
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
     what lies between binary layers in float32; optional_calibration: no error (E217) where there
     is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`.
@@ -184,6 +185,7 @@ def _refuse_fallbacks(plan: Plan) -> None:
     for step in plan.steps:
         op = step.node.op
         requires = {kernel.name: kernel.requires for kernel in (*op.tir, *op.kernels)}
+        requires |= {note.form: frozenset() for note in plan.graph.missed}
         errors += [
             CompileError("E307", step.node.origin, f"falls back from {name}: {reason}")
             for name, reason in step.rejected

@@ -150,6 +150,17 @@ class Node:
         return tuple(dict.fromkeys(v for v in self.inputs if not v.constant))
 
 
+@dataclass(frozen=True)
+class Missed:
+    """Why a pass could not bring a node into a better ``form``: that with this origin and an
+    operator of this type. Origins last through the passes, names of values do not."""
+
+    origin: str
+    op: type[Op]
+    form: str
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class State:
     """What a network keeps between its runs.
@@ -168,7 +179,8 @@ class State:
 class Graph:
     """A network: ``nodes`` in an order in which each reads only what stands before it.
 
-    notes: what was taken for granted in reading it, one sentence each, for the user to hear.
+    notes: what was taken for granted in reading it, one sentence each, for the user to hear;
+    missed: of the passes that it went through.
     """
 
     name: str
@@ -177,6 +189,7 @@ class Graph:
     nodes: tuple[Node, ...]
     sha256: str = ""
     notes: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
     states: tuple[State, ...] = ()
 
     @property

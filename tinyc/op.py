@@ -8,6 +8,7 @@ edited to add an operator or a kernel.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -224,3 +225,16 @@ def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = 
             "quantize the model again, with data like the real one",
             "E304",
         )
+
+
+def expect_ratio(node: Node, reach: int, *ratios: float) -> None:
+    """Integers up to ``reach`` times each of ``ratios``, quotients of scales, must stay in 32 bits:
+    a fixed-point product shifts them left by the ratio's power of two first."""
+    for ratio in ratios:
+        if reach << max(math.frexp(ratio)[1], 0) >= 1 << 31:
+            raise fail(
+                node,
+                f"rescales numbers of up to {reach} by {ratio:.6g}, which 32 bits do not hold",
+                "quantize the model again, with data like the real one",
+                "E304",
+            )

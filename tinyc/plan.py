@@ -22,7 +22,8 @@ class Step:
     """One call of the generated code.
 
     index: position in the order; name: short name for captions; symbol: the C function;
-    rejected: (kernel, reason) of each faster kernel that was not taken;
+    rejected: (kernel, reason) of each faster kernel that was not taken, and of each form that
+    a pass could not bring the node into;
     scratch_offset: where its working memory lies in the arena, in bytes;
     schedule: what TVM lowered it with, None for a template; cycles: of each backend, measured,
     where the backend was chosen by them.
@@ -124,7 +125,11 @@ def _choose(
             continue
         index = len(steps)
         by_tvm = (backend if isinstance(backend, str) else backend[index]) == "tvm"
-        rejected: list[tuple[str, str]] = []
+        rejected = [
+            (note.form, note.reason)
+            for note in graph.missed
+            if note.origin == node.origin and isinstance(node.op, note.op)
+        ]
         if by_tvm and not node.op.tir:
             rejected.append(("tvm", f"{type(node.op).__name__} has no TIR form"))
         for kernel in (*(node.op.tir if by_tvm else ()), *node.op.kernels):

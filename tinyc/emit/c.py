@@ -82,7 +82,7 @@ def emit(plan: Plan) -> dict[str, str]:
     support = list(dict.fromkeys(name for s in plan.steps for name in s.binding.support))
     arrays = [_array(step, constant) for step in plan.steps for constant in step.binding.constants]
     copies = []
-    for index, value in enumerate(graph.outputs):
+    for index, value in enumerate(dict.fromkeys(graph.outputs)):
         if value.data is not None:
             name = f"{prefix}_output_{index}_constant"
             constant = Constant("constant", value.data, f"output {value.type}, a constant")

@@ -88,6 +88,39 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "IF": {"then": (0, "i32", 0), "else": (1, "i32", 0)},
 }  # fmt: skip
 
+# BuiltinOptions without that word at their ends, in the order of their codes.
+OPTION_TYPES = """
+NONE Conv2D DepthwiseConv2D ConcatEmbeddings LSHProjection Pool2D SVDF RNN FullyConnected Softmax
+Concatenation Add L2Norm LocalResponseNormalization LSTM ResizeBilinear Call Reshape SkipGram
+SpaceToDepth EmbeddingLookupSparse Mul Pad Gather BatchToSpaceND SpaceToBatchND Transpose Reducer
+Sub Div Squeeze SequenceRNN StridedSlice Exp TopKV2 Split LogSoftmax Cast Dequantize MaximumMinimum
+ArgMax Less Neg PadV2 Greater GreaterEqual LessEqual Select Slice TransposeConv SparseToDense Tile
+ExpandDims Equal NotEqual Shape Pow ArgMin FakeQuant Pack LogicalOr OneHot LogicalAnd LogicalNot
+Unpack FloorDiv Square ZerosLike Fill BidirectionalSequenceLSTM BidirectionalSequenceRNN
+UnidirectionalSequenceLSTM FloorMod Range ResizeNearestNeighbor LeakyRelu SquaredDifference
+MirrorPad Abs SplitV Unique ReverseV2 AddN GatherNd Cos Where Rank ReverseSequence MatrixDiag
+Quantize MatrixSetDiag HardSwish If While DepthToSpace NonMaxSuppressionV4 NonMaxSuppressionV5
+ScatterNd SelectV2 Densify SegmentSum BatchMatMul Cumsum CallOnce BroadcastTo Rfft2d Conv3D
+Hashtable HashtableFind HashtableImport HashtableSize VarHandle ReadVariable AssignVariable Random
+Bucketize Gelu DynamicUpdateSlice UnsortedSegmentProd UnsortedSegmentMax UnsortedSegmentMin
+UnsortedSegmentSum ATan2 Sign Bitcast BitwiseXor RightShift
+""".split()
+# Operators whose options are not named after them.
+_OPTIONS_OF = {
+    "AVERAGE_POOL_2D": "Pool2D", "MAX_POOL_2D": "Pool2D", "L2_POOL_2D": "Pool2D",
+    "MEAN": "Reducer", "SUM": "Reducer", "REDUCE_MAX": "Reducer", "REDUCE_MIN": "Reducer",
+    "REDUCE_PROD": "Reducer", "REDUCE_ANY": "Reducer", "REDUCE_ALL": "Reducer",
+    "MAXIMUM": "MaximumMinimum", "MINIMUM": "MaximumMinimum",
+    "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNN",
+}  # fmt: skip
+
+
+def options_type(operator: str) -> int | None:
+    """The code in BuiltinOptions of an operator's options, None if it has none of its own."""
+    name = _OPTIONS_OF.get(operator, operator.replace("_", "")).lower()
+    return next((i for i, text in enumerate(OPTION_TYPES) if text.lower() == name), None)
+
+
 # BuiltinOperator, in the order of its codes.
 OPERATORS = """
 ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE

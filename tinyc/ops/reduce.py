@@ -26,6 +26,9 @@ from ..op import (
 from ..quant import multiply_double_rounding, multiply_single_rounding, quantize_multiplier
 from ._conv import offset_params, portable, random_type
 
+LEAST = float(np.finfo(np.float32).min)
+"""Where a float32 maximum starts in TFLite."""
+
 
 @dataclass(frozen=True)
 class Reduce(Op):
@@ -171,7 +174,10 @@ class ReduceMax(Reduce):
     rescales: ClassVar[bool] = False
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (self.rows(node, inputs[0]).max(1).reshape(node.output.type.shape),)
+        rows = self.rows(node, inputs[0])
+        real = rows.dtype == np.float32  # what is no number is then less than any
+        best = np.fmax.reduce(rows, 1, initial=LEAST) if real else rows.max(1)
+        return (best.reshape(node.output.type.shape),)
 
 
 def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list[dict[str, int]]:
@@ -206,7 +212,7 @@ def _bind(node: Node) -> Binding:
         "inner": "    " * (len(kept) + len(reduced) + 2),
     }
     if x.dtype is DType.F32:
-        return Binding(params)
+        return Binding({**params, "least": LEAST})
     multiplier, shift = op.multiplier(node)
     params |= {
         "start": -count * x.zero_point,

@@ -34,6 +34,9 @@ class Split(Movement):
             raise src.fail("its axis is no single number", CONVERT_AGAIN, "E301")
         axis = wrap_axis(src, axes[0], len(x.type.shape))
         extent, count = x.type.shape[axis], len(src.outputs)
+        if src.option("num_splits") != count:
+            text = f"states {src.option('num_splits')} parts and has {count} outputs"
+            raise src.fail(text, CONVERT_AGAIN, "E301")
         if src.name == "SPLIT":
             if extent % count:
                 raise src.fail(f"{extent} elements do not split by {count}", CONVERT_AGAIN, "E301")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..ir import DType, Graph, Node, Quant, TensorType, Value
-from ..ops._conv import real_multipliers
+from ..ops._conv import channel_multipliers
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
-from ..quant import activation_range, multiply_double_rounding, quantize_multipliers
+from ..quant import activation_range, multiply_double_rounding
 
 GROUP = 4
 """Kernels of the DSP cores take channels by four: some dead ones stay to keep the multiple."""
@@ -96,7 +96,7 @@ def _constants(chain: _Chain) -> list[int | None]:
         data = weights.data.astype(np.int64)
         empty = ~np.any(data, axis=axes)
         sums = data.sum(axes)
-        multipliers, shifts = quantize_multipliers(real_multipliers(node))
+        multipliers, shifts = channel_multipliers(node)
         low, high = activation_range(node.op.activation, node.output.type)
         for c, before in enumerate(values):
             accumulator = int(bias.data[c])

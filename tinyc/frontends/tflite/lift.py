@@ -144,6 +144,7 @@ class _Lifting:
         self._names: set[str] = set()
         self._unknown: set[int] = set()
         self._told: set[int] = set()  # refused tensors
+        self._judged: set[Value] = set()  # constants that were found not finite
         self._importers = tflite_importers()
         self._folded = 0  # bytes
         self._values.update(zip(source.inputs, arguments, strict=False))
@@ -362,7 +363,8 @@ class _Lifting:
         return t is not None and t.data is not None and (empty or t.data.size > 0)
 
     def _expect_operands(self, src: TfliteOp, early: list[int], written: list[int]) -> None:
-        """Raise CompileError E301 or E302 unless each operand is there when it is read.
+        """Raise CompileError E301, E302 or E324 unless each operand is there when it is read, and
+        is a number where it is constant.
 
         early: tensors that are read before they are computed; written: those of a second time.
         """
@@ -376,6 +378,15 @@ class _Lifting:
             raise src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301")
         if written:
             raise src.fail(f"writes tensor {written[0]} a second time", CONVERT_AGAIN, "E301")
+        for value in src.inputs:
+            if value is None or value in self._judged or _finite(value.data, src.name):
+                continue
+            self._judged.add(value)
+            raise src.fail(
+                f"its operand '{value.name}' holds NaN or infinity",
+                "train the model again, or keep its constants within float32",
+                "E324",
+            )
         for place, value in enumerate(src.inputs):
             # An empty vector is no axes, the shape of a scalar, or no bias.
             if value is None or value.type.elements or src.name in _TAKES_EMPTY:
@@ -460,6 +471,14 @@ class _Lifting:
         kind = replace(value.type, shape=array.shape)
         # A copy: an operator may hand on a view of its input.
         self._values[index] = replace(value, type=kind, data=np.array(array, kind.dtype.numpy))
+
+
+def _finite(data: np.ndarray | None, reader: str) -> bool:
+    """Whether a constant holds finite numbers alone, or infinity to pad with, which no maximum
+    is taken from."""
+    if data is None or data.dtype != np.float32:
+        return True
+    return bool(np.isfinite(data).all()) or (reader == "PADV2" and not np.isnan(data).any())
 
 
 def _live(steps: list[_Step], needed: set[int]) -> list[_Step]:

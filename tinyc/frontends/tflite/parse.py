@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import CompileError
 from .. import schema
 from ..flatbuffer import MalformedError, Table
-from .source import CALLS, MAX_NAME, MAX_NUMBERS, MAX_OPERATORS, Source, SourceOp
+from .source import CALLS, MAX_NAME, MAX_NUMBERS, MAX_OPERATORS, SCHEMA_VERSION, Source, SourceOp
 from .tensors import TensorReader
 
 
@@ -39,6 +39,9 @@ class _Parser:
         self._malformed = partial(CompileError, "E301", file, hint="convert or copy it again")
         self._file, self._name, self._sha256 = file, name, hashlib.sha256(raw).hexdigest()
         self._model = model = Table.root(raw)
+        version = int(model.scalar(0, "u32"))
+        if version != SCHEMA_VERSION:
+            raise self._malformed(f"is of version {version} of the schema, not {SCHEMA_VERSION}")
         self._graphs = model.tables(2)
         if not self._graphs:
             raise self._malformed("has no subgraph")
@@ -110,7 +113,8 @@ class _Parser:
             inputs = self._indices(op.array(1, np.int32), f"op {i}", tensors, optional=True)
             outputs = self._indices(op.array(2, np.int32), f"op {i}", tensors)
             name = self._names[opcode]
-            ops.append(SourceOp(i, name, inputs, outputs, op.table(4), op.bytes(5)))
+            kind = int(op.scalar(3, "u8"))
+            ops.append(SourceOp(i, name, inputs, outputs, op.table(4), op.bytes(5), kind))
         return ops
 
 

@@ -12,6 +12,7 @@ from ...errors import CompileError
 from ...ir import DType, Node, Quant, TensorType, Value
 from ...op import Op
 from .. import schema
+from ..flatbuffer import Table
 from .source import CONVERT_AGAIN, SourceOp
 
 _MOST_CUSTOM = 4096  # bytes of custom options; those of larq's operators have some hundred
@@ -53,17 +54,22 @@ class TfliteOp:
 
     def _option(self, name: str) -> int | float:
         slot, kind, default = schema.OPTIONS[self.name][name]
-        return (
-            default
-            if self.source.options is None
-            else self.source.options.scalar(slot, kind, default)
-        )
+        options = self._options()
+        return default if options is None else options.scalar(slot, kind, default)
+
+    def _options(self) -> Table | None:
+        """The table of options; raises E301 if it is another operator's."""
+        options, code = self.source.options, self.source.options_type
+        if options is not None and code != schema.options_type(self.name):
+            known = 0 <= code < len(schema.OPTION_TYPES)
+            what = schema.OPTION_TYPES[code] if known else f"the unknown type {code}"
+            raise self.fail(f"its options are those of {what}", CONVERT_AGAIN, "E301")
+        return options
 
     def ints_option(self, name: str) -> tuple[int, ...]:
         slot, _, _ = schema.OPTIONS[self.name][name]
-        if self.source.options is None:
-            return ()
-        return tuple(map(int, self.source.options.array(slot, np.int32)))
+        options = self._options()
+        return () if options is None else tuple(map(int, options.array(slot, np.int32)))
 
     def custom_options(self, *names: str) -> dict[str, int]:
         """The integers ``names`` of a custom operator's options, a FlexBuffers map.

@@ -11,6 +11,7 @@ from ...errors import CompileError
 from ...ir import DType, Quant
 from ..flatbuffer import Table
 
+SCHEMA_VERSION = 3  # of every .tflite file
 CONVERT_AGAIN = "the file is malformed; convert the model again"
 
 # Bounds of the work on a malformed file, each far beyond any microcontroller.
@@ -29,7 +30,8 @@ CALLS = {"CALL_ONCE": ("init",), "WHILE": ("cond", "body"), "IF": ("then", "else
 class SourceOp:
     """One operator as the file states it; tensor index -1 is an absent optional input.
 
-    name: ``CUSTOM <code>`` for a custom operator, whose options are the bytes ``custom``.
+    name: ``CUSTOM <code>`` for a custom operator, whose options are the bytes ``custom``;
+    options_type: what ``options`` are, a code of BuiltinOptions.
     """
 
     index: int
@@ -38,6 +40,7 @@ class SourceOp:
     outputs: tuple[int, ...]
     options: Table | None
     custom: bytes | memoryview = b""
+    options_type: int = 0
 
 
 @dataclass(frozen=True)
