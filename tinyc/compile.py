@@ -21,8 +21,9 @@ from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_quantize import LceQuantize
 from .passes import optimize
 from .passes.binarize import binarize
-from .passes.calibrate import calibrate, float_nodes
+from .passes.calibrate import calibrate, exact_nodes, float_nodes
 from .passes.fold_affine import fold_affine
+from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
 from .plan import Plan
@@ -122,7 +123,8 @@ def _prepare(
             return graph
         what = "there is no float32 to calibrate in this model"
         raise CompileError("E217", "--calibrate", what, "leave it out")
-    graph = fold_affine(verify(remove_dead(fold_thresholds(graph))))
+    graph = verify(remove_dead(fold_thresholds(fold_constants(graph))))
+    graph = verify(fold_affine(graph, exact_nodes(graph)))
     samples = load_npz(calibration, graph)
     chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST_CALIBRATION)).astype(int)
     return calibrate(graph, (samples.at(i) for i in chosen))

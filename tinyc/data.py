@@ -124,7 +124,7 @@ def _input(origin: str, x: np.ndarray, value: Value) -> np.ndarray:
             f"the model takes [n, {', '.join(map(str, accepted[-1]))}]",
         )  # fmt: skip
     x = x.reshape(len(x), *shape)
-    if x.dtype == dtype.numpy:
+    if x.dtype == dtype.numpy and dtype is not DType.F32:
         return x
     if x.dtype.kind != "f" or (value.type.quant is None and dtype is not DType.F32):
         also = " or float" if value.type.quant else ""
@@ -132,9 +132,23 @@ def _input(origin: str, x: np.ndarray, value: Value) -> np.ndarray:
             "E213", origin, f"has dtype {x.dtype}",
             f"the model's input is {dtype.numpy}{also}",
         )  # fmt: skip
-    if not np.all(np.isfinite(x)):
-        raise CompileError("E214", origin, "holds NaN or infinity", "clean the data")
-    return x.astype(np.float32) if dtype is DType.F32 else quantize(x, value.type)
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32, copy=False)
+    _expect_finite(origin, x)
+    return x if dtype is DType.F32 else quantize(x, value.type)
+
+
+def _expect_finite(origin: str, x: np.ndarray) -> None:
+    """Raise CompileError E214 for a number of x [n, ...] that float32 has not."""
+    bad = ~np.isfinite(x)
+    if bad.any():
+        sample, *place = map(int, np.argwhere(bad)[0])
+        count = int(bad.sum())
+        more = f" and {count - 1} more" if count > 1 else ""
+        raise CompileError(
+            "E214", origin,
+            f"holds NaN or infinity: sample {sample} at {place}{more}", "clean the data",
+        )  # fmt: skip
 
 
 def quantize(x: np.ndarray, type: TensorType) -> np.ndarray:

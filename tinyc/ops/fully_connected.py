@@ -39,6 +39,7 @@ class FullyConnected(Op):
     keep_num_dims: bool = False
 
     tflite = ("FULLY_CONNECTED",)
+    weight_axis = 0
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
