@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,8 @@ from .passes.fold_affine import fold_affine
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
-from .plan import Plan
+from .passes.unbinarized import unbinarized
+from .plan import Plan, Step
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
 MOST_CALIBRATION = 256
@@ -60,15 +61,18 @@ def compile_model(
 ) -> Compiled:
     """Read, rewrite, plan and emit ``model`` for the core of ``board``.
 
-    strict: a kernel that the core could run but a node does not allow is an error (E307);
+    strict: a kernel that the core could run but a node does not allow is an error (E307), and so
+    is a layer of signs that does not become one of bits;
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
     what lies between binary layers in float32; optional_calibration: no error (E217) where there
     is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`.
     Raises CompileError(s) E2xx and E3xx, and those of the backend.
     """
     source, predict = read_model(str(model))
-    graph = _prepare(source, board, calibration, float_glue, optional_calibration)
+    binary = verify(remove_dead(binarize(source))) if is_binary(source) else source
+    graph = _prepare(binary, board, calibration, float_glue, optional_calibration)
     planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
+    planned = _with_reasons(planned, unbinarized(binary))
     if strict:
         _refuse_fallbacks(planned)
     return Compiled(source, graph, planned, emit(planned), predict)
@@ -90,11 +94,10 @@ def is_binary(graph: Graph) -> bool:
 
 
 def _prepare(
-    source: Graph, board: Board, calibration: Path | None, float_glue: bool, optional: bool
+    graph: Graph, board: Board, calibration: Path | None, float_glue: bool, optional: bool
 ) -> Graph:
-    """``source`` with everything binary that can be, and with int8 in the place of float32 if
-    that is asked for, or if binary layers demand it."""
-    graph = verify(remove_dead(binarize(source))) if is_binary(source) else source
+    """``graph``, in which all is binary that can be, with int8 in the place of float32 if that is
+    asked for, or if binary layers demand it."""
     if float_glue:
         if calibration is not None:
             hint = "use one of the two"
@@ -130,6 +133,22 @@ def _prepare(
     return calibrate(graph, (samples.at(i) for i in chosen))
 
 
+_BINARY = "binary"
+"""Stands in the place of the kernels that a layer of signs does not get, see `unbinarized`."""
+
+
+def _with_reasons(plan: Plan, reasons: Mapping[str, str]) -> Plan:
+    """``plan`` with the reasons why layers of signs, known by their origin, are none of bits."""
+
+    def told(step: Step) -> Step:
+        reason = reasons.get(step.node.origin)
+        if reason is None or step.node.op.weight_axis is None:
+            return step
+        return replace(step, rejected=((_BINARY, reason), *step.rejected))
+
+    return replace(plan, steps=tuple(map(told, plan.steps)))
+
+
 def _refuse_fallbacks(plan: Plan) -> None:
     errors = []
     for step in plan.steps:
@@ -138,7 +157,7 @@ def _refuse_fallbacks(plan: Plan) -> None:
         errors += [
             CompileError("E307", step.node.origin, f"falls back from {name}: {reason}")
             for name, reason in step.rejected
-            if name in requires and requires[name] <= plan.features
+            if name == _BINARY or (name in requires and requires[name] <= plan.features)
         ]
     if errors:
         raise CompileErrors(tuple(errors))

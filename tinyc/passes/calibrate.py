@@ -311,6 +311,9 @@ class _Rewrite:
     def __init__(self, source: Graph, kinds: _Kinds, types: dict[Value, TensorType]) -> None:
         self.source, self.kinds, self.types = source, kinds, types
         self.nodes: list[Node] = []
+        self.reads_whole = any(
+            isinstance(n.op, Cast) and n not in kinds.exact and _as_integer(n) for n in source.nodes
+        )
         self.known: dict[tuple[Value, TensorType], Value] = {}
 
     def graph(self) -> Graph:
@@ -324,8 +327,11 @@ class _Rewrite:
         """What stands for ``value`` where it is defined."""
         if value.data is not None and _is_float(value):
             return self.constant(value, None)
-        wide = not _is_float(value) or value in self.kinds.wide
-        type = _whole(value.type) if wide else self.types[value]
+        type = value.type
+        if not _is_float(value):
+            type = _whole(type) if self.reads_whole else type
+        elif value not in self.kinds.wide:
+            type = self.types[value]
         if type == value.type:
             return value
         return self.known.setdefault((value, type), replace(value, type=type))
