@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_writer import TensorSpec, write_model
 
+from tinyc.boards import load_board
+from tinyc.compile import compile_model
+from tinyc.errors import CompileErrors
 from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
+from tinyc.op import Op
 from tinyc.ops.concat import Concat
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.ops.dequantize import Dequantize
+from tinyc.ops.lce_dequantize import LceDequantize
 from tinyc.ops.pad import Pad
 from tinyc.ops.quantize import Quantize
 from tinyc.ops.relu import Relu
@@ -19,12 +26,14 @@ from tinyc.ops.reshape import Reshape
 from tinyc.ops.shape import Shape
 from tinyc.ops.transpose import Transpose
 from tinyc.passes import PIPELINE, optimize
+from tinyc.passes.binarize import binarize
 from tinyc.passes.drop_dead_channels import drop_dead_channels
 from tinyc.passes.fold_constants import fold_constants
 from tinyc.passes.fuse_activation import fuse_activation
 from tinyc.passes.fuse_pad import fuse_pad
 from tinyc.passes.remove_dead import remove_dead
 from tinyc.passes.remove_identities import remove_identities
+from tinyc.passes.unbinarized import unbinarized
 
 QUANT = Quant((0.05,), (-11,))
 NO_PADDING = ((0, 0), (0, 0))
@@ -233,3 +242,76 @@ def test_pipeline_ends_with_dead_channels_and_verifies() -> None:
     after = optimize(before)
     assert kinds(after) == ["Conv2d"]
     assert_exact(before, after)
+
+
+SIGNS = np.where(np.random.default_rng(0).random((4, 1, 2, 32)) < 0.5, -0.5, 0.5)
+TERNARY = np.where(np.arange(32) == 5, 0, SIGNS)
+PRUNED = np.where(np.arange(4)[:, None, None, None] == 2, 0, SIGNS)
+
+
+@pytest.mark.parametrize(
+    ("weights", "between", "reason"),
+    [
+        (SIGNS, None, None),  # becomes binary
+        (SIGNS * np.linspace(1, 2, 32), None, None),  # a float layer, whatever it reads
+        (TERNARY, None, "some weights of its channel 0 are 0, which is no sign"),
+        (SIGNS, Transpose((0, 2, 1, 3)), "Transpose stands between it and its signs"),
+        (SIGNS, Pad(((0, 0), (1, 1), (0, 0), (0, 0)), 0.5), "padded with what is neither 0 nor 1"),
+        (SIGNS, Pad(((0, 0), (0, 0), (1, 1), (0, 0)), -1), "padded with what is neither 0 nor 1"),
+        (SIGNS, Relu("relu"), None),  # reads no signs
+    ],
+)
+def test_layers_of_signs_that_stay_float_are_told(
+    weights: np.ndarray, between: Op | None, reason: str | None
+) -> None:
+    real = {"quant": None, "dtype": DType.F32}
+    x = value("x", 1, 3, 3, 1, quant=None, dtype=DType.I32)
+    signs = value("signs", 1, 3, 3, 32, **real)
+    nodes = [Node(LceDequantize(), (x,), (signs,), "signs")]
+    if between is not None:
+        more = between.paddings if isinstance(between, Pad) else [(0, 0)] * 4
+        shape = [d + sum(pair) for d, pair in zip(signs.type.shape, more, strict=True)]
+        signs = value("moved", *shape, **real)
+        nodes.append(Node(between, nodes[-1].outputs, (signs,), "moved"))
+    data = weights.astype(np.float32)
+    operands = (signs, constant("w", data), constant("b", np.zeros(4, np.float32)))
+    height, width = signs.type.shape[1:3]
+    y = value("y", 1, height, width - 1, 4, **real)
+    nodes.append(Node(Conv2d((1, 1), (1, 1), NO_PADDING, "none"), operands, (y,), "layer"))
+    found = unbinarized(verify(binarize(verify(Graph("g", (x,), (y,), tuple(nodes))))))
+    assert list(found) == ([] if reason is None else ["layer"])
+    assert reason is None or reason in found["layer"]
+
+
+def test_a_layer_of_signs_that_stays_float_is_a_line_in_the_plan(tmp_path: Path) -> None:
+    """And an error with ``strict``, as every slower way is."""
+    weights = TERNARY.reshape(4, 64)
+    path = write_model(
+        tmp_path / "ternary.tflite",
+        [
+            ("CUSTOM LceQuantize", {}, [0], [1]),
+            ("CUSTOM LceDequantize", {}, [1], [2]),
+            ("FULLY_CONNECTED", {}, [2, 3, 4], [5]),
+        ],
+        [
+            TensorSpec("x", (1, 64), "int8", 0.1, 3),
+            TensorSpec("bits", (1, 2), "int32"),
+            TensorSpec("signs", (1, 64), "float32"),
+            TensorSpec("w", (4, 64), "float32", data=weights),
+            TensorSpec("b", (4,), "float32", data=np.zeros(4)),
+            TensorSpec("y", (1, 4), "float32"),
+        ],
+        inputs=[0],
+        outputs=[5],
+    )
+    x = np.random.default_rng(1).integers(-128, 128, (8, 1, 64)).astype(np.int8)
+    np.savez(tmp_path / "x.npz", x=x)
+    board, calibration = load_board("stm32"), tmp_path / "x.npz"
+    reason = ("binary", "some weights of its channel 0 are 0, which is no sign")
+    for options in ({"float_glue": True}, {"calibration": calibration}):
+        planned = compile_model(path, board, **options).plan
+        assert [reason in step.rejected for step in planned.steps] == [False, False, True]
+    with pytest.raises(CompileErrors) as caught:
+        compile_model(path, board, strict=True, calibration=calibration)
+    assert [e.id for e in caught.value.errors] == ["E307"]
+    assert "binary: some weights" in str(caught.value.errors[0])
