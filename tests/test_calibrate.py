@@ -13,7 +13,7 @@ from tflite_writer import TensorSpec, write_model
 from tinyc.boards import load_board
 from tinyc.compile import compile_model
 from tinyc.config import Config
-from tinyc.data import dequantize, given_samples, quantize
+from tinyc.data import dequantize, given_samples, quantize, random_samples
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
 from tinyc.ir import DType, Graph, Node, TensorType, Value, interpret
@@ -444,8 +444,8 @@ def test_a_float_head_goes_on_from_the_numbers_that_are_there(tmp_path: Path, dt
     assert _off(source, made, samples) <= 2
 
 
-def test_numbers_become_nan_on_the_way(tmp_path: Path) -> None:
-    """inf - inf behind finite samples."""
+def test_numbers_that_leave_float32_on_the_way(tmp_path: Path) -> None:
+    """Behind finite samples."""
     path = _model(
         tmp_path / "nan.tflite",
         [("MUL", {}, [0, 1], [2]), ("SUB", {}, [2, 2], [3])],
@@ -456,11 +456,31 @@ def test_numbers_become_nan_on_the_way(tmp_path: Path) -> None:
             TensorSpec("y", (1, 2), "float32"),
         ],
     )
-    samples = [[np.full((1, 2), 1e30, np.float32)]]
+    samples = [[np.full((1, 2), 1e20, np.float32)]]
     quiet = np.errstate(over="ignore", invalid="ignore")
-    with quiet, pytest.raises(CompileError, match="'huge' becomes infinite or NaN") as caught:
+    with quiet, pytest.raises(CompileError, match=r"'huge' becomes (inf|3.4e\+38) on") as caught:
         calibrate(read(path), samples)
     assert caught.value.id == "E308"
+
+
+def test_what_a_hard_swish_makes_zero_takes_no_range(tmp_path: Path) -> None:
+    """A dense layer reaches far below -3, where all is 0: its scale is that of the rest."""
+    path = _model(
+        tmp_path / "swish.tflite",
+        [("FULLY_CONNECTED", {}, [0, 1, 2], [3]), ("HARD_SWISH", None, [3], [4])],
+        [
+            TensorSpec("x", (1, 2), "float32"),
+            TensorSpec("weights", (2, 2), "float32", data=[[100, 0], [0, 1]]),
+            TensorSpec("bias", (2,), "float32", data=[-200, 0]),
+            TensorSpec("dense", (1, 2), "float32"),
+            TensorSpec("y", (1, 2), "float32"),
+        ],
+    )
+    rng = np.random.default_rng(12)
+    samples = [[row] for row in rng.uniform(-1, 1, (30, 1, 2)).astype(np.float32)]
+    source, made = _calibrated(path, samples)
+    assert made.nodes[0].output.type.scale < 0.02
+    assert _off(source, made, samples) <= 3
 
 
 # The network before -----------------------------------------------------------------------
@@ -508,6 +528,43 @@ def test_the_original_has_its_own_types(tmp_path: Path) -> None:
     reals = [dequantize(x, v.type) for x, v in pairs]
     np.testing.assert_allclose(sums, reals[0] + reals[1], rtol=1e-6)
     np.testing.assert_array_equal(same.reshape(a.shape), (a - np.float32(3)) * np.float32(0.05))
+
+
+@pytest.mark.parametrize("glue", [False, True])
+def test_the_original_takes_packed_inputs(tmp_path: Path, glue: bool) -> None:
+    """Packed signs -> LceDequantize -> a dense layer of signs, which becomes binary."""
+    rng = np.random.default_rng(13)
+    weights = np.where(rng.random((3, 64)) < 0.5, -0.25, 0.25)
+    path = _model(
+        tmp_path / "packed.tflite",
+        [("CUSTOM LceDequantize", {}, [0], [1]), ("FULLY_CONNECTED", {}, [1, 2, 3], [4])],
+        [
+            TensorSpec("bits", (1, 2), "int32"),
+            TensorSpec("signs", (1, 64), "float32"),
+            TensorSpec("weights", (3, 64), "float32", data=weights),
+            TensorSpec("bias", (3,), "float32", data=rng.normal(0, 1, 3)),
+            TensorSpec("y", (1, 3), "float32"),
+        ],
+    )
+    x = rng.integers(-(1 << 31), 1 << 31, (20, 1, 2)).astype(np.int32)
+    np.savez(tmp_path / "x.npz", x=x)
+    job = _job(path, **({"float_glue": True} if glue else {"calibration": tmp_path / "x.npz"}))
+    assert "LceBconv2d" in _names(job.compiled.plan.graph)
+    samples = given_samples({"x": x}, job.compiled.graph, "here")
+    np.testing.assert_array_equal(samples.inputs[0], x)
+    source = job.compiled.source
+    rows = [interpret(source, [row])[source.outputs[0]] for row in x]
+    (original,) = job.original(samples) or []
+    np.testing.assert_array_equal(original, np.stack(rows))
+
+
+def test_random_indices_are_rows_of_their_table(tmp_path: Path) -> None:
+    """Also where a float32 input carries them beside something else."""
+    for dtype in ("float32", "int64", "uint8"):
+        graph = read(_embedding(tmp_path / "ids.tflite", 30, dtype))
+        (x,) = random_samples(graph, 200, 0).inputs
+        assert x.dtype == dtype and (x.min(), x.max()) == (0, 29)
+        np.testing.assert_array_equal(x, np.round(x))
 
 
 def _keys(graph: Graph) -> list[str]:

@@ -18,6 +18,7 @@ from .frontends.tflite import lift, parse, read
 from .ir import Graph, verify
 from .op import Schedule
 from .ops.lce_bconv2d import LceBconv2d
+from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
 from .passes import optimize
 from .passes.binarize import binarize
@@ -90,7 +91,7 @@ def read_model(model: str) -> tuple[Graph, Predict | None]:
 
 def is_binary(graph: Graph) -> bool:
     """Whether a network has binary layers."""
-    return any(isinstance(n.op, (LceBconv2d, LceQuantize)) for n in graph.nodes)
+    return any(isinstance(n.op, (LceBconv2d, LceQuantize, LceDequantize)) for n in graph.nodes)
 
 
 def _prepare(

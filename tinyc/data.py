@@ -12,6 +12,9 @@ import numpy as np
 
 from .errors import CompileError
 from .ir import DType, Graph, TensorType, Value
+from .ops._move import Movement
+from .ops.cast import Cast
+from .ops.gather import GatherComputed
 
 NPZ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
               RuntimeError, SyntaxError, TypeError)  # fmt: skip
@@ -51,13 +54,36 @@ class Samples:
 
 
 def random_samples(graph: Graph, count: int, seed: int) -> Samples:
-    """``count`` seeded samples: integers over their whole range, floats from N(0, 1)."""
+    """``count`` seeded samples: integers over their whole range, floats from N(0, 1), indices
+    into a table (of either type) over its rows."""
     rng = np.random.default_rng(seed)
-    return Samples(tuple(_random(v.type, count, rng) for v in graph.inputs))
+    rows = _table_rows(graph)
+    return Samples(tuple(_random(v.type, count, rng, rows.get(v)) for v in graph.inputs))
 
 
-def _random(type: TensorType, count: int, rng: np.random.Generator) -> np.ndarray:
+def _table_rows(graph: Graph) -> dict[Value, int]:
+    """For each value that a GATHER takes its indices from, cast, moved or as it is: how many
+    there are."""
+    found: dict[Value, int] = {}
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, GatherComputed):
+            table, indices = node.inputs
+            rows = [(indices, table.type.shape[node.op.axis])]
+        elif isinstance(node.op, (Cast, Movement)) or node.op.view:
+            least = [found[v] for v in node.outputs if v in found]
+            rows = [(v, min(least)) for v in node.variable_inputs if least]
+        else:
+            continue
+        for value, count in rows:
+            found[value] = min(count, found.get(value, count))
+    return found
+
+
+def _random(type: TensorType, count: int, rng: np.random.Generator, rows: int | None) -> np.ndarray:
     shape = (count, *type.shape)
+    if rows is not None and type.dtype is not DType.BOOL:
+        most = rows if type.dtype is DType.F32 else min(rows, type.dtype.limits[1] + 1)
+        return rng.integers(0, most, shape).astype(type.dtype.numpy)
     if type.dtype is DType.F32:
         return rng.standard_normal(shape, np.float32)
     if type.dtype is DType.BOOL:

@@ -24,6 +24,7 @@ from ..ops.add import Add
 from ..ops.cast import Cast
 from ..ops.dequantize import Dequantize
 from ..ops.gather import GatherComputed
+from ..ops.hard_swish import HardSwish
 from ..ops.mul import Mul
 from ..ops.quantize import INTEGERS, Quantize
 from ..ops.relu import Relu
@@ -31,6 +32,9 @@ from ..quant import rounded
 
 _WHOLE = Quant((1.0,), (0,))
 """The quantization of an integer that stands for itself."""
+
+_LARGEST = 2.0**100
+"""What is beyond has overflowed, or will."""
 
 Ranges = dict[Value, tuple[float, float]]
 """(least, greatest) number of each float32 value over the samples, 0 among them."""
@@ -44,7 +48,7 @@ def calibrate(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Graph:
     CompileError E308 for an operator that has no int8 form.
     """
     ranges = _ranges(graph, samples)
-    graph = _absorb_relu(graph, ranges)
+    graph = _absorb_bounds(graph, ranges)
     kinds = _Kinds.of(graph)
     types = _types(graph, kinds, ranges)
     return verify(_Rewrite(graph, kinds, types).graph())
@@ -98,9 +102,10 @@ def _ranges(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Ranges:
 
     def see(value: Value, array: np.ndarray) -> None:
         low, high = float(array.min()), float(array.max())  # NaN if any number is
-        if not np.isfinite(low) or not np.isfinite(high):
+        worst = low if -low > high else high
+        if not abs(worst) <= _LARGEST:
             raise CompileError(
-                "E308", value.origin, f"'{value.name}' becomes infinite or NaN on the samples",
+                "E308", value.origin, f"'{value.name}' becomes {worst:.3g} on the samples",
                 "check the calibration data: are they scaled as in training?",
             )  # fmt: skip
         least, most = ranges.get(value, (0.0, 0.0))
@@ -191,27 +196,36 @@ def _int8(type: TensorType) -> TensorType | None:
     return None
 
 
-def _absorb_relu(graph: Graph, ranges: Ranges) -> Graph:
+def _absorb_bounds(graph: Graph, ranges: Ranges) -> Graph:
     """Drop each RELU and RELU6 behind a value that only it reads, and give that value the range
-    of its output: it starts at 0, where whatever computes the value then saturates."""
+    of its output: it starts at 0, where whatever computes the value then saturates. What only a
+    HARD_SWISH reads starts at -3, from where on downwards its output is 0."""
     uses, producers, kinds = graph.uses(), graph.producers(), _Kinds.of(graph)
+    outputs = set(graph.outputs)
     mapping: dict[Value, Value] = {}
     dropped: list[Node] = []
     for node in graph.nodes:
         x = node.inputs[0] if node.inputs else None
         before = producers.get(x) if x is not None else None
         if (
+            before is None
+            or x not in ranges
+            or isinstance(before.op, Relu)
+            or before.op.keeps_quant
+            or node in kinds.exact
+            or x in kinds.fixed
+            or x in kinds.wide
+            or uses[x] != [node]
+            or x in outputs
+        ):
+            continue
+        if isinstance(node.op, HardSwish):
+            low, high = ranges[x]
+            ranges[x] = max(low, -3.0), high
+        elif (
             isinstance(node.op, Relu)
             and node.op.activation in ("relu", "relu6")
-            and _is_float(node.output)
-            and node not in kinds.exact
-            and before is not None
-            and not isinstance(before.op, Relu)
-            and not before.op.keeps_quant
-            and x not in kinds.fixed
-            and x not in kinds.wide
-            and uses[x] == [node]
-            and not {x, node.output} & set(graph.outputs)
+            and node.output not in outputs
         ):
             dropped.append(node)
             mapping[node.output] = x
