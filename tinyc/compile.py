@@ -22,12 +22,14 @@ from .ops.conv2d import Conv2d
 from .ops.depthwise_conv2d import DepthwiseConv2d
 from .ops.fully_connected import FullyConnected
 from .ops.lce_bconv2d import LceBconv2d
+from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
 from .ops.transpose_conv import TransposeConv
 from .passes import optimize
 from .passes.binarize import binarize
-from .passes.calibrate import calibrate, float_nodes
+from .passes.calibrate import calibrate, exact_nodes, float_nodes
 from .passes.fold_affine import fold_affine
+from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
 from .plan import Plan
@@ -80,7 +82,8 @@ def compile_model(
     """
     source, predict = read_model(str(model))
     _refuse_too_large(source, board, calibration is not None)
-    graph = _prepare(source, board, calibration, float_glue, optional_calibration)
+    binary = verify(remove_dead(binarize(source))) if is_binary(source) else source
+    graph = _prepare(binary, board, calibration, float_glue, optional_calibration)
     planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
     if strict:
         _refuse_fallbacks(planned)
@@ -137,15 +140,14 @@ def least_weights(graph: Graph, calibrated: bool) -> int:
 
 def is_binary(graph: Graph) -> bool:
     """Whether a network has binary layers."""
-    return any(isinstance(n.op, (LceBconv2d, LceQuantize)) for n in graph.nodes)
+    return any(isinstance(n.op, (LceBconv2d, LceQuantize, LceDequantize)) for n in graph.nodes)
 
 
 def _prepare(
-    source: Graph, board: Board, calibration: Path | None, float_glue: bool, optional: bool
+    graph: Graph, board: Board, calibration: Path | None, float_glue: bool, optional: bool
 ) -> Graph:
-    """``source`` with everything binary that can be, and with int8 in the place of float32 if
-    that is asked for, or if binary layers demand it."""
-    graph = verify(remove_dead(binarize(source))) if is_binary(source) else source
+    """``graph``, in which all is binary that can be, with int8 in the place of float32 if that is
+    asked for, or if binary layers demand it."""
     if float_glue:
         if calibration is not None:
             hint = "use one of the two"
@@ -174,7 +176,8 @@ def _prepare(
             return graph
         what = "there is no float32 to calibrate in this model"
         raise CompileError("E217", "--calibrate", what, "leave it out")
-    graph = fold_affine(verify(remove_dead(fold_thresholds(graph))))
+    graph = verify(remove_dead(fold_thresholds(fold_constants(graph))))
+    graph = verify(fold_affine(graph, exact_nodes(graph)))
     samples = load_npz(calibration, graph)
     chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST_CALIBRATION)).astype(int)
     return calibrate(graph, (samples.at(i) for i in chosen))

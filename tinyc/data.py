@@ -12,6 +12,9 @@ import numpy as np
 
 from .errors import CompileError
 from .ir import DType, Graph, TensorType, Value
+from .ops._move import Movement
+from .ops.cast import Cast
+from .ops.gather import GatherComputed
 
 NPZ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
               RuntimeError, SyntaxError, TypeError)  # fmt: skip
@@ -51,13 +54,36 @@ class Samples:
 
 
 def random_samples(graph: Graph, count: int, seed: int) -> Samples:
-    """``count`` seeded samples: integers over their whole range, floats from N(0, 1)."""
+    """``count`` seeded samples: integers over their whole range, floats from N(0, 1), indices
+    into a table (of either type) over its rows."""
     rng = np.random.default_rng(seed)
-    return Samples(tuple(_random(v.type, count, rng) for v in graph.inputs))
+    rows = _table_rows(graph)
+    return Samples(tuple(_random(v.type, count, rng, rows.get(v)) for v in graph.inputs))
 
 
-def _random(type: TensorType, count: int, rng: np.random.Generator) -> np.ndarray:
+def _table_rows(graph: Graph) -> dict[Value, int]:
+    """For each value that a GATHER takes its indices from, cast, moved or as it is: how many
+    there are."""
+    found: dict[Value, int] = {}
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, GatherComputed):
+            table, indices = node.inputs
+            rows = [(indices, table.type.shape[node.op.axis])]
+        elif isinstance(node.op, (Cast, Movement)) or node.op.view:
+            least = [found[v] for v in node.outputs if v in found]
+            rows = [(v, min(least)) for v in node.variable_inputs if least]
+        else:
+            continue
+        for value, count in rows:
+            found[value] = min(count, found.get(value, count))
+    return found
+
+
+def _random(type: TensorType, count: int, rng: np.random.Generator, rows: int | None) -> np.ndarray:
     shape = (count, *type.shape)
+    if rows is not None and type.dtype is not DType.BOOL:
+        most = rows if type.dtype is DType.F32 else min(rows, type.dtype.limits[1] + 1)
+        return rng.integers(0, most, shape).astype(type.dtype.numpy)
     if type.dtype is DType.F32:
         return rng.standard_normal(shape, np.float32)
     if type.dtype is DType.BOOL:
@@ -124,7 +150,7 @@ def _input(origin: str, x: np.ndarray, value: Value) -> np.ndarray:
             f"the model takes [n, {', '.join(map(str, accepted[-1]))}]",
         )  # fmt: skip
     x = x.reshape(len(x), *shape)
-    if x.dtype == dtype.numpy:
+    if x.dtype == dtype.numpy and dtype is not DType.F32:
         return x
     if x.dtype.kind != "f" or (value.type.quant is None and dtype is not DType.F32):
         also = " or float" if value.type.quant else ""
@@ -132,9 +158,23 @@ def _input(origin: str, x: np.ndarray, value: Value) -> np.ndarray:
             "E213", origin, f"has dtype {x.dtype}",
             f"the model's input is {dtype.numpy}{also}",
         )  # fmt: skip
-    if not np.all(np.isfinite(x)):
-        raise CompileError("E214", origin, "holds NaN or infinity", "clean the data")
-    return x.astype(np.float32) if dtype is DType.F32 else quantize(x, value.type)
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32, copy=False)
+    _expect_finite(origin, x)
+    return x if dtype is DType.F32 else quantize(x, value.type)
+
+
+def _expect_finite(origin: str, x: np.ndarray) -> None:
+    """Raise CompileError E214 for a number of x [n, ...] that float32 has not."""
+    bad = ~np.isfinite(x)
+    if bad.any():
+        sample, *place = map(int, np.argwhere(bad)[0])
+        count = int(bad.sum())
+        more = f" and {count - 1} more" if count > 1 else ""
+        raise CompileError(
+            "E214", origin,
+            f"holds NaN or infinity: sample {sample} at {place}{more}", "clean the data",
+        )  # fmt: skip
 
 
 def quantize(x: np.ndarray, type: TensorType) -> np.ndarray:

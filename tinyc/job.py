@@ -233,18 +233,23 @@ class Job:
         return self._interpret(self.compiled.graph, samples, "computing the reference")
 
     def original(self, samples: Samples) -> list[np.ndarray] | None:
-        """The same as float32, of the network before its float layers became int8 or bits: by
-        Keras where it is a Keras model. None if nothing of it changed."""
+        """The same as real numbers (float32), of the network before its float layers became int8
+        or bits: by Keras where it is a Keras model. Its inputs are those of ``samples``, of the
+        types that they had there. None if nothing of it changed."""
         from .data import Samples, dequantize
 
         made = self.compiled
         if made.source is made.graph:
             return None
-        pairs = zip(samples.inputs, made.graph.inputs, strict=True)
-        inputs = tuple(dequantize(x, value.type) for x, value in pairs)
+        triples = zip(samples.inputs, made.graph.inputs, made.source.inputs, strict=True)
+        inputs = tuple(
+            x if now.type.dtype is was.type.dtype else dequantize(x, now.type)
+            for x, now, was in triples
+        )
         if made.predict is not None:
             return made.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
-        return self._interpret(made.source, Samples(inputs), "computing the original")
+        found = self._interpret(made.source, Samples(inputs), "computing the original")
+        return [dequantize(y, v.type) for y, v in zip(found, made.source.outputs, strict=True)]
 
     def _interpret(self, graph: Graph, samples: Samples, text: str) -> list[np.ndarray]:
         """For each output of ``graph`` an array [n, *shape], by the numpy reference."""

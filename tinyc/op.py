@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from .errors import CompileError
-from .ir import DType, Node, TensorType
+from .ir import DType, Node, Quant, TensorType
 
 if TYPE_CHECKING:
     from .frontends.tflite import TfliteOp
@@ -91,12 +91,23 @@ class Op:
     kernels: fastest first; the planner takes the first one that the core and the node allow;
     tir: the same for what TVM makes, which may leave nodes to the former;
     view: True if the output is the input's bytes unchanged (RESHAPE), which needs no code.
+
+    How an int8 node of it is quantized, of which `tinyc.passes.calibrate` makes one:
+    keeps_quant: all its real operands and outputs are quantized alike;
+    fixed_quant: what its output must have;
+    weight_axis: it has the operands (x, weights, bias), with int8 weights that are symmetric for
+    each index of this axis, and an int32 bias;
+    float_constants: its constants stay float32.
     """
 
     tflite: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[tuple[Kernel, ...]] = ()
     tir: ClassVar[tuple[Kernel, ...]] = ()
     view: ClassVar[bool] = False
+    keeps_quant: ClassVar[bool] = False
+    fixed_quant: ClassVar[Quant | None] = None
+    weight_axis: ClassVar[int | None] = None
+    float_constants: ClassVar[bool] = False
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
@@ -111,6 +122,10 @@ class Op:
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """The numpy reference, bit-exact with TFLite's reference kernel."""
         raise AssertionError(f"{type(self).__name__} has no reference")
+
+    def narrowed(self, quant: Quant) -> Op:
+        """The attributes of a float32 node, for one whose int8 output has ``quant``."""
+        return self
 
     def macs(self, node: Node) -> int:
         """Multiply-accumulates of one inference, 0 for operators without any."""

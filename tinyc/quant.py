@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from .ir import DType, TensorType
+from .ir import DType, Quant, TensorType
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -157,6 +157,12 @@ def float_activation_range(activation: str) -> tuple[float, float]:
         "relu6": (0.0, 6.0),
         "relu_n1_to_1": (-1.0, 1.0),
     }[activation]
+
+
+def rounded(real: np.ndarray, quant: Quant) -> np.ndarray:
+    """Real numbers as int8 of a quantization, halves to even."""
+    whole = np.round(np.asarray(real, np.float64) / quant.scale[0]) + quant.zero_point[0]
+    return np.asarray(np.clip(whole, -128, 127).astype(np.int8))
 
 
 def clamp(x: np.ndarray, low: int, high: int, dtype: DType) -> np.ndarray:

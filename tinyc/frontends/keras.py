@@ -45,8 +45,8 @@ _BINARY_LAYERS = (
 
 @dataclass(frozen=True)
 class KerasModel:
-    """tflite: the converted file's bytes; predict: float32 inputs [n, ...] -> the outputs of
-    the Keras model, a list of float32 [n, ...]."""
+    """tflite: the converted file's bytes; predict: inputs [n, ...] -> the outputs of the Keras
+    model, a list of float32 [n, ...]; raises CompileError E225 where Keras fails at them."""
 
     tflite: bytes
     predict: Callable[[list[np.ndarray]], list[np.ndarray]]
@@ -83,8 +83,14 @@ def load(model: str) -> KerasModel:
         tflite = _convert(network, model)
 
     def predict(inputs: list[np.ndarray]) -> list[np.ndarray]:
-        with quiet():
-            found = network.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+        try:
+            with quiet():
+                found = network.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+        except Exception as error:  # TensorFlow's own checks, as of indices
+            raise CompileError(
+                "E225", model, f"Keras cannot compute these samples: {_cause(str(error))}",
+                "pass --data data.npz with samples like the real ones",
+            ) from None  # fmt: skip
         return [np.asarray(y, np.float32) for y in (found if isinstance(found, list) else [found])]
 
     return KerasModel(tflite, predict)
@@ -221,6 +227,13 @@ def _line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line.lower()]
     return (telling or lines or ["no reason is given"])[0][:300]
+
+
+def _cause(text: str) -> str:
+    """The line of TensorFlow's report that says what is wrong: the last but for its own marks."""
+    lines = [line.strip() for line in text.splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("[[", "File "))]
+    return (telling or ["no reason is given"])[-1].partition(" [[")[0][:300]
 
 
 def prepare(origin: str, packages: Mapping[str, str] = PACKAGES) -> None:

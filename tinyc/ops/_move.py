@@ -60,6 +60,8 @@ class Move:
 class Movement(Op):
     """Base of operators whose outputs are views of their inputs, side by side."""
 
+    keeps_quant = True
+
     def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterable[Move]:
         """The moves between arrays of the shapes of a node that fulfils ``check``."""
         raise AssertionError(f"{type(self).__name__} states no moves")
@@ -177,6 +179,8 @@ def move_kernel(name: str) -> Kernel:
 class Lookup(Op):
     """Base of operators of one input in which each index of the output's axis names an index
     of the same axis of the input (mirror padding, nearest neighbours, constant gathers)."""
+
+    keeps_quant = True
 
     def tables(self, node: Node) -> list[np.ndarray]:
         """For each axis of the output the index into the input's axis."""

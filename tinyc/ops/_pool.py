@@ -38,6 +38,8 @@ class Pool(Op):
     padding: Padding
     activation: str
 
+    keeps_quant = True
+
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
         (x,) = src.operands(1)

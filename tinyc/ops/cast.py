@@ -24,6 +24,7 @@ class Cast(Op):
     """
 
     tflite = ("CAST",)
+    keeps_quant = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -48,6 +48,7 @@ class Conv2d(Op):
     activation: str
 
     tflite = ("CONV_2D",)
+    weight_axis = 0
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -48,6 +48,7 @@ class DepthwiseConv2d(Op):
     multiplier: int = 1
 
     tflite = ("DEPTHWISE_CONV_2D",)
+    weight_axis = 3
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -38,6 +38,7 @@ class FullyConnected(Op):
     keep_num_dims: bool = False
 
     tflite = ("FULLY_CONNECTED",)
+    weight_axis = 0
     rounds_once: ClassVar[bool] = True
     """LiteRT's reference multiplies int8 sums by a double and rounds halves away from zero."""
 

@@ -107,6 +107,8 @@ class GatherComputed(Op):
 
     axis: int
 
+    keeps_quant = True
+
     def check(self, node: Node) -> None:
         expect_arity(node, 2)
         (x, indices), out = (v.type for v in node.inputs), node.output.type

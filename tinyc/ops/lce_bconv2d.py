@@ -71,6 +71,7 @@ class LceBconv2d(Op):
     inner_activation: str = "none"
 
     tflite = ("CUSTOM LceBconv2d",)
+    float_constants = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -29,6 +29,7 @@ class LceDequantize(Op):
     false as bool (larq_compute_engine/tflite/kernels/quantization.cc)."""
 
     tflite = ("CUSTOM LceDequantize",)
+    fixed_quant = Quant((float(np.float32(1 / 127)),), (0,))
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

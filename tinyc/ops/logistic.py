@@ -22,6 +22,7 @@ class Logistic(Op):
     """Input and output of one shape, int8 (output scale 1/256, zero point -128) or float32."""
 
     tflite = ("LOGISTIC",)
+    fixed_quant = OUTPUT
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Value
+from ..ir import DType, Node, Quant, Value
 from ..op import REQUANTIZE, expect_arity, expect_shape, fail, register
+from ..quant import rounded
 from ._move import Move, Movement, case, every_dtype, move_kernel, same_kind
 
 
@@ -70,6 +71,9 @@ class Pad(Movement):
             low, high = dtype.limits
             if not low <= self.value <= high:
                 raise fail(node, f"its value {self.value} is no {dtype.value}", CONVERT_AGAIN)
+
+    def narrowed(self, quant: Quant) -> Pad:
+        return replace(self, value=int(rounded(np.array(self.value), quant)))
 
     def fill(self, node: Node) -> int | float:
         return int(self.value) if node.output.type.dtype is DType.BOOL else self.value

@@ -21,6 +21,7 @@ class Reshape(Op):
 
     tflite = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
     view = True
+    keeps_quant = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

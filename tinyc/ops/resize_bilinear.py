@@ -27,6 +27,7 @@ class ResizeBilinear(Op):
     half_pixel_centers: bool
 
     tflite = ("RESIZE_BILINEAR",)
+    keeps_quant = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

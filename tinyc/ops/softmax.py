@@ -42,6 +42,7 @@ class Softmax(Op):
     beta: float
 
     tflite = ("SOFTMAX",)
+    fixed_quant = OUTPUT
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -40,6 +40,7 @@ class TransposeConv(Op):
     activation: str
 
     tflite = ("TRANSPOSE_CONV",)
+    weight_axis = 0
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -3,79 +3,55 @@
 The result is a graph of its own, close to the float one but not equal to it, and it is what a
 firmware is then compared with. Scales and zero points are those that TensorFlow Lite's
 converter would choose: weights symmetric for each output channel, everything else per tensor
-over the range seen, which is stretched to hold 0.
+over the range seen, which is stretched to hold 0. How an operator's int8 form is quantized, the
+operator tells (`tinyc.op.Op`).
+
+Numbers that count or point stay what they are: integers, and float32 that a CAST turns into
+integers or has made of them, until something computes with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import CompileError
 from ..ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
-from ..op import Op
-from ..ops._move import Movement
-from ..ops._pool import Pool
-from ..ops.conv2d import Conv2d
-from ..ops.depthwise_conv2d import DepthwiseConv2d
+from ..ops._move import Lookup, Movement
+from ..ops.add import Add
+from ..ops.cast import Cast
 from ..ops.dequantize import Dequantize
-from ..ops.fully_connected import FullyConnected
-from ..ops.lce_bconv2d import LceBconv2d
-from ..ops.lce_dequantize import LceDequantize
-from ..ops.logistic import Logistic
-from ..ops.maximum_minimum import Maximum
-from ..ops.pad import Pad
-from ..ops.quantize import Quantize
-from ..ops.reduce import ReduceMax
+from ..ops.gather import GatherComputed
+from ..ops.hard_swish import HardSwish
+from ..ops.mul import Mul
+from ..ops.quantize import INTEGERS, Quantize
 from ..ops.relu import Relu
-from ..ops.softmax import Softmax
-from ..ops.tanh import Tanh
+from ..quant import rounded
 
-_WEIGHTED = {Conv2d: 0, DepthwiseConv2d: 3, FullyConnected: 0}
-"""Operators of (x, weights, bias), and the axis of their output channels in the weights."""
+_WHOLE = Quant((1.0,), (0,))
+"""The quantization of an integer that stands for itself."""
 
-_FIXED: dict[type[Op], Quant] = {
-    Softmax: Quant((1 / 256,), (-128,)),
-    Logistic: Quant((1 / 256,), (-128,)),
-    Tanh: Quant((1 / 128,), (0,)),
-    LceDequantize: Quant((float(np.float32(1 / 127)),), (0,)),
-}
-"""Outputs whose range the operator itself fixes."""
+_LARGEST = 2.0**100
+"""What is beyond has overflowed, or will."""
 
-_KEEPS = (Movement, Pool, Maximum, ReduceMax)
-"""Operators whose output is quantized as their input, as are all views."""
+Ranges = dict[Value, tuple[float, float]]
+"""(least, greatest) number of each float32 value over the samples, 0 among them."""
 
 
 def calibrate(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Graph:
-    """``graph`` with int8 in the place of float32, its inputs and outputs included.
+    """``graph`` with int8 in the place of float32, its inputs and outputs included, but for
+    those that hold indices (see `exact_nodes`).
 
     samples: inputs of the graph as `tinyc.ir.interpret` takes them, at least one. Raises
     CompileError E308 for an operator that has no int8 form.
     """
     ranges = _ranges(graph, samples)
-    graph = _absorb_relu(graph, ranges)
-    quants = _quants(graph, ranges)
-    values: dict[Value, Value] = {}
-
-    def narrow(value: Value) -> Value:
-        """The int8 value in the place of a float32 one that is no weight."""
-        if value.type.dtype is not DType.F32:
-            return value
-        if value not in values:
-            data, quant = value.data, quants.get(value)
-            if data is not None:
-                quant = quant_of(min(0.0, float(data.min())), max(0.0, float(data.max())))
-                data = _rounded(data, quant)
-            values[value] = replace(
-                value, type=TensorType(value.type.shape, DType.I8, quant), data=data
-            )
-        return values[value]
-
-    nodes = tuple(_narrow(node, narrow) for node in graph.nodes)
-    inputs, outputs = (tuple(map(narrow, v)) for v in (graph.inputs, graph.outputs))
-    return verify(replace(graph, nodes=nodes, inputs=inputs, outputs=outputs))
+    graph = _absorb_bounds(graph, ranges)
+    kinds = _Kinds.of(graph)
+    types = _types(graph, kinds, ranges)
+    return verify(_Rewrite(graph, kinds, types).graph())
 
 
 def float_nodes(graph: Graph) -> list[Node]:
@@ -87,23 +63,26 @@ def float_nodes(graph: Graph) -> list[Node]:
     ]
 
 
-def _ranges(
-    graph: Graph, samples: Iterable[Sequence[np.ndarray]]
-) -> dict[Value, tuple[float, float]]:
-    """(least, greatest) number of each float32 value over the samples, 0 among them."""
-    ranges: dict[Value, tuple[float, float]] = {}
-    for arrays in samples:
-        for value, array in interpret(graph, arrays).items():
-            if value.type.dtype is DType.F32:
-                low, high = ranges.get(value, (0.0, 0.0))
-                ranges[value] = min(low, float(array.min())), max(high, float(array.max()))
-    for value, (low, high) in ranges.items():
-        if not np.isfinite(low) or not np.isfinite(high):
-            raise CompileError(
-                "E308", value.origin, f"'{value.name}' becomes infinite or NaN on the samples",
-                "check the calibration data: are they scaled as in training?",
-            )  # fmt: skip
-    return ranges
+def exact_nodes(graph: Graph) -> set[Node]:
+    """The nodes that make integers of float32: each such CAST, and what moves, scales or clamps
+    numbers for nothing else. int8 has too few numbers for them."""
+    uses, outputs = graph.uses(), set(graph.outputs)
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, Cast) and not _is_float(node.output):
+            if _is_float(node.inputs[0]):
+                found.add(node)
+            continue
+        readers = [n for v in node.outputs for n in uses.get(v, ())]
+        if (
+            (node.op.keeps_quant or isinstance(node.op, (Add, Mul, Relu, Cast)))
+            and readers
+            and all(map(_is_float, node.outputs))
+            and found.issuperset(readers)
+            and outputs.isdisjoint(node.outputs)
+        ):
+            found.add(node)
+    return found
 
 
 def quant_of(low: float, high: float) -> Quant:
@@ -114,24 +93,139 @@ def quant_of(low: float, high: float) -> Quant:
     return Quant((scale,), (int(np.clip(round(-128 - low / scale), -128, 127)),))
 
 
-def _absorb_relu(graph: Graph, ranges: dict[Value, tuple[float, float]]) -> Graph:
+def _is_float(value: Value) -> bool:
+    return value.type.dtype is DType.F32
+
+
+def _ranges(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Ranges:
+    ranges: Ranges = {}
+
+    def see(value: Value, array: np.ndarray) -> None:
+        low, high = float(array.min()), float(array.max())  # NaN if any number is
+        worst = low if -low > high else high
+        if not abs(worst) <= _LARGEST:
+            raise CompileError(
+                "E308", value.origin, f"'{value.name}' becomes {worst:.3g} on the samples",
+                "check the calibration data: are they scaled as in training?",
+            )  # fmt: skip
+        least, most = ranges.get(value, (0.0, 0.0))
+        ranges[value] = min(least, low), max(most, high)
+
+    for arrays in samples:
+        for value, array in interpret(graph, arrays).items():
+            if _is_float(value):
+                see(value, array)
+    for node in graph.nodes:
+        table = node.inputs[0] if isinstance(node.op, GatherComputed) else None
+        if table is not None and table.data is not None and _is_float(table):
+            see(table, table.data)  # other data pick other rows
+    return ranges
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """Which nodes compute with float32 still: exact, see `exact_nodes`; wide: the values that
+    stay float32; fixed: what else the node that computes a value makes its type."""
+
+    exact: set[Node]
+    wide: set[Value]
+    fixed: dict[Value, TensorType]
+
+    @classmethod
+    def of(cls, graph: Graph) -> _Kinds:
+        exact = exact_nodes(graph)
+        wide = {v for v in graph.inputs if _is_float(v)}
+        wide &= {v for n in exact for v in n.inputs}
+        wide |= {v for n in exact for v in n.outputs if _is_float(v)}
+        fixed: dict[Value, TensorType] = {}
+        uses = graph.uses()
+        for node in graph.nodes:
+            made = [v for v in node.outputs if _is_float(v)]
+            if not made or node in exact:
+                continue
+            reads = [v for v in node.variable_inputs if _is_float(v)]
+            integer = _as_integer(node)
+            moves = isinstance(node.op, (Movement, Lookup)) or node.op.view
+            whole = isinstance(node.op, Cast) and integer is None
+            if wide.issuperset(reads) and (whole or (moves and reads)):
+                wide.update(made)
+            elif integer is not None:
+                if made[0] not in uses:  # an output, which can be what is dequantized
+                    fixed[made[0]] = integer
+                elif (as_int8 := _int8(integer)) is not None:
+                    fixed[made[0]] = as_int8
+            elif node.op.fixed_quant is not None:
+                for v in made:
+                    fixed[v] = TensorType(v.type.shape, DType.I8, node.op.fixed_quant)
+        return cls(exact, wide, fixed)
+
+    def keeps(self, node: Node) -> bool:
+        """Whether ``node`` has an int8 form with one quantization for all."""
+        made = node.outputs[0]
+        return (
+            node.op.keeps_quant
+            and _is_float(made)
+            and node not in self.exact
+            and made not in self.wide
+        )
+
+
+def _as_integer(node: Node) -> TensorType | None:
+    """The quantized integers, of 8 or 16 bits, that a DEQUANTIZE or a CAST makes float32."""
+    if not isinstance(node.op, (Dequantize, Cast)) or not _is_float(node.output):
+        return None
+    x = _whole(node.inputs[0].type)
+    known = x.dtype in INTEGERS and (isinstance(node.op, Dequantize) or x.quant == _WHOLE)
+    return x if known else None
+
+
+def _whole(type: TensorType) -> TensorType:
+    """``type``; integers without a quantization get the one by which they stand for themselves,
+    so that QUANTIZE can read them."""
+    if type.dtype in INTEGERS and type.quant is None:
+        return replace(type, quant=_WHOLE)
+    return type
+
+
+def _int8(type: TensorType) -> TensorType | None:
+    """The int8 type of exactly the numbers of an 8-bit one."""
+    if type.dtype is DType.I8:
+        return type
+    if type.dtype is DType.U8 and type.quant is not None:
+        return TensorType(type.shape, DType.I8, Quant((type.scale,), (type.zero_point - 128,)))
+    return None
+
+
+def _absorb_bounds(graph: Graph, ranges: Ranges) -> Graph:
     """Drop each RELU and RELU6 behind a value that only it reads, and give that value the range
-    of its output: it starts at 0, where whatever computes the value then saturates."""
-    uses, producers = graph.uses(), graph.producers()
+    of its output: it starts at 0, where whatever computes the value then saturates. What only a
+    HARD_SWISH reads starts at -3, from where on downwards its output is 0."""
+    uses, producers, kinds = graph.uses(), graph.producers(), _Kinds.of(graph)
+    outputs = set(graph.outputs)
     mapping: dict[Value, Value] = {}
     dropped: list[Node] = []
     for node in graph.nodes:
         x = node.inputs[0] if node.inputs else None
         before = producers.get(x) if x is not None else None
         if (
+            before is None
+            or x not in ranges
+            or isinstance(before.op, Relu)
+            or before.op.keeps_quant
+            or node in kinds.exact
+            or x in kinds.fixed
+            or x in kinds.wide
+            or uses[x] != [node]
+            or x in outputs
+        ):
+            continue
+        if isinstance(node.op, HardSwish):
+            low, high = ranges[x]
+            ranges[x] = max(low, -3.0), high
+        elif (
             isinstance(node.op, Relu)
             and node.op.activation in ("relu", "relu6")
-            and before is not None
-            and not isinstance(before.op, (*_KEEPS, Relu))
-            and not before.op.view
-            and type(before.op) not in _FIXED
-            and uses[x] == [node]
-            and not {x, node.output} & set(graph.outputs)
+            and node.output not in outputs
         ):
             dropped.append(node)
             mapping[node.output] = x
@@ -139,8 +233,39 @@ def _absorb_relu(graph: Graph, ranges: dict[Value, tuple[float, float]]) -> Grap
     return graph.substitute(mapping, dropped)
 
 
-def _quants(graph: Graph, ranges: dict[Value, tuple[float, float]]) -> dict[Value, Quant]:
-    """The quantization of each value in ``ranges``: one for all that an operator keeps equal."""
+@dataclass
+class _Group:
+    """Values of one quantization. fixed: of other values that its nodes read, quantized so;
+    free: whether one of its own values could have any; wanted: what its readers make of it."""
+
+    low: float = 0.0
+    high: float = 0.0
+    free: bool = False
+    fixed: set[Quant] = field(default_factory=set)
+    wanted: set[Quant | None] = field(default_factory=set)
+
+    def see(self, low: float, high: float) -> None:
+        self.low, self.high = min(self.low, low), max(self.high, high)
+
+    def quant(self) -> Quant:
+        """What all of it has that is fixed, if the range fits; what all readers want; or the
+        range's."""
+        if not self.free and len(self.fixed) == 1:
+            (quant,) = self.fixed
+            (scale,), (zero,) = quant.scale, quant.zero_point
+            # One step more: a sigmoid's 1 is 255/256.
+            if scale * (-129 - zero) <= self.low and self.high <= scale * (128 - zero):
+                return quant
+        if len(self.wanted) == 1:
+            (wanted,) = self.wanted
+            if wanted is not None:
+                return wanted
+        return quant_of(self.low, self.high)
+
+
+def _types(graph: Graph, kinds: _Kinds, ranges: Ranges) -> dict[Value, TensorType]:
+    """The integer type of each value in ``ranges``; of one that stays float32, for those nodes
+    that compute with int8."""
     heads: dict[Value, Value] = {}
 
     def head(value: Value) -> Value:
@@ -148,53 +273,150 @@ def _quants(graph: Graph, ranges: dict[Value, tuple[float, float]]) -> dict[Valu
             value = heads[value]
         return value
 
-    for node in graph.nodes:
-        if node.op.view or isinstance(node.op, _KEEPS):
-            known = [v for v in (*node.inputs, *node.outputs) if v in ranges]
-            for other in known[1:]:
-                if head(other) is not head(known[0]):
-                    heads[head(other)] = head(known[0])
-    joint: dict[Value, tuple[float, float]] = {}
+    kept = [node for node in graph.nodes if kinds.keeps(node)]
+    made = {v for node in kept for v in node.outputs}
+    for node in kept:
+        known = [v for v in (*node.inputs, *node.outputs) if v in ranges and v not in kinds.fixed]
+        for other in known[1:]:
+            if head(other) is not head(known[0]):
+                heads[head(other)] = head(known[0])
+    groups: dict[Value, _Group] = {}
+    uses, outputs = graph.uses(), set(graph.outputs)
     for value, (low, high) in ranges.items():
-        least, most = joint.get(head(value), (0.0, 0.0))
-        joint[head(value)] = min(least, low), max(most, high)
-    fixed = {v: _FIXED[type(n.op)] for n in graph.nodes for v in n.outputs if type(n.op) in _FIXED}
-    quants = {value: fixed.get(head(value)) or quant_of(*joint[head(value)]) for value in ranges}
-    return quants | fixed
+        if value in kinds.fixed:
+            continue
+        group = groups.setdefault(head(value), _Group())
+        group.see(low, high)
+        group.free |= value not in made
+        group.wanted |= {None} if value in outputs else set()
+        group.wanted |= {_wanted(n) for n in uses.get(value, ()) if not kinds.keeps(n)}
+    for node in kept:
+        for value in node.inputs:
+            if value in kinds.fixed:
+                groups[head(node.outputs[0])].see(*ranges[value])
+                groups[head(node.outputs[0])].fixed.add(_quant(kinds.fixed[value]))
+    types = dict(kinds.fixed)
+    for value in ranges:
+        if value not in types:
+            quant = groups[head(value)].quant()
+            types[value] = TensorType(value.type.shape, DType.I8, quant)
+    for value in graph.inputs:
+        # An input that is only quantized can be so from the beginning, to any type.
+        read = {n.output.type if isinstance(n.op, Quantize) else None for n in uses.get(value, ())}
+        if _is_float(value) and len(read) == 1 and value not in {*kinds.wide, *outputs}:
+            types[value] = read.pop() or types[value]
+    return types
 
 
-def _narrow(node: Node, narrow: Callable[[Value], Value]) -> Node:
-    """``node`` on int8 values. Raises CompileError E308 where its rule does not allow that."""
-    op, inputs = node.op, node.inputs
-    outputs = tuple(map(narrow, node.outputs))
-    axis = _WEIGHTED.get(type(op))
-    if axis is not None and node.output.type.dtype is DType.F32:
-        inputs = (narrow(inputs[0]), *_weights(narrow(inputs[0]), *inputs[1:], axis))
-    elif isinstance(op, LceBconv2d):
-        pass  # what follows its sums stays float32: no float reaches the C code
-    else:
-        inputs = tuple(map(narrow, inputs))
-    if isinstance(op, Dequantize):
-        op = Quantize()
-    elif isinstance(op, Pad) and node.output.type.dtype is DType.F32:
-        quant = outputs[0].type.quant
-        assert quant is not None
-        op = replace(op, value=int(_rounded(np.float32(op.value), quant)))
-    changed = replace(node, op=op, inputs=inputs, outputs=outputs)
-    try:
-        op.check(changed)
-    except CompileError as error:
-        raise CompileError(
-            "E308", node.origin, f"has no int8 form: {error.what}",
-            "use another layer, or keep float32 with --float-glue",
-        ) from None  # fmt: skip
-    return changed
+def _wanted(node: Node) -> Quant | None:
+    """The int8 quantization that a QUANTIZE gives to what it reads."""
+    as_int8 = _int8(node.output.type) if isinstance(node.op, Quantize) else None
+    return as_int8.quant if as_int8 is not None else None
 
 
-def _rounded(real: np.ndarray, quant: Quant) -> np.ndarray:
-    """Real numbers as int8 of a quantization, halves to even."""
-    whole = np.round(np.asarray(real, np.float64) / quant.scale[0]) + quant.zero_point[0]
-    return np.asarray(np.clip(whole, -128, 127).astype(np.int8))
+def _quant(type: TensorType) -> Quant:
+    assert type.quant is not None
+    return type.quant
+
+
+class _Rewrite:
+    """The graph of integers, node by node."""
+
+    def __init__(self, source: Graph, kinds: _Kinds, types: dict[Value, TensorType]) -> None:
+        self.source, self.kinds, self.types = source, kinds, types
+        self.nodes: list[Node] = []
+        self.reads_whole = any(
+            isinstance(n.op, Cast) and n not in kinds.exact and _as_integer(n) for n in source.nodes
+        )
+        self.known: dict[tuple[Value, TensorType], Value] = {}
+
+    def graph(self) -> Graph:
+        inputs = tuple(map(self.own, self.source.inputs))
+        for node in self.source.nodes:
+            self.nodes.append(self.node(node))
+        outputs = tuple(map(self.own, self.source.outputs))
+        return replace(self.source, nodes=tuple(self.nodes), inputs=inputs, outputs=outputs)
+
+    def own(self, value: Value) -> Value:
+        """What stands for ``value`` where it is defined."""
+        if value.data is not None and _is_float(value):
+            return self.constant(value, None)
+        type = value.type
+        if not _is_float(value):
+            type = _whole(type) if self.reads_whole else type
+        elif value not in self.kinds.wide:
+            type = self.types[value]
+        if type == value.type:
+            return value
+        return self.known.setdefault((value, type), replace(value, type=type))
+
+    def constant(self, value: Value, quant: Quant | None) -> Value:
+        """A float32 constant as int8, by its own range unless ``quant`` is given."""
+        assert value.data is not None
+        low, high = float(value.data.min()), float(value.data.max())
+        quant = quant or quant_of(min(0.0, low), max(0.0, high))
+        type = TensorType(value.type.shape, DType.I8, quant)
+        if (value, type) not in self.known:
+            data = rounded(value.data, quant)
+            self.known[value, type] = replace(value, type=type, data=data)
+        return self.known[value, type]
+
+    def as_float(self, value: Value) -> Value:
+        """``value`` for a node that computes with float32."""
+        if not _is_float(value):
+            return self.own(value)
+        own = value if value.constant else self.own(value)
+        return own if _is_float(own) else self.converted(own, Dequantize(), value.type)
+
+    def as_integer(self, value: Value, quant: Quant | None = None) -> Value:
+        """``value`` for a node that computes with integers; float32 becomes int8, of ``quant`` if
+        that is given."""
+        if not _is_float(value):
+            return self.own(value)
+        if value.constant:
+            return self.constant(value, quant)
+        own, type = self.own(value), self.types[value]
+        if _is_float(own):
+            own = self.converted(own, Quantize(), type)
+        if quant is None or quant == type.quant:
+            return own
+        return self.converted(own, Quantize(), replace(type, dtype=DType.I8, quant=quant))
+
+    def converted(self, value: Value, op: Dequantize | Quantize, type: TensorType) -> Value:
+        if (value, type) not in self.known:
+            name = f"{value.name}/{type.dtype.value}"
+            self.known[value, type] = Value(name, type, value.origin)
+            self.nodes.append(Node(op, (value,), (self.known[value, type],), value.origin))
+        return self.known[value, type]
+
+    def node(self, node: Node) -> Node:
+        """``node`` on integers. Raises CompileError E308 where its rule does not allow that."""
+        op, made = node.op, tuple(map(self.own, node.outputs))
+        narrow = _is_float(node.outputs[0]) and not _is_float(made[0])
+        reads = [v for v in node.variable_inputs if _is_float(v)]
+        if node in self.kinds.exact or (not narrow and self.kinds.wide.issuperset(reads)):
+            inputs = tuple(map(self.as_float, node.inputs))
+        elif _as_integer(node) is not None:
+            op, inputs = Quantize(), (self.own(node.inputs[0]),)
+        elif narrow and op.weight_axis is not None:
+            x = self.as_integer(node.inputs[0])
+            inputs = (x, *_weights(x, *node.inputs[1:], op.weight_axis))
+        elif op.float_constants:
+            inputs = tuple(v if v.constant else self.as_integer(v) for v in node.inputs)
+        else:
+            quant = made[0].type.quant if self.kinds.keeps(node) else None
+            inputs = tuple(self.as_integer(v, quant) for v in node.inputs)
+        if narrow:
+            op = op.narrowed(_quant(made[0].type))
+        changed = replace(node, op=op, inputs=inputs, outputs=made)
+        try:
+            op.check(changed)
+        except CompileError as error:
+            raise CompileError(
+                "E308", node.origin, f"has no int8 form: {error.what}",
+                "use another layer, or keep float32 (without --calibrate, with --float-glue)",
+            ) from None  # fmt: skip
+        return changed
 
 
 def _weights(x: Value, weights: Value, bias: Value, axis: int) -> tuple[Value, Value]:

@@ -8,27 +8,24 @@ float32's last bits: done before a network is calibrated, not to one whose numbe
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..ir import DType, Graph, Node, TensorType, Value
-from ..op import Op
 from ..ops._conv import NO_PADDING
 from ..ops.add import Add, Sub
-from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
-from ..ops.fully_connected import FullyConnected
 from ..ops.lce_bconv2d import LceBconv2d
 from ..ops.mul import Mul
 from ..ops.relu import Relu
 from ..ops.reshape import Reshape
 
-_AXIS: dict[type[Op], int] = {Conv2d: 0, DepthwiseConv2d: 3, FullyConnected: 0}
 
-
-def fold_affine(graph: Graph) -> Graph:
-    """Every MUL, ADD and SUB of a float32 value and a constant of one number a channel."""
+def fold_affine(graph: Graph, leave: Collection[Node] = ()) -> Graph:
+    """Every MUL, ADD and SUB of a float32 value and a constant of one number a channel, but those
+    that ``leave`` holds."""
     uses, outputs = graph.uses(), frozenset(graph.results)
     done: dict[Value, Node] = {}  # what computes a value now
     order: dict[Value, None] = {}  # a set that keeps its order
@@ -38,7 +35,7 @@ def fold_affine(graph: Graph) -> Graph:
         order[node.outputs[0]] = None
 
     for node in graph.nodes:
-        affine = _Affine.of(node)
+        affine = _Affine.of(node) if node not in leave else None
         x = affine.x if affine else node.inputs[0] if node.inputs else None
         before = done.get(x) if x is not None else None
         alone = x is not None and uses.get(x) == [node] and x not in outputs
@@ -122,7 +119,7 @@ class _Affine:
             return replace(
                 before, inputs=(*before.inputs[:2], *constants), outputs=self.node.outputs
             )
-        axis = _AXIS.get(type(op))
+        axis = op.weight_axis
         if axis is None or op.activation != "none":  # type: ignore[attr-defined]
             return None
         weights, bias = (np.asarray(v.data, np.float64) for v in before.inputs[1:])
