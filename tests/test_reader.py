@@ -98,6 +98,34 @@ def test_sizes_computed_by_arithmetic_fold(tmp_path: Path) -> None:
     assert len(graph.nodes) == 2 and graph.outputs[1].data == 5
 
 
+def test_sizes_computed_through_floats_fold(tmp_path: Path) -> None:
+    """RESIZE to floor(1.5 * shape), and a constant's reciprocal root."""
+    path = write_model(
+        tmp_path / "m.tflite",
+        [
+            ("SHAPE", {"outType": 2}, [0], [1]), ("SLICE", {}, [1, 2, 3], [4]),
+            ("CAST", {"inDataType": 2, "outDataType": 0}, [4], [5]), ("MUL", {}, [5, 6], [7]),
+            ("FLOOR", None, [7], [8]), ("CAST", {"inDataType": 0, "outDataType": 2}, [8], [9]),
+            ("RESIZE_NEAREST_NEIGHBOR", {}, [0, 9], [10]), ("RSQRT", None, [6], [11]),
+            ("MUL", {}, [10, 11], [12]),
+        ],
+        [
+            TensorSpec("x", (1, 3, 5, 1), "float32"), TensorSpec("shape", (4,), "int32"),
+            ints("begin", 1), ints("size", 2), TensorSpec("hw", (2,), "int32"),
+            TensorSpec("f", (2,), "float32"), TensorSpec("s", (), "float32", data=1.5),
+            TensorSpec("g", (2,), "float32"), TensorSpec("h", (2,), "float32"),
+            TensorSpec("n", (2,), "int32"),
+            TensorSpec("big", (1, 1, 1, 1), "float32", signature=(-1, -1, -1, 1)),
+            TensorSpec("r", (), "float32"),
+            TensorSpec("y", (1, 1, 1, 1), "float32", signature=(-1, -1, -1, 1)),
+        ],
+        [0], [12],
+    )  # fmt: skip
+    x = np.arange(15, dtype=np.float32).reshape(1, 3, 5, 1)
+    graph = same_as_litert(path, x)
+    assert graph.outputs[0].type.shape == (1, 4, 7, 1) and len(graph.nodes) == 2
+
+
 def test_a_size_that_depends_on_the_input_is_told(tmp_path: Path) -> None:
     write_model(
         tmp_path / "m.tflite",
