@@ -98,6 +98,34 @@ def test_sizes_computed_by_arithmetic_fold(tmp_path: Path) -> None:
     assert len(graph.nodes) == 2 and graph.outputs[1].data == 5
 
 
+def test_sizes_computed_through_floats_fold(tmp_path: Path) -> None:
+    """RESIZE to floor(1.5 * shape), and a constant's reciprocal root."""
+    path = write_model(
+        tmp_path / "m.tflite",
+        [
+            ("SHAPE", {"outType": 2}, [0], [1]), ("SLICE", {}, [1, 2, 3], [4]),
+            ("CAST", {"inDataType": 2, "outDataType": 0}, [4], [5]), ("MUL", {}, [5, 6], [7]),
+            ("FLOOR", None, [7], [8]), ("CAST", {"inDataType": 0, "outDataType": 2}, [8], [9]),
+            ("RESIZE_NEAREST_NEIGHBOR", {}, [0, 9], [10]), ("RSQRT", None, [6], [11]),
+            ("MUL", {}, [10, 11], [12]),
+        ],
+        [
+            TensorSpec("x", (1, 3, 5, 1), "float32"), TensorSpec("shape", (4,), "int32"),
+            ints("begin", 1), ints("size", 2), TensorSpec("hw", (2,), "int32"),
+            TensorSpec("f", (2,), "float32"), TensorSpec("s", (), "float32", data=1.5),
+            TensorSpec("g", (2,), "float32"), TensorSpec("h", (2,), "float32"),
+            TensorSpec("n", (2,), "int32"),
+            TensorSpec("big", (1, 1, 1, 1), "float32", signature=(-1, -1, -1, 1)),
+            TensorSpec("r", (), "float32"),
+            TensorSpec("y", (1, 1, 1, 1), "float32", signature=(-1, -1, -1, 1)),
+        ],
+        [0], [12],
+    )  # fmt: skip
+    x = np.arange(15, dtype=np.float32).reshape(1, 3, 5, 1)
+    graph = same_as_litert(path, x)
+    assert graph.outputs[0].type.shape == (1, 4, 7, 1) and len(graph.nodes) == 2
+
+
 def test_a_size_that_depends_on_the_input_is_told(tmp_path: Path) -> None:
     write_model(
         tmp_path / "m.tflite",
@@ -354,18 +382,16 @@ def test_a_quantization_of_the_whole_model_is_named_once(
     assert "\n" not in text and "representative_dataset" in text
 
 
-def test_state_in_variable_tensors_and_calls_is_named(tmp_path: Path) -> None:
+def test_state_in_variable_tensors_is_named(tmp_path: Path) -> None:
     write_model(
         tmp_path / "m.tflite",
-        [("CALL_ONCE", {}, [], []),
-         ("UNIDIRECTIONAL_SEQUENCE_LSTM", {}, [0, 1, 1, 1, 1], [2]), ("RELU", None, [2], [3])],
+        [("UNIDIRECTIONAL_SEQUENCE_LSTM", {}, [0, 1, 1, 1, 1], [2]), ("RELU", None, [2], [3])],
         [TensorSpec("x", (1, 4), "float32"), TensorSpec("h", (1, 4), "float32", variable=True),
          TensorSpec("m", (1, 4), "float32"), TensorSpec("y", (1, 4), "float32")],
         [0], [3],
     )  # fmt: skip
-    lines = refusal(tmp_path / "m.tflite").splitlines()
-    assert len(lines) == 2 and all(line.startswith("E300") for line in lines)
-    assert "(CALL_ONCE)" in lines[0] and "unroll=True" in lines[1]
+    (line,) = refusal(tmp_path / "m.tflite").splitlines()
+    assert line.startswith("E300") and "unroll=True" in line
     write_model(
         tmp_path / "v.tflite", [("ADD", {}, [0, 1], [2])],
         [TensorSpec("x", (1, 4), "float32"), TensorSpec("h", (1, 4), "float32", variable=True),
@@ -397,11 +423,18 @@ def test_other_subgraphs_matter_only_if_they_are_called(called: bool, tmp_path: 
     from ai_edge_litert import schema_py_generated as s
 
     tensors = [TensorSpec(name, (1, 4), "float32") for name in "xy"]
-    steps = [("RELU", None, [0], [1]), *([("CALL_ONCE", {}, [], [])] if called else [])]
+    steps = [
+        ("RELU", None, [0], [1]),
+        *([("CALL_ONCE", {"initSubgraphIndex": 1}, [], [])] if called else []),
+    ]
     path = write_model(tmp_path / "m.tflite", steps, tensors, [0], [1])
     model = s.ModelT.InitFromObj(s.Model.GetRootAs(bytearray(path.read_bytes())))
     body = s.SubGraphT()
     body.name, body.tensors, body.operators, body.inputs, body.outputs = "init", [], [], [], []
+    if called:
+        # It reads a tensor of its own that nothing computes.
+        body.tensors, body.outputs = model.subgraphs[0].tensors, [1]
+        body.operators = model.subgraphs[0].operators[:1]
     model.subgraphs.append(body)
     model.signatureDefs = []
     for index, name in enumerate(("serving_default", "init")):
@@ -414,7 +447,7 @@ def test_other_subgraphs_matter_only_if_they_are_called(called: bool, tmp_path: 
     path.write_bytes(bytes(builder.Output()))
     if called:
         text = refusal(path)
-        assert text.startswith("E300") and "(CALL_ONCE)" in text and "\n" not in text
+        assert text.startswith("E301") and "reads tensor 0 before" in text and "\n" not in text
     else:
         (note,) = read(path).notes
         assert note == "m.tflite: its first signature is compiled, without 'init'"

@@ -116,12 +116,11 @@ def _refuse_too_large(graph: Graph, board: Board, calibrated: bool) -> None:
 def least_weights(graph: Graph, calibrated: bool) -> int:
     """A lower bound of the weights' bytes in flash, from a look at each constant.
 
-    float32 counts one byte an element where it becomes int8 (``calibrated``), and binary layers
-    with their neighbours, which may become bits, count nothing. An int8 convolution loses
-    channels whose filters are all zero, and the next layer what reads them.
+    float32 counts one byte an element where it becomes int8 (``calibrated``), and one bit in a
+    network of binary layers, where it may become signs. An int8 convolution loses channels whose
+    filters are all zero, and the next layer what reads them.
     """
-    if is_binary(graph):
-        return 0
+    binary = is_binary(graph)
     sizes, lost = [], 0.0
     for node in graph.nodes:
         if not isinstance(node.op, WEIGHTED):
@@ -132,8 +131,10 @@ def least_weights(graph: Graph, calibrated: bool) -> int:
         axis = 3 if isinstance(node.op, DepthwiseConv2d) else 0
         filters = np.moveaxis(weights.data, axis, 0).reshape(weights.type.shape[axis], -1)
         alive = float(filters.any(axis=1).mean())
-        small = weights.type.dtype is DType.F32 and calibrated
-        sizes.append(alive * weights.type.elements * (1 if small else weights.type.dtype.size))
+        size = weights.type.dtype.size
+        if weights.type.dtype is DType.F32:
+            size = 1 / 8 if binary else 1 if calibrated else size
+        sizes.append(alive * weights.type.elements * size)
         lost += 1 - alive
     return int(sum(sizes) * max(0.0, 1 - lost))
 

@@ -79,7 +79,9 @@ def lift(source: Source) -> Graph:
     lifting = _Lifting(source, variables)
     notes = lifting.take_inputs()
     live = lifting.live_steps()
-    errors = [*lifting.errors, *(error for step in live for error in step.errors)]
+    # A tensor that is refused gives one error, whoever reads it.
+    found = [*lifting.errors, *(error for step in live for error in step.errors)]
+    errors = list({id(error): error for error in found}.values())
     for index in source.outputs:
         if index in source.refused:
             errors += [] if errors else [source.refused[index]]
@@ -143,7 +145,6 @@ class _Lifting:
         self._values: dict[int, Value] = {}
         self._names: set[str] = set()
         self._unknown: set[int] = set()
-        self._told: set[int] = set()  # refused tensors
         self._judged: set[Value] = set()  # constants that were found not finite
         self._importers = tflite_importers()
         self._folded = 0  # bytes
@@ -215,9 +216,7 @@ class _Lifting:
         refused = [i for i in (*inputs, *op.outputs) if i in source.refused]
         if refused or (known and self._unknown.intersection(inputs)):
             self._unknown.update(op.outputs)
-            fresh = [i for i in refused if i not in self._told]
-            self._told.update(fresh)
-            errors = [source.refused[i] for i in fresh] if known else [unsupported(source, op)]
+            errors = [source.refused[i] for i in refused] if known else [unsupported(source, op)]
             return replace(failed, errors=tuple(errors))
         src = TfliteOp(
             source.file,

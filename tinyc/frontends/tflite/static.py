@@ -26,12 +26,21 @@ _ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
     "SELECT": np.where, "SELECT_V2": np.where,
     "DIV": lambda a, b: (a - np.fmod(a, b)) // b,  # of integers, towards zero
 }  # fmt: skip
+# Of float32, those that IEEE 754 rounds in one way; ROUND takes halves to even.
+_FLOAT: dict[str, Callable[..., np.ndarray]] = {
+    "FLOOR": np.floor, "CEIL": np.ceil, "ROUND": np.rint, "SQRT": np.sqrt, "DIV": np.divide,
+    "RSQRT": lambda a: np.float32(1) / np.sqrt(a),
+    **{name: _ELEMENTWISE[name] for name in (
+        "NEG", "ABS", "SQUARE", "SQUARED_DIFFERENCE", "EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL",
+        "GREATER", "GREATER_EQUAL", "FLOOR_DIV", "FLOOR_MOD", "SELECT", "SELECT_V2",
+    )},
+}  # fmt: skip
 _REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "REDUCE_PROD": np.prod, "SUM": np.sum, "REDUCE_MAX": np.max, "REDUCE_MIN": np.min,
     "REDUCE_ANY": np.any, "REDUCE_ALL": np.all,
 }  # fmt: skip
 _PLAIN = (DType.I32, DType.I64, DType.BOOL)
-FOLDED = frozenset(_ELEMENTWISE) | frozenset(_REDUCTIONS) | {
+FOLDED = frozenset({*_ELEMENTWISE, *_FLOAT, *_REDUCTIONS}) | {
     "SHAPE", "RANK", "ZEROS_LIKE", "DENSIFY", "FILL", "BROADCAST_TO", "BROADCAST_ARGS", "TILE",
     "RANGE",
 }  # fmt: skip
@@ -39,8 +48,9 @@ FOLDED = frozenset(_ELEMENTWISE) | frozenset(_REDUCTIONS) | {
 
 
 def constant(src: TfliteOp) -> np.ndarray | None:
-    """The output of an operator that yields a constant by its inputs' shapes, or by plain
-    integers (int32, int64, bool), or by a size and a value; None for any other.
+    """The output of an operator that yields a constant by its inputs' shapes, or by constants
+    that are plain integers (int32, int64, bool) or float32, or by a size and a value; None for
+    any other.
 
     Operators that only move elements have import rules, whose nodes are evaluated as they are.
     Raises CompileError E301 for operands that do not fit.
@@ -69,7 +79,7 @@ def constant(src: TfliteOp) -> np.ndarray | None:
 
 
 def _evaluate(src: TfliteOp, given: list[np.ndarray], dtype: np.dtype) -> np.ndarray | None:
-    name, plain = src.name, all(v.type.dtype in _PLAIN for v in src.inputs if v is not None)
+    name, kinds = src.name, [v.type.dtype for v in src.inputs if v is not None]
     if name == "DENSIFY":
         return given[0]  # the reader has stored it in full
     if name == "FILL":
@@ -81,7 +91,11 @@ def _evaluate(src: TfliteOp, given: list[np.ndarray], dtype: np.dtype) -> np.nda
     if name == "TILE":
         _sizes([d * int(n) for d, n in zip(given[0].shape, given[1], strict=True)])
         return np.tile(given[0], tuple(map(int, given[1])))
-    if not plain or sum(a.size for a in given) > MAX_NUMBERS:
+    if sum(a.size for a in given) > MAX_NUMBERS:
+        return None
+    if DType.F32 in kinds and all(k in (DType.F32, DType.BOOL) for k in kinds):
+        return _elementwise(_FLOAT, src, given, dtype)
+    if not all(k in _PLAIN for k in kinds):
         return None
     if name == "RANGE":
         start, end, step = (int(a.reshape(())) for a in given)
@@ -91,10 +105,20 @@ def _evaluate(src: TfliteOp, given: list[np.ndarray], dtype: np.dtype) -> np.nda
         axes = tuple(int(a) for a in given[1].ravel())
         keep = src.has_option("keep_dims") and bool(src.option("keep_dims"))
         return np.asarray(_REDUCTIONS[name](given[0], axis=axes, keepdims=keep)).astype(dtype)
-    if name in _ELEMENTWISE and not (src.has_option("activation") and src.option("activation")):
-        _sizes(np.broadcast_shapes(*(a.shape for a in given)))
-        return np.asarray(_ELEMENTWISE[name](*given)).astype(dtype)
-    return None
+    return _elementwise(_ELEMENTWISE, src, given, dtype)
+
+
+def _elementwise(
+    functions: dict[str, Callable[..., np.ndarray]],
+    src: TfliteOp,
+    given: list[np.ndarray],
+    dtype: np.dtype,
+) -> np.ndarray | None:
+    function = functions.get(src.name)
+    if function is None or (src.has_option("activation") and src.option("activation")):
+        return None
+    _sizes(np.broadcast_shapes(*(a.shape for a in given)))
+    return np.asarray(function(*given)).astype(dtype)
 
 
 def _sizes(given: np.ndarray | Sequence[int]) -> tuple[int, ...]:
