@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -73,7 +74,7 @@ def _parse(raw: bytes, file: str, name: str) -> Source:
         try:
             tensors[i] = reader.read(tables[i], i)
         except CompileError as error:
-            refused[i] = error
+            refused[i] = replace(error)  # without the frames that it came through
     return Source(
         file=file,
         name=name,
