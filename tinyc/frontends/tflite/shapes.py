@@ -186,20 +186,6 @@ def _blocks(src: TfliteOp) -> Shape:
     return (n, h * block, w * block, c // (block * block))
 
 
-def _to_batch(src: TfliteOp) -> Shape:
-    (n, *x), block, edges = _shape(src), _ints(src, 1), _ints(src, 2)
-    sizes = zip(x, block, edges[::2], edges[1::2], strict=False)
-    grid = [(d + before + after) // b for d, b, before, after in sizes]
-    return (n * math.prod(block), *grid, *x[len(block) :])
-
-
-def _from_batch(src: TfliteOp) -> Shape:
-    (n, *x), block, edges = _shape(src), _ints(src, 1), _ints(src, 2)
-    sizes = zip(x, block, edges[::2], edges[1::2], strict=False)
-    whole = [d * b - before - after for d, b, before, after in sizes]
-    return (n // math.prod(block), *whole, *x[len(block) :])
-
-
 def _batch_matmul(src: TfliteOp) -> Shape:
     a, b = _shape(src), _shape(src, 1)
     rows, columns = a[-1 if src.option("adj_x") else -2], b[-2 if src.option("adj_y") else -1]
@@ -226,8 +212,6 @@ _RULES: dict[str, Callable[[TfliteOp], Shape | list[Shape]]] = {
     "TRANSPOSE_CONV": lambda src: _ints(src, 0),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), _resize),
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), _blocks),
-    "SPACE_TO_BATCH_ND": _to_batch,
-    "BATCH_TO_SPACE_ND": _from_batch,
     "BATCH_MATMUL": _batch_matmul,
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), lambda src: _without(_shape(src), _ints(src, 1)[0])),
     "PRELU": _like_first,
