@@ -243,7 +243,8 @@ class _Lifting:
             self._unknown.update(i for i in op.outputs if hidden or self._is_open(i))
             if isinstance(error, MalformedError):
                 error = src.fail(f"malformed options: {error}", CONVERT_AGAIN, "E301")
-            return replace(failed, errors=(error,))
+            # A copy has none of the frames, and arrays, that the error came through.
+            return replace(failed, errors=(replace(error),))
         used = {value for node in nodes for value in node.inputs}
         return _Step(op, nodes, reads=frozenset(i for i in inputs if self._values[i] in used))
 

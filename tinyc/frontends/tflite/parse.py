@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -74,7 +75,7 @@ class _Parser:
             try:
                 tensors[i] = self._reader.read(tables[i], i)
             except CompileError as error:
-                refused[i] = error
+                refused[i] = replace(error)  # without the frames that it came through
         return Source(
             file=self._file,
             name=self._name,

@@ -40,6 +40,13 @@ def densify(stored: np.ndarray, shape: tuple[int, ...], sparsity: Table) -> np.n
     if any(size < 1 or shape[d] % size for d, size in block.items()):
         raise MalformedError("the blocks of its sparsity do not fill it")
     steps = [math.prod(shape[d + 1 :]) for d in range(rank)]
+    # A level has no more nodes than the next sparse one has segments for, or the file values.
+    most, limits = len(stored), []
+    for level in reversed(levels):
+        limits.append(most)
+        if int(level.scalar(0, "i8")):
+            most = len(_indices(level, 2)) - 1
+    limits.reverse()
     # Flat places of the nodes of one level.
     places = np.zeros(1, np.int64)
     for level, (table, size) in enumerate(zip(levels, sizes, strict=True)):
@@ -52,7 +59,7 @@ def densify(stored: np.ndarray, shape: tuple[int, ...], sparsity: Table) -> np.n
             size = extent
         else:
             step = steps[blocked[order[level] - rank]]
-        places = _descend(table, size, step, places, math.prod(shape))
+        places = _descend(table, size, step, places, limits[level])
     if len(places) != len(stored):
         raise MalformedError(f"its sparsity has {len(places)} places for {len(stored)} values")
     dense = np.zeros(math.prod(shape), stored.dtype)
@@ -64,7 +71,7 @@ def _descend(table: Table, size: int, step: int, places: np.ndarray, most: int) 
     """The places of the next level's nodes, never more than ``most``."""
     if int(table.scalar(0, "i8")) == 0:
         if len(places) * size > most:
-            raise MalformedError("its sparsity has more places than its shape")
+            raise MalformedError("its sparsity has more places than values")
         return (places[:, None] + np.arange(size) * step).ravel()
     segments, indices = _indices(table, 2), _indices(table, 4)
     counts = np.diff(segments)
