@@ -620,7 +620,7 @@ def flash(
 
     name, target = _target(ctx)
     chosen = flashing.TOOLS[name]
-    commands = chosen.flash(target)
+    commands = [*map(flashing.located, chosen.flash(target))]
     _print_commands(ctx, name, target, commands)
     if not dry_run:
         flashing.run(chosen, commands, target.debug)
@@ -656,10 +656,10 @@ def debug(
     name, target = _target(ctx, server=True)
     chosen = flashing.TOOLS[name]
     assert chosen.serve is not None
-    before = [] if chosen.loads else chosen.flash(target)
-    server = chosen.serve(target)
+    before = [] if chosen.loads else [*map(flashing.located, chosen.flash(target))]
+    server = flashing.located(chosen.serve(target))
     gdb = None if server_only else flashing.find_gdb()
-    client = [flashing.gdb_command(gdb, chosen, target)] if gdb else []
+    client = [flashing.located(flashing.gdb_command(gdb, chosen, target))] if gdb else []
     _print_commands(ctx, name, target, [*before, server, *client])
     if dry_run:
         return
