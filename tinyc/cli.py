@@ -687,7 +687,7 @@ def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
     options = {k: v for k, v in params.items() if k not in (*_FLASHING, *_PRINTING)}
     settings = config.load(options)
     elf, volume = params["image"], params.get("volume")
-    if settings.board is None:
+    if not settings.board:
         raise CompileError("E201", verb, "no board is named", "pass --board; see `tinyc boards`")
     if elf is not None:
         check_file(elf)
@@ -879,7 +879,7 @@ class _Job(Job):
         from . import config
 
         settings = config.load({k: v for k, v in params.items() if k not in _PRINTING})
-        hint = f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml'
+        hint = f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml (`tinyc init` makes one)'
         return cls.compile(settings, verb, hint, optional_calibration)
 
     @staticmethod
@@ -1066,10 +1066,8 @@ def execute(args: Sequence[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             typer.echo(error.format_message(), err=True)
             return 2
-        where = ctx.command_path if ctx else "tinyc"
-        return _fail(
-            CompileError("E200", where, error.format_message(), f"see `{where} --help`"), as_json
-        )
+        where, said = ctx.command_path if ctx else "tinyc", error.format_message().rstrip(".")
+        return _fail(CompileError("E200", where, said, f"see `{where} --help`"), as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except BrokenPipeError:

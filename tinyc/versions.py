@@ -33,7 +33,8 @@ class Answer:
 
 def find_program(name: str) -> str | None:
     """Its path: on PATH, or `beside` the interpreter."""
-    return shutil.which(name) or shutil.which(name, path=beside())
+    own = os.path.join(beside(), name)
+    return shutil.which(name) or (own if os.path.isfile(own) and os.access(own, os.X_OK) else None)
 
 
 def beside() -> str:
