@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from rich.console import Console
 
 from tinyc import cli, config
@@ -437,3 +439,12 @@ def test_tensor_names_cannot_reach_the_code(run, here: Path, name: str) -> None:
     code, out, err = run("build", write_tiny(here / "m.tflite", name), "--board", "stm32", "--json")
     assert code == 0, err
     assert json.loads(out)["fits"]
+
+
+def test_the_demo_names_every_core() -> None:
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "examples" / "digits" / "demo.py")
+    demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(demo)
+    sources = [f"cycles (modelled, {core})" for core in ("Cortex-M4", "Cortex-M3", "Cortex-M4")]
+    said = demo.cycles_sources([{"cycles_source": source} for source in sources])
+    assert said == "cycles (modelled, Cortex-M4); cycles (modelled, Cortex-M3)"

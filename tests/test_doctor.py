@@ -35,6 +35,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("sh", "sleep"):
         (folder / name).symlink_to(Path("/bin") / name)
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(versions, "beside", lambda: str(tmp_path / "bin"))
     monkeypatch.delenv("RENODE_ROOT", raising=False)
     monkeypatch.setattr(renode_tool, "PACKAGED", tmp_path / "opt")
     return folder
@@ -46,6 +47,13 @@ def entry(name: str) -> dict[str, str | None]:
 
 
 # Programs ----------------------------------------------------------------------------------
+
+
+def test_a_program_beside_the_interpreter(path: Path, tmp_path: Path) -> None:
+    program(tmp_path / "bin" / "pyocd", "echo 0.46.1")
+    assert entry("pyocd")["version"] == "0.46.1" and entry("pyocd")["remedy"] == ""
+    program(path / "pyocd", "echo 0.47.0")
+    assert entry("pyocd")["version"] == "0.47.0"
 
 
 def test_every_tool_is_missing_and_has_a_remedy(path: Path) -> None:

@@ -21,7 +21,7 @@ from conftest import ROOT
 from test_build import toy
 from test_uf2 import read_uf2
 
-from tinyc import boards, flash
+from tinyc import boards, flash, versions
 from tinyc.boards import FLASHERS, Board, Debug, all_boards, load_board
 from tinyc.build import build
 from tinyc.cli import execute
@@ -73,6 +73,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     bench = Bench(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(bench.folder))
     monkeypatch.setenv("FAKES", str(bench.folder))
+    monkeypatch.setattr(versions, "beside", lambda: str(tmp_path / "venv"))
     monkeypatch.setattr(flash, "MOUNTS", (str(tmp_path / "media"),))
     return bench
 
@@ -193,6 +194,27 @@ def test_a_model_is_built_first(
     # One over its budget is not flashed.
     assert execute([*args, "--max-flash", "100"]) == 6
     assert len(bench.calls) == 1
+
+
+def test_a_tool_beside_the_interpreter(
+    bench: Bench, elfs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """An environment that is not active: `.venv/bin/tinyc` uses `.venv/bin/pyocd`."""
+    bench.install("pyocd")
+    there = tmp_path / "venv" / "pyocd"
+    there.parent.mkdir()
+    (bench.folder / "pyocd").rename(there)
+    args = ["--image", str(elfs[F4]), "--board", F4]
+    assert execute(["flash", *args, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith(f"{there} load --no-wait ")
+    assert execute(["flash", *args]) == 0
+    assert bench.calls[-1][:2] == ["pyocd", "load"]
+    assert execute(["debug", *args, "--server-only", "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{there} gdbserver ")
+    # PATH comes first.
+    bench.install("pyocd")
+    assert execute(["flash", *args, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("pyocd load ")
 
 
 def test_nothing_is_built_where_nothing_can_flash(

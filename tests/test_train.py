@@ -445,3 +445,10 @@ def test_the_committed_cifar10_score_what_their_recipe_says(name: str, keras) ->
     score, told = _scored(name, dataset.Dataset(x, y, x, y, middle=128))
     assert score == pytest.approx(told, abs=5 / 5000)
     assert score > 0.75
+
+
+def test_training_where_nothing_can_be_written(run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = run("digits-int8", "--output-dir", tmp_path / "file", "-q")
+    assert code == 8 and "E806 " in err and "a part of the path is a file" in err
+    assert "E100" not in err and err.count("\n") == 1

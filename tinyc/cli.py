@@ -620,7 +620,7 @@ def flash(
 
     name, target = _target(ctx)
     chosen = flashing.TOOLS[name]
-    commands = chosen.flash(target)
+    commands = [*map(flashing.located, chosen.flash(target))]
     _print_commands(ctx, name, target, commands)
     if not dry_run:
         flashing.run(chosen, commands, target.debug)
@@ -656,10 +656,10 @@ def debug(
     name, target = _target(ctx, server=True)
     chosen = flashing.TOOLS[name]
     assert chosen.serve is not None
-    before = [] if chosen.loads else chosen.flash(target)
-    server = chosen.serve(target)
+    before = [] if chosen.loads else [*map(flashing.located, chosen.flash(target))]
+    server = flashing.located(chosen.serve(target))
     gdb = None if server_only else flashing.find_gdb()
-    client = [flashing.gdb_command(gdb, chosen, target)] if gdb else []
+    client = [flashing.located(flashing.gdb_command(gdb, chosen, target))] if gdb else []
     _print_commands(ctx, name, target, [*before, server, *client])
     if dry_run:
         return
@@ -687,7 +687,7 @@ def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
     options = {k: v for k, v in params.items() if k not in (*_FLASHING, *_PRINTING)}
     settings = config.load(options)
     elf, volume = params["image"], params.get("volume")
-    if settings.board is None:
+    if not settings.board:
         raise CompileError("E201", verb, "no board is named", "pass --board; see `tinyc boards`")
     if elf is not None:
         check_file(elf)
@@ -879,7 +879,7 @@ class _Job(Job):
         from . import config
 
         settings = config.load({k: v for k, v in params.items() if k not in _PRINTING})
-        hint = f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml'
+        hint = f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml (`tinyc init` makes one)'
         return cls.compile(settings, verb, hint, optional_calibration)
 
     @staticmethod
@@ -1066,10 +1066,8 @@ def execute(args: Sequence[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             typer.echo(error.format_message(), err=True)
             return 2
-        where = ctx.command_path if ctx else "tinyc"
-        return _fail(
-            CompileError("E200", where, error.format_message(), f"see `{where} --help`"), as_json
-        )
+        where, said = ctx.command_path if ctx else "tinyc", error.format_message().rstrip(".")
+        return _fail(CompileError("E200", where, said, f"see `{where} --help`"), as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except BrokenPipeError:

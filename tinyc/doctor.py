@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .renode_tool import REMEDY, find_renode
-from .versions import Answer, ask, version
+from .versions import Answer, ask, find_program, version
 
 Entry = dict[str, str | None]
 
 
 @dataclass(frozen=True)
 class _Program:
-    """A program on PATH. names: any of them will do; question: its options that print the
-    version, accepted: the exit codes with which it then ends; purpose: what is missing without
-    it; remedy: how to get it."""
+    """A program that `find_program` finds. names: any of them will do; question: its options that
+    print the version, accepted: the exit codes with which it then ends; purpose: what is missing
+    without it; remedy: how to get it."""
 
     names: tuple[str, ...]
     purpose: str
@@ -32,8 +31,8 @@ class _Program:
         return " or ".join(self.names)
 
     def look(self) -> Answer | None:
-        """What it says of its version; None if it is not on PATH."""
-        path = next(filter(None, map(shutil.which, self.names)), None)
+        """What it says of its version; None if it is not there."""
+        path = next(filter(None, map(find_program, self.names)), None)
         return ask([path, *self.question], self.accepted) if path else None
 
 

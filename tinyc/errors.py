@@ -84,6 +84,7 @@ _DISK = {
     errno.EROFS: ("E805", "the file system is read-only", "choose another folder"),
     errno.EACCES: ("E805", "permission denied", "choose another folder or change its rights"),
     errno.EPERM: ("E805", "not permitted", "choose another folder or change its rights"),
+    errno.ENOENT: ("E806", "no such file or folder", "choose another folder"),
     errno.ENAMETOOLONG: ("E806", "the name is too long", "choose a shorter one"),
     errno.ENOTDIR: ("E806", "a part of the path is a file and no folder", "choose another folder"),
     errno.EISDIR: ("E806", "is a folder and no file", ""),

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from .boards import Board, Debug
 from .errors import CompileError
+from .versions import find_program
 
 PORT = 3333
 """Where GDB servers listen."""
@@ -89,7 +90,7 @@ class Tool:
         """What is missing for it on this machine, and how to get it; None if nothing is.
         server: for its GDB server."""
         for program in (self.program, self.server if server else None):
-            if program and shutil.which(program) is None:
+            if program and find_program(program) is None:
                 return f"{program} ({self.install})"
         return None
 
@@ -163,7 +164,7 @@ def _flash_cube(target: Target) -> list[Command]:
 
 def _serve_cube(target: Target) -> Command:
     # The server loads libraries that lie beside the programmer.
-    programmer = Path(shutil.which("STM32_Programmer_CLI") or "STM32_Programmer_CLI").parent
+    programmer = Path(find_program("STM32_Programmer_CLI") or "STM32_Programmer_CLI").parent
     serial = _option("--serial-number", target.serial)
     where = ("-p", str(PORT), "-cp", str(programmer))
     return ("ST-LINK_gdbserver", *where, "--swd", "--halt", *serial)
@@ -347,7 +348,13 @@ def gdb_command(gdb: str, tool: Tool, target: Target) -> Command:
 
 def find_gdb() -> str | None:
     """The first of `GDBS` that is there."""
-    return next((name for name in GDBS if shutil.which(name)), None)
+    return next((name for name in GDBS if find_program(name)), None)
+
+
+def located(command: Command) -> Command:
+    """With its program's path where PATH does not lead to it: see `find_program`."""
+    name, *options = command
+    return command if shutil.which(name) else (find_program(name) or name, *options)
 
 
 def shown(command: Command) -> str:

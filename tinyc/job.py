@@ -55,9 +55,9 @@ class Job:
         float32 does not look at the data for it. Raises CompileError(s) E201 (no model or no
         board is named), E204 and those of `tinyc.compile.compile_model`.
         """
-        if settings.model is None:
+        if not settings.model:
             raise CompileError("E201", origin, "no model is named", hint)
-        if settings.board is None:
+        if not settings.board:
             raise CompileError(
                 "E201",
                 origin,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .boards import Core
 from .errors import CompileError
+from .versions import find_program
 
 TIMEOUT_S = 300
 
@@ -198,7 +199,7 @@ def find_toolchain(kind: str | None = None) -> Toolchain:
     unknown kind, E701 where it is missing."""
     if kind not in (None, "gcc", "clang"):
         raise CompileError("E205", f"toolchain {kind!r}", "is unknown", "use gcc or clang")
-    gcc = shutil.which("arm-none-eabi-gcc")
+    gcc = find_program("arm-none-eabi-gcc")
     if kind != "clang" and gcc:
         text = _call([gcc, "-dumpfullversion"]).stdout.strip()
         return Toolchain("gcc", f"arm-none-eabi-gcc {text}", (gcc,))

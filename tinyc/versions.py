@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +29,17 @@ class Answer:
     def number(self) -> tuple[int, ...]:
         """The first number with a dot in it: ``(1, 16, 1)``; empty if there is none."""
         return version(self.text)
+
+
+def find_program(name: str) -> str | None:
+    """Its path: on PATH, or `beside` the interpreter."""
+    own = os.path.join(beside(), name)
+    return shutil.which(name) or (own if os.path.isfile(own) and os.access(own, os.X_OK) else None)
+
+
+def beside() -> str:
+    """Where pip puts the programs of the interpreter's environment, which need not be active."""
+    return os.path.dirname(sys.executable)
 
 
 def version(text: str) -> tuple[int, ...]:

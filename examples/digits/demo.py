@@ -7,6 +7,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ def tinyc(*arguments: str) -> dict[str, Any]:
     if done.returncode:
         sys.exit(done.returncode)
     return json.loads(done.stdout)
+
+
+def cycles_sources(compared: Sequence[dict[str, Any]]) -> str:
+    """Where the cycles of every board are from: what is said of each core, once."""
+    return "; ".join(dict.fromkeys(board["cycles_source"] for board in compared))
 
 
 def main() -> None:
@@ -66,14 +72,13 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 130)
     console.print(table)
     first = compared[0]
-    sources = dict.fromkeys(board["cycles_source"] for board in compared)
     scores = ", ".join(f"{t['recipe']} {t['accuracy']:.2%}" for t in trained)
     console.print(
         f"Trained just now; the files score {scores} on {first['samples']} held-out digits by "
         f"TFLite's and Larq Compute Engine's interpreters.\nAccuracy in the table: the same "
         f"digits on the emulated board ({first['emulator']}), every output equal to the "
         f"reference's.\nFlash and RAM in bytes, of the linked ELF and with the stack; "
-        f"{'; '.join(sources)}."
+        f"{cycles_sources(compared)}."
     )
 
 

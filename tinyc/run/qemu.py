@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import CompileError
+from ..versions import find_program
 from . import Trace, time_limit
 from .native import shared_library
 from .protocol import Session
@@ -40,7 +40,7 @@ def run(image: Image, inputs: np.ndarray) -> Trace:
 def command(board: Board, elf: Path, serial: str = "stdio") -> list[str]:
     """QEMU's command line for an image on a board, its console on the character device
     ``serial``. Raises CompileError E704 (no QEMU), E207 (no machine for the board)."""
-    program = shutil.which("qemu-system-arm")
+    program = find_program("qemu-system-arm")
     if program is None:
         raise CompileError(
             "E704", "qemu-system-arm", "is not on PATH",

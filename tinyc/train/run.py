@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .files import written
+from .files import check_writable, written
 from .recipe import Recipe
 
 
@@ -37,6 +37,7 @@ def train(
 
     packages.tensorflow()
     images = dataset.load(recipe.data, data or dataset.default_folder(), folder.parent)
+    check_writable(folder)
     training = Training(recipe, images, folder, resume)
     training.run(started(training.done, training.total), on_epoch)
     content = export.convert(recipe, training.trained(), images)
