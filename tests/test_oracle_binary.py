@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from tflite_writer import TensorSpec, run_lce, write_model
 
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
-from tinyc.ir import interpret
-from tinyc.ops._bits import words
+from tinyc.ir import DType, Quant, interpret
+from tinyc.ops._bits import random_words, words
 from tinyc.ops._conv import out_size, same_padding
 from tinyc.ops.lce_bconv2d import _known, fixed_point, possible
 
@@ -143,6 +144,60 @@ def test_broken_options(options: dict[str, Any], id: str, words: str, tmp_path: 
     assert words in str(caught.value)
     assert str(caught.value).startswith(f"{id} broken.tflite: op 1 'conv' (CUSTOM LceBconv2d)")
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("channels", [1, 31, 33])
+def test_bits_beyond_the_channels_of_filters_are_refused(
+    channels: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """LCE's interpreter counts them."""
+    shape, width = (1, 3, 3, channels), words(channels)
+    bits = random_words(rng, (4, 1, 1, channels))
+    options = {
+        "stride_height": 1, "stride_width": 1, "dilation_height_factor": 1,
+        "dilation_width_factor": 1, "padding": 1, "pad_values": 1, "channels_in": channels,
+        "fused_activation_function": 0,
+    }  # fmt: skip
+    for stray in (0, 1 << channels % 32):
+        data = bits.copy()
+        data[2, 0, 0, width - 1] |= np.uint32(stray).view(np.int32)
+        tensors = [
+            TensorSpec("x", shape, "float32"), packed("signs", shape),
+            TensorSpec("w", data.shape, "int32", data=data),
+            TensorSpec("m", (4,), "float32", data=np.ones(4)),
+            TensorSpec("b", (4,), "float32", data=np.zeros(4)),
+            TensorSpec("y", (1, 3, 3, 4), "float32"),
+        ]  # fmt: skip
+        operators = [
+            ("CUSTOM LceQuantize", {}, [0], [1]),
+            ("CUSTOM LceBconv2d", options, [1, 2, 3, 4, -1], [5]),
+        ]
+        path = write_model(tmp_path / "m.tflite", operators, tensors, [0], [5])
+        if stray:
+            with pytest.raises(CompileError, match=r"E325 .*bits beyond the last channel"):
+                read(path)
+        else:
+            compare(path, rng.normal(0, 1, shape).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "bias", "scale"), [(1e30, 0, 2.0**-40), (3e38, 0, 0.1), (1, 3e38, 0.1)]
+)
+def test_scales_beyond_float32_are_refused(
+    multiplier: float, bias: float, scale: float, tmp_path: Path
+) -> None:
+    path = write_binary(tmp_path / "m.tflite")
+    node = next(n for n in read(path).nodes if n.output.type.dtype is DType.I8)
+    x, w, m, b = node.inputs
+    y = node.output
+    m, b = (
+        replace(v, data=np.full(v.type.shape, number, np.float32))
+        for v, number in ((m, multiplier), (b, bias))
+    )
+    y = replace(y, type=replace(y.type, quant=Quant((scale,), (0,))))
+    wrong = replace(node, inputs=(x, w, m, b), outputs=(y,))
+    with pytest.raises(CompileError, match=r"E304 .*leave the range of float32"):
+        wrong.op.check(wrong)
 
 
 @pytest.mark.parametrize("seed", range(20))

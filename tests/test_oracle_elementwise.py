@@ -13,6 +13,7 @@ import pytest
 from tflite_writer import TensorSpec, run_litert, write_model
 
 from tinyc.errors import CompileError
+from tinyc.frontends import schema
 from tinyc.frontends.tflite import read
 from tinyc.ir import interpret
 
@@ -415,3 +416,38 @@ def test_bounds_of_an_activation_that_int32_does_not_hold(
     )  # fmt: skip
     with pytest.raises(CompileError, match=r"E304 .*rescales numbers of up to 6"):
         read(path)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["ADD", "MAXIMUM", "PADV2"])
+def test_constants_that_are_no_numbers(name: str, number: float, tmp_path: Path) -> None:
+    """Refused, but for infinity to pad with, which no maximum of a pooling behind it takes."""
+    x, z = (TensorSpec(n, s, "float32") for n, s in (("x", (2, 3)), ("z", (2, 3))))
+    c = TensorSpec("c", (3,), "float32", data=[1, number, 2])
+    inputs = [x, c]
+    if name == "PADV2":
+        pads = TensorSpec("pads", (2, 2), "int32", data=[[1, 0], [0, 2]])
+        inputs = [x, pads, TensorSpec("c", (), "float32", data=number)]
+        z = TensorSpec("z", (3, 5), "float32")
+    last = len(inputs)
+    path = write_model(
+        tmp_path / "m.tflite", [(name, {}, range(last), [last])], [*inputs, z], [0], [last]
+    )
+    if name == "PADV2" and not np.isnan(number):
+        graph = read(path)
+        data = np.arange(6, dtype=np.float32).reshape(2, 3)
+        ours = interpret(graph, [data])[graph.outputs[0]]
+        np.testing.assert_array_equal(ours, run_litert(path, [data])[0])
+    else:
+        with pytest.raises(CompileError, match=r"E324 .*operand 'c' holds NaN or infinity"):
+            read(path)
+
+
+def test_types_of_options_are_those_of_the_schema() -> None:
+    from ai_edge_litert.schema_py_generated import BuiltinOptions
+
+    codes = {k.removesuffix("Options"): v for k, v in vars(BuiltinOptions).items() if k[0] != "_"}
+    assert {name: i for i, name in enumerate(schema.OPTION_TYPES)} == codes
+    assert all(schema.options_type(operator) for operator in schema.OPTIONS)
+    assert schema.options_type("MEAN") == codes["Reducer"]
+    assert schema.options_type("LOGISTIC") is None

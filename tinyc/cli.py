@@ -110,7 +110,9 @@ EmulatorOpt = Annotated[
 StrictOpt = Annotated[
     bool | None,
     typer.Option(
-        "--strict", envvar=_env("STRICT"), help="A slower kernel than the core allows is an error."
+        "--strict",
+        envvar=_env("STRICT"),
+        help="A slower kernel or form than the core allows is an error.",
     ),
 ]
 CalibrateOpt = Annotated[

@@ -240,6 +240,7 @@ class LceBconv2d(Op):
             ((1, 2, 2, 6), (9, 5, 5), one, one, ((2, 2), (2, 2)), 1),
             ((3, 4, 3, 34), (64, 2, 2), one, one, ((3, 0), (0, 4)), 1),
             ((1, 1, 1, 1000), (36, 1, 1), one, one, NO_PADDING, 1),
+            ((1, 3, 2, 33), (35, 3, 3), one, one, ((1, 1), (1, 1)), 1),
         ]
         for x, filters, stride, dilation, padding, groups in shapes:
             for pad_value in (1, 0) if padding != NO_PADDING else (1,):
@@ -264,6 +265,11 @@ def check_constants(node: Node, outs: int) -> None:
             expect_shape(node, value.type, (outs,), name)
             if not np.all(np.isfinite(value.data)):
                 raise fail(node, f"its {name} holds NaN or infinity", CONVERT_AGAIN, "E301")
+    assert isinstance(node.op, LceBconv2d)
+    with np.errstate(over="ignore"):
+        finite = packed or all(np.all(np.isfinite(part)) for part in node.op.transform(node))
+    if not finite:
+        raise fail(node, "its scales leave the range of float32", AGAIN, "E304")
 
 
 def binary_case(
