@@ -25,13 +25,23 @@ from ..ops.cast import Cast
 from ..ops.dequantize import Dequantize
 from ..ops.gather import GatherComputed
 from ..ops.hard_swish import HardSwish
+from ..ops.max_pool import MaxPool2d
+from ..ops.maximum_minimum import Maximum
 from ..ops.mul import Mul
 from ..ops.quantize import INTEGERS, Quantize
+from ..ops.reduce import ReduceMax
 from ..ops.relu import Relu
 from ..quant import rounded
 
 _WHOLE = Quant((1.0,), (0,))
 """The quantization of an integer that stands for itself."""
+
+_PICKING = (Movement, Lookup, MaxPool2d, Maximum, ReduceMax, Relu)
+"""Operators of whose output each number is one of the inputs', or a bound."""
+
+_NEAR = 0.75
+"""Of the range of several tensors side by side (CONCATENATION, PACK), the part that one must have
+to take their quantization although others read it too; with less it would lose too much."""
 
 _LARGEST = 2.0**100
 """What is beyond has overflowed, or will."""
@@ -48,7 +58,8 @@ def calibrate(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Graph:
     CompileError E308 for an operator that has no int8 form.
     """
     ranges = _ranges(graph, samples)
-    graph = _absorb_bounds(graph, ranges)
+    _narrow_ranges(graph, ranges)
+    graph = _absorb_relu(graph, ranges)
     kinds = _Kinds.of(graph)
     types = _types(graph, kinds, ranges)
     return verify(_Rewrite(graph, kinds, types).graph())
@@ -167,6 +178,7 @@ class _Kinds:
             and _is_float(made)
             and node not in self.exact
             and made not in self.wide
+            and made not in self.fixed
         )
 
 
@@ -196,41 +208,49 @@ def _int8(type: TensorType) -> TensorType | None:
     return None
 
 
-def _absorb_bounds(graph: Graph, ranges: Ranges) -> Graph:
-    """Drop each RELU and RELU6 behind a value that only it reads, and give that value the range
-    of its output: it starts at 0, where whatever computes the value then saturates. What only a
-    HARD_SWISH reads starts at -3, from where on downwards its output is 0."""
+def _narrow_ranges(graph: Graph, ranges: Ranges) -> None:
+    """Where a node picks or clamps numbers that it alone reads, let them reach no farther than its
+    output: what is beyond may saturate before it as well as in it. What HARD_SWISH reads starts
+    at -3, from where on downwards its output is 0."""
+    uses, ends = graph.uses(), {*graph.inputs, *graph.outputs}
+    for node in reversed(graph.nodes):
+        made = [ranges[v] for v in node.outputs if v in ranges]
+        if isinstance(node.op, HardSwish):
+            least, most = -3.0, np.inf
+        elif made and (isinstance(node.op, _PICKING) or node.op.view):
+            least, most = min(low for low, _ in made), max(high for _, high in made)
+        else:
+            continue
+        for x in node.variable_inputs:
+            if x in ranges and x not in ends and set(uses[x]) == {node}:
+                low, high = ranges[x]
+                ranges[x] = max(low, least), min(high, most)
+
+
+def _absorb_relu(graph: Graph, ranges: Ranges) -> Graph:
+    """Drop each RELU and RELU6 behind a value that only it reads and whose range is that of its
+    output: it starts at 0, where whatever computes the value then saturates."""
     uses, producers, kinds = graph.uses(), graph.producers(), _Kinds.of(graph)
     outputs = set(graph.outputs)
     mapping: dict[Value, Value] = {}
-    dropped: list[Node] = []
     for node in graph.nodes:
-        x = node.inputs[0] if node.inputs else None
-        before = producers.get(x) if x is not None else None
-        if (
-            before is None
-            or x not in ranges
-            or isinstance(before.op, Relu)
-            or before.op.keeps_quant
-            or node in kinds.exact
-            or x in kinds.fixed
-            or x in kinds.wide
-            or uses[x] != [node]
-            or x in outputs
-        ):
+        if not isinstance(node.op, Relu) or node.op.activation == "relu_n1_to_1":
             continue
-        if isinstance(node.op, HardSwish):
-            low, high = ranges[x]
-            ranges[x] = max(low, -3.0), high
-        elif (
-            isinstance(node.op, Relu)
-            and node.op.activation in ("relu", "relu6")
-            and node.output not in outputs
+        x = node.inputs[0]
+        before = producers.get(x)
+        if (
+            before is not None
+            and x in ranges
+            and node not in kinds.exact
+            and not isinstance(before.op, Relu)
+            and not before.op.keeps_quant
+            and x not in kinds.fixed
+            and x not in kinds.wide
+            and uses[x] == [node]
+            and outputs.isdisjoint((x, node.output))
         ):
-            dropped.append(node)
             mapping[node.output] = x
-            ranges[x] = ranges[node.output]
-    return graph.substitute(mapping, dropped)
+    return graph.substitute(mapping, [n for n in graph.nodes if mapping.keys() & set(n.outputs)])
 
 
 @dataclass
@@ -273,15 +293,24 @@ def _types(graph: Graph, kinds: _Kinds, ranges: Ranges) -> dict[Value, TensorTyp
             value = heads[value]
         return value
 
+    uses, outputs = graph.uses(), set(graph.outputs)
+
+    def joins(value: Value, node: Node) -> bool:
+        """Whether an input gets the quantization of ``node``, and not another one before it."""
+        if value not in ranges or value in kinds.fixed:
+            return False
+        alone = set(uses[value]) == {node} and value not in outputs
+        (low, high), (least, most) = ranges[value], ranges[node.outputs[0]]
+        return alone or len(node.variable_inputs) == 1 or (high - low) >= _NEAR * (most - least)
+
     kept = [node for node in graph.nodes if kinds.keeps(node)]
     made = {v for node in kept for v in node.outputs}
     for node in kept:
-        known = [v for v in (*node.inputs, *node.outputs) if v in ranges and v not in kinds.fixed]
+        known = [*(v for v in node.inputs if joins(v, node)), *node.outputs]
         for other in known[1:]:
             if head(other) is not head(known[0]):
                 heads[head(other)] = head(known[0])
     groups: dict[Value, _Group] = {}
-    uses, outputs = graph.uses(), set(graph.outputs)
     for value, (low, high) in ranges.items():
         if value in kinds.fixed:
             continue
@@ -291,10 +320,14 @@ def _types(graph: Graph, kinds: _Kinds, ranges: Ranges) -> dict[Value, TensorTyp
         group.wanted |= {None} if value in outputs else set()
         group.wanted |= {_wanted(n) for n in uses.get(value, ()) if not kinds.keeps(n)}
     for node in kept:
+        group = groups[head(node.outputs[0])]
         for value in node.inputs:
             if value in kinds.fixed:
-                groups[head(node.outputs[0])].see(*ranges[value])
-                groups[head(node.outputs[0])].fixed.add(_quant(kinds.fixed[value]))
+                group.see(*ranges[value])
+                group.fixed.add(_quant(kinds.fixed[value]))
+            elif value in ranges and not joins(value, node):
+                group.see(*ranges[value])
+                group.free = True
     types = dict(kinds.fixed)
     for value in ranges:
         if value not in types:
