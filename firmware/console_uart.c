@@ -7,6 +7,7 @@
 static void await(const struct tinyc_channel *channel)
 {
     while (!tinyc_holds(&channel->ready)) {
+        tinyc_keep_cycles();
     }
     if (channel->clear.mask != 0) {
         tinyc_set(&channel->clear);

@@ -66,6 +66,17 @@ uint32_t tinyc_stack_used(void)
     return (uint32_t)((const uint8_t *)__stack_top - (const uint8_t *)p);
 }
 
+int tinyc_stack_full(void)
+{
+    for (uint32_t i = 0; i < TINYC_STACK_LEAST / 4U; i++) {
+        const uint32_t *const word = __bss_end + i;
+        if (word >= __stack_top || *word != TINYC_STACK_PAINT) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void print_hex(const char *label, uint32_t value)
 {
     char digits[] = "0x00000000";

@@ -15,6 +15,10 @@ extern struct tinyc_fault tinyc_fault;
 /* Deepest use of the stack since reset, in bytes. */
 uint32_t tinyc_stack_used(void);
 
+/* 1 once the stack has come closer to the variables below it than these bytes, or into them. */
+#define TINYC_STACK_LEAST 16U
+int tinyc_stack_full(void);
+
 /* Clock, external memory and caches of the board (board.c): start-up's first, so without .data
  * and .bss. */
 void tinyc_start_board(void);
@@ -24,6 +28,9 @@ extern const uint32_t tinyc_clock_hz;
 extern const char tinyc_counter_name[];
 void tinyc_start_counter(void);
 uint64_t tinyc_cycles(void);
+
+/* To be called while time passes: counts the rounds of a counter that has no interrupt. */
+void tinyc_keep_cycles(void);
 
 /* Console of the board (console_*.c); a byte is waited for. */
 void tinyc_print(const char *text);

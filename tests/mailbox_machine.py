@@ -24,12 +24,22 @@ PERIPHERALS = (
 
 class Machine:
     """regions: name -> (address, size) of memory beside the board's own; symbols: of the ELF;
-    vectors: where the core takes its stack and entry from; console: what was printed; send: takes
-    each byte of that; receive: gives the bytes that came for the UART meanwhile; counts: (symbol,
-    instructions executed before), whenever one of those asked for was reached."""
+    tags: address -> what a register reads as for which the board's steps wait, 0 where it is not
+    among them; None: all read as they are awaited; waited: how often they were read; status: what
+    the UART's status register reads as; None: as it is awaited; mute: whether what is sent gets
+    lost; vectors: where the core takes its stack and entry from; console: what was printed; send:
+    takes each byte of that; receive: gives the bytes that came for the UART meanwhile; counts:
+    (symbol, instructions executed before), whenever one of those asked for was reached."""
 
-    def __init__(self, board: Board, regions: dict[str, tuple[int, int]]) -> None:
-        self.board, self.regions = board, regions
+    def __init__(
+        self,
+        board: Board,
+        regions: dict[str, tuple[int, int]],
+        tags: dict[int, int] | None = None,
+        status: Callable[[Machine], int] | None = None,
+    ) -> None:
+        self.board, self.regions, self.tags, self.status = board, regions, tags, status
+        self.waited, self.mute = 0, False
         self.symbols: dict[str, int] = {}
         self.vectors = board.flash.origin
         self.console = ""
@@ -62,14 +72,25 @@ class Machine:
     def run(self, counted: list[str] | tuple[str, ...] = (), seconds: int = 60) -> None:
         """From reset until the deepest stack, or a fault, was printed; without end if ``seconds``
         are 0."""
-        steps = [s for s in self.board.clock.setup if isinstance(s, Step)]
-        waits = [(s.at, s.mask, s.value) for s in steps if s.wait]
-        counts = (0xE000E018, 0xFFFFFF, 1)  # SysTick, which the start waits for
-        for address, mask, value in (*waits, counts, self.board.console.transmit.ready):
-            self._on(unicorn.UC_HOOK_MEM_READ, address, self._ready, (mask, value))
+        steps = (*self.board.clock.setup, *self.board.console.setup)
+        waits = {
+            (s.at, s.mask, s.value)
+            if self.tags is None
+            else (s.at, (1 << s.width) - 1, self.tags.get(s.at, 0))
+            for s in steps
+            if isinstance(s, Step) and s.wait
+        }
+        for address, mask, value in waits:
+            self._on(unicorn.UC_HOOK_MEM_READ, address, self._wait, (mask, value))
+        counts = (0xFFFFFF, 1)  # SysTick, which the start waits for
+        self._on(unicorn.UC_HOOK_MEM_READ, 0xE000E018, self._ready, counts)
+        sent, received = self.board.console.transmit.ready, self.board.console.receive.ready
+        if self.status is None:
+            self._on(unicorn.UC_HOOK_MEM_READ, sent[0], self._ready, sent[1:])
+            self._on(unicorn.UC_HOOK_MEM_READ, received[0], self._poll, received[1:])
+        else:
+            self._on(unicorn.UC_HOOK_MEM_READ, sent[0], self._status)
         self._on(unicorn.UC_HOOK_MEM_WRITE, self.board.console.transmit.data, self._print)
-        address, mask, value = self.board.console.receive.ready
-        self._on(unicorn.UC_HOOK_MEM_READ, address, self._poll, (mask, value))
         self._on(unicorn.UC_HOOK_MEM_READ, self.board.console.receive.data, self._take)
         if counted:
             places = {self.symbols[name]: name for name in counted}
@@ -88,6 +109,15 @@ class Machine:
         now = int.from_bytes(uc.mem_read(address, 4), "little")
         uc.mem_write(address, (now & ~mask | value).to_bytes(4, "little"))
 
+    def _wait(self, uc: Any, kind: int, address: int, size: int, v: int, field: Any) -> None:
+        self.waited += 1
+        self._ready(uc, kind, address, size, v, field)
+
+    def _status(self, uc: Any, _kind: int, address: int, _size: int, _v: int, _d: Any) -> None:
+        assert self.status is not None
+        self.received = self.received or self.receive()
+        uc.mem_write(address, self.status(self).to_bytes(4, "little"))
+
     def _poll(self, uc: Any, kind: int, address: int, size: int, v: int, field: Any) -> None:
         mask, value = field
         self.received = self.received or self.receive()
@@ -98,6 +128,8 @@ class Machine:
         self.received = self.received[1:]
 
     def _print(self, uc: Any, _kind: int, _at: int, _size: int, value: int, _d: Any) -> None:
+        if self.mute:
+            return
         self.console += chr(value & 0xFF)
         self.send(bytes([value & 0xFF]))
         if self.console.endswith("\n") and self.console.splitlines()[-1].startswith(

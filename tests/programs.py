@@ -15,6 +15,7 @@ HEADER = """#ifndef PROG_H
 #define PROG_ARENA_ALIGN (16U)
 #define PROG_INPUTS (1)
 #define PROG_OUTPUTS (1)
+#define PROG_STATES (0)
 #define PROG_INPUT_0_BYTES (8U)
 #define PROG_OUTPUT_0_BYTES (4U)
 #define PROG_OUTPUT_0_ELEMENTS (4U)

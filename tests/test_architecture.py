@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own layer and from those before it.
 LAYERS = [
-    ("errors", "paths"),
+    ("errors", "paths", "inputs"),
     ("ir", "quant", "op"),
     ("boards", "frontends", "config", "tir"),
     ("ops",),
@@ -29,8 +29,8 @@ LAYERS = [
     ),
     ("run", "flash", "renode"),
     (
-        "data", "report", "compile", "backend", "tune", "opstable", "doctor", "bench", "train",
-        "init",
+        "data", "report", "compile", "backend", "fit", "tune", "opstable", "doctor", "bench",
+        "train", "init",
     ),
     ("job",),
     ("cli", "pytest_plugin"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections import Counter
@@ -11,8 +12,9 @@ import pytest
 from conftest import ROOT
 from pydantic import ValidationError
 
+from tinyc import cli, config
 from tinyc.boards import Board, Memory, Names, Pause, Step, all_boards, load_board, read_facts
-from tinyc.errors import CompileError
+from tinyc.errors import CompileError, CompileErrors
 
 FILES = sorted((ROOT / "boards").glob("*.toml"))
 CHIPS = sorted((ROOT / "boards" / "chips").glob("*.toml"))
@@ -181,6 +183,26 @@ def test_unlike_any_board() -> None:
             {"renode": {"platform": "platforms/x.repl", "uart": "u", "add": ["CCM"]}},
             "has no memory CCM",
         ),
+        (
+            {
+                "renode": {
+                    "platform": "platforms/x.repl",
+                    "uart": "u",
+                    "attributes": {"nvic": {"systickFrequency": "1"}},
+                }
+            },
+            "nvic is told of elsewhere",
+        ),
+        (
+            {
+                "renode": {
+                    "platform": "platforms/x.repl",
+                    "uart": "u",
+                    "attributes": {"u": {"a": "false\n    init: x"}},
+                }
+            },
+            "attributes.u.a",
+        ),
     ],
     ids=lambda x: x if isinstance(x, str) else next(iter(x)),
 )
@@ -189,3 +211,71 @@ def test_wrong_facts_are_refused(change: dict, complaint: str) -> None:
     board = next(b for b in all_boards() if b.name == facts["name"])
     with pytest.raises(ValidationError, match=complaint):
         Board.model_validate({**facts, "core": board.core, **change})
+
+
+# A board of the user's own -----------------------------------------------------------------
+
+
+def own(folder: Path, text: str, name: str = "mine.toml") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def test_a_board_of_ones_own_file(tmp_path: Path, tiny_model: Path, monkeypatch, capsys) -> None:
+    text = (ROOT / "boards" / "nucleo_g0b1re.toml").read_text()
+    # Neither its names nor where its facts are from need be told.
+    text = "\n".join(text.partition("[sources]")[0].splitlines()[3:])
+    monkeypatch.chdir(tmp_path)
+    own(tmp_path, text.replace("size = 0x2_4000", "size = 0x1_0000"), "My-Board.toml")
+    command = [str(tiny_model), "--board", "./My-Board.toml", "--json", "-q"]
+    assert cli.execute(["build", *command]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["board"] == "my_board" and report["memories"][1]["size_bytes"] == 0x1_0000
+    assert (tmp_path / "build" / "my_board" / "tiny" / "tiny.elf").is_file()
+    assert cli.execute(["test", *command, "--samples", "2"]) == 0
+    # In the settings its path is relative to them.
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "My-Board.toml").rename(tmp_path / "settings" / "b.toml")
+    (tmp_path / "settings" / "tinyc.toml").write_text('board = "b.toml"\n')
+    settings = config.load({}, tmp_path / "settings")
+    assert load_board(settings.board).name == "b"
+
+
+def test_an_own_board_extends_one_beside_it_or_one_of_tinyc(tmp_path: Path) -> None:
+    board = load_board(own(tmp_path, 'extends = "stm32f405.toml"\n[clock]\nhz = 1_000_000\n'))
+    assert (board.clock_hz, board.core.name, board.name) == (1_000_000, "cortex-m4", "mine")
+    middle = load_board(own(tmp_path, 'extends = "mine.toml"\ntitle = "Mine"\n', "next.toml"))
+    assert (middle.clock_hz, middle.title, middle.name) == (1_000_000, "Mine", "next")
+    whole = load_board(own(tmp_path, 'extends = "blue_pill.toml"\nname = "red"\n'))
+    assert whole.memory == load_board("blue_pill").memory and whole.aliases == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "id", "words"),
+    [
+        ('extends = "mine.toml"', "E246", "extends itself"),
+        ('extends = "nope.toml"', "E246", "extends 'nope.toml', which is not there; name a file"),
+        ("extends = 3", "E246", "extends 3, which is not there"),
+        ('extends = "a\\u0000b"', "E246", "which is not there"),
+        ("core = 3", "E247", "core: 3 is no core; use cortex-m0, "),
+        ('extends = "blue_pill.toml"\ncore = "../cores/cortex-m0"', "E247", "is no core"),
+        ('extends = "blue_pill.toml"\nmemory = 2', "E247", "memory: 2: Input should be"),
+        ('extends = "blue_pill.toml"\ncolour = 2', "E247", "colour: 2: Extra inputs"),
+        ('extends = "blue_pill.toml"\ntitle = "*/ int x;"', "E247", "title: holds a control"),
+        ('extends = "blue_pill.toml"\nname = "../x"', "E247", "name: '../x': String should match"),
+        ('core = "cortex-m4"', "E247", "clock: Field required"),
+        ("core = ", "E209", "is not valid TOML"),
+        ("x = " + 20_000 * "[", "E209", "is nested too deep"),
+        ("#" * (1 << 20) + "#", "E209", "which are no settings"),
+    ],
+)
+def test_a_wrong_board_of_ones_own(tmp_path: Path, text: str, id: str, words: str) -> None:
+    with pytest.raises((CompileError, CompileErrors)) as caught:
+        load_board(own(tmp_path, text))
+    errors = getattr(caught.value, "errors", (caught.value,))
+    assert errors[0].id == id and words in str(errors[0]) and "mine.toml" in errors[0].origin
+
+
+def test_an_own_board_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="no such file"):
+        load_board(str(tmp_path / "nope.toml"))

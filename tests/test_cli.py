@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from tinyc import cli, config
 from tinyc.errors import CompileError
@@ -99,6 +100,37 @@ def test_profile_sums_over_the_layers(run, tiny_model: Path) -> None:
     assert report["macs"] == sum(layer["macs"] for layer in report["layers"])
 
 
+def test_profile_judges_and_keeps_what_was_known(run, here: Path, tiny_model: Path) -> None:
+    command = [tiny_model, "--board", "stm32", "--json"]
+    code, out, err = run("test", *command, "--samples", 3)
+    assert code == 0, err
+    folder = here / "build" / json.loads(out)["board"] / "tiny" / "report"
+    known = json.loads((folder / "report.json").read_text())
+    assert run("profile", *command, "--max-cycles", 10**9, "--max-ram", 10**9)[0] == 0
+    both = json.loads((folder / "report.json").read_text())
+    assert list(both) == ["build", "test", "profile"] and both["test"] == known["test"]
+    names = [c.get("name") for c in ET.parse(folder / "junit.xml").getroot().iter("testcase")]
+    assert sorted(names) == ["bit_exact", "cycles", "ram"]
+
+    for option, id, name in (
+        ("--max-cycles", "E601", "cycles"),
+        ("--max-instructions", "E604", "instructions"),
+        ("--max-flash", "E602", "flash"),
+        ("--max-ram", "E603", "ram"),
+    ):
+        result = run("profile", *command, option, 1)
+        refused(result, id, name)
+        (verdict,) = json.loads(result[1])["verdicts"]
+        assert verdict["name"] == name and not verdict["passed"]
+        assert verdict["error"]["id"] == id and verdict["error"]["exit_code"] == 6
+    (here / "tinyc.toml").write_text("[expect]\nmax_cycles = 1\n")
+    refused(run("profile", *command), "E601")
+
+    # Another image's test says nothing of this one.
+    assert run("build", *command, "--main", "serial")[0] == 0
+    assert list(json.loads((folder / "report.json").read_text())) == ["build"]
+
+
 def test_data_with_labels_and_thresholds(run, here: Path, tiny_model: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(-128, 128, (5, 4, 4, 2), np.int8)
@@ -131,6 +163,19 @@ def test_settings_come_from_options_then_variables_then_the_file(
     assert (here / "there" / json.loads(out)["board"] / "m" / "m.elf").is_file()
     code, _, err = run("build", "--board", "nope")
     assert code == 2 and "nope" in err
+
+
+def test_the_folder_of_data_sets_is_no_data_of_a_test(
+    run, here: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["test", tiny_model, "--board", "stm32", "--json"]
+    monkeypatch.setenv("TINYC_DATA", str(here))
+    code, out, err = run(*command)
+    assert code == 0 and json.loads(out)["samples"] == 10, err
+    np.savez(here / "three.npz", x=np.zeros((3, 4, 4, 2), np.int8))
+    monkeypatch.setenv("TINYC_TEST_DATA", str(here / "three.npz"))
+    code, out, err = run(*command)
+    assert code == 0 and json.loads(out)["samples"] == 3, err
 
 
 def test_a_budget_of_the_file_fails_the_build(run, here: Path, tiny_model: Path) -> None:
@@ -249,6 +294,57 @@ def test_floats_are_quantized_with_the_models_scale(here: Path, tiny_model: Path
     (array,) = load_npz(here / "f.npz", graph).inputs
     assert array.dtype == np.int8 and array.shape == (1, 1, 4, 4, 2)
     assert array[0, 0, 0, 0].tolist() == [-1, -5] and array[0, 0, 0, 1].tolist() == [127, -128]
+
+
+def test_json_carries_errors(run, here: Path, tiny_model: Path) -> None:
+    code, out, err = run("build", "nope.tflite", "--board", "stm32", "--json")
+    told = json.loads(out)
+    assert code == 2 and err.splitlines()[-1].startswith("E202 nope.tflite: no such file; ")
+    assert told["error"] == {
+        "id": "E202", "place": "nope.tflite", "what": "no such file",
+        "hint": "give the path of a .tflite file", "exit_code": 2,
+    }  # fmt: skip
+    assert told["errors"] == [told["error"]]
+    (here / "tinyc.toml").write_text("nope = 1\nboard = 2\n")
+    told = json.loads(run("build", tiny_model, "--json")[1])
+    assert sorted(e["id"] for e in told["errors"]) == ["E208", "E209"]
+    assert json.loads(run("boards", "show", "nope", "--json")[1])["error"]["id"] == "E204"
+    assert json.loads(run("ops", "--nope", "--json")[1])["error"]["id"] == "E200"
+    # Without --json the line on stderr is all.
+    assert run("boards", "show", "nope")[1] == ""
+
+
+def test_version(run) -> None:
+    from tinyc import __version__
+
+    assert run("--version") == (0, f"tinyc {__version__}\n", "")
+    code, out, _ = run("-v", "--version")
+    lines = out.splitlines()
+    assert code == 0 and lines[0] == f"tinyc {__version__}" and lines[1].startswith("Python 3.")
+    assert any(x.startswith("unicorn 2.") for x in lines) and run("--version", "-v")[1] == out
+    refused(run("-v"), "E200", "Missing command")
+    refused(run("biuld"), "E200", "Did you mean 'build'?")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 160])
+def test_tables_cut_no_name(columns: int, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_console", lambda: Console(width=columns, no_color=True))
+    names = ["batch_normalization_11", "a_layer_of_a_long_name_1"]
+    kernels = ["depthwise_conv2d_s8_tile4", "conv2d_s8_dsp"]
+    heading = ["index", "name", "op", "kernel", "macs", "constant_bytes", "not taken"]
+    rows = [
+        [f"{i}", name, "DepthwiseConv2d", kernel, "12,345,678", "123,456", "x_s8_dsp: no dsp here"]
+        for i, (name, kernel) in enumerate(zip(names, kernels, strict=True))
+    ]
+    cli._print_table(heading, rows)
+    out, err = capsys.readouterr()
+    assert "\u2026" not in out and max(map(len, out.splitlines())) <= columns
+    if columns == 60:  # too narrow even for names: folded, whole nevertheless
+        out = out.replace(" ", "").replace("\n", "")
+        assert all(name in out for name in ("batch_normalization_11", "12,345,678"))
+    else:
+        assert all(f" {word} " in out for word in (*names, *kernels, "12,345,678"))
+    assert ("too narrow for not taken" in err) == (columns < 160)
 
 
 # The machine fails -------------------------------------------------------------------------

@@ -233,6 +233,25 @@ def test_library_on_this_computer(compiler: str, tiny_model: Path, tmp_path: Pat
     assert not (folder / "build").exists()
 
 
+def test_library_after_another_compiler(tiny_model: Path, tmp_path: Path) -> None:
+    """Nothing is linked of what it left."""
+    tool("cc")
+    tool("arm-none-eabi-gcc")
+    folder = exported(tiny_model, "library", tmp_path)
+    cross = "CROSS_COMPILE=arm-none-eabi-"
+    run(["make", "-s", cross], folder)
+    assert run(["make", cross], folder) == ""
+    # As after a change of one file.
+    (folder / "build" / "tiny.o").unlink()
+    assert_printed(run(["make", "-s", "example"], folder), tiny_model)
+    before = (folder / "build" / "tiny.o").read_bytes()
+    run(["make", "-s", "CFLAGS=-O0 -DNOTE='\"a b\"'"], folder)
+    assert (folder / "build" / "tiny.o").read_bytes() != before
+    run(["make", "-s", cross], folder)
+    is_for(folder / "build" / "tiny.o", BOARD)
+    is_for(folder / "build" / "tiny_weights.o", BOARD)
+
+
 def test_library_with_floats(float_model: Path, tmp_path: Path) -> None:
     tool("cc")
     folder = exported(float_model, "library", tmp_path)
@@ -285,7 +304,12 @@ def test_arduino_properties(tiny_model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("board", "architecture"),
-    [("arduino_nano_33_ble", "mbed_nano"), ("microbit", "nRF5"), ("mps2_an386", "*")],
+    [
+        ("arduino_nano_33_ble", "mbed_nano"),
+        ("nrf52840dk", "nrf52"),
+        ("microbit", "nRF5"),
+        ("mps2_an386", "*"),
+    ],
 )
 def test_arduino_architecture(
     board: str, architecture: str, tiny_model: Path, tmp_path: Path

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from conftest import DATA, write_binary, write_tiny
+from tflite_writer import TensorSpec, sparse, write_model
 
 from tinyc.emit.c import emit
 from tinyc.errors import CompileError, CompileErrors
@@ -37,8 +40,39 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     folder = tmp_path_factory.mktemp("seeds")
     tiny = write_tiny(folder / "tiny.tflite").read_bytes()
     binary = write_binary(folder / "binary.tflite").read_bytes()
+    shaped = write_shaped(folder / "shaped.tflite").read_bytes()
     real = [DATA / "mlperf-tiny" / f"{name}.tflite" for name in ("kws", "ic", "sww")]
-    return [tiny, binary] * 2 + [path.read_bytes() for path in real if path.is_file()]
+    return [tiny, binary, shaped] * 2 + [path.read_bytes() for path in real if path.is_file()]
+
+
+def write_shaped(path: Path) -> Path:
+    """A fully connected layer of sparse weights behind a reshape whose size is computed from
+    SHAPE, with an open batch."""
+    dense = np.diag(np.arange(1, 9)).astype(np.int8)
+    values, sparsity = sparse(dense, (0, 1, 2), {1: 4}, {1})
+    one = TensorSpec("one", (1,), "int32", data=[1])
+    return write_model(
+        path,
+        [
+            ("SHAPE", {"outType": 2}, [0], [1]),
+            ("STRIDED_SLICE", {"shrinkAxisMask": 1}, [1, 2, 3, 3], [4]),
+            ("PACK", {"valuesCount": 2}, [4, 5], [6]),
+            ("RESHAPE", None, [0, 6], [7]),
+            ("DENSIFY", {}, [8], [9]),
+            ("FULLY_CONNECTED", {}, [7, 9, -1], [10]),
+        ],
+        [
+            TensorSpec("x", (1, 2, 4), "int8", 0.1, signature=(-1, 2, 4)),
+            TensorSpec("shape", (3,), "int32"), TensorSpec("zero", (1,), "int32", data=[0]), one,
+            TensorSpec("n", (), "int32"), TensorSpec("rest", (), "int32", data=[-1]),
+            TensorSpec("size", (2,), "int32"),
+            TensorSpec("flat", (1, 1), "int8", 0.1, signature=(-1, -1)),
+            TensorSpec("s", (8, 8), "int8", 0.1, raw=values.tobytes(), sparsity=sparsity),
+            TensorSpec("d", (8, 8), "int8", 0.1),
+            TensorSpec("y", (1, 8), "int8", 0.1, signature=(-1, 8)),
+        ],
+        [0], [10],
+    )  # fmt: skip
 
 
 def mutate(seeds: list[bytes], number: int) -> bytes:
@@ -80,14 +114,14 @@ def mutate_fields(seeds: list[bytes], number: int) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
     from flatbuffers import flexbuffers
 
-    content = seeds[number % 2]
+    content = seeds[number % 3]
 
     rng = random.Random(number)
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content)))
     graph = model.subgraphs[0]
     for _ in range(rng.choice((1, 1, 2, 3))):
         tensor, op = rng.choice(graph.tensors), rng.choice(graph.operators)
-        kind = rng.randrange(9)
+        kind = rng.randrange(12)
         if kind == 0:
             shape = [int(n) for n in tensor.shape] or [1]
             shape[rng.randrange(len(shape))] = rng.choice((0, 1, 2, 3, 5, -1, 4096, 1 << 30))
@@ -110,7 +144,7 @@ def mutate_fields(seeds: list[bytes], number: int) -> bytes:
             ends = [int(i) for i in ends] or [0]
             ends[rng.randrange(len(ends))] = rng.randrange(-1, len(graph.tensors) + 1)
             setattr(op, rng.choice(("inputs", "outputs")), ends)
-        elif kind == 6 and op.builtinOptions is not None:
+        elif kind == 6 and op.builtinOptions is not None and vars(op.builtinOptions):
             name = rng.choice(list(vars(op.builtinOptions)))
             if isinstance(getattr(op.builtinOptions, name), int):
                 value = rng.choice((-1, 0, 1, 2, 3, 5, 100))
@@ -123,14 +157,48 @@ def mutate_fields(seeds: list[bytes], number: int) -> bytes:
             code = rng.choice(model.operatorCodes)
             code.builtinCode = rng.randrange(160)
             code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-        else:
+        elif kind == 8:
             setattr(op, rng.choice(("inputs", "outputs")), [])
+        elif kind == 9:
+            sizes = list(tensor.shape) if tensor.shape is not None else []
+            tensor.shapeSignature = [rng.choice((-1, int(n), 1)) for n in sizes]
+            tensor.isVariable = rng.random() < 0.2
+        elif kind == 10:
+            mutate_sparsity(rng, rng.choice(graph.tensors), schema)
+        else:
+            buffer = rng.choice(model.buffers)
+            if buffer.data is not None and len(buffer.data):
+                buffer.data = buffer.data[: rng.randrange(len(buffer.data))]
     builder = flatbuffers.Builder(1024)
     try:
         builder.Finish(model.Pack(builder), b"TFL3")
     except (TypeError, ValueError, struct.error):  # a value that its field cannot hold
         return content
     return bytes(builder.Output())
+
+
+def mutate_sparsity(rng: random.Random, tensor: Any, schema: Any) -> None:
+    """A wrong field of a tensor's sparsity, or a sparsity where there is none."""
+    if tensor.sparsity is None:
+        tensor.sparsity = schema.SparsityParametersT()
+        tensor.sparsity.traversalOrder, tensor.sparsity.dimMetadata = [0, 1], []
+    p = tensor.sparsity
+    numbers = [rng.choice((-1, 0, 1, 2, 3, 8, 1 << 30)) for _ in range(rng.randrange(5))]
+    if not p.dimMetadata or rng.random() < 0.3:
+        setattr(p, rng.choice(("traversalOrder", "blockMap")), numbers)
+        return
+    level = rng.choice(p.dimMetadata)
+    what = rng.randrange(3)
+    if what == 0:
+        level.denseSize = rng.choice((-1, 0, 1, 3, 1 << 30))
+    elif what == 1:
+        level.format = 1 - level.format
+    else:
+        side = rng.choice(("arraySegments", "arrayIndices"))
+        vector = schema.Int32VectorT()
+        vector.values = numbers
+        setattr(level, side, vector)
+        setattr(level, f"{side}Type", rng.randrange(4))
 
 
 @contextmanager
@@ -203,7 +271,7 @@ def test_files_that_are_no_models(content: bytes, tmp_path: Path) -> None:
     assert not compiles(path)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_prefix_of_a_model(seeds: list[bytes], seed: int, tmp_path: Path) -> None:
     path = tmp_path / "cut.tflite"
     for size in range(0, len(seeds[seed]), 8):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,7 +113,12 @@ def test_host(op: type[Op], kernel: Kernel, only, tmp_path: Path) -> None:
     check_on_host(nodes, tmp_path, gcc)
 
 
-def check_on_host(nodes: list[Node], tmp_path: Path, gcc: str) -> None:
+Inputs = Callable[[Node, np.random.Generator], list[np.ndarray]]
+
+
+def check_on_host(
+    nodes: list[Node], tmp_path: Path, gcc: str, inputs: Inputs = random_inputs
+) -> None:
     """Each node alone, by the kernels that the planner sees, under ASan and UBSan."""
     rng = np.random.default_rng(1)
     sources, includes, body, stdin, expected = [], [], [], b"", []
@@ -141,7 +147,7 @@ def check_on_host(nodes: list[Node], tmp_path: Path, gcc: str) -> None:
             f"    memset(arena, 0x5a, CASE{i}_ARENA_BYTES);\n"
             f"{reads}    case{i}_run(arena);\n{writes}    free(arena);\n"
         )
-        arrays = random_inputs(node, rng)
+        arrays = inputs(node, rng)
         stdin += b"".join(a.tobytes() for a in arrays)
         env = interpret(graph, arrays)
         expected.append([env[v] for v in graph.outputs])
@@ -168,6 +174,34 @@ def check_on_host(nodes: list[Node], tmp_path: Path, gcc: str) -> None:
             at += array.nbytes
             assert_same(array, actual, f"{node.op} {[str(v.type) for v in node.inputs]}")
     assert at == len(ran.stdout)
+
+
+def extremes(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
+    """`random_inputs` with many floats at the ends of float32 and beyond."""
+    big = np.finfo(np.float32).max
+    edges = np.array([np.nan, np.inf, -np.inf, big, -big, 3e38, -3e38, 1e-45], np.float32)
+    return [
+        np.where(rng.random(a.shape) < 0.4, rng.choice(edges, a.shape), a)
+        if a.dtype == np.float32
+        else a
+        for a in random_inputs(node, rng)
+    ]
+
+
+@pytest.mark.slow
+def test_host_at_the_ends_of_float32(tmp_path: Path) -> None:
+    """Overflow, infinity and what is no number: C does as the references, these as LiteRT."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("no host gcc with ASan and UBSan found")
+    nodes = [
+        node
+        for op in OPS
+        for node in cases(op)
+        if any(v.type.dtype is DType.F32 for v in node.variable_inputs)
+    ]
+    with np.errstate(all="ignore"):
+        check_on_host(nodes, tmp_path, gcc, extremes)
 
 
 BOARDS = slow_but(["mps2_an386"], ["mps2_an385", "mps2_an386", "mps2_an505", "nucleo_g0b1re"])

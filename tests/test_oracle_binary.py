@@ -66,7 +66,7 @@ def random_model(path: Path, rng: np.random.Generator, output: str, zeros: bool)
         "stride_height": stride[0], "stride_width": stride[1],
         "dilation_height_factor": dilation[0], "dilation_width_factor": dilation[1],
         "padding": 0 if same else 1, "pad_values": 0 if zeros else 1, "channels_in": channels,
-        "fused_activation_function": int(rng.integers(4)) if output != "packed" else 0,
+        "fused_activation_function": int(rng.integers(4)),
     }  # fmt: skip
     y_shape = (1, *out, outs)
     tensors = [

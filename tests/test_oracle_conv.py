@@ -233,3 +233,40 @@ def test_batch_matmul(seed: int, dtype: str, rng: np.random.Generator, tmp_path:
     y = spec(rng, "y", tuple(map(int, out)), dtype, float(rng.choice([0.1, 1.0])))
     options = {"adjX": adj_x, "adjY": adj_y}
     compare(tmp_path / "m.tflite", rng, ("BATCH_MATMUL", options), [a, b, y], [0, 1], [0, 1])
+
+
+@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_sums_at_every_edge_of_rounding(
+    name: str, seed: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """Biases alone, on both sides of each half, where many lie exactly on one: with scales that
+    are powers of two, the floats beside them, and others."""
+    x, w, y = (
+        np.float32(2.0) ** rng.integers(-8, 3, 3)
+        if seed % 4
+        else np.exp(rng.uniform(-6, 1, 3)).astype(np.float32)
+    )
+    if seed % 4 == 2:
+        w, y = (np.nextafter(v, np.float32(rng.choice([0, 99]))) for v in (w, y))
+    if float(x) * float(w) >= float(y):
+        y = np.float32(float(x) * float(w) * 2.0 ** int(rng.integers(1, 12)))
+    real = float(x) * float(w) / float(y)
+    halves = np.floor((np.arange(-256, 256) + 0.5) / real)
+    sums = np.unique(np.concatenate([halves, halves + 1, np.arange(-64, 64)])).astype(np.int32)
+    count = len(sums)
+    ends = (1,) if name == "FULLY_CONNECTED" else (1, 1, 1)
+    weights = (*ends, count) if name == "DEPTHWISE_CONV_2D" else (count, *ends)
+    options: dict[str, Any] = {}
+    if name != "FULLY_CONNECTED":
+        options = {"padding": 1, "strideW": 1, "strideH": 1}
+        options |= {"dilationWFactor": 1, "dilationHFactor": 1}
+    if name == "DEPTHWISE_CONV_2D":
+        options["depthMultiplier"] = count
+    tensors = [
+        TensorSpec("x", (*ends, 1), "int8", float(x), 0),
+        TensorSpec("w", weights, "int8", float(w), 0, data=np.zeros(weights)),
+        TensorSpec("b", (count,), "int32", float(x * w), 0, data=sums),
+        TensorSpec("y", (*ends, count), "int8", float(y), int(rng.choice([-128, 0, 127]))),
+    ]
+    compare(tmp_path / "m.tflite", rng, (name, options), tensors, [0, 1, 2], [0])

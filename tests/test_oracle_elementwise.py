@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, run_litert, write_model
 
+from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
 from tinyc.ir import interpret
 
@@ -213,6 +214,35 @@ def test_curve(
     compare_unary(tmp_path / "m.tflite", rng, (name, None), (dtype, dtype), **fixed)
 
 
+@pytest.mark.parametrize("optimized", [False, True])
+@pytest.mark.parametrize(
+    ("name", "scale", "zero_point"), [("LOGISTIC", 1 / 256, -128), ("TANH", 1 / 128, 0)]
+)
+def test_every_byte_of_a_curve(
+    name: str, scale: float, zero_point: int, optimized: bool,
+    rng: np.random.Generator, tmp_path: Path,
+) -> None:  # fmt: skip
+    """Powers of two, the floats beside them and random scales, with several zero points each."""
+    x = np.arange(-128, 128, dtype=np.int8)
+    scales = np.float32(2.0) ** np.arange(-12, 5)
+    scales = np.concatenate([scales, np.exp(rng.uniform(-8, 2, 20)).astype(np.float32)])
+    scales = np.concatenate([np.nextafter(scales, np.float32(n)) for n in (0, 99)] + [scales])
+    zeros = [-128, 127, 0, *map(int, rng.integers(-128, 128, 2))]
+    pairs = [(float(s), z) for s in scales for z in zeros]
+    count = len(pairs)
+    tensors = [TensorSpec(f"x{i}", (256,), "int8", *pair) for i, pair in enumerate(pairs)]
+    tensors += [TensorSpec(f"y{i}", (256,), "int8", scale, zero_point) for i in range(count)]
+    operators = [(name, None, [i], [count + i]) for i in range(count)]
+    path = write_model(
+        tmp_path / "m.tflite", operators, tensors, range(count), range(count, 2 * count)
+    )
+    graph = read(path)
+    ours = interpret(graph, [x] * count)
+    theirs = run_litert(path, [x] * count, optimized)
+    for pair, value, right in zip(pairs, graph.outputs, theirs, strict=True):
+        np.testing.assert_array_equal(ours[value], right, err_msg=str(pair))
+
+
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_hard_swish(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
@@ -227,3 +257,161 @@ def test_cast(source: str, target: str, rng: np.random.Generator, tmp_path: Path
     shape = random_shape(rng)
     x, y = (TensorSpec(n, shape, d) for n, d in zip("xy", (source, target), strict=True))
     compare(tmp_path / "m.tflite", rng, ("CAST", None), [x, y])
+
+
+BIG = float(np.finfo(np.float32).max)
+WINDOW = {"padding": 0, "strideW": 1, "strideH": 1}
+CONV = {**WINDOW, "dilationWFactor": 1, "dilationHFactor": 1}
+POOL = {**WINDOW, "filterWidth": 2, "filterHeight": 2}
+# operator, options, shapes of the variable and of the constant operands, of the output
+BEYOND: list[tuple[str, Any, list[Any], list[Any], Any]] = [
+    ("ADD", {}, [(4, 16), (4, 16)], [], (4, 16)),
+    ("SUB", {}, [(4, 16), (16,)], [], (4, 16)),
+    ("MUL", {}, [(4, 16), (4, 16)], [], (4, 16)),
+    ("CONV_2D", CONV, [(1, 5, 5, 2)], [(3, 2, 2, 2), (3,)], (1, 5, 5, 3)),
+    ("DEPTHWISE_CONV_2D", {**CONV, "depthMultiplier": 1}, [(1, 5, 5, 3)], [(1, 2, 2, 3), (3,)],
+     (1, 5, 5, 3)),
+    ("FULLY_CONNECTED", {}, [(6, 4)], [(5, 4), (5,)], (6, 5)),
+    ("AVERAGE_POOL_2D", POOL, [(1, 6, 6, 3)], [], (1, 6, 6, 3)),
+    ("MAX_POOL_2D", POOL, [(1, 6, 6, 3)], [], (1, 6, 6, 3)),
+    ("RELU", None, [(64,)], [], (64,)),
+    ("RELU6", None, [(64,)], [], (64,)),
+    ("MAXIMUM", {}, [(64,), (64,)], [], (64,)),
+    ("HARD_SWISH", None, [(64,)], [], (64,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ("name", "options", "variables", "constants", "out"), BEYOND, ids=[b[0] for b in BEYOND]
+)
+def test_floats_beyond_their_range(
+    name: str, options: Any, variables: list[Any], constants: list[Any], out: Any,
+    activation: int, rng: np.random.Generator, tmp_path: Path,
+) -> None:  # fmt: skip
+    """What overflows is float32's greatest number, not infinity, behind a fused activation, even
+    where that is "none"; infinity and what is no number go the way that LiteRT lets them."""
+    edges = np.array([BIG, -BIG, 3e38, -3e38, np.inf, -np.inf, np.nan], np.float32)
+
+    def data(shape: Any, count: int) -> np.ndarray:
+        numbers = rng.normal(0, 2, shape)
+        at_edge = rng.random(shape) < 0.4
+        return np.where(at_edge, rng.choice(edges[:count], shape), numbers).astype(np.float32)
+
+    if options is not None and name != "MAXIMUM":
+        options = {**options, "fusedActivationFunction": activation}
+    elif activation:
+        pytest.skip("no activation is fused into it")
+    shapes = [*variables, *constants, out]
+    fixed = range(len(variables), len(shapes) - 1)
+    tensors = [
+        TensorSpec(f"t{i}", s, "float32", data=data(s, 4) if i in fixed else None)
+        for i, s in enumerate(shapes)
+    ]
+    last = len(shapes) - 1
+    path = write_model(
+        tmp_path / "m.tflite", [(name, options, range(last), [last])], tensors,
+        range(len(variables)), [last],
+    )  # fmt: skip
+    graph = read(path)
+    for count in (4, 6, 7):
+        arrays = [data(s, count) for s in variables]
+        with np.errstate(all="ignore"):
+            ours = interpret(graph, arrays)[graph.outputs[0]]
+        np.testing.assert_allclose(ours, run_litert(path, arrays)[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_reduce_max_passes_over_what_is_no_number(axis: int, tmp_path: Path) -> None:
+    n, m = np.nan, -np.inf
+    x = np.array([[n, 1, n], [m, n, n], [2, m, n], [m, 3, m], [np.inf, 0, n]], np.float32)
+    x = x if axis == 0 else np.ascontiguousarray(x.T)
+    tensors = [
+        TensorSpec("x", x.shape, "float32"),
+        TensorSpec("axis", (1,), "int32", data=[axis]),
+        TensorSpec("y", (3,), "float32"),
+    ]
+    path = write_model(tmp_path / "m.tflite", [("REDUCE_MAX", {}, [0, 1], [2])], tensors, [0], [2])
+    graph = read(path)
+    (theirs,) = run_litert(path, [x])
+    np.testing.assert_array_equal(interpret(graph, [x])[graph.outputs[0]], theirs)
+    assert theirs.tolist() == [np.inf, 3, -BIG]
+
+
+@pytest.mark.parametrize("target", ["int8", "int16", "int32", "int64"])
+def test_cast_of_what_no_integer_is(target: str, tmp_path: Path) -> None:
+    x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, -3.7, 2.9], np.float32)
+    tensors = [TensorSpec("x", x.shape, "float32"), TensorSpec("y", x.shape, target)]
+    path = write_model(tmp_path / "m.tflite", [("CAST", {}, [0], [1])], tensors, [0], [1])
+    graph = read(path)
+    np.testing.assert_array_equal(interpret(graph, [x])[graph.outputs[0]], run_litert(path, [x])[0])
+
+
+def _unary(name: str, options: Any = None) -> tuple[str, Any, int]:
+    return name, options, 1
+
+
+RESCALING = [
+    _unary("RELU"), _unary("RELU6"), _unary("LEAKY_RELU", {"alpha": 0.5}), _unary("QUANTIZE", {}),
+    ("MUL", {}, 2), ("PRELU", None, 2), ("BATCH_MATMUL", {}, 2), ("ADD", {}, 2),
+    _unary("HARD_SWISH"), ("CONV_2D", CONV, 0), ("DEPTHWISE_CONV_2D", CONV, 0),
+    ("FULLY_CONNECTED", {}, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "operands"), RESCALING, ids=[name for name, _, _ in RESCALING]
+)
+def test_ratios_of_scales(
+    name: str, options: Any, operands: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """As far as a ratio is taken it gives LiteRT's bits; what would wrap int32 is refused."""
+    refused = 0
+    for power in range(-30, 31, 3):
+        shape = (1, 1, 8, 8) if name.endswith("2D") else (8, 8)
+        x, z = (TensorSpec(n, shape, "int8", s, 3) for n, s in (("x", 1.0), ("z", 2.0**-power)))
+        if operands:
+            y = TensorSpec("y", shape, "int8", 1.0, 0)
+            tensors = [x, *[y] * (operands - 1), z]
+        else:
+            weights = {"DEPTHWISE_CONV_2D": (1, 1, 1, 8), "CONV_2D": (8, 1, 1, 8)}.get(name, shape)
+            w = TensorSpec("w", weights, "int8", 1.0, 0, data=rng.integers(-127, 128, weights))
+            b = TensorSpec("b", (8,), "int32", 1.0, 0, data=rng.integers(-99, 99, 8))
+            tensors = [x, w, b, z]
+        last = len(tensors) - 1
+        variables = [i for i in range(last) if tensors[i].data is None]
+        write_model(
+            tmp_path / "m.tflite", [(name, options, range(last), [last])], tensors, variables,
+            [last],
+        )  # fmt: skip
+        try:
+            graph = read(tmp_path / "m.tflite")
+        except CompileError as error:
+            assert error.id == "E304" and (power > 0 or name == "HARD_SWISH"), error
+            refused += 1
+            continue
+        arrays = [random_data(rng, tensors[i]) for i in variables]
+        np.testing.assert_array_equal(
+            interpret(graph, arrays)[graph.outputs[0]],
+            run_litert(tmp_path / "m.tflite", arrays)[0],
+            err_msg=f"2^{power}",
+        )
+    assert 2 <= refused <= (18 if name == "HARD_SWISH" else 10)
+
+
+@pytest.mark.parametrize("scale", [1e-10, 1e-11])
+@pytest.mark.parametrize("name", ["RELU6", "RELU_N1_TO_1", "MAX_POOL_2D", "ADD"])
+def test_bounds_of_an_activation_that_int32_does_not_hold(
+    name: str, scale: float, tmp_path: Path
+) -> None:
+    t = TensorSpec("t", (1, 4, 4, 1), "int8", scale, 0)
+    options = None if name.startswith("RELU") else {"fusedActivationFunction": 3}
+    if name == "MAX_POOL_2D":
+        options = {**POOL, **(options or {})}
+    last = 2 if name == "ADD" else 1
+    path = write_model(
+        tmp_path / "m.tflite", [(name, options, range(last), [last])], [t] * (last + 1),
+        range(last), [last],
+    )  # fmt: skip
+    with pytest.raises(CompileError, match=r"E304 .*rescales numbers of up to 6"):
+        read(path)

@@ -61,6 +61,9 @@ CASES: list[Case] = [
     ("GATHER", {"axis": -1}, [[[3, 1]]], [(2, 4)], [(2, 1, 2)]),
     ("SPACE_TO_DEPTH", {"blockSize": 2}, [], [(2, 4, 6, 3)], [(2, 2, 3, 12)]),
     ("DEPTH_TO_SPACE", {"blockSize": 2}, [], [(1, 2, 3, 12)], [(1, 4, 6, 3)]),
+    ("SPACE_TO_BATCH_ND", {}, [[2, 3], [[1, 0], [0, 1]]], [(2, 3, 5, 2)], [(12, 2, 2, 2)]),
+    ("SPACE_TO_BATCH_ND", {}, [[2], [[1, 2]]], [(1, 3, 5)], [(2, 3, 5)]),
+    ("BATCH_TO_SPACE_ND", {}, [[2, 3], [[1, 0], [0, 1]]], [(12, 2, 2, 2)], [(2, 3, 5, 2)]),
 ]
 RESIZES = [
     (name, {"alignCorners": align, "halfPixelCenters": half}, [list(size)], [shape],

@@ -13,27 +13,35 @@ from tinyc.boards import load_board
 from tinyc.compile import compile_model
 from tinyc.errors import CompileErrors
 from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
-from tinyc.op import Op
+from tinyc.ops._bits import pack, random_words
+from tinyc.ops.add import Add
+from tinyc.ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from tinyc.ops.concat import Concat
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.ops.dequantize import Dequantize
-from tinyc.ops.lce_dequantize import LceDequantize
+from tinyc.ops.lce_bconv2d import LceBconv2d
+from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
+from tinyc.ops.lce_quantize import LceQuantize
+from tinyc.ops.max_pool import MaxPool2d
+from tinyc.ops.mul import Mul
 from tinyc.ops.pad import Pad
 from tinyc.ops.quantize import Quantize
 from tinyc.ops.relu import Relu
 from tinyc.ops.reshape import Reshape
 from tinyc.ops.shape import Shape
+from tinyc.ops.space_to_batch import BatchToSpace, SpaceToBatch
+from tinyc.ops.split import Split
 from tinyc.ops.transpose import Transpose
 from tinyc.passes import PIPELINE, optimize
-from tinyc.passes.binarize import binarize
 from tinyc.passes.drop_dead_channels import drop_dead_channels
 from tinyc.passes.fold_constants import fold_constants
+from tinyc.passes.fold_thresholds import fold_thresholds
 from tinyc.passes.fuse_activation import fuse_activation
+from tinyc.passes.fuse_dilation import fuse_dilation
 from tinyc.passes.fuse_pad import fuse_pad
 from tinyc.passes.remove_dead import remove_dead
 from tinyc.passes.remove_identities import remove_identities
-from tinyc.passes.unbinarized import unbinarized
 
 QUANT = Quant((0.05,), (-11,))
 NO_PADDING = ((0, 0), (0, 0))
@@ -226,6 +234,26 @@ def test_drop_dead_channels(padded: bool) -> None:
     assert drop_dead_channels(kept).nodes == kept.nodes
 
 
+def test_drop_dead_channels_in_one_chain_after_the_other() -> None:
+    """A layer that ends one chain and starts the next; one name for all, several outputs."""
+    rng = np.random.default_rng(7)
+    x = before = value("x", 1, 4, 4, 8)
+    nodes: list[Node] = []
+    for i in range(4):
+        weights = rng.integers(-127, 128, (8, 1, 1, 8))
+        weights[i : i + 4] = 0
+        nodes.append(convolution(x, weights, rng.integers(-900, 900, 8), "one"))
+        x = nodes[-1].output
+    halves = value("one", 1, 4, 4, 4), value("one", 1, 4, 4, 4)
+    nodes.append(Node(Split(3, (4, 4)), (x,), halves, "one"))
+    before = graph([before], nodes, list(halves))
+    after = drop_dead_channels(before)
+    assert [n.inputs[1].type.shape for n in after.nodes[:4]] == [
+        (4, 1, 1, 8), (4, 1, 1, 4), (4, 1, 1, 4), (8, 1, 1, 4)
+    ]  # fmt: skip
+    assert_exact(before, after)
+
+
 def test_pipeline_ends_with_dead_channels_and_verifies() -> None:
     assert PIPELINE[-1] is drop_dead_channels
     x, a, p = value("x", 1, 4, 4, 2), value("a", 1, 4, 4, 2), value("p", 1, 6, 6, 2)
@@ -244,74 +272,155 @@ def test_pipeline_ends_with_dead_channels_and_verifies() -> None:
     assert_exact(before, after)
 
 
-SIGNS = np.where(np.random.default_rng(0).random((4, 1, 2, 32)) < 0.5, -0.5, 0.5)
-TERNARY = np.where(np.arange(32) == 5, 0, SIGNS)
-PRUNED = np.where(np.arange(4)[:, None, None, None] == 2, 0, SIGNS)
+# Dilation ---------------------------------------------------------------------------------
+
+
+def dilated(block: tuple[int, ...], paddings, crops, size: int = 7, kernel: int = 3) -> Graph:
+    """A convolution between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND."""
+    rng = np.random.default_rng(4)
+    height, *rest = ((size + sum(p)) // b for b, p in zip(block, paddings, strict=True))
+    width = rest[0] if rest else size
+    n = int(np.prod(block))
+    columns = kernel if len(block) > 1 else 1
+    x, y = value("x", 1, size, size, 2), value("parts", n, height, width, 2)
+    weights = constant(
+        "weights", rng.integers(-127, 128, (5, kernel, columns, 2)).astype(np.int8),
+        Quant((0.01,), (0,)),
+    )  # fmt: skip
+    bias = constant("bias", rng.integers(-500, 500, 5).astype(np.int32))
+    small = (height - kernel + 1, width - columns + 1)
+    conv = value("conv", n, *small, 5)
+    whole = [d * b - sum(c) for d, b, c in zip(small, block, crops, strict=False)]
+    out = value("out", 1, *whole, *small[len(block) :], 5)
+    nodes = (
+        Node(SpaceToBatch(block, paddings), (x,), (y,), "test"),
+        Node(Conv2d((1, 1), (1, 1), NO_PADDING, "relu"), (y, weights, bias), (conv,), "test"),
+        Node(BatchToSpace(block, crops), (conv,), (out,), "test"),
+    )
+    return verify(Graph("g", (x,), (out,), nodes))
 
 
 @pytest.mark.parametrize(
-    ("weights", "between", "reason"),
+    ("block", "paddings", "crops"),
     [
-        (SIGNS, None, None),  # becomes binary
-        (SIGNS * np.linspace(1, 2, 32), None, None),  # a float layer, whatever it reads
-        (TERNARY, None, "some weights of its channel 0 are 0, which is no sign"),
-        (SIGNS, Transpose((0, 2, 1, 3)), "Transpose stands between it and its signs"),
-        (SIGNS, Pad(((0, 0), (1, 1), (0, 0), (0, 0)), 0.5), "padded with what is neither 0 nor 1"),
-        (SIGNS, Pad(((0, 0), (0, 0), (1, 1), (0, 0)), -1), "padded with what is neither 0 nor 1"),
-        (SIGNS, Relu("relu"), None),  # reads no signs
+        ((2, 2), ((0, 1), (1, 0)), ((0, 0), (1, 0))),
+        ((2, 2), ((2, 3), (2, 3)), ((0, 1), (0, 1))),
+        ((2, 2), ((2, 3), (2, 3)), ((1, 0), (2, 1))),
+        ((2, 1), ((0, 1), (0, 0)), ((0, 1), (0, 0))),
+        ((2,), ((2, 1),), ((0, 1),)),
     ],
 )
-def test_layers_of_signs_that_stay_float_are_told(
-    weights: np.ndarray, between: Op | None, reason: str | None
-) -> None:
-    real = {"quant": None, "dtype": DType.F32}
-    x = value("x", 1, 3, 3, 1, quant=None, dtype=DType.I32)
-    signs = value("signs", 1, 3, 3, 32, **real)
-    nodes = [Node(LceDequantize(), (x,), (signs,), "signs")]
-    if between is not None:
-        more = between.paddings if isinstance(between, Pad) else [(0, 0)] * 4
-        shape = [d + sum(pair) for d, pair in zip(signs.type.shape, more, strict=True)]
-        signs = value("moved", *shape, **real)
-        nodes.append(Node(between, nodes[-1].outputs, (signs,), "moved"))
-    data = weights.astype(np.float32)
-    operands = (signs, constant("w", data), constant("b", np.zeros(4, np.float32)))
-    height, width = signs.type.shape[1:3]
-    y = value("y", 1, height, width - 1, 4, **real)
-    nodes.append(Node(Conv2d((1, 1), (1, 1), NO_PADDING, "none"), operands, (y,), "layer"))
-    found = unbinarized(verify(binarize(verify(Graph("g", (x,), (y,), tuple(nodes))))))
-    assert list(found) == ([] if reason is None else ["layer"])
-    assert reason is None or reason in found["layer"]
-
-
-def test_a_layer_of_signs_that_stays_float_is_a_line_in_the_plan(tmp_path: Path) -> None:
-    """And an error with ``strict``, as every slower way is."""
-    weights = TERNARY.reshape(4, 64)
-    path = write_model(
-        tmp_path / "ternary.tflite",
-        [
-            ("CUSTOM LceQuantize", {}, [0], [1]),
-            ("CUSTOM LceDequantize", {}, [1], [2]),
-            ("FULLY_CONNECTED", {}, [2, 3, 4], [5]),
-        ],
-        [
-            TensorSpec("x", (1, 64), "int8", 0.1, 3),
-            TensorSpec("bits", (1, 2), "int32"),
-            TensorSpec("signs", (1, 64), "float32"),
-            TensorSpec("w", (4, 64), "float32", data=weights),
-            TensorSpec("b", (4,), "float32", data=np.zeros(4)),
-            TensorSpec("y", (1, 4), "float32"),
-        ],
-        inputs=[0],
-        outputs=[5],
+def test_a_dilation_is_fused(block, paddings, crops) -> None:
+    graph = dilated(block, paddings, crops)
+    after = verify(fuse_dilation(graph))
+    (node,) = after.nodes
+    assert node.op.dilation == (*block, 1)[:2]
+    x = np.random.default_rng(1).integers(-128, 128, (1, 7, 7, 2)).astype(np.int8)
+    assert np.array_equal(
+        interpret(after, [x])[after.outputs[0]], interpret(graph, [x])[graph.outputs[0]]
     )
-    x = np.random.default_rng(1).integers(-128, 128, (8, 1, 64)).astype(np.int8)
-    np.savez(tmp_path / "x.npz", x=x)
-    board, calibration = load_board("stm32"), tmp_path / "x.npz"
-    reason = ("binary", "some weights of its channel 0 are 0, which is no sign")
-    for options in ({"float_glue": True}, {"calibration": calibration}):
-        planned = compile_model(path, board, **options).plan
-        assert [reason in step.rejected for step in planned.steps] == [False, False, True]
-    with pytest.raises(CompileErrors) as caught:
-        compile_model(path, board, strict=True, calibration=calibration)
-    assert [e.id for e in caught.value.errors] == ["E307"]
-    assert "binary: some weights" in str(caught.value.errors[0])
+
+
+def test_a_dilation_that_is_none_stays() -> None:
+    graph = dilated((2, 2), ((0, 1), (0, 1)), ((1, 0), (0, 0)))  # crops what no padding made
+    assert len(fuse_dilation(graph).nodes) == 3
+    graph = dilated((2, 2), ((0, 1), (0, 1)), ((0, 0), (0, 0)))
+    outputs = (*graph.outputs, graph.nodes[1].output)
+    assert len(fuse_dilation(replace(graph, outputs=outputs)).nodes) == 3
+
+
+def signs_of_sums(channels: int, depthwise: bool, pad_value: int, pool: bool, seed: int) -> Graph:
+    """A 3x3 convolution of signs over 2x2 pixels of every input, each a batch of its own, then
+    factors and terms of which some are 0 or out of reach, then signs."""
+    rng = np.random.default_rng(seed)
+    batches = 1 << 4 * channels
+    outs, depth = (channels, 9) if depthwise else (8, 9 * channels)
+    op = (BinaryDepthwiseConv2d if depthwise else LceBconv2d)(
+        (1, 1), (1, 1), ((1, 1), (1, 1)), pad_value, channels
+    )
+    weights = random_words(rng, (1 if depthwise else outs, 3, 3, channels))
+    multiplier = rng.choice([-1.3, -1e-6, 0, 0.7, 2.0], outs).astype(np.float32)
+    term = (rng.integers(-depth - 2, depth + 3, outs) + rng.choice([0, 0.5, 0.3], outs)) * 0.7
+
+    def const(name: str, data: np.ndarray) -> Value:
+        dtype = DType.F32 if data.dtype == np.float32 else DType.I32
+        return Value(name, TensorType(data.shape, dtype), name, data)
+
+    x = value("x", batches, 2, 2, 1, quant=None, dtype=DType.I32)
+    y, z, t = (value(n, batches, 2, 2, outs, quant=None, dtype=DType.F32) for n in "yzt")
+    ones = const("ones", np.ones(outs, np.float32))
+    bias = const("bias", rng.normal(0, 1, outs).astype(np.float32))
+    nodes = [
+        Node(op, (x, const("w", weights), ones, bias), (y,), "conv"),
+        Node(Mul("none"), (y, const("m", multiplier)), (z,), "mul"),
+        Node(Add("relu_n1_to_1"), (z, const("t", term.astype(np.float32))), (t,), "add"),
+    ]
+    size = 1 if pool else 2
+    if pool:
+        (t,) = (value("p", batches, 1, 1, outs, quant=None, dtype=DType.F32),)
+        pooling = MaxPool2d((2, 2), (2, 2), NO_PADDING, "none")
+        nodes.append(Node(pooling, nodes[-1].outputs, (t,), "pool"))
+    s = value("s", batches, size, size, 1, quant=None, dtype=DType.I32)
+    return graph([x], [*nodes, Node(LceQuantize(), (t,), (s,), "sign")], [s])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("pad_value", [0, 1])
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_thresholds_hold_for_every_input_at_every_border(
+    channels: int, depthwise: bool, pad_value: int, pool: bool, seed: int
+) -> None:
+    """Padding of zeros shifts the sums at a border by a half product for each channel outside."""
+    before = signs_of_sums(channels, depthwise, pad_value, pool, seed)
+    after = verify(remove_dead(fold_thresholds(before)))
+    conv = BinaryDepthwiseConv2d if depthwise else LceBconv2d
+    assert [type(n.op) for n in after.nodes] == [conv, *([LceBMaxPool2d] if pool else [])]
+    count = 4 * channels
+    every = (np.arange(1 << count)[:, None] >> np.arange(count)) & 1
+    x = pack(every.astype(bool).reshape(-1, 2, 2, channels))
+    np.testing.assert_array_equal(
+        interpret(after, [x])[after.outputs[0]], interpret(before, [x])[before.outputs[0]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("", ""),
+        ("weights", "the weights of 1 of its 33 output channels are not one number times signs"),
+        ("way", "its signs come through a Transpose"),
+    ],
+)
+def test_what_is_not_computed_with_bits_says_why(odd: str, words: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weights = np.where(rng.random((33, 64)) < 0.5, -0.5, 0.5)
+    weights[3] = 0  # of a channel that was pruned
+    if odd == "weights":
+        weights[5, 7] = 0.25
+    tensors = [
+        TensorSpec("x", (1, 64), "float32"),
+        TensorSpec("signs", (1, 2), "int32"),
+        TensorSpec("ones", (1, 64), "float32"),
+        TensorSpec("w", (33, 64), "float32", data=weights),
+        TensorSpec("b", (33,), "float32", data=rng.normal(0, 1, 33)),
+        TensorSpec("y", (1, 33), "float32"),
+        TensorSpec("axes", (2,), "int32", data=[1, 0]),
+        TensorSpec("turned", (64, 1), "float32"),
+    ]
+    operators = [
+        ("CUSTOM LceQuantize", {}, [0], [1]),
+        ("CUSTOM LceDequantize", {}, [1], [2]),
+        *([("TRANSPOSE", {}, [2, 6], [7])] if odd == "way" else []),
+        ("FULLY_CONNECTED", {}, [7 if odd == "way" else 2, 3, 4], [5]),
+    ]
+    path = write_model(tmp_path / "m.tflite", operators, tensors, [0], [5])
+    board = load_board("mps2_an386")
+    compiled = compile_model(path, board, float_glue=True)
+    rejected = [r for step in compiled.plan.steps for r in step.rejected if r[0] == "bits"]
+    assert rejected == ([("bits", words)] if odd else [])
+    assert any(isinstance(s.node.op, LceBconv2d) for s in compiled.plan.steps) == (not odd)
+    if odd:
+        with pytest.raises(CompileErrors, match="E307 .*falls back from bits: " + words):
+            compile_model(path, board, float_glue=True, strict=True)

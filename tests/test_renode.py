@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import time
+import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import capstone
@@ -22,7 +26,7 @@ from mailbox_machine import Machine
 from programs import library
 from terminal import check_inference, served
 
-from tinyc.boards import Board, all_boards, load_board
+from tinyc.boards import Board, Step, all_boards, load_board
 from tinyc.build import Image, build
 from tinyc.cli import execute
 from tinyc.errors import CompileError
@@ -255,6 +259,130 @@ def test_a_run_gives_outputs_console_and_instructions(renode: Path, tmp_path: Pa
     ]  # fmt: skip
 
 
+PECULIAR = {
+    "nucleo_l073rz": {"cpu": "cpu0"},
+    "nucleo_l552ze_q": {"resize": {}},
+    "nrf52840dk": {"attributes": {}},
+    "arduino_nano_33_ble": {"attributes": {}},
+    "ek_ra8m1": {"ready": (0x40358948, 0x20000000, 0x20000000)},
+    "itsybitsy_m4": {"cpu": "cpu"},
+}
+"""Boards that need more than their description -> facts by which they do not run there."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PECULIAR)
+def test_a_board_runs_by_its_facts_alone(
+    name: str, renode: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN_BOARD", name)
+    board = load_board(name)
+    if board.core.name == "cortex-m85":  # which Unicorn is not, nor can it stop in an IT block
+        board = board.model_copy(update={"core": load_board("nucleo_l073rz").core})
+    image = build(library(CODE), "prog", board, None, tmp_path / "out", "test_mailbox")
+    trace = run(image, INPUTS, "renode")
+    assert np.array_equal(trace.outputs, EXPECTED)
+    if ready := PECULIAR[name].get("ready"):
+        channel = board.console.transmit.model_copy(update={"ready": ready})
+        console = board.console.model_copy(update={"transmit": channel})
+        wrong = build(
+            library(CODE), "prog", board.model_copy(update={"console": console}), None,
+            tmp_path / "wrong", "test_mailbox",
+        )  # fmt: skip
+        monkeypatch.setenv("STANDIN_SECONDS", "1")
+    else:
+        facts = board.renode.model_copy(update=PECULIAR[name])
+        wrong = replace(image, board=board.model_copy(update={"renode": facts}))
+    with pytest.raises(CompileError):
+        run(wrong, INPUTS, "renode")
+
+
+def test_renode_gets_a_folder_of_its_own(
+    renode: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It deletes what other programs keep under such a name; a path may have blanks."""
+    own = tmp_path / "my temporary files"
+    others = own / "renode-notes"
+    others.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(own))
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
+    trace = run(mailbox("stm32f4_discovery", tmp_path / "out"), INPUTS, "renode")
+    assert np.array_equal(trace.outputs, EXPECTED)
+    assert "my\\ temporary\\ files" in renode.read_text().replace("\\\\", "\\")
+    assert [p.name for p in own.iterdir()] == ["renode-notes"]
+
+
+@pytest.mark.parametrize("board", DESCRIBED, ids=lambda b: b.name)
+def test_the_description_has_what_the_board_names(board: Board) -> None:
+    described = tomllib.loads((STANDIN / "descriptions.toml").read_text())[board.renode.platform]
+    assert board.renode.cpu == described["cpu"]
+    sends = board.console.transmit.data
+    assert (
+        max(at for at in described["uart"].values() if at <= sends)
+        == (described["uart"][board.renode.uart])
+    )
+    assert set(board.renode.attributes) <= {*described["uart"], *described["memory"]}
+    memories = {m.name: m for m in board.memory}
+    ranges = {n: (first, first + size) for n, (first, size) in described["memory"].items()}
+    for entry, name in board.renode.resize.items():
+        assert ranges[entry][0] == memories[name].origin
+        assert ranges[entry][1] < memories[name].end, "it is large enough"
+        ranges[entry] = (memories[name].origin, memories[name].end)
+    for name in board.renode.add:
+        ranges[name] = (memories[name].origin, memories[name].end)
+    ranges["inbox and outbox"] = (INBOX, OUTBOX + MOST_BYTES)
+    rows = sorted(ranges.values())
+    assert all(low[1] <= high[0] for low, high in pairwise(rows)), "memories overlap"
+    for memory in board.memory:
+        end = memory.origin
+        for first, last in rows:
+            end = last if first <= end < last else end
+        assert end >= memory.end, memory.name
+
+
+# Bits that are awaited with one value and then with another: a tag has one.
+CONTRADICTED = {
+    "ek_ra8m1": {"SYSTEM.SCICKCR"},
+    "itsybitsy_m4": {"GCLK.PCHCTRL[1]"},
+}
+
+
+@pytest.mark.parametrize("board", DESCRIBED, ids=lambda b: b.name)
+def test_the_tags_answer_what_the_board_waits_for(board: Board) -> None:
+    found = re.findall(
+        r'^ {8}Tag <(0x\w{8}), (0x\w{8})> "[^"]+"(?: (0x\w+))?$', description(board), re.M
+    )
+    tags = [(int(a, 0), int(b, 0), int(v or "0", 0)) for a, b, v in found]
+    assert all(low[1] < high[0] for low, high in pairwise(tags))
+    values = {(first, last): value for first, last, value in tags}
+    setups = (board.clock.setup, board.console.setup, *(m.setup for m in board.memory))
+    waits = [s for setup in setups for s in setup if isinstance(s, Step) and s.wait]
+    missed = set()
+    for step in waits:
+        value = values.pop((step.at, step.at + step.width // 8 - 1), None)
+        if value is None:
+            value = next(v for first, _, v in tags if first == step.at)
+        missed |= {step.wait} if value & step.mask != step.value else set()
+    assert missed == CONTRADICTED.get(board.name, set())
+    assert set(values) == {(0xE0001000, 0xE0001FFF)}
+
+
+def test_the_tags_spare_the_firmware_its_patience(tmp_path: Path) -> None:
+    image = mailbox("blue_pill", tmp_path / "out")
+    text = description(image.board)
+    tags = re.findall(r'Tag <(0x\w{8}), 0x\w{8}> "[^"]+" (0x\w+)$', text, re.M)
+    reads = {}
+    for name, values in {"with": {int(a, 0): int(v, 0) for a, v in tags}, "without": {}}.items():
+        machine = Machine(image.board, {"inbox": (INBOX, 4096), "outbox": (OUTBOX, 4096)}, values)
+        machine.load(image.elf)
+        machine.write(INBOX, Batch(INPUTS).pack())
+        machine.run()
+        assert machine.console.startswith("verdict: 6 samples, 0 mismatches")
+        reads[name] = machine.waited
+    # 3 that wait and 4 that set others of their bits.
+    assert reads == {"with": 3 + 4, "without": 300_000 + 4}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fault, id, what",
@@ -372,6 +500,37 @@ def test_a_terminal_speaks_the_protocol(
     assert not link.is_symlink() and not folder.exists()
 
 
+@pytest.mark.slow
+def test_a_terminal_paces_what_the_receiver_cannot_hold(
+    renode: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its FIFO has 32 bytes."""
+    monkeypatch.setenv("STANDIN_BOARD", "max32652_evkit")
+    options = ["--board", "max32652_evkit", "-o", str(tmp_path / "out")]
+    with served(tiny_model, *options) as dut:
+        assert dut.command("db load 32") == ["m-[Expecting 32 bytes]", "m-ready"]
+        assert dut.command(f"db {bytes(range(32)).hex()}") == ["m-load-done", "m-ready"]
+        assert dut.command("db print")[3] == "m-buffer-18-19-1a-1b-1c-1d-1e-1f"
+        check_inference(dut, tiny_model)
+
+
+@pytest.mark.slow
+def test_a_firmware_prints_while_bytes_wait(
+    renode: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renode's DRE would never be set then."""
+    monkeypatch.setenv("STANDIN_BOARD", "itsybitsy_m4")
+    with served(tiny_model, "--board", "itsybitsy_m4", "-o", str(tmp_path / "out")) as dut:
+        os.write(dut.file, b"name%\r\nstack%\r\n")
+        said = b""
+        while said.count(b"m-ready") < 2:
+            assert select.select([dut.file], [], [], 20)[0], said
+            said += os.read(dut.file, 4096)
+        lines = said.decode().splitlines()
+        assert lines[:2] == ["m-name-dut-[tinyc]", "m-ready"]
+        assert re.fullmatch(r"m-stack-\[\d+\]", lines[2]) and lines[3] == "m-ready"
+
+
 def loaded_from(log: Path) -> Path:
     """The folder of the description that was loaded."""
     return next(Path(c[1].partition("@")[2]).parent for c in calls(log) if "@" in c[1])
@@ -443,6 +602,11 @@ def test_a_terminal_needs_renode_and_a_board_that_it_describes(
     said = capsys.readouterr().err
     assert said.startswith("E207 mps2_an386: is not a board of Renode;") and "nrf52840dk" in said
     assert "mps2_an385" not in said
+    for more in ([], ["--emulator", "renode"]):
+        assert execute([*command, "ek_ra8m1", *more]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("E241 ek_ra8m1: cannot be spoken to in Renode, whose UART tells of ")
+        assert "nrf52840dk" in said and said.count("ek_ra8m1") == said.count("\n") == 1
     monkeypatch.setenv("TINYC_RENODE", str(tmp_path / "nowhere"))
     assert execute([*command, "nrf52840dk"]) == 7
     said = capsys.readouterr().err
@@ -475,18 +639,17 @@ def robot(folder: Path, results: Path, port: int, *more: str) -> tuple[int, str]
 @pytest.fixture
 def keyword_server(renode: Path) -> Iterator[int]:
     """The port of a running stand-in."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = renode.parent / "renode"
-    options = ["--disable-gui", "--hide-log", "--robot-server-port", str(port)]
-    with subprocess.Popen([str(program), *options]) as process:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+    program, own = renode.parent / "renode", renode.parent / "tmp"
+    own.mkdir()
+    options = ["--disable-gui", "--hide-log", "--robot-server-port", "0"]
+    environment = {**os.environ, "TMPDIR": str(own)}
+    with subprocess.Popen([str(program), *options], env=environment) as process:
+        file = own / f"renode-{process.pid}" / "robot_port"
+        for _ in range(200):
+            if file.exists() and (text := file.read_text()):
+                break
             time.sleep(0.1)
-        yield port
+        yield int(text)
         process.kill()
 
 
@@ -494,7 +657,7 @@ def keyword_server(renode: Path) -> Iterator[int]:
 def test_the_robot_passes_and_fails_when_it_should(keyword_server: int, tmp_path: Path) -> None:
     pytest.importorskip("robot", reason="robotframework is not installed")
     image = mailbox("stm32f4_discovery", tmp_path / "out")
-    folder = tmp_path / "renode"
+    folder = tmp_path / "my project" / "renode"
     labels = CLASSES.copy()
     labels[0] += 1
     write(folder, image, Batch(INPUTS, EXPECTED, labels), 5 / 6, 2000)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import unicorn
 from conftest import write_binary
+from mailbox_machine import Machine
+from programs import library
 from terminal import Terminal, check_inference, served
+from test_renode import CODE
+from tflite_writer import TensorSpec, write_model
 
 from tinyc.boards import all_boards, load_board
-from tinyc.build import build
+from tinyc.build import Image, build
 from tinyc.cli import execute
 from tinyc.compile import compile_model
 from tinyc.errors import CompileError
@@ -77,11 +83,31 @@ def session(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         ("db load 32", "m-[Expecting 32 bytes]"),
         ("infer 0 1", "e-[Inference iterations must be >0]"),
         ("infer 1 -1", "e-[Inference warmup must be >=0]"),
-        ("x" * 1000, f"e-[Unknown command: {'x' * 256}]"),
+        ("db load 32 33", "e-[Unexpected word: 33]"),
+        ("db load -1", "e-[Command 'db load' requires the # of bytes]"),
+        ("db load 4294967297", "e-[Command 'db load' requires the # of bytes]"),
+        ("infer", "e-[Only 0 of the input's 32 bytes are loaded]"),
+        ("infer 1 0 x", "e-[Unexpected word: x]"),
+        ("infer 4294967296", "e-[Inferences must be <1000000000]"),
+        ("infer 1 4294967297", "e-[Inferences must be <1000000000]"),
+        ("infer one", "e-[Inference iterations must be >0]"),
+        ("infer -4294967295", "e-[Inference iterations must be >0]"),
+        ("db zz", "e-[Invalid hex digit]"),
+        ("db -1", "e-[Invalid hex digit]"),
+        ("db 00 11", "e-[Unexpected word: 11]"),
+        ("", "e-[Unknown command: ]"),
+        ("x" * 256, f"e-[Unknown command: {'x' * 256}]"),
+        ("x" * 257, "e-[Line has more than 256 characters]"),
+        (" " * 2000 + "name", "e-[Line has more than 256 characters]"),
+        ("db " + "00" * 32 + "\0zz", "e-[Only printable ASCII is taken]"),
+        ("nam\be", "e-[Only printable ASCII is taken]"),
+        ("na\x7fme", "e-[Only printable ASCII is taken]"),
+        ("näme", "e-[Only printable ASCII is taken]"),
+        ("\0", "e-[Only printable ASCII is taken]"),
         ("help", "name% profile% timestamp% db load N% db HEX% db print% infer N W% results% "
                  "outputs% stack%"),
     ],
-    ids=lambda text: text[:20],
+    ids=lambda text: ascii(text[-20:]),
 )  # fmt: skip
 def test_answers(session: Terminal, command: str, answer: str) -> None:
     assert session.command(command) == [answer, "m-ready"]
@@ -97,8 +123,172 @@ def test_the_buffer(session: Terminal) -> None:
     assert session.command("db print") == lines
 
 
+def partly(loaded: int) -> list[str]:
+    return [f"e-[Only {loaded} of the input's 32 bytes are loaded]", "m-ready"]
+
+
+def test_a_part_of_the_input_is_not_inferred(session: Terminal) -> None:
+    line = "00" * 16
+    whole = ["m-load-done", "m-ready"]
+    # A line that does not fit is refused whole, so that bytes are missing.
+    session.command("db load 32")
+    assert session.command("infer 1 0") == partly(0)
+    assert session.command(f"db {line}") == ["m-ready"]
+    assert session.command("infer 1 0") == partly(16)
+    refused = ["e-[Line has more than 256 characters]", "m-ready"]
+    assert session.command("db " + "00" * 127) == refused
+    assert session.command("infer 1 0") == partly(16)
+    assert session.command("results")[-1] == "m-ready"
+    assert session.command(f"db {line}") == whole
+    assert session.command("infer 1 0")[-3] == "m-infer-done"
+    # The input is kept, until another is announced.
+    assert session.command("infer 2 1")[-3] == "m-infer-done"
+    session.command("db load 31")
+    assert session.command("db " + "00" * 31) == whole
+    assert session.command("infer 1 0") == partly(31)
+
+
 def test_results_are_the_outputs_as_numbers(session: Terminal, tiny_model: Path) -> None:
     check_inference(session, tiny_model)
+
+
+def test_the_firmware_that_keeps_no_input_wants_it_whole_too(tmp_path: Path) -> None:
+    board = load_board("mps2_an385")
+    image = build(library(CODE), "prog", board, None, tmp_path / "out", "test_serial")
+    with serve(image) as (path, _):
+        dut = Terminal(path)
+        dut.command("db load 8")
+        dut.command("db 00112233")
+        refused = ["e-[Only 4 of the input's 8 bytes are loaded]", "m-ready"]
+        assert dut.command("infer 1 0") == refused
+        assert dut.command("db 44556677")[0] == "m-load-done"
+        assert dut.command("infer 2 0")[0].startswith("e-[This firmware keeps no input")
+        assert dut.command("infer 1 0")[-3] == "m-infer-done"
+        assert dut.command("outputs")[0] == "m-outputs-[00770000]"
+        assert dut.command("db 00")[0] == "e-[More bytes than 'db load' announced]"
+        assert dut.command("infer 1 0")[0].startswith("e-[Only 0 of")
+
+
+def test_scores_that_are_no_numbers_or_large(tmp_path: Path) -> None:
+    """A network that copies: float32 [1, 8]."""
+    tensors = [TensorSpec("x", (1, 8), "float32"), TensorSpec("y", (8,), "float32")]
+    operators = [("RESHAPE", {"newShape": [8]}, [0], [1])]
+    path = write_model(tmp_path / "copy.tflite", operators, tensors, inputs=[0], outputs=[1])
+    x = np.float32([np.nan, np.inf, -np.inf, 4294966, 1e10, -3.4e38, -1e-9, 0.0625])
+    with served(path, "--board", "mps2_an385", "-o", tmp_path / "out") as dut:
+        dut.load(x.tobytes())
+        told = dut.command("infer 1 0")[-2]
+    texts = told.removeprefix("m-results-[").rstrip("]").split(",")
+    assert texts[:3] == ["nan", "inf", "-inf"] and texts[6:] == ["0.000", "0.063"]
+    np.testing.assert_allclose([float(t) for t in texts[3:6]], x[3:6], rtol=1e-6)
+
+
+def told_time(machine: Machine, image: Image, receive: Callable[[], bytes]) -> int:
+    """The microseconds of the timestamp for which ``receive`` asks."""
+
+    def stop(_: bytes) -> None:
+        if machine.console.count("m-ready") > 1 and machine.console.endswith("\n"):
+            machine.uc.emu_stop()
+
+    machine.load(image.elf)
+    machine.send, machine.receive = stop, receive
+    machine.run()
+    return int(re.search(r"m-timestamp-us-(\d+)\r\nm-lap-us-", machine.console)[1])
+
+
+def test_time_goes_on_after_71_minutes(tmp_path: Path) -> None:
+    """2^32 us; SysTick's interrupt counts its rounds of 2^24 clocks."""
+    board = load_board("stm32f4_discovery")
+    image = build(library(CODE), "prog", board, None, tmp_path / "out", "serial")
+    machine, rounds, asked = Machine(board, {}), 100_000, iter([b"timestamp%"])
+
+    def receive() -> bytes:
+        machine.write(machine.symbols["rounds"], rounds.to_bytes(4, "little"))
+        return next(asked, b"")
+
+    # SysTick stands at 1 in this machine.
+    cycles = rounds * 2**24 + 2**24 - 1
+    assert told_time(machine, image, receive) == cycles * 1_000_000 // 168_000_000 > 2**32
+
+
+def test_a_timer_without_an_interrupt_is_kept_count_of(tmp_path: Path) -> None:
+    """That of the micro:bit: 16 MHz and 32 bits, so that it is at 0 again after 268 seconds."""
+    board = load_board("microbit")
+    image = build(library(CODE), "prog", board, None, tmp_path / "out", "serial")
+    machine, now, asked = Machine(board, {}), 0, False
+
+    def receive() -> bytes:
+        """A quarter of a round later."""
+        nonlocal now, asked
+        if asked:
+            return b""
+        now += 2**30
+        asked = now == 100 * 2**30
+        return b"timestamp%" if asked else b""
+
+    def read(uc: Any, _kind: int, at: int, _size: int, _v: int, _d: Any) -> None:
+        uc.mem_write(at, (now % 2**32).to_bytes(4, "little"))
+
+    at = board.counter.value
+    machine.uc.hook_add(unicorn.UC_HOOK_MEM_READ, read, None, at, at)
+    assert told_time(machine, image, receive) == 100 * 2**30 // 16 > 2**32
+
+
+DEEP = CODE.replace("void prog_run", "extern uint32_t __bss_end[];\nvoid prog_run").replace(
+    "bytes[8] = least;",
+    "bytes[8] = least;\n    if (first) {\n        uint32_t here = 0;\n"
+    "        for (volatile uint32_t *p = &here; p >= __bss_end; p--) {\n            *p = 7;\n"
+    "        }\n    }",
+)
+"""A network whose stack grows down to the variables if the first byte is not 0."""
+
+
+def test_a_stack_that_meets_the_arena_is_told(tmp_path: Path) -> None:
+    board = load_board("mps2_an385")
+    image = build(library(DEEP), "prog", board, None, tmp_path / "out", "serial")
+    with serve(image) as (path, _):
+        dut = Terminal(path)
+        dut.load(bytes(8))
+        assert dut.command("infer 2 1")[-3] == "m-infer-done"
+        dut.load(bytes([1, *bytes(7)]))
+        lines = dut.command("infer 3 1")
+        assert lines[-2:] == ["e-[The stack met the variables below it]", "m-ready"]
+        assert not any(line.startswith("m-results") for line in lines)
+        assert dut.command("name") == ["m-name-dut-[tinyc]", "m-ready"]
+        assert dut.command("infer 1 0")[-2] == lines[-2]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_demo_tells_of_it_too(deep: bool, tmp_path: Path) -> None:
+    code = DEEP.replace("if (first)", "if (1)") if deep else DEEP
+    board = load_board("stm32f4_discovery")
+    machine = Machine(board, {})
+    machine.load(build(library(code), "prog", board, None, tmp_path / "out", "demo").elf)
+    machine.run(seconds=1)
+    lines = machine.console.splitlines()
+    assert re.fullmatch(r"prog: \d+ cycles \(SysTick\) at 168000000 Hz", lines[0])
+    assert lines[1:] == (["error: the stack met the variables below it"] if deep else [])
+
+
+def test_the_demo_does_not_wrap_what_it_cannot_print(tmp_path: Path) -> None:
+    """An inference meanwhile which SysTick went 256 times around."""
+    count = "extern volatile uint32_t rounds_of_inference;\n"
+    code = CODE.replace("void prog_run", f"{count}void prog_run").replace(
+        "bytes[8] = least;", "bytes[8] = least;\n    rounds_of_inference = 1;"
+    )
+    code += "\nvolatile uint32_t rounds_of_inference;"
+    board = load_board("stm32f4_discovery")
+    machine = Machine(board, {})
+    machine.load(build(library(code), "prog", board, None, tmp_path / "out", "demo").elf)
+
+    def turn(uc: Any, _kind: int, _at: int, _size: int, value: int, _d: Any) -> None:
+        if value:  # not as start-up clears it
+            uc.mem_write(machine.symbols["rounds"], (256).to_bytes(4, "little"))
+
+    at = machine.symbols["rounds_of_inference"]
+    machine.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, turn, None, at, at)
+    machine.run(seconds=1)
+    assert machine.console.startswith("prog: more than 4294967295 cycles (SysTick) at ")
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ write_model(
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +32,16 @@ _VERSIONS = {
     "FULLY_CONNECTED": 5, "CONV_2D": 5, "DEPTHWISE_CONV_2D": 5,
     "RELU_N1_TO_1": 1, "PRELU": 1, "HARD_SWISH": 1, "CAST": 1,
     "RESHAPE": 1, "SQUEEZE": 1, "EXPAND_DIMS": 1, "DEPTH_TO_SPACE": 1, "SHAPE": 1,
+    "DENSIFY": 1, "REDUCE_PROD": 1,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class TensorSpec:
     """A tensor to write: scale and zero_point are numbers, or sequences along ``axis``;
-    data: contents of a constant, cast to ``dtype`` (a numpy name), or None."""
+    data: contents of a constant, cast to ``dtype`` (a numpy name), or None; an array that stands
+    in several tensors is one buffer; raw: the contents as bytes, whatever the shape; signature:
+    the shape with -1 for open sizes; sparsity: a SparsityParametersT."""
 
     name: str
     shape: Sequence[int]
@@ -46,6 +50,10 @@ class TensorSpec:
     zero_point: int | Sequence[int] = 0
     axis: int = 0
     data: Any = None
+    raw: bytes | None = None
+    signature: Sequence[int] | None = None
+    variable: bool = False
+    sparsity: Any = None
 
 
 def write_model(
@@ -75,17 +83,26 @@ def write_model(
     graph.name = "main"
     graph.inputs, graph.outputs = list(inputs), list(outputs)
     graph.tensors, graph.operators = [], []
+    buffers: dict[tuple[int, str], int] = {}
     for t in tensors:
         tensor = s.TensorT()
         tensor.name, tensor.shape = t.name, list(t.shape)
         tensor.type = getattr(s.TensorType, t.dtype.removesuffix("_").upper())
-        if t.data is not None:
-            buffer = s.BufferT()
-            array = np.ascontiguousarray(t.data, t.dtype)
-            assert array.size == np.prod(t.shape, dtype=int), (t.name, array.shape, t.shape)
-            buffer.data = np.frombuffer(array.tobytes(), np.uint8)
-            tensor.buffer = len(model.buffers)
-            model.buffers.append(buffer)
+        tensor.shapeSignature = None if t.signature is None else list(t.signature)
+        tensor.isVariable, tensor.sparsity = t.variable, t.sparsity
+        if t.data is not None or t.raw is not None:
+            content = t.raw
+            if content is None:
+                array = np.ascontiguousarray(t.data, t.dtype)
+                assert array.size == np.prod(t.shape, dtype=int), (t.name, array.shape, t.shape)
+                content = array.tobytes()
+            known = buffers.get((id(t.data), t.dtype)) if t.raw is None else None
+            if known is None:
+                buffer = s.BufferT()
+                buffer.data = np.frombuffer(content, np.uint8)
+                known = buffers[id(t.data), t.dtype] = len(model.buffers)
+                model.buffers.append(buffer)
+            tensor.buffer = known
         if t.scale is not None:
             q = s.QuantizationParametersT()
             q.scale = np.atleast_1d(np.asarray(t.scale, np.float32))
@@ -124,6 +141,51 @@ def write_model(
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))
     return path
+
+
+def sparse(
+    dense: np.ndarray, order: tuple[int, ...], blocks: dict[int, int], csr: set[int]
+) -> tuple[np.ndarray, Any]:
+    """Stored values and SparsityParametersT of ``dense``; blocks: dimension -> size; csr: the
+    levels that are stored sparse."""
+    from ai_edge_litert import schema_py_generated as s
+
+    rank, block_map = dense.ndim, list(blocks)
+    split: list[int] = []
+    axis_of: dict[int, int] = {}
+    for d in range(rank):
+        axis_of[d] = len(split)
+        split.append(dense.shape[d] // blocks.get(d, 1))
+        if d in blocks:
+            axis_of[rank + block_map.index(d)] = len(split)
+            split.append(blocks[d])
+    tree = dense.reshape(split).transpose([axis_of[o] for o in order])
+    p = s.SparsityParametersT()
+    p.traversalOrder, p.blockMap, p.dimMetadata = list(order), block_map, []
+    nodes: list[tuple[int, ...]] = [()]
+    for level in range(tree.ndim):
+        d = s.DimensionMetadataT()
+        size = tree.shape[level]
+        children = [
+            [i for i in range(size) if level not in csr or tree[(*node, i)].any()] for node in nodes
+        ]
+        if level in csr:
+            d.format = s.DimensionType.SPARSE_CSR
+            # Each of the three widths of indices in turn.
+            kind = ("Int32", "Uint16", "Uint8")[level % 3]
+            for name, numbers in (
+                ("Segments", [0, *itertools.accumulate(map(len, children))]),
+                ("Indices", [i for found in children for i in found]),
+            ):
+                vector = getattr(s, f"{kind}VectorT")()
+                vector.values = numbers
+                setattr(d, f"array{name}", vector)
+                setattr(d, f"array{name}Type", getattr(s.SparseIndexVector, f"{kind}Vector"))
+        else:
+            d.denseSize = size
+        p.dimMetadata.append(d)
+        nodes = [(*node, i) for node, found in zip(nodes, children, strict=True) for i in found]
+    return np.array([tree[node] for node in nodes], dense.dtype), p
 
 
 def litert(path: Path, optimized: bool = False):

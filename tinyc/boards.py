@@ -6,15 +6,24 @@ A chip that several boards carry has a file of its own under ``boards/chips/``.
 from __future__ import annotations
 
 import difflib
-import tomllib
+import re
+import reprlib
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from .errors import CompileError
+from .errors import CompileError, CompileErrors
+from .inputs import read_toml
 from .paths import resource
 
 
@@ -44,6 +53,15 @@ class Core(_Strict):
     timing: dict[str, Any] = Field(default_factory=dict)
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable() or "*/" in text:
+        raise ValueError("holds a control character or */, which end a comment")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+"""What stands in comments of generated files."""
+
 Register = tuple[int, int, int]
 """Address, mask and value."""
 
@@ -65,7 +83,7 @@ class Step(_Strict):
     mask: int = Field(0xFFFF_FFFF, gt=0, lt=1 << 32)
     value: int = Field(ge=0, lt=1 << 32)
     width: Literal[8, 16, 32] = 32
-    why: str = Field(pattern=REASON)
+    why: Line = Field(pattern=REASON)
 
     @model_validator(mode="after")
     def _check(self) -> Step:
@@ -83,7 +101,7 @@ class Pause(_Strict):
     one; why: as in `Step`."""
 
     pause: int = Field(gt=0, le=10_000)
-    why: str = Field(pattern=REASON)
+    why: Line = Field(pattern=REASON)
 
 
 class Memory(_Strict):
@@ -133,7 +151,7 @@ class Console(_Strict):
     """A UART at 115200 baud, 8 bits, no parity. uart: its name and pins; setup: from the clock
     that `Clock` leaves to a UART that sends and receives."""
 
-    uart: str
+    uart: Line
     setup: tuple[Step, ...]
     transmit: Channel
     receive: Channel
@@ -146,7 +164,7 @@ class Counter(_Strict):
     register of the count, is read.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[\w .-]+$")
     setup: tuple[Step, ...]
     capture: Register | None = None
     value: int
@@ -159,18 +177,43 @@ class Qemu(_Strict):
     serial: int = Field(0, ge=0, le=7)
 
 
+class Pace(_Strict):
+    """How fast a receiver takes what comes: so many bytes, then milliseconds of rest."""
+
+    bytes: int = Field(gt=0, le=1024)
+    ms: int = Field(gt=0, le=1000)
+
+
+Entry = Annotated[str, Field(pattern=r"^\w+$")]
+"""The name of something in a description of Renode's, or of an attribute of it."""
+Attribute = Annotated[str, Field(pattern=r'^([\w.+-]+|"[\w .+-]*")$')]
+
+
 class Renode(_Strict):
     """Renode's description of the board: the file below its root, and its names in there.
 
     add: memories of the board that it lacks; resize: those of its memories that are too small ->
-    the board's in their place.
+    the board's in their place; attributes: entry -> attributes of it that are to differ; pace: of
+    its UART's receiver, None where that holds whatever comes; receives: whether its UART tells of
+    a byte that came.
     """
 
     platform: str = Field(pattern=r"^platforms/[\w./-]+\.repl$")
-    cpu: str = Field("cpu", pattern=r"^\w+$")
-    uart: str = Field(pattern=r"^\w+$")
+    cpu: Entry = "cpu"
+    uart: Entry
     add: tuple[str, ...] = ()
-    resize: dict[str, str] = Field(default_factory=dict)
+    resize: dict[Entry, str] = Field(default_factory=dict)
+    attributes: dict[Entry, dict[Entry, Attribute]] = Field(default_factory=dict)
+    pace: Pace | None = None
+    receives: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Renode:
+        # board.repl tells of each entry once.
+        told = {self.cpu, "nvic", "sysbus", *self.resize}
+        if twice := told & set(self.attributes):
+            raise ValueError(f"attributes: {', '.join(sorted(twice))} is told of elsewhere")
+        return self
 
 
 Script = Annotated[str, Field(pattern=r"^(interface|board|target)/[\w./-]+\.cfg$")]
@@ -262,8 +305,8 @@ class Board(_Strict):
     SysTick counts; sources: document and section of each fact.
     """
 
-    name: str
-    title: str
+    name: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
+    title: Line
     aliases: tuple[str, ...]
     core: Core
     clock: Clock
@@ -345,7 +388,7 @@ def names_with(*fields: str) -> str:
 def read_facts(path: Path) -> dict[str, Any]:
     """The tables of a board's file over those of the file that it ``extends``, which lies
     beside it: what several boards share, their chip above all, is stated once. Cores likewise."""
-    facts = tomllib.loads(path.read_text(encoding="utf-8"))
+    facts = read_toml(path)
     base = facts.pop("extends", None)
     return facts if base is None else _overlay(read_facts(path.parent / base), facts)
 
@@ -359,11 +402,73 @@ def _overlay(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def is_file(name: str) -> bool:
+    """Whether a board is named by the path of its own ``.toml``."""
+    return name.endswith(".toml")
+
+
 def load_board(name: str) -> Board:
-    """The board of that name or alias. Raises CompileError E204 with the nearest names."""
+    """The board of that name or alias, or of a file of the user's own. Raises CompileError E204
+    with the nearest names, and those of `_own_board`."""
+    if is_file(name):
+        return _own_board(Path(name))
     names = {n: b for b in all_boards() for n in (b.name, *b.aliases)}
     if name in names:
         return names[name]
     near = difflib.get_close_matches(name.lower(), names, 3, 0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`tinyc boards` lists them"
     raise CompileError("E204", f"board {name!r}", "there is no such board", hint)
+
+
+def _own_board(path: Path) -> Board:
+    """The board of a file outside of tinyc, which may leave out names and sources. Raises
+    CompileError(s) E203, E209 and E245 (see `read_toml`), E246 (no such file, here or where it
+    extends one), E247 (a fact is wrong or missing)."""
+    facts = _own_facts(path, ())
+    cores = sorted(p.stem for p in (resource("boards") / "cores").glob("*.toml"))
+    if facts.get("core") not in cores:
+        said = reprlib.repr(facts.get("core"))
+        raise CompileError("E247", f"{path}: core", f"{said} is no core", f"use {', '.join(cores)}")
+    try:
+        return Board.model_validate({**facts, "core": _core(facts["core"])})
+    except ValidationError as error:
+        problems = tuple(_problem(path, e) for e in error.errors())
+        raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+
+
+def _own_facts(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+    """`read_facts` of a user's file: what it extends lies beside it, or in tinyc's ``boards/`` or
+    ``boards/chips/``. below: the files that extend it."""
+    try:
+        facts = read_toml(path)
+    except FileNotFoundError:
+        hint = "`tinyc boards` lists those that need no file"
+        raise CompileError("E246", str(path), "no such file", hint) from None
+    base = facts.pop("extends", None)
+    own = {
+        "name": re.sub(r"[^a-z0-9]+", "_", path.stem.lower()),
+        "title": path.stem,
+        "aliases": (),
+        "sources": {},
+        **facts,
+    }
+    if base is None:
+        return own
+    home = resource("boards")
+    places = [folder / str(base) for folder in (path.parent, home, home / "chips")]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None or found.resolve() in (p.resolve() for p in (*below, path)):
+        what = "extends itself" if found else f"extends {reprlib.repr(base)}, which is not there"
+        chips = ", ".join(p.name for p in sorted((home / "chips").glob("*.toml")))
+        hint = f"name a file beside it, or one of tinyc's: {chips}, or a board's (BOARD.toml)"
+        raise CompileError("E246", str(path), what, hint)
+    return _overlay(_own_facts(found, (*below, path)), own)
+
+
+def _problem(path: Path, error: Any) -> CompileError:
+    key = ".".join(map(str, error["loc"]))
+    what = error["msg"].removeprefix("Value error, ")
+    if error["type"] not in ("missing", "value_error"):
+        what = f"{reprlib.repr(error['input'])}: {what}"
+    hint = "see the files of tinyc's boards/, and tinyc/boards.py for each field"
+    return CompileError("E247", f"{path}: {key}" if key else str(path), what, hint)

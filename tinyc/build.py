@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,13 @@ MAINS = {
 }
 
 
+@dataclass
+class TooLarge(CompileError):
+    """E401. kinds: of the memories that are too small, ``flash`` and ``ram``."""
+
+    kinds: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Image:
     """A linked image and its sizes in bytes, those of the ELF.
@@ -56,7 +63,7 @@ class Image:
     .data, .bss (the arena lies there) and the deepest stack; stack_bytes: worst case from
     reset by call graph, the counter's interrupt included; symbols: name -> (address, size) of
     functions and objects; main: which of `MAINS` it runs; used: bytes of each of the board's
-    memories, the stack with them.
+    memories, the stack with them; states: how many the model keeps between its runs.
     """
 
     elf: Path
@@ -70,6 +77,7 @@ class Image:
     main: str = "demo"
     used: Mapping[str, int] = field(default_factory=dict)
     fits: bool = True
+    states: int = 0
 
     @property
     def data_bss_bytes(self) -> int:
@@ -101,7 +109,7 @@ def build(
         placement = place(sources, name, board, arena, weights)
         files = firmware_files(sources, name, board, main, model_id, placement)
         image = _build(files, sources, name, board, tools, work, main)
-    return Image(**{**vars(image), "elf": out / image.elf.name})
+    return replace(image, elf=out / image.elf.name, states=_count(sources, name, "STATE"))
 
 
 @contextlib.contextmanager
@@ -166,6 +174,7 @@ def firmware_files(
         PREFIX=name.upper(),
         inputs=_count(sources, name, "INPUT"),
         outputs=_count(sources, name, "OUTPUT"),
+        states=_count(sources, name, "STATE"),
         model_id=model_id or name,
         **MAINS[main].options,
     )
@@ -260,7 +269,7 @@ def _refuse_overflow(complaint: str, board: Board, name: str) -> None:
     for region, amount in re.findall(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes", complaint):
         found[region] = max(int(amount), found.get(region, 0))
     if found:
-        raise _too_large(board, name, [(m, found[m.name]) for m in board.memory if m.name in found])
+        raise too_large(board, name, [(m, found[m.name]) for m in board.memory if m.name in found])
 
 
 def _refuse_missing_libm(complaint: str, name: str, tools: Toolchain) -> None:
@@ -272,16 +281,17 @@ def _refuse_missing_libm(complaint: str, name: str, tools: Toolchain) -> None:
         )  # fmt: skip
 
 
-def _too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> CompileError:
+def too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> TooLarge:
     """over: each memory that is too small, and by how many bytes."""
     short = " and ".join(
         f"{m.name} ({m.size} bytes at 0x{m.origin:08x}) is {n} bytes too small" for m, n in over
     )
     remedies = {"flash": "shrink the weights", "ram": "shrink the activations"}
-    remedy = " and ".join(dict.fromkeys(remedies[m.kind] for m, _ in over))
-    return CompileError(
+    kinds = tuple(dict.fromkeys(m.kind for m, _ in over))
+    return TooLarge(
         "E401", f"{name} on {board.name}", f"does not fit: {short}",
-        f"{remedy}, or choose a larger board (`tinyc boards`)",
+        f"{' and '.join(remedies[k] for k in kinds)}, or choose a larger board (`tinyc boards`)",
+        kinds,
     )  # fmt: skip
 
 
@@ -322,7 +332,7 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) ->
     used[board.ram.name] += stack
     over = used[board.ram.name] - board.ram.size
     if over > 0:
-        raise _too_large(board, name, [(board.ram, over)])
+        raise too_large(board, name, [(board.ram, over)])
     write_flat(elf, board)
     return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols, main, used)
 

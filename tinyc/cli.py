@@ -6,7 +6,6 @@ Nothing heavy is imported here at module level: each verb imports what it runs.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import signal
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import CompileError, CompileErrors, printable
+from .errors import CompileError, CompileErrors, disk_error, printable
 from .job import Job
 
 if TYPE_CHECKING:
@@ -45,9 +44,11 @@ app.add_typer(bench_app, name="bench")
 
 @dataclass
 class _Log:
-    """Messages on stderr: level 0 says what is being done, 1 more, -1 nothing."""
+    """Messages on stderr: level 0 says what is being done, 1 more, -1 nothing. printed: whether
+    the command's one JSON object is on stdout."""
 
     level: int = 0
+    printed: bool = False
 
     def info(self, text: str) -> None:
         if self.level >= 0:
@@ -87,7 +88,12 @@ ModelArg = Annotated[
 ]
 BoardOpt = Annotated[
     str | None,
-    typer.Option("--board", "-b", envvar=_env("BOARD"), help="Name or alias; see `tinyc boards`."),
+    typer.Option(
+        "--board",
+        "-b",
+        envvar=_env("BOARD"),
+        help="Name or alias (see `tinyc boards`), or a .toml of your own.",
+    ),
 ]
 OutputOpt = Annotated[
     str | None,
@@ -146,13 +152,16 @@ DatabaseOpt = Annotated[
 ]
 DataOpt = Annotated[
     str | None,
-    typer.Option(envvar=_env("DATA"), help="An .npz with x and optionally y; else random inputs."),
+    typer.Option(
+        envvar=_env("TEST_DATA"), help="An .npz with x and optionally y; else random inputs."
+    ),
 ]
 SamplesOpt = Annotated[
     int | None,
     typer.Option(
         envvar=_env("SAMPLES"),
         min=1,
+        max=1_000_000,
         help="How many inputs: random ones [10], or the first of the data [all].",
     ),
 ]
@@ -193,6 +202,38 @@ QuietOpt = Annotated[
 _PRINTING = ("as_json", "verbose", "quiet")
 
 
+@app.callback(invoke_without_command=True)
+def options(
+    ctx: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print tinyc's version; with -v also those of its tools."),
+    ] = False,
+    verbose: VerboseOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    if version:
+        _print_versions()
+        raise typer.Exit()
+    if ctx.invoked_subcommand is None:
+        raise _UsageError("Missing command.", ctx)
+
+
+def _print_versions() -> None:
+    from . import __version__
+
+    typer.echo(f"tinyc {__version__}")
+    if _log.level <= 0:
+        return
+    import platform
+
+    from . import doctor
+
+    typer.echo(f"Python {platform.python_version()}")
+    for tool in doctor.inspect(("compilers", "emulators")):
+        typer.echo(f"{tool['tool']} {_found(tool)}")
+
+
 @app.command()
 def build(
     ctx: typer.Context,
@@ -216,7 +257,7 @@ def build(
     """Compile a model into firmware and a drop-in C library."""
     job = _Job.start(ctx)
     result, checks = job.reported()
-    _print_report(result, as_json)
+    _print_report(result, as_json, checks)
     _log.info(f"wrote {job.folder}")
     _judge(checks)
 
@@ -260,7 +301,7 @@ def test(
         job.original(inputs),
     )  # fmt: skip
     checks = report.verdicts(job.config.expect, built, result)
-    report.write(job.folder / "report", {"build": built, "test": result}, checks, job.suite)
+    job.write_report({"build": built, "test": result}, checks)
     _print_report(result, as_json)
     for check in checks:
         _log.info(f"{'FAIL' if check.error else 'pass'}  {check.name}: {check.detail}")
@@ -279,6 +320,10 @@ def profile(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    max_cycles: CyclesOpt = None,
+    max_instructions: InstructionsOpt = None,
+    max_flash: FlashOpt = None,
+    max_ram: RamOpt = None,
     backend: BackendOpt = None,
     database: DatabaseOpt = None,
     as_json: JsonOpt = False,
@@ -289,12 +334,13 @@ def profile(
     job = _Job.start(ctx)
     from . import report
 
-    built = job.built()
+    built, _ = job.reported()
     trace = job.run(job.samples(1), profile=True)
     result = report.profile_report(job.compiled.plan, job.board, job.config.emulator, trace)
-    checks = report.verdicts(job.config.expect, built)
-    report.write(job.folder / "report", {"build": built, "profile": result}, checks, job.suite)
-    _print_report(result, as_json)
+    checks = report.budgets(job.config.expect, built, result)
+    job.write_report({"build": built, "profile": result}, checks)
+    _print_report(result, as_json, checks)
+    _judge(checks)
 
 
 @app.command()
@@ -635,6 +681,7 @@ def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
     from . import config
     from . import flash as flashing
     from .boards import load_board
+    from .inputs import check_file
 
     params, verb = ctx.params, f"tinyc {ctx.command.name}"
     options = {k: v for k, v in params.items() if k not in (*_FLASHING, *_PRINTING)}
@@ -642,6 +689,8 @@ def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
     elf, volume = params["image"], params.get("volume")
     if settings.board is None:
         raise CompileError("E201", verb, "no board is named", "pass --board; see `tinyc boards`")
+    if elf is not None:
+        check_file(elf)
     board = load_board(settings.board)
     source = ctx.get_parameter_source("model")
     if elf is not None and source is not None and source.name == "COMMANDLINE":
@@ -905,6 +954,7 @@ def _console(stderr: bool = False) -> Console:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2))
+    _log.printed = True
 
 
 def _show(value: Any) -> str:
@@ -913,24 +963,70 @@ def _show(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
+# What a table goes without, in this order, where the terminal is too narrow.
+_SPARE = (
+    "not taken", "op", "schedule", "bits", "index", "clock_hz", "constant_bytes", "mismatches",
+    "milliseconds", "templates_cycles", "tvm_cycles", "cycles_per_binary_mac",
+)  # fmt: skip
+
+
 def _print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Whole names and numbers: columns of `_SPARE` are left out before one of them is broken."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    console = _console()
+    columns = {name: [printable(row[i]) for row in rows] for i, name in enumerate(heading)}
+    texts = {name: (_label(name), *cells) for name, cells in columns.items()}
+    widths = {name: max(map(len, cells)) for name, cells in texts.items()}
+    words = {
+        n: max(len(w) for c in cells for w in (c or " ").split(" ")) for n, cells in texts.items()
+    }
+
+    def missing(widths: Mapping[str, int]) -> int:
+        """By how much the terminal is too narrow: each column has three blanks around it."""
+        return sum(widths[name] + 3 for name in columns) + 1 - console.width
+
+    left_out = []
+    for name in _SPARE:
+        if name in columns and missing(words) > 0:
+            left_out.append(_label(name))
+            del columns[name]
+    while missing(widths) > 0:
+        # What has most words to wrap gives way, then what is one word, the first column last.
+        first = next(iter(columns))
+        name = max(columns, key=lambda n: (max(widths[n] - words[n], 0), widths[n] * (n != first)))
+        widths[name] -= 1
     table = Table(box=box.SIMPLE)
-    for column, name in enumerate(heading):
-        cells = [row[column] for row in rows]
-        numeric = len(heading) > 2 and all(c.replace(",", "").isdigit() for c in cells)
-        table.add_column(name, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    _console().print(table)
+    for name, cells in columns.items():
+        numeric = len(columns) > 2 and all(c.replace(",", "").isdigit() for c in cells)
+        justify = "right" if numeric else "left"
+        table.add_column(_label(name), justify=justify, overflow="fold", width=max(widths[name], 1))
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    if left_out:
+        _log.info(f"too narrow for {', '.join(left_out)}: widen the terminal, or see --json")
 
 
-def _print_report(result: dict[str, Any], as_json: bool) -> None:
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _print_report(result: dict[str, Any], as_json: bool, checks: Sequence[Any] = ()) -> None:
+    """checks: the verdicts on it, which its JSON carries too."""
     if as_json:
-        _print_json(result)
+        verdicts = [
+            {
+                "name": check.name,
+                "passed": check.error is None,
+                "detail": check.detail,
+                "error": check.error and _facts(check.error),
+            }
+            for check in checks
+        ]
+        _print_json({"verdicts": verdicts, **result})
         return
     from . import report
 
@@ -950,17 +1046,19 @@ def _judge(checks: Sequence[Any]) -> None:
 
 
 def execute(args: Sequence[str]) -> int:
-    """Run one command line; returns its exit code. Every problem is told in a line on stderr."""
-    _log.level = 0
+    """Run one command line; returns its exit code. Every problem is told in a line on stderr, and
+    under ``--json`` on stdout too, unless the object that it prints tells it already."""
+    _log.level, _log.printed = 0, False
+    as_json = "--json" in args
     try:
         result = typer.main.get_command(app)(list(args), prog_name="tinyc", standalone_mode=False)
         sys.stdout.flush()
         # typer turns Ctrl-C inside a verb into this code, without a word.
         if result == 130:
-            return _fail(_INTERRUPTED, 130)
+            return _interrupted()
         return result if isinstance(result, int) else 0
     except (CompileError, CompileErrors) as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(error, as_json)
     except typer.Exit as done:
         return done.exit_code
     except _UsageError as error:
@@ -969,49 +1067,50 @@ def execute(args: Sequence[str]) -> int:
             typer.echo(error.format_message(), err=True)
             return 2
         where = ctx.command_path if ctx else "tinyc"
-        return _fail(f"E200 {where}: {error.format_message()} (see `{where} --help`)", 2)
+        return _fail(
+            CompileError("E200", where, error.format_message(), f"see `{where} --help`"), as_json
+        )
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(_INTERRUPTED, 130)
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read our output is gone; the interpreter must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _os_error(error)
+        return _fail(disk_error(error), as_json)
     except Exception as error:
         if _log.level > 0:
             import traceback
 
             traceback.print_exc()
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return _fail(
-            f"E100 internal error: {printable(what)}; report it with the model (-v shows where)",
-            1,
-        )
+        hint = "report it with the model (-v shows where)"
+        return _fail(CompileError("E100", "internal error", what, hint), as_json)
 
 
-_INTERRUPTED = "interrupted; nothing half-written is left"
+def _interrupted() -> int:
+    print("interrupted; nothing half-written is left", file=sys.stderr)
+    return 130
 
 
-def _fail(text: str, code: int) -> int:
-    print(text, file=sys.stderr)
-    return code
+def _fail(error: CompileError | CompileErrors, as_json: bool) -> int:
+    print(error, file=sys.stderr)
+    if as_json and not _log.printed:
+        errors = error.errors if isinstance(error, CompileErrors) else (error,)
+        facts = [_facts(e) for e in errors]
+        _print_json({"error": facts[0], "errors": facts})
+    return error.exit_code
 
 
-_DISK = {
-    errno.ENOSPC: ("E801", "the disk is full", "free some space or choose another --output-dir"),
-    errno.EDQUOT: ("E801", "the disk quota is used up", "choose another --output-dir"),
-    errno.EACCES: ("E805", "permission denied", "choose another --output-dir or change its rights"),
-    errno.EPERM: ("E805", "not permitted", "choose another --output-dir or change its rights"),
-    errno.EROFS: ("E805", "the file system is read-only", "choose another --output-dir"),
-}
-
-
-def _os_error(error: OSError) -> int:
-    place = str(error.filename or "tinyc")
-    id, what, hint = _DISK.get(error.errno or 0, ("E806", error.strerror or str(error), ""))
-    problem = CompileError(id, place, what, hint)
-    return _fail(str(problem), problem.exit_code)
+def _facts(error: CompileError) -> dict[str, Any]:
+    """An error in JSON's own types."""
+    return {
+        "id": error.id,
+        "place": error.origin,
+        "what": error.what,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }
 
 
 def main() -> None:

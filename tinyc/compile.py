@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,15 @@ from .emit.c import emit
 from .errors import CompileError, CompileErrors
 from .frontends import keras
 from .frontends.tflite import lift, parse, read
-from .ir import Graph, verify
+from .ir import DType, Graph, verify
 from .op import Schedule
+from .ops.conv2d import Conv2d
+from .ops.depthwise_conv2d import DepthwiseConv2d
+from .ops.fully_connected import FullyConnected
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
+from .ops.transpose_conv import TransposeConv
 from .passes import optimize
 from .passes.binarize import binarize
 from .passes.calibrate import calibrate, exact_nodes, float_nodes
@@ -27,10 +32,10 @@ from .passes.fold_affine import fold_affine
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
-from .passes.unbinarized import unbinarized
-from .plan import Plan, Step
+from .plan import Plan
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
+WEIGHTED = (Conv2d, DepthwiseConv2d, FullyConnected, TransposeConv)
 MOST_CALIBRATION = 256
 """Samples that calibration looks at; more change no range that matters."""
 
@@ -39,13 +44,18 @@ MOST_CALIBRATION = 256
 class Compiled:
     """source: as it stands in the file; graph: what a verdict compares with, which is the same
     unless the model was binarized or calibrated here; plan: after the passes, for one core;
-    sources: path -> text of the generated library; predict: the Keras model, if there is one."""
+    predict: the Keras model, if there is one."""
 
     source: Graph
     graph: Graph
     plan: Plan
-    sources: Mapping[str, str]
     predict: Predict | None = None
+
+    @cached_property
+    def sources(self) -> Mapping[str, str]:
+        """Path -> text of the generated library, printed when it is first asked for: what does
+        not fit need not be."""
+        return emit(self.plan)
 
 
 def compile_model(
@@ -60,23 +70,24 @@ def compile_model(
     toolchain: str | None = None,
     max_flash: int | None = None,
 ) -> Compiled:
-    """Read, rewrite, plan and emit ``model`` for the core of ``board``.
+    """Read, rewrite and plan ``model`` for the core of ``board``.
 
-    strict: a kernel that the core could run but a node does not allow is an error (E307), and so
-    is a layer of signs that does not become one of bits;
+    strict: a kernel that the core could run but a node does not allow is an error (E307), and
+    so is a layer of signs that is not computed with bits;
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
     what lies between binary layers in float32; optional_calibration: no error (E217) where there
     is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`.
-    Raises CompileError(s) E2xx and E3xx, and those of the backend.
+    Raises CompileError(s) E2xx and E3xx, E401 (before any work, for weights that no flash of the
+    board could hold), and those of the backend.
     """
     source, predict = read_model(str(model))
+    _refuse_too_large(source, board, calibration is not None)
     binary = verify(remove_dead(binarize(source))) if is_binary(source) else source
     graph = _prepare(binary, board, calibration, float_glue, optional_calibration)
     planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
-    planned = _with_reasons(planned, unbinarized(binary))
     if strict:
         _refuse_fallbacks(planned)
-    return Compiled(source, graph, planned, emit(planned), predict)
+    return Compiled(source, graph, planned, predict)
 
 
 def read_model(model: str) -> tuple[Graph, Predict | None]:
@@ -87,6 +98,44 @@ def read_model(model: str) -> tuple[Graph, Predict | None]:
     path = Path(model)
     name = model.rpartition(":")[2] if path.suffix.startswith(".py:") else path.stem
     return lift(parse(loaded.tflite, path.name, name)), loaded.predict
+
+
+def _refuse_too_large(graph: Graph, board: Board, calibrated: bool) -> None:
+    """Raise E401 if what must remain of the weights exceeds the board's flash memories."""
+    least = least_weights(graph, calibrated)
+    room = sum(m.size for m in board.memory if m.kind == "flash")
+    if least > room:
+        shrink = "" if calibrated or not float_nodes(graph) else "pass --calibrate data.npz, "
+        raise CompileError(
+            "E401", f"{graph.name} on {board.name}",
+            f"does not fit: its weights take at least {least:,} bytes, the flash has {room:,}",
+            f"{shrink}shrink the weights or choose a larger board (`tinyc boards`)",
+        )  # fmt: skip
+
+
+def least_weights(graph: Graph, calibrated: bool) -> int:
+    """A lower bound of the weights' bytes in flash, from a look at each constant.
+
+    float32 counts one byte an element where it becomes int8 (``calibrated``), and binary layers
+    with their neighbours, which may become bits, count nothing. An int8 convolution loses
+    channels whose filters are all zero, and the next layer what reads them.
+    """
+    if is_binary(graph):
+        return 0
+    sizes, lost = [], 0.0
+    for node in graph.nodes:
+        if not isinstance(node.op, WEIGHTED):
+            continue
+        weights = node.inputs[1]
+        if weights.data is None:
+            continue
+        axis = 3 if isinstance(node.op, DepthwiseConv2d) else 0
+        filters = np.moveaxis(weights.data, axis, 0).reshape(weights.type.shape[axis], -1)
+        alive = float(filters.any(axis=1).mean())
+        small = weights.type.dtype is DType.F32 and calibrated
+        sizes.append(alive * weights.type.elements * (1 if small else weights.type.dtype.size))
+        lost += 1 - alive
+    return int(sum(sizes) * max(0.0, 1 - lost))
 
 
 def is_binary(graph: Graph) -> bool:
@@ -134,31 +183,16 @@ def _prepare(
     return calibrate(graph, (samples.at(i) for i in chosen))
 
 
-_BINARY = "binary"
-"""Stands in the place of the kernels that a layer of signs does not get, see `unbinarized`."""
-
-
-def _with_reasons(plan: Plan, reasons: Mapping[str, str]) -> Plan:
-    """``plan`` with the reasons why layers of signs, known by their origin, are none of bits."""
-
-    def told(step: Step) -> Step:
-        reason = reasons.get(step.node.origin)
-        if reason is None or step.node.op.weight_axis is None:
-            return step
-        return replace(step, rejected=((_BINARY, reason), *step.rejected))
-
-    return replace(plan, steps=tuple(map(told, plan.steps)))
-
-
 def _refuse_fallbacks(plan: Plan) -> None:
     errors = []
     for step in plan.steps:
         op = step.node.op
         requires = {kernel.name: kernel.requires for kernel in (*op.tir, *op.kernels)}
+        requires |= {note.form: frozenset() for note in plan.graph.missed}
         errors += [
             CompileError("E307", step.node.origin, f"falls back from {name}: {reason}")
             for name, reason in step.rejected
-            if name == _BINARY or (name in requires and requires[name] <= plan.features)
+            if name in requires and requires[name] <= plan.features
         ]
     if errors:
         raise CompileErrors(tuple(errors))

@@ -6,17 +6,22 @@ typer resolves options and variables; this module lays them over the file's valu
 from __future__ import annotations
 
 import difflib
-import tomllib
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .boards import is_file
 from .errors import CompileError, CompileErrors
+from .inputs import check_file, check_name, read_toml
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 PATHS = ("model", "data", "calibrate", "output_dir", "database")
+READ = ("model", "data", "calibrate", "database")
+"""Those of `PATHS` that are read. A folder is left to the reader, since a model may be one."""
+MOST_SAMPLES = 1_000_000
 
 
 class Expect(BaseModel):
@@ -55,8 +60,8 @@ class Config(BaseModel):
     emulator: Literal["unicorn", "qemu", "renode", "host"] = "unicorn"
     main: Literal["demo", "serial"] = "demo"
     model_id: str | None = Field(None, pattern=r"^[\w.-]{1,40}$")
-    samples: int | None = Field(None, ge=1)
-    seed: int = Field(0, ge=0)
+    samples: int | None = Field(None, ge=1, le=MOST_SAMPLES)
+    seed: int = Field(0, ge=0, lt=1 << 64)
     strict: bool = False
     backend: Literal["templates", "tvm", "auto"] = "templates"
     database: str = "schedules.jsonl"
@@ -69,7 +74,8 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
 
     options: field of `Config` or of `Expect` -> value, None where it was not given;
     folder: where ``tinyc.toml`` or ``pyproject.toml`` with ``[tool.tinyc]`` may lie, by default
-    the current one. Raises CompileError(s) E208 (unknown key), E209 (bad value).
+    the current one. Raises CompileError(s) E203 and E245 (what is named cannot be read, or is no
+    file), E208 (unknown key), E209 (bad value).
     """
     file, values = _read(folder or Path())
     given = {k: v for k, v in options.items() if v is not None}
@@ -80,12 +86,21 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = str(file.parent / values[key])
+    if isinstance(board := values.get("board"), str) and is_file(board):
+        values["board"] = str(file.parent / board)
     values |= given
     try:
-        return Config.model_validate(values)
+        settings = Config.model_validate(values)
     except ValidationError as error:
         problems = tuple(_problem(str(file), e, given | limits) for e in error.errors())
         raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+    for key in PATHS:
+        named = getattr(settings, key)
+        if key in READ and named:
+            check_file(named, folder=True)
+        elif named:
+            check_name(named)
+    return settings
 
 
 def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -93,16 +108,14 @@ def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
     for name in ("tinyc.toml", "pyproject.toml"):
         file = folder / name
         try:
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
+            table = read_toml(file)
         except FileNotFoundError:
             continue
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CompileError("E209", str(file), f"is not valid TOML: {error}") from None
         if name == "tinyc.toml":
             return file, table
-        tool = table.get("tool", {}).get("tinyc")
-        if isinstance(tool, dict):
-            return file, tool
+        tools = table.get("tool")
+        if isinstance(tools, dict) and isinstance(tools.get("tinyc"), dict):
+            return file, tools["tinyc"]
     return folder / "tinyc.toml", {}
 
 
@@ -116,4 +129,4 @@ def _problem(file: str, error: Any, given: Mapping[str, Any]) -> CompileError:
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return CompileError("E208", file, f"unknown key '{key}'", hint)
     origin = f"--{path[-1].replace('_', '-')}" if path[-1] in given else f"{file}: {key}"
-    return CompileError("E209", origin, f"{error['input']!r}: {error['msg']}")
+    return CompileError("E209", origin, f"{reprlib.repr(error['input'])}: {error['msg']}")

@@ -150,11 +150,12 @@ _GROUPS: dict[str, Sequence[_Tool]] = {
 }
 
 
-def inspect() -> list[Entry]:
-    """One entry for each tool: ``group``, ``tool``, ``version`` (None where it is missing or
-    does not say), ``problem`` (why what was found cannot be used, else None), ``purpose``,
-    ``remedy`` (empty where there is nothing to do). No tool's misbehaviour is an error."""
-    tools = [(group, tool) for group, tools in _GROUPS.items() for tool in tools]
+def inspect(groups: Sequence[str] = tuple(_GROUPS)) -> list[Entry]:
+    """One entry for each tool of ``groups``: ``group``, ``tool``, ``version`` (None where it is
+    missing or does not say), ``problem`` (why what was found cannot be used, else None),
+    ``purpose``, ``remedy`` (empty where there is nothing to do). No tool's misbehaviour is an
+    error."""
+    tools = [(group, tool) for group in groups for tool in _GROUPS[group]]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda pair: pair[1].look(), tools))
     return [

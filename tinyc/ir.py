@@ -8,7 +8,7 @@ changes something and shares the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -150,15 +150,62 @@ class Node:
         return tuple(dict.fromkeys(v for v in self.inputs if not v.constant))
 
 
+@dataclass(frozen=True)
+class Missed:
+    """Why a pass could not bring a node into a better ``form``: that with this origin and an
+    operator of this type. Origins last through the passes, names of values do not."""
+
+    origin: str
+    op: type[Op]
+    form: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a network keeps between its runs.
+
+    entry: its value when a run starts; exit: when it has ended, which the next run starts with
+    (of the same shape, element type and quantization); initial: what the first one starts with,
+    an array of that type.
+    """
+
+    entry: Value
+    exit: Value
+    initial: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: ``nodes`` in an order in which each reads only what stands before it."""
+    """A network: ``nodes`` in an order in which each reads only what stands before it.
+
+    notes: what was taken for granted in reading it, one sentence each, for the user to hear;
+    missed: of the passes that it went through.
+    """
 
     name: str
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     sha256: str = ""
+    notes: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    states: tuple[State, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Value, ...]:
+        """What a run starts from: the inputs, then the states as the last run left them."""
+        return (*self.inputs, *(state.entry for state in self.states))
+
+    @property
+    def results(self) -> tuple[Value, ...]:
+        """What a run must leave: the outputs, then the states for the next one."""
+        return (*self.outputs, *(state.exit for state in self.states))
+
+    def with_results(self, final: Callable[[Value], Value]) -> Graph:
+        """The graph with each of its `results` replaced."""
+        states = tuple(replace(state, exit=final(state.exit)) for state in self.states)
+        return replace(self, outputs=tuple(map(final, self.outputs)), states=states)
 
     def uses(self) -> dict[Value, list[Node]]:
         """Value -> the nodes that read it, in order (a node once for each reading)."""
@@ -186,13 +233,16 @@ class Graph:
                 continue
             inputs = tuple(final(v) for v in node.inputs)
             nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
-        return replace(self, nodes=tuple(nodes), outputs=tuple(final(v) for v in self.outputs))
+        return replace(self, nodes=tuple(nodes)).with_results(final)
 
     def __str__(self) -> str:
         lines = [f"graph {self.name}({', '.join(_show(v) for v in self.inputs)}):"]
+        lines += [f"  state {_show(state.entry)}" for state in self.states]
         for node in self.nodes:
             outs = ", ".join(_show(v) for v in node.outputs)
             lines.append(f"  {outs} = {node.op}({', '.join(_show(v) for v in node.inputs)})")
+        for state in self.states:
+            lines.append(f"  keep {state.entry.name} = {state.exit.name}")
         return "\n".join([*lines, f"  return {', '.join(v.name for v in self.outputs)}"])
 
 
@@ -205,8 +255,8 @@ def verify(graph: Graph) -> Graph:
     """Return ``graph`` if it is well-formed: each value is defined once, before it is read,
     and each node fulfils its operator's rule. Raises AssertionError (a bug in a pass) or
     the operator's CompileError."""
-    known = set(graph.inputs)
-    assert len(known) == len(graph.inputs), "an input stands twice"
+    known = set(graph.sources)
+    assert len(known) == len(graph.sources), "an input or a state stands twice"
     for node in graph.nodes:
         for value in node.inputs:
             assert value.constant or value in known, f"{value.name} is read before it is defined"
@@ -214,15 +264,25 @@ def verify(graph: Graph) -> Graph:
             assert value not in known and not value.constant, f"{value.name} is defined twice"
             known.add(value)
         node.op.check(node)
-    for value in graph.outputs:
+    for value in graph.results:
         assert value.constant or value in known, f"output {value.name} is not defined"
+    for state in graph.states:
+        assert state.entry.type == state.exit.type, f"state {state.entry.name} changes its type"
+        assert state.initial.shape == state.entry.type.shape
+        assert state.initial.dtype == state.entry.type.dtype.numpy
     return graph
 
 
-def interpret(graph: Graph, inputs: Sequence[np.ndarray]) -> dict[Value, np.ndarray]:
-    """Run the numpy reference of every node; returns every value that is not a constant."""
+def interpret(
+    graph: Graph, inputs: Sequence[np.ndarray], states: Sequence[np.ndarray] | None = None
+) -> dict[Value, np.ndarray]:
+    """Run the numpy reference of every node; returns every value that is not a constant.
+
+    states: what the last run left of each of the graph's, see `kept`; the initial ones if None.
+    """
+    kept_before = [state.initial for state in graph.states] if states is None else states
     env: dict[Value, np.ndarray] = {}
-    for value, array in zip(graph.inputs, inputs, strict=True):
+    for value, array in zip(graph.sources, (*inputs, *kept_before), strict=True):
         assert array.shape == value.type.shape and array.dtype == value.type.dtype.numpy
         env[value] = array
     for node in graph.nodes:
@@ -232,3 +292,8 @@ def interpret(graph: Graph, inputs: Sequence[np.ndarray]) -> dict[Value, np.ndar
             assert array.dtype == value.type.dtype.numpy, (node.origin, array.dtype, value.type)
             env[value] = array
     return env
+
+
+def kept(graph: Graph, values: Mapping[Value, np.ndarray]) -> list[np.ndarray]:
+    """What the next run starts with, out of the ``values`` of a run (`interpret`)."""
+    return [s.exit.data if s.exit.data is not None else values[s.exit] for s in graph.states]

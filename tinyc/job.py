@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .data import Samples
     from .ir import Graph
+    from .report import Verdict
     from .run import Trace
 
 _RANDOM_SAMPLES = 10
@@ -41,6 +42,8 @@ class Job:
     config: Config
     board: Board
     compiled: Compiled
+    earlier: dict[str, Any] = field(default_factory=dict)
+    """What the report said of the same image before it was built again."""
 
     @classmethod
     def compile(
@@ -74,6 +77,8 @@ class Job:
                 optional_calibration, settings.backend, _schedules(settings), settings.toolchain,
                 settings.expect.max_flash,
             )  # fmt: skip
+        for note in compiled.source.notes:
+            cls.info(note)
         return cls(settings, board, compiled)
 
     @staticmethod
@@ -104,21 +109,49 @@ class Job:
         return f"tinyc.{self.board.name}.{self.name}"
 
     def image(self, folder: Path, main: str) -> Image:
-        from .build import build
+        from . import fit
+        from .build import TooLarge, build
 
         self.detail(f"building {folder}")
-        return build(
-            self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main,
-            self.config.model_id, self.config.placement.arena, self.config.placement.weights,
-        )  # fmt: skip
+        placement = self.config.placement
+        try:
+            fit.refuse_too_large(self.compiled.plan, self.board, placement.arena)
+            return build(
+                self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main,
+                self.config.model_id, placement.arena, placement.weights,
+            )  # fmt: skip
+        except TooLarge as error:
+            raise fit.explained(error, self.compiled.plan, self.board) from None
 
     def built(self) -> dict[str, Any]:
         """Build the firmware in `folder`; the object of ``tinyc build --json``."""
         from . import report
 
-        return report.build_report(
+        known, before = report.sections(self.folder / "report"), self._elf()
+        built = report.build_report(
             self.compiled.plan, self.image(self.folder, self.config.main), self.board
         )
+        self.earlier = known if before == self._elf() else {}
+        return built
+
+    def _elf(self) -> bytes | None:
+        """The bytes of the image in `folder`; None if there is none."""
+        try:
+            return (self.folder / f"{self.name}.elf").read_bytes()
+        except OSError:
+            return None
+
+    def write_report(self, sections: dict[str, Any], checks: Sequence[Verdict]) -> None:
+        """Write ``report/`` of the build: ``sections`` over what was known of the same image, and
+        the verdicts, those that an earlier test came to among them."""
+        from . import report
+
+        sections = {k: v for k, v in (self.earlier | sections).items() if v}
+        judged = {check.name for check in checks}
+        tested = report.verdicts(self.config.expect, sections["build"], sections.get("test"))
+        checks = [*(v for v in tested if v.name not in judged), *checks]
+        self.earlier = sections
+        report.write(self.folder / "report", sections, checks, self.suite)
 
     def reported(self) -> tuple[dict[str, Any], list[Any]]:
         """The build's report, written beside it, and its verdicts."""
@@ -132,7 +165,7 @@ class Job:
             samples = random_samples(self.compiled.graph, _RENODE_SAMPLES, self.config.seed)
             self.for_renode(samples, self.reference(samples))
         checks = report.verdicts(self.config.expect, result)
-        report.write(self.folder / "report", {"build": result}, checks, self.suite)
+        self.write_report({"build": result}, checks)
         return result, checks
 
     @cached_property

@@ -8,6 +8,7 @@ edited to add an operator or a kernel.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -174,6 +175,12 @@ def tflite_importers() -> dict[str, type[Op]]:
 
 # Helpers for `check` ---------------------------------------------------------------------
 
+REQUANTIZE = (
+    "quantize the float model again with the TFLite converter: Optimize.DEFAULT and a "
+    "representative_dataset"
+)
+"""What to do about a quantization that TFLite's int8 kernels would not take either."""
+
 
 def fail(node: Node, what: str, hint: str = "", id: str = "E302") -> CompileError:
     """The error for a node that breaks its operator's rule (``raise fail(...)``)."""
@@ -206,7 +213,7 @@ def expect_dtype(node: Node, actual: TensorType, allowed: tuple[DType, ...], nam
         raise fail(
             node,
             f"{name} is {actual.dtype.value}; supported: {names}",
-            "convert the model with full integer (int8) or float32 types",
+            "convert the model in float32, or with full integer (int8) quantization",
             "E303",
         )
 
@@ -221,13 +228,11 @@ def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = 
         raise fail(
             node,
             f"{name} has no quantization",
-            "quantize the model with the TFLite converter",
+            REQUANTIZE,
             "E304",
         )
     if actual.quant.per_channel and not per_channel:
-        raise fail(
-            node, f"{name} is quantized per channel", "quantize activations per tensor", "E304"
-        )
+        raise fail(node, f"{name} is quantized per channel", REQUANTIZE, "E304")
     if not per_channel and not 2.0**-40 <= actual.scale <= 2.0**40:
         raise fail(
             node,
@@ -235,3 +240,16 @@ def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = 
             "quantize the model again, with data like the real one",
             "E304",
         )
+
+
+def expect_ratio(node: Node, reach: int, *ratios: float) -> None:
+    """Integers up to ``reach`` times each of ``ratios``, quotients of scales, must stay in 32 bits:
+    a fixed-point product shifts them left by the ratio's power of two first."""
+    for ratio in ratios:
+        if reach << max(math.frexp(ratio)[1], 0) >= 1 << 31:
+            raise fail(
+                node,
+                f"rescales numbers of up to {reach} by {ratio:.6g}, which 32 bits do not hold",
+                "quantize the model again, with data like the real one",
+                "E304",
+            )

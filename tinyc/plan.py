@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+import numpy as np
 
 from .errors import CompileError
 from .frontends.tflite import identifier
@@ -19,7 +22,8 @@ class Step:
     """One call of the generated code.
 
     index: position in the order; name: short name for captions; symbol: the C function;
-    rejected: (kernel, reason) of each faster kernel that was not taken;
+    rejected: (kernel, reason) of each faster kernel that was not taken, and of each form that
+    a pass could not bring the node into;
     scratch_offset: where its working memory lies in the arena, in bytes;
     schedule: what TVM lowered it with, None for a template; cycles: of each backend, measured,
     where the backend was chosen by them.
@@ -53,7 +57,9 @@ class Step:
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What the emitter prints. offsets: byte offset in the arena of each value that is not a
-    constant; features: what the core has; prefix: of every public symbol."""
+    constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
+    order in which none is read after it was written; peak: the step in which most of the arena is
+    alive, and how many bytes of it; features: what the core has; prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -61,6 +67,8 @@ class Plan:
     steps: tuple[Step, ...]
     offsets: dict[Value, int]
     arena_bytes: int
+    carries: tuple[tuple[Value, Value], ...] = ()
+    peak: tuple[int, int] = (0, 0)
 
     @property
     def prefix(self) -> str:
@@ -91,9 +99,10 @@ def plan(
     default ones. Raises CompileError E306 where no kernel fits a node, E706 and E708 (no TVM).
     """
     steps = _choose(graph, core, features, backend, schedules or {})
-    offsets, scratch, size = _layout(graph, steps)
+    offsets, scratch, size, peak = _layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=scratch.get(s, 0)) for s in steps)
-    return Plan(graph, core, features, steps, offsets, size)
+    carries = _carries(graph, offsets)
+    return Plan(graph, core, features, steps, offsets, size, carries, peak)
 
 
 def workload(node: Node, kernel: Kernel, core: str) -> str:
@@ -111,13 +120,16 @@ def _choose(
     schedules: Mapping[str, Schedule],
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
-    names: set[str] = set()
     for node in graph.nodes:
         if node.op.view:
             continue
         index = len(steps)
         by_tvm = (backend if isinstance(backend, str) else backend[index]) == "tvm"
-        rejected: list[tuple[str, str]] = []
+        rejected = [
+            (note.form, note.reason)
+            for note in graph.missed
+            if note.origin == node.origin and isinstance(node.op, note.op)
+        ]
         if by_tvm and not node.op.tir:
             rejected.append(("tvm", f"{type(node.op).__name__} has no TIR form"))
         for kernel in (*(node.op.tir if by_tvm else ()), *node.op.kernels):
@@ -140,7 +152,7 @@ def _choose(
         else:
             schedule = _schedule(node, kernel, core, schedules)
             binding = kernel.scheduled(node, schedule)
-        name = _layer_name(node, names)
+        name = _layer_name(node)
         symbol = f"{graph.name}_{index}_{name}"
         steps.append(
             Step(
@@ -158,7 +170,7 @@ def _schedule(node: Node, kernel: Kernel, core: str, schedules: Mapping[str, Sch
     return found if found in allowed else allowed[0]
 
 
-def _layer_name(node: Node, names: set[str]) -> str:
+def _layer_name(node: Node) -> str:
     """A short identifier: the last telling part of the output's name, else the operator's."""
     parts = [p for p in node.outputs[0].name.split(";")[0].split("/") if p]
     op = identifier(type(node.op).__name__)
@@ -173,9 +185,7 @@ def _layer_name(node: Node, names: set[str]) -> str:
         "fusedbatchnorm",
     )
     telling = [p for p in parts if identifier(p) not in generic]
-    name = identifier(telling[-1])[:24].strip("_") if telling else op
-    names.add(name)
-    return name
+    return identifier(telling[-1])[:24].strip("_") if telling else op
 
 
 def _aliases(graph: Graph) -> dict[Value, Value]:
@@ -188,7 +198,10 @@ def _aliases(graph: Graph) -> dict[Value, Value]:
     return aliases
 
 
-def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], dict[Step, int], int]:
+def _layout(
+    graph: Graph, steps: tuple[Step, ...]
+) -> tuple[dict[Value, int], dict[Step, int], int, tuple[int, int]]:
+    """Offsets of values and of steps' scratch, the arena's bytes, and `Plan.peak`."""
     aliases = _aliases(graph)
 
     def root(value: Value) -> Value:
@@ -196,18 +209,19 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
 
     end = len(steps)
     buffers: dict[Value, _Buffer] = {}
-    for value in graph.inputs:
+    for value in graph.sources:
         buffers[value] = _Buffer(value.type.bytes, -1, -1)
     scratch: dict[Step, _Buffer] = {}
     last_use: dict[Value, int] = {}
     for step in steps:
         for value in step.node.variable_inputs:
             last_use[root(value)] = step.index
-    outputs = {root(v) for v in graph.outputs}
-    for value in outputs:
+    outputs = {root(v) for v in graph.results}
+    for value in graph.outputs:
         if value.constant:  # written once at the end of the run
             buffers[value] = _Buffer(value.type.bytes, -1, end)
-    for value in outputs:
+    entries = {state.entry: last_use.get(state.entry, -1) for state in graph.states}
+    for value in (*outputs, *entries):
         last_use[value] = end
     for step in steps:
         for value in step.node.outputs:
@@ -218,8 +232,18 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
     for value, buffer in buffers.items():
         buffer.last = max(last_use.get(value, buffer.first), buffer.first)
 
-    # An output takes over the buffer of an input that dies there.
+    # A state's exit is written where its entry lies, if that has been read by then.
     merged: dict[Value, Value] = {}
+    for state in graph.states:
+        target = root(state.exit)
+        if (
+            target in buffers
+            and target not in merged
+            and buffers[target].first > entries[state.entry]
+        ):
+            merged[target] = state.entry
+
+    # An output takes over the buffer of an input that dies there.
 
     def home(value: Value) -> Value:
         value = root(value)
@@ -232,6 +256,8 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
             continue
         source = home(step.node.variable_inputs[step.binding.inplace])
         target = step.node.outputs[0]
+        if target in merged:
+            continue
         a, b = buffers[source], buffers[target]
         if a.last == step.index and b.bytes <= a.bytes and source not in outputs:
             a.last = b.last
@@ -243,19 +269,36 @@ def _layout(graph: Graph, steps: tuple[Step, ...]) -> tuple[dict[Value, int], di
     offsets = {}
     for value in [*buffers, *aliases]:
         offsets[value] = buffers[home(value)].offset
-    return offsets, {s: b.offset for s, b in scratch.items()}, size
+    when, alive = _most_alive(live)
+    peak = min(max(when, 0), max(end - 1, 0)), alive
+    return offsets, {s: b.offset for s, b in scratch.items()}, size, peak
+
+
+def _carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:
+    """See `Plan`; raises CompileError E306 for states that exchange their values."""
+    waiting = [
+        (state.exit, state.entry)
+        for state in graph.states
+        if state.exit.constant or offsets[state.exit] != offsets[state.entry]
+    ]
+    ordered: list[tuple[Value, Value]] = []
+    while waiting:
+        read = [offsets[exit] for exit, _ in waiting if not exit.constant]
+        ready = [pair for pair in waiting if offsets[pair[1]] not in read]
+        if not ready:
+            raise CompileError(
+                "E306", waiting[0][1].origin, "its states exchange their values",
+                "keep both in one tensor",
+            )  # fmt: skip
+        ordered += ready
+        waiting = [pair for pair in waiting if pair not in ready]
+    return tuple(ordered)
 
 
 def _pack(buffers: list[_Buffer]) -> int:
     """Give each buffer the lowest offset at which nothing alive beside it lies, trying several
     orders and keeping the best. Returns the size of the arena in bytes."""
-    lower = max(
-        (
-            sum(_round(b.bytes) for b in buffers if b.first <= t <= b.last)
-            for t in {b.first for b in buffers}
-        ),
-        default=0,
-    )
+    _, lower = _most_alive(buffers)
     orders = [
         lambda b: (-b.bytes, b.first),
         lambda b: (-(b.last - b.first), -b.bytes),
@@ -265,18 +308,7 @@ def _pack(buffers: list[_Buffer]) -> int:
     ]
     best: tuple[int, list[int]] | None = None
     for key in orders:
-        placed: list[_Buffer] = []
-        for buffer in sorted(buffers, key=key):
-            offset = 0
-            for other in sorted(
-                (o for o in placed if o.first <= buffer.last and buffer.first <= o.last),
-                key=lambda o: o.offset,
-            ):
-                if offset + buffer.bytes <= other.offset:
-                    break
-                offset = max(offset, _round(other.offset + other.bytes))
-            buffer.offset = offset
-            placed.append(buffer)
+        _place(sorted(buffers, key=key))
         size = max((_round(b.offset + b.bytes) for b in buffers), default=0)
         if best is None or size < best[0]:
             best = size, [b.offset for b in buffers]
@@ -286,6 +318,38 @@ def _pack(buffers: list[_Buffer]) -> int:
     for buffer, offset in zip(buffers, best[1], strict=True):
         buffer.offset = offset
     return best[0]
+
+
+def _most_alive(buffers: Sequence[_Buffer]) -> tuple[int, int]:
+    """The first step in which most bytes are alive, and their number: no arena is smaller."""
+    change: dict[int, int] = {}
+    for b in buffers:
+        change[b.first] = change.get(b.first, 0) + _round(b.bytes)
+        change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
+    times = sorted(change)
+    alive = accumulate(change[t] for t in times)
+    return max(zip(times, alive, strict=True), key=lambda pair: pair[1], default=(0, 0))
+
+
+def _place(buffers: Sequence[_Buffer]) -> None:
+    """Give each buffer in turn the lowest offset beside those before it.
+
+    In numpy, since each meets all before it: with thousands of layers that is what counts.
+    """
+    # Columns of what is placed, sorted by offset: offset, end, first, last.
+    placed = np.empty((4, len(buffers)), np.int64)
+    for count, buffer in enumerate(buffers):
+        offset, end, first, last = placed[:, :count]
+        beside = (first <= buffer.last) & (last >= buffer.first)
+        # Below each neighbour it may start where all neighbours before that one have ended.
+        starts = np.maximum.accumulate(np.append(0, end[beside]))
+        fits = starts[:-1] + buffer.bytes <= offset[beside]
+        buffer.offset = int(starts[fits.argmax() if fits.any() else -1])
+        at = int(offset.searchsorted(buffer.offset, "right"))
+        placed[:, at + 1 : count + 1] = placed[:, at:count]
+        placed[:, at] = (
+            buffer.offset, _round(buffer.offset + buffer.bytes), buffer.first, buffer.last
+        )  # fmt: skip
 
 
 def _round(size: int) -> int:

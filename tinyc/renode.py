@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .boards import Board, Step, names_with
 from .build import replacing
 from .emit.c import environment
 from .errors import CompileError
@@ -15,7 +16,6 @@ from .mailbox import INBOX, MOST_BYTES, OUTBOX, Batch, collides
 from .run import time_limit
 
 if TYPE_CHECKING:
-    from .boards import Board
     from .build import Image
 
 MARK = "tinyc"
@@ -90,8 +90,6 @@ def description(board: Board, batch: Batch | None = None, output_bytes: int = 0)
     """``board.repl``: Renode's description of the board, with room for a batch and its outputs if
     there is one. Raises as `project`."""
     if board.renode is None:
-        from .boards import names_with
-
         raise CompileError(
             "E207", board.name, "Renode does not describe this board",
             f"--emulator unicorn, or one of {names_with('renode')}",
@@ -109,16 +107,41 @@ def description(board: Board, batch: Batch | None = None, output_bytes: int = 0)
     return (
         template.render(
             board=board, memories={m.name: m for m in board.memory}, inbox=INBOX,
-            outbox=OUTBOX, inbox_bytes=inbox, outbox_bytes=outbox,
+            outbox=OUTBOX, inbox_bytes=inbox, outbox_bytes=outbox, tags=_tags(board),
             mips=max(1, round(board.clock_hz / 1e6)),
         )
         + "\n"
     )  # fmt: skip
 
 
+def _tags(board: Board) -> list[tuple[int, int, str, int]]:
+    """(first byte, last byte, name, value) of each register that the board's steps wait for, in the
+    order of addresses.
+
+    Renode reads such a tag where no model lies, and a model elsewhere; without it the firmware
+    gives up each bit after `tinyc_apply`'s many reads. A tag has one value: the first wait for a
+    bit decides.
+    """
+    parts = (board.clock.setup, board.console.setup, *(m.setup for m in board.memory))
+    found: dict[int, tuple[int, str, int, int]] = {}
+    for step in (s for part in parts for s in part if isinstance(s, Step) and s.wait):
+        width, name, known, value = found.get(step.at, (step.width, str(step.wait), 0, 0))
+        value |= step.value & ~known
+        found[step.at] = max(width, step.width), name, known | step.mask, value
+    return [
+        (at, at + width // 8 - 1, name, value)
+        for at, (width, name, _, value) in sorted(found.items())
+    ]
+
+
+def escaped(path: str) -> str:
+    """``path`` as the monitor takes it behind an ``@``."""
+    return path.replace(" ", "\\ ")
+
+
 def load(board: Board, folder: str) -> list[str]:
     """Commands that make a machine of ``board.repl`` with ``inputs.bin`` and ``test.elf``, all in
-    ``folder``, which ends with a slash where it is not empty."""
+    ``folder``, which is `escaped` and ends with a slash where it is not empty."""
     return [
         # Not slowed down to the time of the clock on the wall.
         "emulation SetGlobalAdvanceImmediately true",
@@ -130,10 +153,10 @@ def load(board: Board, folder: str) -> list[str]:
 
 def attach(board: Board, folder: str) -> list[str]:
     """Commands that make a machine of ``board.repl`` with ``serial.elf``, its UART attached to a
-    pseudo-terminal to which the symbolic link ``terminal`` points, all in ``folder`` as in
-    `load`. It runs no faster than the clock on the wall."""
+    pseudo-terminal to which the symbolic link ``terminal`` points, all in ``folder``, which ends
+    with a slash. It runs no faster than the clock on the wall."""
     return [
-        *_machine(board, folder, "serial.elf"),
+        *_machine(board, escaped(folder), "serial.elf"),
         f'emulation CreateUartPtyTerminal "terminal" "{folder}terminal"',
         f"connector Connect {uart(board)} terminal",
     ]

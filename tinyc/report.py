@@ -45,6 +45,8 @@ class Verdict:
 
 def build_report(plan: Plan, image: Image, board: Board) -> Report:
     """The object of ``tinyc build --json``; sizes in bytes, of the linked ELF."""
+    binary = any(s.binary_macs for s in plan.steps)
+    lowered = any(s.backend == "tvm" or s.cycles for s in plan.steps)
     return {
         "schema_version": SCHEMA_VERSION,
         "model": plan.graph.name,
@@ -62,8 +64,8 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
         ],
         "layers": [
             {
-                **_layer(plan, step),
-                **_backend(plan, step),
+                **_layer(step, binary),
+                **(_backend(step) if lowered else {}),
                 "constant_bytes": sum(c.data.nbytes for c in step.binding.constants),
                 "rejected": [{"kernel": k, "reason": r} for k, r in step.rejected],
             }
@@ -72,11 +74,9 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
     }
 
 
-def _backend(plan: Plan, step: Step) -> dict[str, Any]:
+def _backend(step: Step) -> dict[str, Any]:
     """What lowered a layer and with which schedule, where TVM was asked; for ``auto`` also the
     cycles of both."""
-    if all(s.backend == "templates" and not s.cycles for s in plan.steps):
-        return {}
     schedule = step.schedule or {}
     return {
         "backend": step.backend,
@@ -85,7 +85,7 @@ def _backend(plan: Plan, step: Step) -> dict[str, Any]:
     }
 
 
-def _layer(plan: Plan, step: Step) -> dict[str, Any]:
+def _layer(step: Step, binary: bool) -> dict[str, Any]:
     """What every list of layers states; the bits of operands and the binary part of the MACs
     only for networks that have binary layers."""
     facts = {
@@ -94,7 +94,7 @@ def _layer(plan: Plan, step: Step) -> dict[str, Any]:
         "op": type(step.node.op).__name__,
         "kernel": step.kernel.name,
     }
-    if not any(s.binary_macs for s in plan.steps):
+    if not binary:
         return {**facts, "macs": step.macs}
     bits = 1 if step.binary_macs else 8 * step.node.inputs[0].type.dtype.size
     return {
@@ -174,6 +174,7 @@ def _agreement(
 
 def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Report:
     """The object of ``tinyc profile --json``: totals and each layer, of one inference."""
+    binary = any(s.binary_macs for s in plan.steps)
     return {
         "schema_version": SCHEMA_VERSION,
         "model": plan.graph.name,
@@ -189,10 +190,10 @@ def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Rep
         "stack_bytes": trace.stack_bytes,
         "layers": [
             {
-                **_layer(plan, step),
+                **_layer(step, binary),
                 "instructions": layer.instructions,
                 "cycles": layer.cycles,
-                **_per_binary_mac(plan, step, layer.cycles),
+                **(_per_binary_mac(step, layer.cycles) if binary else {}),
             }
             for step, layer in ((s, trace.layers[s.symbol]) for s in plan.steps)
         ],
@@ -205,10 +206,8 @@ def macs(plan: Plan) -> dict[str, int | None]:
     return {"macs": sum(step.macs for step in plan.steps) - binary, "binary_macs": binary or None}
 
 
-def _per_binary_mac(plan: Plan, step: Step, cycles: int | None) -> dict[str, Any]:
-    """The cycles of each binary MAC, where a network has any; None for other layers."""
-    if not any(s.binary_macs for s in plan.steps):
-        return {}
+def _per_binary_mac(step: Step, cycles: int | None) -> dict[str, Any]:
+    """The cycles of each binary MAC; None for a layer that has none."""
     per_mac = round(cycles / step.binary_macs, 3) if step.binary_macs and cycles else None
     return {"cycles_per_binary_mac": per_mac}
 
@@ -252,18 +251,27 @@ def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[
         found.append(Verdict("bit_exact", f"{count - wrong} of {count} samples", error or None))
         if expect.min_accuracy is not None:
             found.append(_accuracy(origin, test["accuracy"], expect.min_accuracy))
-        if expect.max_cycles is not None:
-            found.append(_budget("E601", origin, "cycles", test["cycles"], expect.max_cycles))
-        if expect.max_instructions is not None:
-            name, most = "instructions", expect.max_instructions
-            found.append(_budget("E604", origin, name, test[name], most))
-    for id, name, key, limit in (
+    return [*found, *budgets(expect, build, test)]
+
+
+def budgets(expect: Expect, build: Report, run: Report | None = None) -> list[Verdict]:
+    """The checks of what a build takes and, if there was one, what its test or profile counted."""
+    origin = f"{build['model']} on {build['board']}"
+    counted = [
+        ("E601", "cycles", "cycles", expect.max_cycles),
+        ("E604", "instructions", "instructions", expect.max_instructions),
+    ]
+    sizes = [
         ("E602", "flash", "flash_bytes", expect.max_flash),
         ("E603", "ram", "ram_bytes", expect.max_ram),
-    ):
-        if limit is not None:
-            found.append(_budget(id, origin, name, build[key], limit))
-    return found
+    ]
+    return [
+        _budget(id, origin, name, of[key], limit)
+        for of, checks in ((run, counted), (build, sizes))
+        if of is not None
+        for id, name, key, limit in checks
+        if limit is not None
+    ]
 
 
 def _accuracy(origin: str, value: float | None, least: float) -> Verdict:
@@ -437,6 +445,21 @@ def junit(suite: str, checks: Sequence[Verdict]) -> str:
             ET.SubElement(case, "failure", type=check.error.id, message=str(check.error))
         ET.SubElement(case, "system-out").text = check.detail
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def sections(folder: Path) -> dict[str, Report]:
+    """Title -> report of what `write` wrote into ``folder``; empty where there is none."""
+    try:
+        known = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    known = known if isinstance(known, dict) else {}
+    return {
+        title: section
+        for title in ("build", "test", "profile")
+        if isinstance(section := known.get(title), dict)
+        and section.get("schema_version") == SCHEMA_VERSION
+    }
 
 
 def write(

@@ -66,13 +66,14 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 130)
     console.print(table)
     first = compared[0]
+    sources = dict.fromkeys(board["cycles_source"] for board in compared)
     scores = ", ".join(f"{t['recipe']} {t['accuracy']:.2%}" for t in trained)
     console.print(
         f"Trained just now; the files score {scores} on {first['samples']} held-out digits by "
         f"TFLite's and Larq Compute Engine's interpreters.\nAccuracy in the table: the same "
         f"digits on the emulated board ({first['emulator']}), every output equal to the "
         f"reference's.\nFlash and RAM in bytes, of the linked ELF and with the stack; "
-        f"{first['cycles_source']}."
+        f"{'; '.join(sources)}."
     )
 
 

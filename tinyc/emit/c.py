@@ -82,17 +82,27 @@ def emit(plan: Plan) -> dict[str, str]:
     support = list(dict.fromkeys(name for s in plan.steps for name in s.binding.support))
     arrays = [_array(step, constant) for step in plan.steps for constant in step.binding.constants]
     copies = []
-    for value in graph.outputs:
+    for index, value in enumerate(dict.fromkeys(graph.outputs)):
         if value.data is not None:
-            name = f"{prefix}_output_{graph.outputs.index(value)}_constant"
+            name = f"{prefix}_output_{index}_constant"
             constant = Constant("constant", value.data, f"output {value.type}, a constant")
             arrays.append(_named_array(name, constant))
-            copies.append(
-                {
-                    "caption": "an output that does not depend on the input",
-                    "to": plan.offsets[value], "source": name, "bytes": value.type.bytes,
-                }
-            )  # fmt: skip
+            copies.append(_copy("an output that does not depend on the input", plan, value, name))
+    for index, (exit, entry) in enumerate(plan.carries):
+        name = f"a + {plan.offsets[exit]}" if exit.data is None else f"{prefix}_kept_{index}"
+        if exit.data is not None:
+            arrays.append(_named_array(name, Constant("kept", exit.data, f"state {exit.type}")))
+        copies.append(_copy(f"state '{comment(entry.name)}' for the next run", plan, entry, name))
+    resets = []
+    for index, state in enumerate(graph.states):
+        entry = state.entry
+        caption = f"{entry.type} '{comment(entry.name)}'"
+        byte = _only_byte(state.initial)
+        name = f"{prefix}_state_{index}"
+        if byte is None:
+            constant = Constant("state", state.initial, f"state {entry.type} at the start")
+            arrays.append(_named_array(name, constant))
+        resets.append({**_copy(caption, plan, entry, name), "byte": byte})
     header = env.get_template("model.h.j2").render(
         **common,
         summary=", ".join(
@@ -102,6 +112,7 @@ def emit(plan: Plan) -> dict[str, str]:
         align=ALIGN,
         inputs=[_port(plan, "input", i, v) for i, v in enumerate(graph.inputs)],
         outputs=[_port(plan, "output", i, v) for i, v in enumerate(graph.outputs)],
+        states=len(resets),
     )
     parts = [_support_text(name) for name in support]
     layers = [_layer(step) for step in plan.steps]
@@ -113,6 +124,7 @@ def emit(plan: Plan) -> dict[str, str]:
         layers=layers,
         calls=[_call(plan, step) for step in plan.steps],
         copies=copies,
+        resets=resets,
     )
     weights = env.get_template("weights.c.j2").render(**common, arrays=arrays)
     return {
@@ -120,6 +132,18 @@ def emit(plan: Plan) -> dict[str, str]:
         f"src/{prefix}.c": code,
         f"src/{prefix}_weights.c": weights,
     }
+
+
+def _copy(caption: str, plan: Plan, value: Value, source: str) -> dict[str, Any]:
+    """Bytes that go from ``source`` to where ``value`` lies."""
+    to, bytes = plan.offsets[value], value.type.bytes
+    return {"caption": caption, "to": to, "source": source, "bytes": bytes}
+
+
+def _only_byte(data: np.ndarray) -> int | None:
+    """The byte that all of an array's bytes are; None if there are several."""
+    found = np.unique(np.frombuffer(data.tobytes(), np.uint8))
+    return int(found[0]) if len(found) == 1 else None
 
 
 def _port(plan: Plan, role: str, index: int, value: Value) -> dict[str, Any]:
@@ -150,21 +174,20 @@ def _layer(step: Step) -> str:
 
 
 def _call(plan: Plan, step: Step) -> dict[str, Any]:
-    node = step.node
-    args = [
-        f"({'const ' if i < len(node.variable_inputs) else ''}{v.type.dtype.c} *)"
-        f"({'const ' if i < len(node.variable_inputs) else ''}void *)(a + {plan.offsets[v]})"
-        for i, v in enumerate([*node.variable_inputs, *node.outputs])
-    ]
+    ins, outs = step.node.variable_inputs, step.node.outputs
+    args = [_pointer("const ", plan, v) for v in ins] + [_pointer("", plan, v) for v in outs]
     if step.binding.scratch:
         args.append(f"a + {step.scratch_offset}")
-    ins = ", ".join(str(v.type) for v in node.variable_inputs)
-    outs = ", ".join(str(v.type) for v in node.outputs)
-    place_in = ", ".join(f"@{plan.offsets[v]}" for v in node.variable_inputs)
-    place_out = ", ".join(f"@{plan.offsets[v]}" for v in node.outputs)
+    shapes = (", ".join(str(v.type) for v in values) for values in (ins, outs))
+    places = (", ".join(f"@{plan.offsets[v]}" for v in values) for values in (ins, outs))
+    moved, lying = " -> ".join(shapes), ", out ".join(places)
     macs = f" | {step.macs} MAC" if step.macs else ""
-    caption = f"{step.index}  {step.name}  {ins} -> {outs}{macs} | in {place_in}, out {place_out}"
+    caption = f"{step.index}  {step.name}  {moved}{macs} | in {lying}"
     return {"caption": caption, "symbol": step.symbol, "args": args}
+
+
+def _pointer(const: str, plan: Plan, value: Value) -> str:
+    return f"({const}{value.type.dtype.c} *)({const}void *)(a + {plan.offsets[value]})"
 
 
 def _array(step: Step, constant: Constant) -> dict[str, str]:

@@ -72,19 +72,21 @@ class Table:
             raise MalformedError(f"the vector at byte {start} is longer than the file")
         return start + 4, count
 
-    def bytes(self, slot: int) -> bytes:
+    def bytes(self, slot: int) -> memoryview:
+        """A vector of bytes as it lies in the buffer."""
         start, count = self._vector(slot, 1)
-        return self.buf[start : start + count]
+        return memoryview(self.buf)[start : start + count]
 
-    def string(self, slot: int) -> str:
-        return self.bytes(slot).decode("utf-8", "replace")
+    def string(self, slot: int, limit: int | None = None) -> str:
+        """A string, of which ``limit`` bounds the bytes that are read."""
+        return bytes(self.bytes(slot)[:limit]).decode("utf-8", "replace")
 
     def array(self, slot: int, dtype: type) -> np.ndarray:
-        """A vector of numbers as a 1-d array (little-endian in the file)."""
+        """A vector of numbers as a 1-d array that is read-only: on a little-endian machine it
+        is the buffer's own bytes."""
         start, count = self._vector(slot, np.dtype(dtype).itemsize)
-        return np.frombuffer(self.buf, np.dtype(dtype).newbyteorder("<"), count, start).astype(
-            dtype
-        )
+        found = np.frombuffer(self.buf, np.dtype(dtype).newbyteorder("<"), count, start)
+        return found.astype(dtype, copy=False)
 
     def tables(self, slot: int) -> list[Table]:
         start, count = self._vector(slot, 4)

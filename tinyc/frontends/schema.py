@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..ir import DType
 
-# TensorType -> element type; the others (float16, int4, strings, ...) are refused by name.
+# TensorType -> element type; the others (strings, complex numbers, ...) are refused by name.
 TENSOR_TYPES = {
     0: DType.F32, 2: DType.I32, 3: DType.U8, 4: DType.I64, 6: DType.BOOL, 7: DType.I16, 9: DType.I8,
 }  # fmt: skip
+# Types of constants alone -> the type that they are read as, which holds all of their values.
+CONSTANT_TYPES = {1: DType.F32, 17: DType.I8}  # float16, int4
+# How an element is stored, where that is not the type that it is read as. A byte has two int4.
+STORED_TYPES = {1: np.dtype(np.float16)}
 TENSOR_TYPE_NAMES = (
     "FLOAT32 FLOAT16 INT32 UINT8 INT64 STRING BOOL INT16 COMPLEX64 INT8 FLOAT64 COMPLEX128 UINT64 "
     "RESOURCE VARIANT UINT32 UINT16 INT4 BFLOAT16 INT2 UINT4"
@@ -50,6 +56,11 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "MEAN": _REDUCE,
     "SUM": _REDUCE,
     "REDUCE_MAX": _REDUCE,
+    "REDUCE_MIN": _REDUCE,
+    "REDUCE_PROD": _REDUCE,
+    "REDUCE_ANY": _REDUCE,
+    "REDUCE_ALL": _REDUCE,
+    "DIV": _ACTIVATION,
     "SOFTMAX": {"beta": (0, "f32", 0.0)},
     "CONCATENATION": {"axis": (0, "i32", 0), "activation": (1, "i8", 0)},
     "SPLIT": {"num_splits": (0, "i32", 0)},
@@ -72,7 +83,43 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "ARG_MAX": {"output_type": (0, "i8", 0)},
     "CAST": {"in_type": (0, "i8", 0), "out_type": (1, "i8", 0)},
     "LEAKY_RELU": {"alpha": (0, "f32", 0.0)},
+    "CALL_ONCE": {"init": (0, "i32", 0)},
+    "WHILE": {"cond": (0, "i32", 0), "body": (1, "i32", 0)},
+    "IF": {"then": (0, "i32", 0), "else": (1, "i32", 0)},
 }  # fmt: skip
+
+# BuiltinOptions without that word at their ends, in the order of their codes.
+OPTION_TYPES = """
+NONE Conv2D DepthwiseConv2D ConcatEmbeddings LSHProjection Pool2D SVDF RNN FullyConnected Softmax
+Concatenation Add L2Norm LocalResponseNormalization LSTM ResizeBilinear Call Reshape SkipGram
+SpaceToDepth EmbeddingLookupSparse Mul Pad Gather BatchToSpaceND SpaceToBatchND Transpose Reducer
+Sub Div Squeeze SequenceRNN StridedSlice Exp TopKV2 Split LogSoftmax Cast Dequantize MaximumMinimum
+ArgMax Less Neg PadV2 Greater GreaterEqual LessEqual Select Slice TransposeConv SparseToDense Tile
+ExpandDims Equal NotEqual Shape Pow ArgMin FakeQuant Pack LogicalOr OneHot LogicalAnd LogicalNot
+Unpack FloorDiv Square ZerosLike Fill BidirectionalSequenceLSTM BidirectionalSequenceRNN
+UnidirectionalSequenceLSTM FloorMod Range ResizeNearestNeighbor LeakyRelu SquaredDifference
+MirrorPad Abs SplitV Unique ReverseV2 AddN GatherNd Cos Where Rank ReverseSequence MatrixDiag
+Quantize MatrixSetDiag HardSwish If While DepthToSpace NonMaxSuppressionV4 NonMaxSuppressionV5
+ScatterNd SelectV2 Densify SegmentSum BatchMatMul Cumsum CallOnce BroadcastTo Rfft2d Conv3D
+Hashtable HashtableFind HashtableImport HashtableSize VarHandle ReadVariable AssignVariable Random
+Bucketize Gelu DynamicUpdateSlice UnsortedSegmentProd UnsortedSegmentMax UnsortedSegmentMin
+UnsortedSegmentSum ATan2 Sign Bitcast BitwiseXor RightShift
+""".split()
+# Operators whose options are not named after them.
+_OPTIONS_OF = {
+    "AVERAGE_POOL_2D": "Pool2D", "MAX_POOL_2D": "Pool2D", "L2_POOL_2D": "Pool2D",
+    "MEAN": "Reducer", "SUM": "Reducer", "REDUCE_MAX": "Reducer", "REDUCE_MIN": "Reducer",
+    "REDUCE_PROD": "Reducer", "REDUCE_ANY": "Reducer", "REDUCE_ALL": "Reducer",
+    "MAXIMUM": "MaximumMinimum", "MINIMUM": "MaximumMinimum",
+    "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNN",
+}  # fmt: skip
+
+
+def options_type(operator: str) -> int | None:
+    """The code in BuiltinOptions of an operator's options, None if it has none of its own."""
+    name = _OPTIONS_OF.get(operator, operator.replace("_", "")).lower()
+    return next((i for i, text in enumerate(OPTION_TYPES) if text.lower() == name), None)
+
 
 # BuiltinOperator, in the order of its codes.
 OPERATORS = """

@@ -35,6 +35,11 @@ def unpack(packed: np.ndarray, channels: int) -> np.ndarray:
     return np.unpackbits(raw, axis=-1, count=channels, bitorder="little").astype(bool)
 
 
+def last_word(channels: int) -> np.int32:
+    """The bits of the last word that stand for channels."""
+    return np.int32(-1) if channels % WORD == 0 else np.int32((1 << channels % WORD) - 1)
+
+
 def signs(packed: np.ndarray, channels: int) -> np.ndarray:
     """int32 [..., words] -> float32 [..., channels] of +1 and -1."""
     return np.float32(1) - np.float32(2) * unpack(packed, channels)

@@ -10,11 +10,24 @@ import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import Binding, Constant, Kernel, Op, expect_dtype, expect_quant, fail
+from ..op import (
+    REQUANTIZE,
+    Binding,
+    Constant,
+    Kernel,
+    Op,
+    expect_dtype,
+    expect_quant,
+    expect_ratio,
+    fail,
+)
 from ..quant import (
     activation_range,
+    exact_multiplier,
     float_activation_range,
     multiply_double_rounding,
+    multiply_single_rounding,
+    quantize_multiplier,
     quantize_multipliers,
 )
 
@@ -113,11 +126,11 @@ def windows(x: np.ndarray, node: Node, kernel: Pair, fill: Any) -> np.ndarray:
 
 
 def with_bias(src: TfliteOp, operands: list[Value], channels: int) -> list[Value]:
-    """(x, weights, bias) with a bias of zeros where the file has none."""
-    if len(operands) == 3:
+    """(x, weights, bias) with a bias of zeros where the file has none, or an empty one."""
+    if len(operands) == 3 and operands[2].type.elements:
         return operands
     dtype = np.float32 if operands[0].type.dtype is DType.F32 else np.int32
-    return [*operands, src.const("bias", np.zeros(channels, dtype))]
+    return [*operands[:2], src.const("bias", np.zeros(channels, dtype))]
 
 
 def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
@@ -135,7 +148,10 @@ def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
         raise fail(node, f"bias has {bias.elements} elements, not {channels}", CONVERT_AGAIN)
     for value, name in zip(node.inputs[1:], ("weights are", "bias is"), strict=True):
         if not value.constant:
-            raise fail(node, f"its {name} computed at run time", "make them constant", "E305")
+            raise fail(
+                node, f"its {name} computed at run time",
+                "make them constant; a product of two activations is tf.matmul of rank 3", "E305",
+            )  # fmt: skip
     if x.dtype is DType.F32:
         return
     expect_quant(node, x, "input")
@@ -147,14 +163,38 @@ def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
     ):
         raise fail(
             node,
-            f"its weights are quantized along axis {weights.quant.axis}",
-            f"quantize them along axis {axis}, the output channels",
+            f"its weights are quantized along axis {weights.quant.axis}, not {axis}, that of the "
+            f"output channels",
+            REQUANTIZE,
             "E304",
         )
     if any(weights.quant.zero_point):
-        raise fail(node, "its weights have a zero point", "quantize weights symmetrically", "E304")
+        raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
+    if bias.quant is not None and any(bias.quant.zero_point):
+        raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")
     if depth * 255 * 128 >= 1 << 31:
         raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
+    _expect_ratios(node, axis)
+    expect_activation(node)
+
+
+def _expect_ratios(node: Node, axis: int) -> None:
+    """`expect_ratio` of the channels, along ``axis`` of the weights, whose sums are scaled up."""
+    reals = np.array(real_multipliers(node))
+    if reals.max() < 1:
+        return
+    weights, bias = (v.data for v in node.inputs[1:])
+    assert weights is not None and bias is not None
+    rest = tuple(a for a in range(weights.ndim) if a != axis)
+    sums = 255 * np.abs(weights.astype(np.int64)).sum(rest) + np.abs(bias.astype(np.int64).ravel())
+    worst = int(np.argmax(np.where(reals < 1, 0, sums * reals)))
+    expect_ratio(node, int(sums[worst]), float(reals[worst]))
+
+
+def expect_activation(node: Node) -> None:
+    """The bounds of the fused activation must be numbers of the int8 output's scale."""
+    if node.output.type.dtype is DType.I8 and node.op.activation in ("relu6", "relu_n1_to_1"):
+        expect_ratio(node, 6, 1 / node.output.type.scale)
 
 
 def real_multipliers(node: Node) -> list[float]:
@@ -165,6 +205,14 @@ def real_multipliers(node: Node) -> list[float]:
     scales = weights.type.quant.scale
     scales = scales if len(scales) > 1 else scales * bias.type.elements
     return [x.type.scale * s / node.output.type.scale for s in scales]
+
+
+def channel_multipliers(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """(multipliers, shifts) of `real_multipliers`, int32, for how the operator rounds."""
+    once = getattr(node.op, "rounds_once", False)
+    return quantize_multipliers(
+        real_multipliers(node), exact_multiplier if once else quantize_multiplier
+    )
 
 
 # Reference --------------------------------------------------------------------------------
@@ -190,9 +238,7 @@ def matmul(a: np.ndarray, b: np.ndarray, zero: int) -> np.ndarray:
     return exact_matmul(a.astype(np.int32) - zero, b)
 
 
-def finish(
-    node: Node, acc: np.ndarray, requantize: Callable[..., np.ndarray] = multiply_double_rounding
-) -> np.ndarray:
+def finish(node: Node, acc: np.ndarray) -> np.ndarray:
     """Sums [..., channels] -> the output: bias, rescaling, zero point, clamp
     (reference_integer_ops::ConvPerChannel); for floats bias and clamp."""
     bias = node.inputs[2].data
@@ -201,7 +247,9 @@ def finish(
     if node.output.type.dtype is DType.F32:
         return clamp_output(node, acc)
     acc = acc.astype(np.int32)  # a bias near the limits wraps around, in C too
-    multipliers, shifts = quantize_multipliers(real_multipliers(node))
+    multipliers, shifts = channel_multipliers(node)
+    once = getattr(node.op, "rounds_once", False)
+    requantize = multiply_single_rounding if once else multiply_double_rounding
     y = requantize(acc, multipliers, shifts).astype(np.int32).astype(np.int64)
     return clamp_output(node, y + node.output.type.zero_point)
 
@@ -210,8 +258,6 @@ def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
     """Clamp to the node's fused activation, as the output's type."""
     out, activation = node.output.type, node.op.activation
     if out.dtype is DType.F32:
-        if activation == "none":
-            return y.astype(np.float32)
         low, high = float_activation_range(activation)
         return np.clip(y, np.float32(low), np.float32(high)).astype(np.float32)
     return np.clip(y, *activation_range(activation, out)).astype(out.dtype.numpy)
@@ -255,7 +301,7 @@ def clamp_params(node: Node) -> dict[str, Any]:
     out, activation = node.output.type, node.op.activation
     if out.dtype is DType.F32:
         low, high = float_activation_range(activation)
-        return {"low": low, "high": high, "clamped": activation != "none"}
+        return {"low": low, "high": high}
     low, high = activation_range(activation, out)
     return {"low": low, "high": high, **offset_params(out, low, high)}
 
@@ -279,7 +325,7 @@ def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
     if rows is not None:
         start = start - x.type.zero_point * rows.astype(np.int64).sum(1)
     reals = real_multipliers(node)
-    multipliers, shifts = quantize_multipliers(reals)
+    multipliers, shifts = channel_multipliers(node)
     return Constant(
         "channels",
         np.stack([start, multipliers, shifts], 1).astype(np.int32),

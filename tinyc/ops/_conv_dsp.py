@@ -13,9 +13,8 @@ from ..quant import (
     activation_range,
     multiply_double_rounding,
     multiply_single_rounding,
-    quantize_multipliers,
 )
-from ._conv import real_multipliers
+from ._conv import channel_multipliers, real_multipliers
 
 REQUIRES = frozenset({"dsp"})
 MAX_UNROLLED_TAPS = 25
@@ -38,7 +37,7 @@ def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str 
     sums = magnitudes * 256 + np.abs(bias.data.astype(np.int64).ravel())
     if np.any(sums[used] >= 1 << 30):
         return "an accumulator could reach 2^30"
-    _, shifts = quantize_multipliers(real_multipliers(node))
+    _, shifts = channel_multipliers(node)
     if np.any(shifts[used] > largest_shift) or np.any(shifts[used] < -31):
         return f"a channel's multiplier is not under {2.0**largest_shift}"
     return None
@@ -57,7 +56,7 @@ def table(node: Node, rows: np.ndarray, fold: bool, single: bool = False) -> Con
     flat = bias.data.ravel()
     offset = -x.type.zero_point * rows.astype(np.int64).sum(1) if fold else 0
     reals = real_multipliers(node)
-    multipliers, shifts = quantize_multipliers(reals)
+    multipliers, shifts = channel_multipliers(node)
     steps = -shifts.astype(np.int64) - (2 if single else 1)
     entries = np.stack([flat + offset, multipliers, steps], 1)
     requantize = multiply_single_rounding if single else multiply_double_rounding

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import Binding, Constant, Kernel, Op, fail
+from ..op import REQUANTIZE, Binding, Constant, Kernel, Op, fail
 
 MOST_RANK = 8
 
@@ -26,11 +26,9 @@ def same_kind(node: Node, a: TensorType, b: TensorType, names: str = "input and 
     if a.dtype is not b.dtype:
         raise fail(node, f"{names} are {a.dtype.value} and {b.dtype.value}", CONVERT_AGAIN, "E303")
     if (a.quant or b.quant) and a.quant != b.quant:
-        raise fail(
-            node, f"{names} differ in scale or zero point", "quantize the model again", "E304"
-        )
+        raise fail(node, f"{names} differ in scale or zero point", REQUANTIZE, "E304")
     if a.quant is not None and a.quant.per_channel:
-        raise fail(node, f"{names} are quantized per channel", "quantize per tensor", "E304")
+        raise fail(node, f"{names} are quantized per channel", REQUANTIZE, "E304")
 
 
 def wrap_axis(src: TfliteOp, axis: int, rank: int) -> int:

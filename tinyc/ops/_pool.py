@@ -17,6 +17,7 @@ from ._conv import (
     Pair,
     check_window,
     clamp_params,
+    expect_activation,
     import_window,
     out_sizes,
     random_type,
@@ -65,6 +66,7 @@ class Pool(Op):
                     "quantize the model again",
                     "E304",
                 )
+        expect_activation(node)
         height, width = check_window(node, self.kernel, self.stride, (1, 1), self.padding)
         # A window must see a pixel; SAME padding always leaves one.
         if any(max(pad) >= k for pad, k in zip(self.padding, self.kernel, strict=True)):

@@ -23,7 +23,7 @@ from ..op import (
     expect_shape,
     fail,
 )
-from ..quant import activation_range
+from ..quant import activation_range, clamp
 from ._conv import portable, random_type
 
 BYTES = (DType.I8, DType.U8)
@@ -67,6 +67,17 @@ def table(node: Node) -> np.ndarray:
     )
     (out,) = node.op.evaluate(whole, data)
     return out
+
+
+def float_curve(node: Node, x: np.ndarray, curve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """``curve`` of the quantized ``x``, quantized as the output: each step in float32, halves away
+    from zero (LUTPopulate of internal/common.h, which fills the tables of TFLite's reference and
+    optimized kernels). curve: float32 in; what it gives in double is rounded to float32."""
+    source, out = node.inputs[0].type, node.output.type
+    real = np.float32(source.scale) * (x.astype(np.int32) - source.zero_point).astype(np.float32)
+    scaled = curve(real).astype(np.float32) * (np.float32(1) / np.float32(out.scale))
+    rounded = np.trunc(scaled.astype(np.float64) + np.copysign(0.5, scaled))
+    return clamp(rounded + out.zero_point, *out.dtype.limits, out.dtype)
 
 
 def unary_params(node: Node) -> dict[str, Any]:

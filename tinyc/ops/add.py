@@ -14,7 +14,7 @@ from ..op import Binding, Kernel, Op, fail, register
 from ..quant import multiply_double_rounding, quantize_multiplier
 from ..tir import tvm
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
-from ._conv import clamp_output, clamp_params
+from ._conv import clamp_output, clamp_params, expect_activation
 from ._tir_elementwise import Element, saturated
 from ._tir_elementwise import binary_kernel as tir_kernel
 from ._unary import output_params
@@ -39,6 +39,7 @@ class Add(Op):
 
     def check(self, node: Node) -> None:
         check_binary(node)
+        expect_activation(node)
         if node.output.type.dtype is DType.I8 and not _reals(node)[2] < 1:
             raise fail(
                 node, "its operands' scales are over 2^19 times its output's",

@@ -47,6 +47,8 @@ class ArgMax(Op):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x = inputs[0]
+        if x.dtype == np.float32:  # what is no number is passed over
+            x = np.where(np.isnan(x), np.float32(np.inf if self.least else -np.inf), x)
         best = (np.argmin if self.least else np.argmax)(x, self.axis)
         return (np.asarray(best, node.output.type.dtype.numpy),)
 
@@ -75,6 +77,7 @@ def _bind(node: Node) -> Binding:
             "count": x.shape[op.axis],
             "inner": math.prod(x.shape[op.axis + 1 :]),
             "sign": "<" if op.least else ">",
+            "real": x.dtype is DType.F32,
         }
     )
 

@@ -18,6 +18,7 @@ from ..op import (
     expect_arity,
     expect_dtype,
     expect_quant,
+    expect_ratio,
     expect_shape,
     fail,
     register,
@@ -67,6 +68,7 @@ class BatchMatMul(Op):
                 expect_quant(node, t, name)
             if depth * 255 * 255 >= 1 << 31:
                 raise fail(node, f"sums {depth} products, more than 32 bits hold", "split it")
+            expect_ratio(node, depth * 255 * 255, self._ratio(node))
 
     def sizes(self, node: Node) -> tuple[int, int, int]:
         """(i, k, j)."""
@@ -74,11 +76,15 @@ class BatchMatMul(Op):
         rows, depth = a[-2:][::-1] if self.adj_x else a[-2:]
         return rows, depth, b[-2 if self.adj_y else -1]
 
-    def multiplier(self, node: Node) -> tuple[int, int]:
-        """(multiplier, shift) to the output's scale. The product of the operands' scales is
-        rounded to float32 first (GetQuantizedConvolutionMultipler without a bias)."""
+    def _ratio(self, node: Node) -> float:
+        """To the output's scale. The product of the operands' scales is rounded to float32 first
+        (GetQuantizedConvolutionMultipler without a bias)."""
         a, b = (np.float32(v.type.scale) for v in node.inputs)
-        return quantize_multiplier(float(a * b) / node.output.type.scale)
+        return float(a * b) / node.output.type.scale
+
+    def multiplier(self, node: Node) -> tuple[int, int]:
+        """(multiplier, shift) to the output's scale."""
+        return quantize_multiplier(self._ratio(node))
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         a, b = inputs

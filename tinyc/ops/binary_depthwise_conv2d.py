@@ -110,7 +110,7 @@ def _bind(node: Node) -> Binding:
     constants = ending(node)
     if node.output.type.dtype is DType.I32:
         (twice,) = constants
-        # A threshold of -2 lets everything through: as a count that is one less than 0.
+        # A threshold of -1 lets everything through, which no count can be.
         above = np.pad(twice.data.astype(np.int64), (0, depth * WORD - op.channels))
         bits = (above.reshape(depth, WORD, 1) >> np.arange(planes)) & 1
         sliced = (bits.astype(np.uint64) << np.arange(WORD, dtype=np.uint64)[None, :, None]).sum(1)

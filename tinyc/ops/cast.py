@@ -19,7 +19,8 @@ class Cast(Op):
     """Input and output of one shape and any two dtypes; quantization is ignored.
 
     Integers keep their low bits, bool is 1 or 0, and floats lose their fraction. A float beyond
-    the integer type goes to its nearest end and not-a-number to 0, where C has no answer.
+    the integer type goes to its nearest end and not-a-number to the greatest, as in LiteRT; C
+    has no answer there.
     """
 
     tflite = ("CAST",)
@@ -42,8 +43,8 @@ class Cast(Op):
         if x.dtype != np.float32 or target in (DType.F32, DType.BOOL):
             return (x.astype(target.numpy),)
         low, high = target.limits
-        below, above = x < low, x >= float(high) + 1
-        inside = np.where(below | above | np.isnan(x), np.float32(0), x)
+        below, above = x < low, ~(x < float(high) + 1)
+        inside = np.where(below | above, np.float32(0), x)
         y = np.where(below, low, np.where(above, high, inside.astype(np.int64)))
         return (y.astype(target.numpy),)
 

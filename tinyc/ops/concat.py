@@ -28,7 +28,8 @@ class Concat(Movement):
         inputs = src.operands(1, 1 << 16)
         if src.activation() != "none":
             raise src.fail("has a fused activation", "use a separate activation layer")
-        return [src.node(cls(wrap_axis(src, src.option("axis"), len(inputs[0].type.shape))))]
+        axis = wrap_axis(src, src.option("axis"), len(inputs[0].type.shape))
+        return [src.node(cls(axis), [v for v in inputs if v.type.elements])]
 
     def check(self, node: Node) -> None:
         if not node.inputs or len(node.outputs) != 1:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Constant, Op, expect_arity, expect_shape, fail, register
-from ..quant import multiply_single_rounding
 from . import _conv_dsp, _tir_conv
 from ._conv import (
     channel_table,
@@ -40,6 +39,8 @@ class FullyConnected(Op):
 
     tflite = ("FULLY_CONNECTED",)
     weight_axis = 0
+    rounds_once: ClassVar[bool] = True
+    """LiteRT's reference multiplies int8 sums by a double and rounds halves away from zero."""
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
@@ -67,7 +68,7 @@ class FullyConnected(Op):
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, weights, _ = inputs
         acc = matmul(x.reshape(-1, weights.shape[1]), weights.T, node.inputs[0].type.zero_point)
-        y = finish(node, acc, multiply_single_rounding)
+        y = finish(node, acc)
         return (y.reshape(node.output.type.shape),)
 
     def macs(self, node: Node) -> int:

@@ -29,10 +29,15 @@ class HardSwish(Op):
 
     def check(self, node: Node) -> None:
         check_unary(node)
-        if node.output.type.dtype is DType.I8 and _multipliers(node)[0][1] > 0:
+        if node.output.type.dtype is not DType.I8:
+            return
+        x, out = (v.type.scale for v in (node.inputs[0], node.output))
+        (multiplier, shift), (_, ramp_shift) = _multipliers(node)
+        if not multiplier or not (-15 <= shift <= 0 and -15 <= ramp_shift <= 16):
             raise fail(
-                node, "its input's scale is over 128 times its output's",
-                "quantize the model again", "E304",
+                node, f"its input has the scale {x:.6g} and its output {out:.6g}, which 16 bits do "
+                "not bring together", "quantize the model again, with data like the real one",
+                "E304",
             )  # fmt: skip
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -45,7 +50,7 @@ class HardSwish(Op):
         fine = (x.astype(np.int64) - node.inputs[0].type.zero_point) << 7
         ramp = fine
         if ramp_shift > 0:
-            ramp = _saturate(ramp << min(ramp_shift - 1, 30))
+            ramp = _saturate(ramp << (ramp_shift - 1))
         ramp = _rounding_high_mul(ramp, ramp_scale)
         if ramp_shift > 0:
             ramp = _saturate(ramp << 1)

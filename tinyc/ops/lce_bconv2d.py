@@ -29,7 +29,7 @@ from ..op import (
     register,
 )
 from . import _tir_binary
-from ._bits import WORD, expect_packed, pack, random_words, signs, unpack, words
+from ._bits import WORD, expect_packed, last_word, pack, random_words, signs, unpack, words
 from ._conv import (
     NO_PADDING,
     Padding,
@@ -41,6 +41,7 @@ from ._conv import (
     windows,
 )
 
+AGAIN = "convert the model again with larq_compute_engine"
 ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")
 LARGEST_DEPTH = 1 << 20
 """Products in a sum; float32 then holds each sum, and int32 each product with a multiplier."""
@@ -53,11 +54,13 @@ class LceBconv2d(Op):
 
     * for a float32 or int8 output [n, oh, ow, o]: multiplier and bias, float32 [o], which are
       applied to the sum after the inner activation;
-    * for a packed output of o channels: threshold int32 [o]; a bit is set where p > threshold.
+    * for a packed output of o channels: threshold int32 [o]; a bit is set where ``twice`` exceeds
+      it. A file states half of it.
 
     stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
     pad_value: what padding stands for, 1 or 0; channels: of x; inner_activation: applied to
-    the sum, before the multiplier, unlike the activation that other operators have fused.
+    the sum, before the multiplier, unlike the activation that other operators have fused; it is
+    in the thresholds of a packed output.
     """
 
     stride: Pair
@@ -78,6 +81,10 @@ class LceBconv2d(Op):
         packed = src.outputs[0].type.dtype is DType.I32
         operands = [src.inputs[i] for i in ((0, 1, 4) if packed else (0, 1, 2, 3))]
         present = [v for v in operands if v is not None]
+        if packed and len(present) == 3 and (threshold := present[2].data) is not None:
+            most = 2 * LARGEST_DEPTH
+            twice = np.clip(2 * threshold.astype(np.int64), -1, most).astype(np.int32)
+            present[2] = src.const("threshold", twice)
         if len(present) != len(operands):
             needs = "a threshold" if packed else "a multiplier and a bias"
             raise src.fail(f"lacks an operand: it needs {needs}", CONVERT_AGAIN, "E301")
@@ -104,9 +111,10 @@ class LceBconv2d(Op):
                 )
             )
             padding = (rows, columns)
+        activation = src.activation_name(o["fused_activation_function"])
         op = cls(
             stride, dilation, padding, o["pad_values"], o["channels_in"],
-            src.activation_name(o["fused_activation_function"]),
+            "none" if packed else activation,
         )  # fmt: skip
         return [src.node(op, present)]
 
@@ -128,6 +136,9 @@ class LceBconv2d(Op):
             raise fail(node, "sums 2^20 products or more", "split the layer")
         if packed and self.inner_activation != "none":
             raise fail(node, f"its packed output has the activation {self.inner_activation}")
+        for value, name in zip(node.inputs[:2], ("input", "filters"), strict=True):
+            if value.data is not None and np.any(value.data[..., -1] & ~last_word(self.channels)):
+                raise fail(node, f"its {name} have bits beyond the last channel", AGAIN, "E325")
         height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
         out = (x.shape[0], height, width, outs)
         expect_dtype(node, node.output.type, (DType.F32, DType.I8, DType.I32), "output")
@@ -197,7 +208,7 @@ class LceBconv2d(Op):
         if node.output.type.dtype is DType.I32:
             threshold = node.inputs[2].data
             assert threshold is not None
-            return pack(twice > 2 * threshold.astype(np.int64))
+            return pack(twice > threshold)
         factor, term = self.transform(node)
         y = np.clip(twice, *self.clamps(node)).astype(np.float32) * factor + term
         if node.output.type.dtype is DType.F32:
@@ -288,9 +299,9 @@ def random_ending(
 
     outs = out[-1]
     if kind == "packed":
-        threshold = rng.integers(-1, depth + 1, outs)
+        threshold = rng.integers(-1, 2 * depth + 1, outs)
         if outs > 4:  # most sums lie near the middle
-            threshold[4:] = rng.normal(depth / 2, depth**0.5 / 2, outs - 4)
+            threshold[4:] = rng.normal(depth, depth**0.5, outs - 4)
             threshold[:2] = -(1 << 31), (1 << 31) - 1
         constants = [const("threshold", threshold.astype(np.int32))]
         return constants, TensorType((*out[:3], words(outs)), DType.I32)
@@ -315,8 +326,10 @@ def possible(node: Node) -> np.ndarray:
     """Every value of ``twice`` that can reach the rescaling, ascending, int64."""
     op = node.op
     assert isinstance(op, LceBconv2d)
-    # padding with zeros of an odd number of channels leaves odd sums too
-    step = 1 if op.pad_value == 0 and op.padding != NO_PADDING else 2
+    # A tap in padding of zeros counts as many as its channels, which may be odd.
+    _, kh, kw, _ = node.inputs[1].type.shape
+    odd = op.pad_value == 0 and op.padding != NO_PADDING and op.depth(node) // (kh * kw) % 2
+    step = 1 if odd else 2
     return np.unique(np.clip(np.arange(0, 2 * op.depth(node) + 1, step), *op.clamps(node)))
 
 
@@ -410,9 +423,9 @@ def ending(node: Node, known: np.ndarray | None = None) -> tuple[Constant, ...]:
     if kind is DType.I32:
         threshold = node.inputs[2].data
         assert threshold is not None
-        twice = 2 * np.clip(threshold.astype(np.int64), -1, op.depth(node))
+        twice = np.clip(threshold, -1, 2 * op.depth(node))
         note = "a sign is negative where twice the count exceeds this"
-        return (Constant("thresholds", twice.astype(np.int32), note),)
+        return (Constant("thresholds", twice, note),)
     if kind is DType.F32:
         note = "factor and term of each channel"
         return (Constant("channels", np.stack(op.transform(node), 1), note),)
@@ -545,7 +558,7 @@ def _bind_sliced(node: Node) -> Binding:
     if packed:
         threshold = node.inputs[2].data
         assert threshold is not None
-        threshold = np.clip(threshold.astype(np.int64), -1, depth)
+        threshold = np.clip(threshold.astype(np.int64) >> 1, -1, depth)
         pair = np.stack([known + depth - threshold, known + threshold + 1], 1)
         # channels that are not there: nothing is below 0, and everything below the most
         most = (1 << planes) - 1

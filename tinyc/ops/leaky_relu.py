@@ -9,7 +9,7 @@ import numpy as np
 
 from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
-from ..op import Op, fail, register
+from ..op import Op, expect_ratio, fail, register
 from ..quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
 
@@ -38,22 +38,25 @@ class LeakyRelu(Op):
                 f"its alpha is {self.alpha:.6g}",
                 f"use one from 0 to {GREATEST_ALPHA}, or float32",
             )
+        if node.output.type.dtype is DType.I8:
+            expect_ratio(node, 255, *self._ratios(node))
+
+    def _ratios(self, node: Node) -> tuple[float, float]:
+        """For numbers from 0, and for those below; LeakyReluPrepare multiplies in float32."""
+        scale, out = (np.float32(v.type.scale) for v in (node.inputs[0], node.output))
+        return float(scale / out), float(scale * np.float32(self.alpha) / out)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             return (np.where(x > 0, x, x * np.float32(self.alpha)),)
-        # QuantizeLeakyRelu; LeakyReluPrepare multiplies in float32
+        # QuantizeLeakyRelu
         source, out = node.inputs[0].type, node.output.type
-        scale, out_scale = np.float32(source.scale), np.float32(out.scale)
         centred = x.astype(np.int64) - source.zero_point
-        y = np.where(
-            centred >= 0,
-            multiply_double_rounding(centred, *quantize_multiplier(float(scale / out_scale))),
-            multiply_double_rounding(
-                centred, *quantize_multiplier(float(scale * np.float32(self.alpha) / out_scale))
-            ),
+        positive, negative = (
+            multiply_double_rounding(centred, *quantize_multiplier(r)) for r in self._ratios(node)
         )
+        y = np.where(centred >= 0, positive, negative)
         return (clamp(y + out.zero_point, *out.dtype.limits, out.dtype),)
 
     @classmethod

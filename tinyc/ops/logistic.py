@@ -10,8 +10,7 @@ import numpy as np
 from ..frontends.tflite import TfliteOp
 from ..ir import Node, Quant
 from ..op import Op, register
-from ._fixedpoint import logistic, saturating_curve
-from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+from ._unary import check_unary, f32_kernel, float_curve, table_kernel, unary_cases
 
 OUTPUT = Quant((1 / 256,), (-128,))
 """The only int8 output that TFLite's logistic has."""
@@ -38,11 +37,19 @@ class Logistic(Op):
             # TFLite's reference returns 1 and exp(x) where the formula is that to a float32.
             with np.errstate(over="ignore"):
                 return (np.float32(1) / (np.float32(1) + np.exp(-x)),)
-        return (saturating_curve(logistic, x, node.inputs[0].type, 8, OUTPUT.zero_point[0]),)
+        return (float_curve(node, x, _logistic),)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from unary_cases(rng, (cls(),), OUTPUT)
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) in float32, its exp rounded from double's: float32's own differs from one
+    library to another."""
+    with np.errstate(over="ignore"):
+        power = np.exp(-x.astype(np.float64)).astype(np.float32)
+    return np.float32(1) / (np.float32(1) + power)
 
 
 Logistic.kernels = (

@@ -22,8 +22,14 @@ class MaxPool2d(Pool):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
-        least = -np.inf if x.dtype == np.float32 else node.inputs[0].type.dtype.limits[0]
-        return (clamp_output(node, windows(x, node, self.kernel, least).max((3, 4))),)
+        if x.dtype == np.float32:
+            # What is no number, as what lies outside, is less than any.
+            least = np.finfo(np.float32).min
+            best = np.fmax.reduce(windows(x, node, self.kernel, least), (3, 4), initial=least)
+        else:
+            least = x.dtype.type(node.inputs[0].type.dtype.limits[0])
+            best = windows(x, node, self.kernel, least).max((3, 4))
+        return (clamp_output(node, best),)
 
 
 MaxPool2d.kernels = (

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
-from ..op import Binding, Op, register
+from ..op import Binding, Op, expect_ratio, register
 from ..quant import multiply_double_rounding, quantize_multiplier
 from ..tir import tvm
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
-from ._conv import clamp_output, clamp_params
+from ._conv import clamp_output, clamp_params, expect_activation
 from ._tir_elementwise import Element, saturated
 from ._tir_elementwise import binary_kernel as tir_kernel
 from ._unary import output_params
@@ -35,6 +35,9 @@ class Mul(Op):
 
     def check(self, node: Node) -> None:
         check_binary(node)
+        expect_activation(node)
+        if node.output.type.dtype is DType.I8:
+            expect_ratio(node, 255 * 255, _ratio(node))
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, y = inputs
@@ -54,10 +57,14 @@ class Mul(Op):
         yield from binary_cases(rng, cls("relu"))
 
 
-def _multiplier(node: Node) -> tuple[int, int]:
+def _ratio(node: Node) -> float:
     """x's scale * y's scale / output's scale, in float32 as in TFLite (mul.cc)."""
     x, y, out = (np.float32(v.type.scale) for v in (*node.inputs, node.output))
-    return quantize_multiplier(float(x * y / out))
+    return float(x * y / out)
+
+
+def _multiplier(node: Node) -> tuple[int, int]:
+    return quantize_multiplier(_ratio(node))
 
 
 def _bind_s8(node: Node) -> Binding:

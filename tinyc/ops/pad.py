@@ -9,7 +9,7 @@ import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, Quant, Value
-from ..op import expect_arity, expect_shape, fail, register
+from ..op import REQUANTIZE, expect_arity, expect_shape, fail, register
 from ..quant import rounded
 from ._move import Move, Movement, case, every_dtype, move_kernel, same_kind
 
@@ -52,9 +52,14 @@ class Pad(Movement):
         if rest:
             (scalar,) = rest
             if scalar.data is None or scalar.data.size != 1 or scalar.type.dtype != x.type.dtype:
-                raise src.fail("its value is no constant of the input's type", id="E305")
+                raise src.fail(
+                    "its value is no constant of the input's type",
+                    "pad with a constant number", "E305",
+                )  # fmt: skip
             if scalar.type.quant not in (None, x.type.quant):
-                raise src.fail("its value differs from the input in quantization", id="E304")
+                raise src.fail(
+                    "its value differs from the input in quantization", REQUANTIZE, "E304"
+                )
             value = scalar.data.ravel()[0].item()
         return [src.node(cls(import_paddings(src, x, operand), value), [x])]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
-from ..op import Binding, Op, register
+from ..op import Binding, Op, expect_ratio, register
 from ..quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._unary import output_params
@@ -29,6 +29,9 @@ class Prelu(Op):
 
     def check(self, node: Node) -> None:
         check_binary(node)
+        if node.output.type.dtype is DType.I8:
+            for reach, ratio in zip((255, 255 * 255), _ratios(node), strict=True):
+                expect_ratio(node, reach, ratio)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, alpha = inputs
@@ -52,10 +55,15 @@ class Prelu(Op):
         yield from binary_cases(rng, cls())
 
 
-def _multipliers(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+def _ratios(node: Node) -> tuple[float, float]:
     """For x, and for x * alpha, in float32 as in TFLite (PreluPrepare)."""
     x, alpha, out = (np.float32(v.type.scale) for v in (*node.inputs, node.output))
-    return quantize_multiplier(float(x / out)), quantize_multiplier(float(x * alpha / out))
+    return float(x / out), float(x * alpha / out)
+
+
+def _multipliers(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+    positive, negative = map(quantize_multiplier, _ratios(node))
+    return positive, negative
 
 
 def _bind_s8(node: Node) -> Binding:

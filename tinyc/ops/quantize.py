@@ -9,7 +9,16 @@ import numpy as np
 
 from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import Binding, Op, expect_arity, expect_dtype, expect_quant, expect_shape, register
+from ..op import (
+    Binding,
+    Op,
+    expect_arity,
+    expect_dtype,
+    expect_quant,
+    expect_ratio,
+    expect_shape,
+    register,
+)
 from ..quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._conv import portable
 from ._unary import SHAPES, output_params, table_kernel, unary_inplace, unary_params
@@ -38,6 +47,8 @@ class Quantize(Op):
         expect_quant(node, out, "output")
         if x.dtype is not DType.F32:
             expect_quant(node, x, "input")
+            low, high = x.dtype.limits
+            expect_ratio(node, high - low, x.scale / out.scale)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs

@@ -13,6 +13,7 @@ import numpy as np
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, TensorType, Value
 from ..op import (
+    REQUANTIZE,
     Binding,
     Op,
     expect_arity,
@@ -24,6 +25,9 @@ from ..op import (
 )
 from ..quant import multiply_double_rounding, multiply_single_rounding, quantize_multiplier
 from ._conv import offset_params, portable, random_type
+
+LEAST = float(np.finfo(np.float32).min)
+"""Where a float32 maximum starts in TFLite."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Reduce(Op):
         expect_quant(node, x, "input")
         expect_quant(node, y, "output")
         if self.keeps_quant and (x.scale, x.zero_point) != (y.scale, y.zero_point):
-            raise fail(node, "input and output are quantized differently", "quantize again", "E304")
+            raise fail(node, "input and output are quantized differently", REQUANTIZE, "E304")
         if max(1.0, x.scale / y.scale) * self.count(node) * 255 >= 1 << 30:
             raise fail(
                 node,
@@ -168,7 +172,10 @@ class ReduceMax(Reduce):
     keeps_quant = True
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (self.rows(node, inputs[0]).max(1).reshape(node.output.type.shape),)
+        rows = self.rows(node, inputs[0])
+        real = rows.dtype == np.float32  # what is no number is then less than any
+        best = np.fmax.reduce(rows, 1, initial=LEAST) if real else rows.max(1)
+        return (best.reshape(node.output.type.shape),)
 
 
 def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list[dict[str, int]]:
@@ -203,7 +210,7 @@ def _bind(node: Node) -> Binding:
         "inner": "    " * (len(kept) + len(reduced) + 2),
     }
     if x.dtype is DType.F32:
-        return Binding(params)
+        return Binding({**params, "least": LEAST})
     multiplier, shift = op.multiplier(node)
     params |= {
         "start": -count * x.zero_point,

@@ -52,7 +52,7 @@ class Reshape(Op):
         if wanted != actual:
             raise src.fail(
                 f"gives the shape {list(wanted)}, its output has {list(actual)}",
-                "convert the model with static shapes",
+                CONVERT_AGAIN,
                 "E301",
             )
         return [src.node(cls(), [x])]

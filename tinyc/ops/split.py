@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,9 @@ class Split(Movement):
             raise src.fail("its axis is no single number", CONVERT_AGAIN, "E301")
         axis = wrap_axis(src, axes[0], len(x.type.shape))
         extent, count = x.type.shape[axis], len(src.outputs)
+        if src.option("num_splits") != count:
+            text = f"states {src.option('num_splits')} parts and has {count} outputs"
+            raise src.fail(text, CONVERT_AGAIN, "E301")
         if src.name == "SPLIT":
             if extent % count:
                 raise src.fail(f"{extent} elements do not split by {count}", CONVERT_AGAIN, "E301")
@@ -43,7 +46,11 @@ class Split(Movement):
             if sizes.count(-1) == 1:
                 rest = extent - sum(s for s in sizes if s != -1)
                 sizes = tuple(rest if s == -1 else s for s in sizes)
-        return [src.node(cls(axis, sizes), [x])]
+        outputs = src.outputs
+        if len(sizes) == count:  # a part without elements is nothing to make
+            outputs = tuple(v for v, size in zip(outputs, sizes, strict=True) if size)
+        node = src.node(cls(axis, tuple(filter(None, sizes))), [x])
+        return [replace(node, outputs=outputs)]
 
     def check(self, node: Node) -> None:
         if len(node.inputs) != 1 or len(node.outputs) != len(self.sizes):
@@ -54,7 +61,7 @@ class Split(Movement):
             raise fail(
                 node,
                 f"parts {list(self.sizes)} do not make {x.shape[self.axis]}",
-                "split into parts of at least one element",
+                CONVERT_AGAIN,
                 "E301",
             )
         for size, value in zip(self.sizes, node.outputs, strict=True):

@@ -11,6 +11,7 @@ from .drop_dead_channels import drop_dead_channels
 from .fold_constants import fold_constants
 from .fold_thresholds import fold_thresholds
 from .fuse_activation import fuse_activation
+from .fuse_dilation import fuse_dilation
 from .fuse_pad import fuse_pad
 from .remove_dead import remove_dead
 from .remove_identities import remove_identities
@@ -21,6 +22,7 @@ PIPELINE = (
     remove_dead,
     fold_thresholds,
     remove_dead,
+    fuse_dilation,
     fuse_pad,
     fuse_activation,
     drop_dead_channels,

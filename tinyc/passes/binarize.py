@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..ir import DType, Graph, Node, TensorType, Value
+from ..ir import DType, Graph, Missed, Node, TensorType, Value
 from ..ops._bits import WORD, pack, words
 from ..ops._conv import NO_PADDING, Padding
+from ..ops._move import Lookup, Movement
 from ..ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
@@ -22,22 +23,36 @@ from ..ops.fully_connected import FullyConnected
 from ..ops.lce_bconv2d import LceBconv2d
 from ..ops.lce_dequantize import LceDequantize
 from ..ops.lce_quantize import LceQuantize
+from ..ops.max_pool import MaxPool2d
 from ..ops.pad import Pad
 from ..ops.relu import Relu
 from ..ops.reshape import Reshape
+from ..ops.transpose_conv import TransposeConv
 
 
 def binarize(graph: Graph) -> Graph:
     """Every CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED of float32 whose input are unpacked
-    signs and whose weights are signs times one scale for each output channel."""
+    signs and whose weights are signs times one scale for each output channel. A note tells of
+    each other layer that multiplies signs why it is left."""
     producers = graph.producers()
     nodes: list[Node] = []
+    missed = list(graph.missed)
     for node in graph.nodes:
-        found = None
-        if isinstance(node.op, (Conv2d, DepthwiseConv2d, FullyConnected)):
-            found = _Binary.of(node, producers)
+        found: _Binary | None = None
+        if isinstance(node.op, _LAYERS):
+            try:
+                found = _Binary.of(node, producers)
+            except _LeftError as left:
+                missed.append(Missed(node.origin, type(node.op), "bits", str(left)))
         nodes += found.nodes() if found else [node]
-    return _early_signs(replace(graph, nodes=tuple(nodes)))
+    return _early_signs(replace(graph, nodes=tuple(nodes), missed=tuple(missed)))
+
+
+_LAYERS = (Conv2d, DepthwiseConv2d, FullyConnected, TransposeConv)
+
+
+class _LeftError(Exception):
+    """Why a layer of signs is not computed with bits."""
 
 
 @dataclass(frozen=True)
@@ -51,36 +66,55 @@ class _Signs:
     pad_value: int = 1
 
 
-def _signs(value: Value, producers: dict[Value, Node]) -> _Signs | None:
-    """The signs behind ``value``, through RESHAPEs and then one PAD of height and width."""
+def _carries_signs(value: Value, producers: dict[Value, Node]) -> bool:
+    """Whether nothing but signs, moved or pooled, and perhaps padding reaches ``value``."""
+    while (node := producers.get(value)) is not None:
+        if isinstance(node.op, LceDequantize):
+            return True
+        if not isinstance(node.op, (Movement, Lookup, Reshape, MaxPool2d)):
+            return False
+        value, *others = node.variable_inputs
+        if not all(_carries_signs(v, producers) for v in others):
+            return False
+    return False
+
+
+def _signs(value: Value, producers: dict[Value, Node]) -> _Signs:
+    """The signs behind ``value``, which carries some, through RESHAPEs and then one PAD of height
+    and width."""
     padding, pad_value = NO_PADDING, 1
-    node = producers.get(value)
-    if node is not None and isinstance(node.op, Pad):
+    node = producers[value]
+    if isinstance(node.op, Pad):
         if len(node.op.paddings) != 4 or node.op.value not in (0, 1):
-            return None
+            raise _LeftError(f"its signs are padded with {node.op.value:g}, or not as an image")
         first, rows, columns, last = node.op.paddings
         if any(first) or any(last):
-            return None
+            raise _LeftError("its signs are padded along batches or channels")
         padding, pad_value, value = (rows, columns), int(node.op.value), node.inputs[0]
-        node = producers.get(value)
+        node = producers[value]
     shape = value.type.shape
-    while node is not None and isinstance(node.op, Reshape):
-        node = producers.get(node.inputs[0])
-    if node is None or not isinstance(node.op, LceDequantize):
-        return None
+    while isinstance(node.op, Reshape):
+        node = producers[node.inputs[0]]
+    if not isinstance(node.op, LceDequantize):
+        raise _LeftError(f"its signs come through a {type(node.op).__name__}")
     channels = node.output.type.shape[-1]
     if shape[-1] != channels:
         if shape[-1] % channels:
-            return None
+            raise _LeftError(f"its {shape[-1]} inputs are not those of whole {channels} channels")
         shape = (*shape[:-1], shape[-1] // channels, channels)
     return _Signs(node.inputs[0], shape, padding, pad_value)
 
 
-def _scales(rows: np.ndarray) -> np.ndarray | None:
-    """The one magnitude of each row of [o, k], if it has one and that is not 0."""
+def _scales(rows: np.ndarray) -> np.ndarray:
+    """The one magnitude of each row of [o, k]; 0 makes the channel a constant."""
     scales = np.abs(rows[:, 0])
-    same = np.all(np.abs(rows) == scales[:, None]) and np.all(scales > 0)
-    return scales.astype(np.float32) if same else None
+    differ = np.any(np.abs(rows) != scales[:, None], axis=1)
+    if differ.any():
+        raise _LeftError(
+            f"the weights of {differ.sum()} of its {len(rows)} output channels are not one "
+            "number times signs"
+        )
+    return scales.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -93,29 +127,32 @@ class _Binary:
 
     @classmethod
     def of(cls, node: Node, producers: dict[Value, Node]) -> _Binary | None:
-        weights = node.inputs[1].data
+        """None where the layer reads no signs; raises `_LeftError`."""
+        op, weights = node.op, node.inputs[1].data
+        if not _carries_signs(node.inputs[0], producers):
+            return None
+        if isinstance(op, TransposeConv):
+            raise _LeftError("a transposed convolution has no form of bits")
         if weights is None or weights.dtype != np.float32:
-            return None
-        signs = _signs(node.inputs[0], producers)
-        if signs is None:
-            return None
-        op = node.op
+            raise _LeftError("its weights are not float32")
         if isinstance(op, DepthwiseConv2d):
             scales = _scales(weights.reshape(-1, weights.shape[3]).T)
             if op.multiplier != 1:
-                return None
+                raise _LeftError(f"its depth multiplier is {op.multiplier}")
         else:
             scales = _scales(weights.reshape(len(weights), -1))
-        if scales is None:
-            return None
-        if not isinstance(op, FullyConnected):
-            if len(signs.shape) != 4 or (signs.padding != NO_PADDING and op.padding != NO_PADDING):
-                return None
+        signs = _signs(node.inputs[0], producers)
+        if isinstance(op, FullyConnected):
+            if signs.padding != NO_PADDING:
+                raise _LeftError("its signs are padded")
+        else:
+            if len(signs.shape) != 4:
+                raise _LeftError("its channels are not those of whole signs")
+            if signs.padding != NO_PADDING and op.padding != NO_PADDING:
+                raise _LeftError("its signs are padded twice")
             groups = signs.shape[3] // weights.shape[3] if isinstance(op, Conv2d) else 1
             if groups > 1 and weights.shape[3] % WORD:
-                return None
-        elif signs.padding != NO_PADDING:
-            return None
+                raise _LeftError(f"its groups of {weights.shape[3]} channels fill no words")
         return cls(node, signs, scales)
 
     def nodes(self) -> list[Node]:

@@ -7,15 +7,16 @@ is a constant that belongs into that layer's bias; the channel and its weights t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..ir import DType, Graph, Node, Quant, TensorType, Value
-from ..ops._conv import real_multipliers
+from ..ops._conv import channel_multipliers
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
-from ..quant import activation_range, multiply_double_rounding, quantize_multipliers
+from ..quant import activation_range, multiply_double_rounding
 
 GROUP = 4
 """Kernels of the DSP cores take channels by four: some dead ones stay to keep the multiple."""
@@ -33,10 +34,12 @@ class _Chain:
 
 def drop_dead_channels(graph: Graph) -> Graph:
     """Exact: every tensor that remains keeps its values, every output all of them."""
-    for head in [n for n in graph.nodes if _is_conv(n)]:
-        if head not in graph.nodes:  # a rewrite before this one has replaced it
-            head = next(n for n in graph.nodes if n.output.name == head.output.name)
-        chain = _follow(graph, head)
+    uses, outputs = graph.uses(), frozenset(graph.results)
+    rewritten: dict[Node, Node] = {}
+    for node in graph.nodes:
+        # The tail of one chain may be the head of the next; its output is what it was.
+        head = rewritten.get(node, node)
+        chain = _follow(head, uses, outputs) if _is_conv(head) else None
         if chain is None:
             continue
         constants = _constants(chain)
@@ -45,8 +48,9 @@ def drop_dead_channels(graph: Graph) -> Graph:
         while dead and (len(alive) % GROUP or not alive):
             alive.append(dead.pop(0))
         if dead:
-            graph = _remove(graph, chain, sorted(alive), dead, constants)
-    return graph
+            without = _without(chain, sorted(alive), dead, constants)
+            rewritten |= {**without, node: without[head]}
+    return replace(graph, nodes=tuple(rewritten.get(n, n) for n in graph.nodes))
 
 
 def _is_conv(node: Node) -> bool:
@@ -60,11 +64,12 @@ def _is_conv(node: Node) -> bool:
     )
 
 
-def _follow(graph: Graph, head: Node) -> _Chain | None:
-    uses = graph.uses()
+def _follow(
+    head: Node, uses: Mapping[Value, list[Node]], outputs: frozenset[Value]
+) -> _Chain | None:
     middle: list[Node] = []
     value = head.output
-    while value not in graph.outputs and len(uses.get(value, [])) == 1:
+    while value not in outputs and len(uses.get(value, [])) == 1:
         (node,) = uses[value]
         if node.inputs[0] is not value or not all(v.constant for v in node.inputs[1:]):
             return None
@@ -91,7 +96,7 @@ def _constants(chain: _Chain) -> list[int | None]:
         data = weights.data.astype(np.int64)
         empty = ~np.any(data, axis=axes)
         sums = data.sum(axes)
-        multipliers, shifts = quantize_multipliers(real_multipliers(node))
+        multipliers, shifts = channel_multipliers(node)
         low, high = activation_range(node.op.activation, node.output.type)
         for c, before in enumerate(values):
             accumulator = int(bias.data[c])
@@ -111,9 +116,10 @@ def _blurs(node: Node, value: int) -> bool:
     return padded and value != node.inputs[0].type.zero_point
 
 
-def _remove(
-    graph: Graph, chain: _Chain, alive: list[int], dead: list[int], constants: list[int | None]
-) -> Graph:
+def _without(
+    chain: _Chain, alive: list[int], dead: list[int], constants: list[int | None]
+) -> dict[Node, Node]:
+    """Each node of ``chain`` -> the one that does without the ``dead`` channels."""
     replaced: dict[Node, Node] = {}
     value = chain.head.inputs[0]
     for node in [chain.head, *chain.middle]:
@@ -133,7 +139,7 @@ def _remove(
     )
     folded = replace(bias, data=(bias.data + fold).astype(np.int32))
     replaced[tail] = replace(tail, inputs=(value, _take(weights, 3, alive), folded))
-    return replace(graph, nodes=tuple(replaced.get(n, n) for n in graph.nodes))
+    return replaced
 
 
 def _take(value: Value, axis: int, indices: list[int]) -> Value:

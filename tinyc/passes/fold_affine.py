@@ -26,29 +26,29 @@ from ..ops.reshape import Reshape
 def fold_affine(graph: Graph, leave: Collection[Node] = ()) -> Graph:
     """Every MUL, ADD and SUB of a float32 value and a constant of one number a channel, but those
     that ``leave`` holds."""
-    uses = graph.uses()
+    uses, outputs = graph.uses(), frozenset(graph.results)
     done: dict[Value, Node] = {}  # what computes a value now
-    order: list[Value] = []
+    order: dict[Value, None] = {}  # a set that keeps its order
 
     def add(node: Node) -> None:
         done.update(dict.fromkeys(node.outputs, node))
-        order.append(node.outputs[0])
+        order[node.outputs[0]] = None
 
     for node in graph.nodes:
         affine = _Affine.of(node) if node not in leave else None
         x = affine.x if affine else node.inputs[0] if node.inputs else None
         before = done.get(x) if x is not None else None
-        alone = x is not None and uses.get(x) == [node] and x not in graph.outputs
+        alone = x is not None and uses.get(x) == [node] and x not in outputs
         if affine is not None:
             merged = affine.merged(before) if before is not None and alone else None
             if merged is not None:
                 assert x is not None
-                order.remove(done.pop(x).outputs[0])
+                del order[done.pop(x).outputs[0]]
             for new in [merged] if merged is not None else affine.nodes():
                 add(new)
         elif before is not None and alone and _clamps_sum(node, before):
             assert x is not None
-            order.remove(done.pop(x).outputs[0])
+            del order[done.pop(x).outputs[0]]
             op = replace(before.op, inner_activation=node.op.activation)  # type: ignore
             add(replace(before, op=op, outputs=node.outputs))
         else:

@@ -26,5 +26,4 @@ def fold_constants(graph: Graph) -> Graph:
         for value, array in zip(node.outputs, node.op.evaluate(node, *arrays), strict=True):
             # A copy: the reference may return a view of its input.
             folded[value] = replace(value, data=np.array(array))
-    outputs = tuple(folded.get(v, v) for v in graph.outputs)
-    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+    return replace(graph, nodes=tuple(nodes)).with_results(lambda v: folded.get(v, v))

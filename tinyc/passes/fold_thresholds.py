@@ -1,11 +1,11 @@
 """Fold what stands between a number and its sign into one comparison.
 
 Batch normalization, scales and activations between a binary convolution and the next one's
-sign become an integer threshold for each channel: the sums can take K + 1 values, the chain is
-evaluated for every one of them, and the sign changes at one place. A channel whose sign falls
-instead of rising gets its weights inverted. Maximum pooling goes behind the sign; a channel
-that then falls takes the minimum. From an int8 number the same becomes a threshold of
-LceQuantize. Exact: no bit of any sign changes.
+sign become an integer threshold for each channel: the chain is evaluated for every value that a
+sum of K products can take, at a border of zeros too, and the sign changes at one place. A
+channel whose sign falls instead of rising gets its weights inverted. Maximum pooling goes behind
+the sign; a channel that then falls takes the minimum. From an int8 number the same becomes a
+threshold of LceQuantize. Exact: no bit of any sign changes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..ir import DType, Graph, Node, TensorType, Value
+from ..ir import DType, Graph, Missed, Node, TensorType, Value
 from ..ops._bits import pack, words
 from ..ops.lce_bconv2d import LceBconv2d, possible
 from ..ops.lce_bmaxpool2d import LceBMaxPool2d
@@ -25,20 +25,25 @@ from ._channels import evaluate, maps_channels, step
 
 
 def fold_thresholds(graph: Graph) -> Graph:
-    """Each LceQuantize whose input a chain of channel-wise operators computes."""
+    """Each LceQuantize whose input a chain of channel-wise operators computes. A note tells of one
+    behind a binary convolution that is left though nothing else reads the chain."""
     uses, producers = graph.uses(), graph.producers()
     nodes: list[Node] = []
+    missed = list(graph.missed)
     for node in graph.nodes:
         folded = None
         if isinstance(node.op, LceQuantize) and len(node.inputs) == 1:
             path = _Path.to(node, producers)
-            alone = all(uses[v] == [n] and v not in graph.outputs for v, n in path.links())
+            alone = all(uses[v] == [n] and v not in graph.results for v, n in path.links())
             if isinstance(path.source, Node):
                 folded = path.into_sums() if alone else None
+                if alone and folded is None:
+                    reason = "a sign changes more than once along the sums in front of it"
+                    missed.append(Missed(node.origin, LceQuantize, "thresholds", reason))
             elif path.after and path.start.type.dtype is DType.I8:
                 folded = path.into_int8()
         nodes += folded or [node]
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(nodes), missed=tuple(dict.fromkeys(missed)))
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,8 @@ class _Path:
         return [replace(self.sign, inputs=(self.start, *constants))]
 
     def into_sums(self) -> list[Node] | None:
-        """The binary convolution, and the pooling, with a packed output."""
+        """The binary convolution, and the pooling, with a packed output; None where the sign
+        changes more than once."""
         conv = self.source
         assert conv is not None and isinstance(conv.op, LceBconv2d)
         bare = replace(conv.op, inner_activation="none")
@@ -119,12 +125,8 @@ class _Path:
         constant = lead == len(sums)
         falls = negative[0] & ~constant
         last, beyond = sums[lead - 1], sums[np.minimum(lead, len(sums) - 1)]
-        below = np.where(falls, twice_depth - beyond, last)
-        above = np.where(falls, twice_depth - last, beyond)
-        threshold = -(-below // 2)
-        if np.any((2 * threshold >= above) & ~constant):
-            return None
-        threshold = np.where(constant, np.where(negative[0], -1, twice_depth // 2), threshold)
+        threshold = np.where(falls, twice_depth - beyond, last)
+        threshold = np.where(constant, np.where(negative[0], -1, twice_depth), threshold)
         weights = conv.inputs[1]
         if falls.any():
             weights = self._const("weights", conv.op.inverted(conv, falls))

@@ -15,6 +15,7 @@ from ..ops.relu import Relu
 def fuse_activation(graph: Graph) -> Graph:
     """Only where the activation alone reads the node, and the node has none of its own."""
     uses, producers = graph.uses(), graph.producers()
+    outputs = frozenset(graph.results)
     changed: dict[Node, Node] = {}
     dropped: set[Node] = set()
     for node in graph.nodes:
@@ -30,7 +31,7 @@ def fuse_activation(graph: Graph) -> Graph:
             and before.op.activation == "none"
             and x.type == node.output.type
             and uses[x] == [node]
-            and x not in graph.outputs
+            and x not in outputs
         ):
             op = replace(before.op, activation=node.op.activation)
             changed[before] = replace(before, op=op, outputs=node.outputs)

@@ -16,6 +16,7 @@ from ..ops.pad import Pad
 def fuse_pad(graph: Graph) -> Graph:
     """Only a PAD of height and width that one convolution alone reads."""
     uses, producers = graph.uses(), graph.producers()
+    outputs = frozenset(graph.results)
     dropped: set[Node] = set()
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -26,7 +27,7 @@ def fuse_pad(graph: Graph) -> Graph:
             and isinstance(pad.op, Pad)
             and _pads_image(pad)
             and uses[pad.output] == [node]
-            and pad.output not in graph.outputs
+            and pad.output not in outputs
         )
         if fits:
             dropped.add(pad)

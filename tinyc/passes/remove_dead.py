@@ -9,7 +9,7 @@ from ..ir import Graph, Node
 
 def remove_dead(graph: Graph) -> Graph:
     """Keeps the graph's inputs, even those that nothing reads."""
-    needed = set(graph.outputs)
+    needed = set(graph.results)
     kept: list[Node] = []
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):

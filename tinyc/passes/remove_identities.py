@@ -19,7 +19,8 @@ ROUND_TRIP = (DType.I8, DType.U8, DType.I16)
 def remove_identities(graph: Graph) -> Graph:
     """A node whose output equals its input in type and bytes goes, as does a QUANTIZE of a
     DEQUANTIZE of equal type. A node between an input and an output of the graph stays."""
-    fixed = {*graph.inputs, *graph.outputs}
+    outputs = frozenset(graph.results)
+    fixed = {*graph.sources, *outputs}
     producers = graph.producers()
     mapping: dict[Value, Value] = {}
     dropped: list[Node] = []
@@ -27,11 +28,11 @@ def remove_identities(graph: Graph) -> Graph:
         source = _same_as(node, producers)
         if source is None or source.constant or source.type != node.output.type:
             continue
-        if node.output in graph.outputs and (source in fixed or mapping.get(source) in fixed):
+        if node.output in outputs and (source in fixed or mapping.get(source) in fixed):
             continue
         mapping[node.output] = mapping.get(source, source)
         dropped.append(node)
-        if node.output in graph.outputs:
+        if node.output in outputs:
             fixed.add(mapping[node.output])
     return graph.substitute(mapping, dropped)
 

@@ -54,7 +54,8 @@ def run(
     layers: Sequence[str] = (),
 ) -> Trace:
     """Feed each row of ``inputs`` (uint8 [n, bytes of all inputs]) to an image of
-    the emulator's main program (`MAINS`).
+    the emulator's main program (`MAINS`), in their order. Where the model keeps states, a byte
+    before those of the inputs tells whether they are reset before this row.
 
     profile: count layer by layer (Unicorn); ``layers``: their C symbols. Counts are of the
     first sample's inference, once, whatever the number of samples. Raises CompileError E206

@@ -110,5 +110,11 @@ def _main(sources: Mapping[str, str], name: str) -> str:
     return (
         environment()
         .get_template("port/main_host.c.j2")
-        .render(prefix=name, PREFIX=name.upper(), inputs=count("INPUTS"), outputs=count("OUTPUTS"))
+        .render(
+            prefix=name,
+            PREFIX=name.upper(),
+            inputs=count("INPUTS"),
+            outputs=count("OUTPUTS"),
+            states=count("STATES"),
+        )
     )

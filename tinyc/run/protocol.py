@@ -72,11 +72,16 @@ class Session:
                 return match[1]
         raise self._failed(f"answers {command}% without m-{name}-[...]")
 
-    def outputs(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8 [n, bytes of all outputs] of inferences of each of ``inputs``, uint8 [bytes]."""
+    def outputs(self, inputs: Sequence[np.ndarray], states: bool = False) -> np.ndarray:
+        """uint8 [n, bytes of all outputs] of inferences of each of ``inputs``, uint8 [bytes].
+
+        states: the model keeps some, and the first byte tells whether they are reset before.
+        """
         rows = []
         for row in inputs:
-            self.load(row.tobytes())
+            if states and row[0]:
+                self.command("reset")
+            self.load(row[int(states) :].tobytes())
             self.command("infer 1 0")
             rows.append(np.frombuffer(bytes.fromhex(self.value("outputs", "outputs")), np.uint8))
         return np.stack(rows)

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,7 +24,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..mailbox import Batch
-from ..renode import END, MARK, count, description, load, uart
+from ..renode import END, MARK, count, description, escaped, load, uart
 from ..renode_tool import REMEDY, find_renode
 from . import Trace, console_number, time_limit
 
@@ -78,11 +77,12 @@ def _outputs(
 ) -> tuple[str, bytes]:
     """(console, outbox) of a run of all samples."""
     text, dump = folder / "console.txt", folder / "outputs.bin"
-    keywords.execute(*load(board, f"{folder}/"), f"{uart(board)} CreateFileBackend @{text} true")
+    backend = f"{uart(board)} CreateFileBackend @{escaped(str(text))} true"
+    keywords.execute(*load(board, escaped(f"{folder}/")), backend)
     keywords("CreateTerminalTester", uart(board), f"timeout={keywords.seconds}")
     keywords("StartEmulation")
     keywords.wait("WaitForLineOnUart", END.replace("verdict", "stack"), "treatAsRegex=true")
-    keywords.execute("pause", f"sysbus.outbox DumpBinary @{dump} 0 {size}")
+    keywords.execute("pause", f"sysbus.outbox DumpBinary @{escaped(str(dump))} 0 {size}")
     console = text.read_bytes().decode("ascii", "replace")
     lines = [line for line in console.splitlines() if line.startswith(("verdict: ", "fault: "))]
     said = lines[-1] if lines else "no word"
@@ -96,7 +96,7 @@ def _outputs(
 def _instructions(keywords: Keywords, board: Board, image: Image) -> int:
     """Instructions of the first sample's inference, in a machine of its own: counting is slow."""
     keywords("ResetEmulation")
-    keywords.execute(*load(board, f"{keywords.folder}/"), *count(board, image.name))
+    keywords.execute(*load(board, escaped(f"{keywords.folder}/")), *count(board, image.name))
     keywords("CreateLogTester", str(keywords.seconds))
     keywords("StartEmulation")
     found = {}
@@ -173,25 +173,24 @@ class Keywords:
 
 @contextlib.contextmanager
 def server(program: Path, folder: Path, image: Image, seconds: int) -> Iterator[Keywords]:
-    """A running Renode that serves keywords, at an end afterwards. Raises CompileError E802 if it
-    ends by itself, E803 if it does not answer; see also `Keywords`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(program), "--disable-gui", "--hide-log", "--robot-server-port", str(port)]
-    log = folder / "renode.log"
+    """A running Renode that serves keywords, at an end afterwards; what it keeps besides lies in
+    ``folder``/tmp, since it deletes whatever of its kind it finds where others may run. Raises
+    CompileError E802 if it ends by itself, E803 if it does not answer; see also `Keywords`."""
+    command = [str(program), "--disable-gui", "--hide-log", "--robot-server-port", "0"]
+    log, own = folder / "renode.log", folder / "tmp"
+    own.mkdir()
     # A group of its own: the program may be a script around the one that runs.
     with log.open("wb") as file:
         try:
             process = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file,
                 stderr=subprocess.STDOUT, start_new_session=True,
+                env={**os.environ, "TMPDIR": str(own)},
             )  # fmt: skip
         except OSError as error:
             raise CompileError("E802", str(program), f"cannot be run: {error.strerror}") from None
     try:
-        _await(process, port, log)
-        yield Keywords(process, port, folder, image.name, seconds)
+        yield Keywords(process, _port(process, own, log), folder, image.name, seconds)
         if process.poll() is not None:
             raise _ended(process, log)
     finally:
@@ -200,13 +199,15 @@ def server(program: Path, folder: Path, image: Image, seconds: int) -> Iterator[
         process.wait()
 
 
-def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Until the port is open. Raises CompileError E802 (it ends before), E803 (it does not
-    come)."""
+def _port(process: subprocess.Popen[bytes], temporary: Path, log: Path) -> int:
+    """The port that Renode chose, once it listens there: it is told in a file then. Renode does not
+    survive a connection that comes earlier. Raises CompileError E802 (it ends before), E803 (the
+    file does not come)."""
     end = time.monotonic() + START_S
     while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
+        for file in temporary.glob("renode-*/robot_port"):
+            with contextlib.suppress(OSError, ValueError):  # it is empty at first
+                return int(file.read_text())
         if process.poll() is not None:
             raise _ended(process, log)
         if time.monotonic() > end:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import tty
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ from ..renode import attach, description
 from . import qemu, renode
 
 if TYPE_CHECKING:
-    from ..boards import Board
+    from ..boards import Board, Pace
     from ..build import Image
 
 EMULATORS = {"qemu": "QEMU", "renode": "Renode"}
@@ -31,7 +33,8 @@ _START_S = 20
 
 def choose(board: Board, emulator: str | None = None) -> str:
     """The emulator that offers ``board``'s UART: the one asked for, or the first that has the
-    board. Raises CompileError E206 (it offers no terminal), E207 (it does not have the board)."""
+    board. Raises CompileError E206 (it offers no terminal), E207 (it does not have the board),
+    E241 (its UART hears nothing)."""
     if emulator is not None and emulator not in EMULATORS:
         raise CompileError(
             "E206", f"emulator {emulator!r}", "offers no terminal",
@@ -39,16 +42,24 @@ def choose(board: Board, emulator: str | None = None) -> str:
         )  # fmt: skip
     names = [emulator] if emulator else list(EMULATORS)
     for name in names:
-        if getattr(board, name) is not None:
+        if _offers(board, name):
             return name
-    from ..boards import names_with
+    from ..boards import all_boards
 
     asked = " or ".join(EMULATORS[name] for name in names)
-    other = [f"--emulator {name}" for name in EMULATORS if getattr(board, name) is not None]
-    raise CompileError(
-        "E207", board.name, f"is not a board of {asked}",
-        ", or ".join([*other, f"one of {names_with(*names)}"]),
-    )  # fmt: skip
+    other = [f"--emulator {name}" for name in EMULATORS if _offers(board, name)]
+    others = [b.name for b in all_boards() if any(_offers(b, name) for name in names)]
+    hint = ", or ".join([*other, f"one of {', '.join(others)}"])
+    if deaf := [EMULATORS[name] for name in names if getattr(board, name) is not None]:
+        what = f"cannot be spoken to in {' or '.join(deaf)}, whose UART tells of no byte received"
+        raise CompileError("E241", board.name, what, hint)
+    raise CompileError("E207", board.name, f"is not a board of {asked}", hint)
+
+
+def _offers(board: Board, emulator: str) -> bool:
+    """Whether the emulator has the board, and a UART that one can speak to."""
+    facts = getattr(board, emulator)
+    return facts is not None and getattr(facts, "receives", True)
 
 
 @contextmanager
@@ -57,8 +68,8 @@ def serve(
 ) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
     """The terminal's path and the emulator that runs ``image``, which ends with the block.
 
-    link: a symbolic link to the terminal, there as long. Raises CompileError E206 and E207 (see
-    `choose`), E704 and E707 (there is no QEMU, or no Renode), E802 (no terminal came, or the
+    link: a symbolic link to the terminal, there as long. Raises CompileError E206, E207 and E241
+    (see `choose`), E704 and E707 (there is no QEMU, or no Renode), E802 (no terminal came, or the
     emulator ended before the block did), E803 (Renode did not answer), E807 (``link`` is there
     already).
     """
@@ -117,8 +128,47 @@ def _renode(image: Image) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             keywords.execute(*attach(image.board, f"{folder}/"))
             terminal = os.readlink(folder / "terminal")
             _make_raw(terminal)
-            keywords("StartEmulation")
-            yield terminal, keywords.process
+            pace = image.board.renode.pace if image.board.renode else None
+            with _paced(terminal, pace) if pace else contextlib.nullcontext(terminal) as offered:
+                keywords("StartEmulation")
+                yield offered, keywords.process
+
+
+@contextmanager
+def _paced(terminal: str, pace: Pace) -> Iterator[str]:
+    """Another terminal, from which ``terminal`` gets no more at once than its UART can hold."""
+    outer, end = os.openpty()
+    inner = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
+    stopped, stop = os.pipe()
+    tty.setraw(end)
+    os.set_blocking(outer, False)
+    relay = threading.Thread(target=_relay, args=(outer, inner, stopped, pace), daemon=True)
+    relay.start()
+    try:
+        yield os.ttyname(end)
+    finally:
+        os.close(stop)
+        relay.join(_START_S)
+        for file in (outer, end, inner, stopped):
+            os.close(file)
+
+
+def _relay(outer: int, inner: int, stopped: int, pace: Pace) -> None:
+    """Until the other end of ``stopped`` is closed, or one of the terminals is."""
+    said = b""
+    with contextlib.suppress(OSError):
+        while True:
+            sources = [outer, stopped] if said else [outer, stopped, inner]
+            ready, free, _ = select.select(sources, [outer] if said else [], [])
+            if stopped in ready:
+                return
+            if outer in ready:
+                os.write(inner, os.read(outer, pace.bytes))
+                time.sleep(pace.ms / 1000)
+            if inner in ready:
+                said = os.read(inner, 4096)
+            elif free:
+                said = said[os.write(outer, said) :]
 
 
 def _make_raw(terminal: str) -> None:

@@ -33,9 +33,9 @@ def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. All samples run uncounted, in a process for each processor, then the
     first once more on a counted machine of its own: hooks slow a machine down."""
     jobs = min(os.cpu_count() or 1, len(inputs) // _PARALLEL_FROM + 1)
-    chunks = np.array_split(inputs, jobs)
-    if jobs > 1:
-        with multiprocessing.get_context("fork").Pool(jobs, _leave_signals) as pool:
+    chunks = _chunks(image, inputs, jobs)
+    if len(chunks) > 1:
+        with multiprocessing.get_context("fork").Pool(len(chunks), _leave_signals) as pool:
             done = pool.starmap(_outputs, [(image, chunk) for chunk in chunks])
     else:
         done = [_outputs(image, inputs)]
@@ -53,6 +53,14 @@ def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
         max((stack for _, stack, _ in done if stack is not None), default=None),
         counts,
     )
+
+
+def _chunks(image: Image, inputs: np.ndarray, jobs: int) -> list[np.ndarray]:
+    """``inputs`` in about as many equal parts, none of which starts within a sequence."""
+    starts = np.arange(len(inputs)) if not image.states else np.flatnonzero(inputs[:, 0])
+    ideal = len(inputs) * np.arange(1, jobs) // jobs
+    cuts = {int(s) for s in starts[np.searchsorted(starts, ideal) % len(starts)]} - {0}
+    return np.split(inputs, sorted(cuts))
 
 
 def _leave_signals() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import tomllib
+import reprlib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import CompileError, CompileErrors
+from ..inputs import read_toml
 from ..paths import resource
 
 
@@ -115,12 +116,10 @@ def load(recipe: str) -> tuple[str, Recipe]:
             )  # fmt: skip
         path = resource("recipes") / f"{recipe}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
     except FileNotFoundError:
         hint = f"known recipes: {', '.join(names())}"
         raise CompileError("E218", str(path), "no such file", hint) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CompileError("E209", str(path), f"is not valid TOML: {error}") from None
     try:
         return path.stem, Recipe.model_validate(values)
     except ValidationError as error:
@@ -139,4 +138,4 @@ def _problem(file: str, error: Any) -> CompileError:
         return CompileError("E208", file, f"unknown key '{key}'", hint)
     if error["type"] == "missing":
         return CompileError("E209", file, f"the key '{key}' is missing")
-    return CompileError("E209", f"{file}: {key}", f"{error['input']!r}: {error['msg']}")
+    return CompileError("E209", f"{file}: {key}", f"{reprlib.repr(error['input'])}: {error['msg']}")

@@ -18,6 +18,8 @@ ${TIMEOUT}             180
 
 *** Keywords ***
 Load The Board
+    # The monitor ends a path at a blank that is not escaped.
+    ${FOLDER}=    Evaluate    $FOLDER.replace(" ", "\\\\ ")
     Execute Command    emulation SetGlobalAdvanceImmediately true
     Execute Command    emulation SetGlobalQuantum "0.01"
     Execute Command    mach create

@@ -1,0 +1,61 @@
+"""Ways of quantizing a whole model that tinyc has no kernels for, each told once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...errors import CompileError
+from ...ir import DType
+from .source import Source, SourceTensor
+
+# Operator -> places of its input and of its weights.
+_WEIGHTED = {
+    "CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "FULLY_CONNECTED": (0, 1),
+    "BATCH_MATMUL": (0, 1), "TRANSPOSE_CONV": (2, 1), "CONV_3D": (0, 1), "SVDF": (0, 1),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (0, 2), "LSTM": (0, 2),
+}  # fmt: skip
+_FULL_INTEGER = (
+    "with full integer quantization (optimizations = [tf.lite.Optimize.DEFAULT], a "
+    "representative_dataset and supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8])"
+)
+
+
+def _narrow(t: SourceTensor) -> bool:
+    return t.dtype in (DType.I8, DType.U8) and t.data is not None
+
+
+_KINDS: list[tuple[str, Callable[[SourceTensor, SourceTensor], bool], str, str]] = [
+    (
+        "E330", lambda x, w: x.dtype is DType.F32 and _narrow(w),
+        "is dynamic-range quantized: {} of its layers have int8 weights and float32 inputs",
+        f"convert it {_FULL_INTEGER}, or without optimizations and pass --calibrate data.npz",
+    ),
+    (
+        "E331", lambda x, w: x.dtype is DType.I16 and x.quant is not None,
+        "is quantized to int16 activations with int8 weights (16x8): {} of its layers",
+        f"convert it {_FULL_INTEGER}",
+    ),
+    (
+        "E332", lambda x, w: x.dtype is DType.U8 and x.quant is not None,
+        "is quantized to uint8, as TensorFlow 1 did: {} of its layers",
+        f"convert the Keras model or the SavedModel again {_FULL_INTEGER}",
+    ),
+]  # fmt: skip
+
+
+def unsupported_quantization(source: Source) -> list[CompileError]:
+    """E330 to E332 for a model of such a kind, at most once each."""
+    pairs = []
+    for op in source.ops:
+        places = _WEIGHTED.get(op.name)
+        if places is None or len(op.inputs) <= max(places):
+            continue
+        x, weights = (source.tensors.get(op.inputs[p]) for p in places)
+        if x is not None and weights is not None:
+            pairs.append((x, weights))
+    errors = []
+    for id, matches, what, hint in _KINDS:
+        count = sum(matches(x, w) for x, w in pairs)
+        if count:
+            errors.append(CompileError(id, source.file, what.format(count), hint))
+    return errors

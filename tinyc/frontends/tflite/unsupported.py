@@ -1,0 +1,27 @@
+"""What to say of an operator that has no import rule."""
+
+from __future__ import annotations
+
+from ...errors import CompileError
+from .source import Source, SourceOp
+
+_CONTROL = "convert a model without loops and branches: give recurrent layers unroll=True"
+_HINTS = {
+    **dict.fromkeys(("CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"), _CONTROL),
+    **dict.fromkeys(
+        ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN",
+         "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN"),
+        "give the recurrent layer unroll=True and convert the model again",
+    ),
+}  # fmt: skip
+
+
+def unsupported(source: Source, op: SourceOp) -> CompileError:
+    """E300 for ``op``."""
+    hint = _HINTS.get(op.name, "see `tinyc ops` for what is")
+    if op.name.startswith("CUSTOM Flex"):
+        hint = "convert the model without tf.lite.OpsSet.SELECT_TF_OPS"
+    named = source.tensors.get(op.outputs[0]) if op.outputs else None
+    label = f" '{named.name}'" if named else ""
+    place = f"{source.file}: op {op.index}{label} ({op.name})"
+    return CompileError("E300", place, "this operator is not supported", hint)
