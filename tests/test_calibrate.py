@@ -17,10 +17,14 @@ from tinyc.config import Config
 from tinyc.data import dequantize, given_samples, quantize, random_samples
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
-from tinyc.ir import DType, Graph, Node, TensorType, Value, interpret
+from tinyc.ir import DType, Graph, Node, State, TensorType, Value, interpret, kept, verify
 from tinyc.job import Job
 from tinyc.op import Op, all_ops
+from tinyc.ops.concat import Concat
+from tinyc.ops.fully_connected import FullyConnected
 from tinyc.ops.gather import GatherComputed
+from tinyc.ops.relu import Relu
+from tinyc.ops.tanh import Tanh
 from tinyc.passes import optimize
 from tinyc.passes.calibrate import calibrate, float_nodes
 
@@ -561,6 +565,43 @@ def test_calibration_is_as_good_as_the_converter_s(tmp_path: Path) -> None:
     ours = [interpret(made, _narrowed([row], made))[out] for row in samples]
     errors = [np.abs(y - real).mean() for y in (dequantize(np.stack(ours), out.type), theirs)]
     assert errors[0] <= 1.1 * errors[1]
+
+
+@pytest.mark.parametrize("activation", [Tanh(), Relu("relu6")])
+def test_states_are_quantized_alike_at_both_ends(activation: Op) -> None:
+    """h = activation(W [x, h] + b), kept from run to run; its range comes up over the sequence."""
+    rng = np.random.default_rng(15)
+
+    def value(name: str, *shape: int, data: np.ndarray | None = None) -> Value:
+        real = None if data is None else data.astype(np.float32)
+        return Value(name, TensorType(shape, DType.F32), "here", real)
+
+    x, h, both, dense, after = (
+        value(n, 1, size) for n, size in zip("xhbda", (3, 4, 7, 4, 4), strict=True)
+    )
+    weights = value("w", 4, 7, data=rng.normal(0, 0.5, (4, 7)))
+    bias = value("bias", 4, data=rng.normal(0, 0.5, 4))
+    nodes = (
+        Node(Concat(1), (x, h), (both,), "concat"),
+        Node(FullyConnected("none"), (both, weights, bias), (dense,), "dense"),
+        Node(activation, (dense,), (after,), "activation"),
+    )
+    state = State(h, after, np.full((1, 4), 0.25, np.float32))
+    graph = verify(Graph("cell", (x,), (after,), nodes, states=(state,)))
+    samples = [[row] for row in rng.normal(0, 1, (60, 1, 3)).astype(np.float32)]
+    made = optimize(calibrate(graph, samples))
+    assert not float_nodes(made)
+    (ours,) = made.states
+    assert ours.entry.type == ours.exit.type == made.outputs[0].type
+    np.testing.assert_allclose(dequantize(ours.initial, ours.entry.type), 0.25, atol=0.02)
+    real_states, int_states, worst = None, None, 0.0
+    for arrays in samples:
+        want = interpret(graph, arrays, real_states)
+        got = interpret(made, _narrowed(arrays, made), int_states)
+        real_states, int_states = kept(graph, want), kept(made, got)
+        off = _real(got[made.outputs[0]], made.outputs[0].type) - want[after]
+        worst = max(worst, float(np.abs(off).max()))
+    assert worst <= 8 * made.outputs[0].type.scale
 
 
 # The network before -----------------------------------------------------------------------

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
+from ..ir import DType, Graph, Node, Quant, State, TensorType, Value, interpret, kept, verify
 from ..ops._move import Lookup, Movement
 from ..ops.add import Add
 from ..ops.cast import Cast
@@ -54,8 +54,9 @@ def calibrate(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Graph:
     """``graph`` with int8 in the place of float32, its inputs and outputs included, but for
     those that hold indices (see `exact_nodes`).
 
-    samples: inputs of the graph as `tinyc.ir.interpret` takes them, at least one. Raises
-    CompileError E308 for an operator that has no int8 form.
+    samples: inputs of the graph as `tinyc.ir.interpret` takes them, at least one; where the graph
+    keeps states, they are one sequence. Raises CompileError E308 for an operator that has no
+    int8 form.
     """
     ranges = _ranges(graph, samples)
     _narrow_ranges(graph, ranges)
@@ -77,7 +78,7 @@ def float_nodes(graph: Graph) -> list[Node]:
 def exact_nodes(graph: Graph) -> set[Node]:
     """The nodes that make integers of float32: each such CAST, and what moves, scales or clamps
     numbers for nothing else. int8 has too few numbers for them."""
-    uses, outputs = graph.uses(), set(graph.outputs)
+    uses, outputs = graph.uses(), set(graph.results)
     found: set[Node] = set()
     for node in reversed(graph.nodes):
         if isinstance(node.op, Cast) and not _is_float(node.output):
@@ -122,8 +123,11 @@ def _ranges(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Ranges:
         least, most = ranges.get(value, (0.0, 0.0))
         ranges[value] = min(least, low), max(most, high)
 
+    states = None
     for arrays in samples:
-        for value, array in interpret(graph, arrays).items():
+        values = interpret(graph, arrays, states)
+        states = kept(graph, values)
+        for value, array in values.items():
             if _is_float(value):
                 see(value, array)
     for node in graph.nodes:
@@ -145,7 +149,7 @@ class _Kinds:
     @classmethod
     def of(cls, graph: Graph) -> _Kinds:
         exact = exact_nodes(graph)
-        wide = {v for v in graph.inputs if _is_float(v)}
+        wide = {v for v in graph.sources if _is_float(v)}
         wide &= {v for n in exact for v in n.inputs}
         wide |= {v for n in exact for v in n.outputs if _is_float(v)}
         fixed: dict[Value, TensorType] = {}
@@ -161,13 +165,17 @@ class _Kinds:
             if wide.issuperset(reads) and (whole or (moves and reads)):
                 wide.update(made)
             elif integer is not None:
-                if made[0] not in uses:  # an output, which can be what is dequantized
+                # What is an output and nothing else can be what is dequantized.
+                if made[0] not in uses and not any(made[0] is s.exit for s in graph.states):
                     fixed[made[0]] = integer
                 elif (as_int8 := _int8(integer)) is not None:
                     fixed[made[0]] = as_int8
             elif node.op.fixed_quant is not None:
                 for v in made:
                     fixed[v] = TensorType(v.type.shape, DType.I8, node.op.fixed_quant)
+        for state in graph.states:
+            if state.exit in fixed and state.entry not in wide:
+                fixed[state.entry] = fixed[state.exit]
         return cls(exact, wide, fixed)
 
     def keeps(self, node: Node) -> bool:
@@ -212,7 +220,7 @@ def _narrow_ranges(graph: Graph, ranges: Ranges) -> None:
     """Where a node picks or clamps numbers that it alone reads, let them reach no farther than its
     output: what is beyond may saturate before it as well as in it. What HARD_SWISH reads starts
     at -3, from where on downwards its output is 0."""
-    uses, ends = graph.uses(), {*graph.inputs, *graph.outputs}
+    uses, ends = graph.uses(), {*graph.sources, *graph.results}
     for node in reversed(graph.nodes):
         made = [ranges[v] for v in node.outputs if v in ranges]
         if isinstance(node.op, HardSwish):
@@ -231,7 +239,7 @@ def _absorb_relu(graph: Graph, ranges: Ranges) -> Graph:
     """Drop each RELU and RELU6 behind a value that only it reads and whose range is that of its
     output: it starts at 0, where whatever computes the value then saturates."""
     uses, producers, kinds = graph.uses(), graph.producers(), _Kinds.of(graph)
-    outputs = set(graph.outputs)
+    outputs = set(graph.results)
     mapping: dict[Value, Value] = {}
     for node in graph.nodes:
         if not isinstance(node.op, Relu) or node.op.activation == "relu_n1_to_1":
@@ -293,7 +301,11 @@ def _types(graph: Graph, kinds: _Kinds, ranges: Ranges) -> dict[Value, TensorTyp
             value = heads[value]
         return value
 
-    uses, outputs = graph.uses(), set(graph.outputs)
+    def unite(a: Value, b: Value) -> None:
+        if head(a) is not head(b):
+            heads[head(b)] = head(a)
+
+    uses, outputs = graph.uses(), set(graph.results)
 
     def joins(value: Value, node: Node) -> bool:
         """Whether an input gets the quantization of ``node``, and not another one before it."""
@@ -303,13 +315,15 @@ def _types(graph: Graph, kinds: _Kinds, ranges: Ranges) -> dict[Value, TensorTyp
         (low, high), (least, most) = ranges[value], ranges[node.outputs[0]]
         return alone or len(node.variable_inputs) == 1 or (high - low) >= _NEAR * (most - least)
 
-    kept = [node for node in graph.nodes if kinds.keeps(node)]
-    made = {v for node in kept for v in node.outputs}
-    for node in kept:
+    alike = [node for node in graph.nodes if kinds.keeps(node)]
+    made = {v for node in alike for v in node.outputs}
+    for node in alike:
         known = [*(v for v in node.inputs if joins(v, node)), *node.outputs]
         for other in known[1:]:
-            if head(other) is not head(known[0]):
-                heads[head(other)] = head(known[0])
+            unite(known[0], other)
+    for state in graph.states:
+        if {state.entry, state.exit} <= ranges.keys() - kinds.fixed.keys():
+            unite(state.entry, state.exit)
     groups: dict[Value, _Group] = {}
     for value, (low, high) in ranges.items():
         if value in kinds.fixed:
@@ -319,7 +333,7 @@ def _types(graph: Graph, kinds: _Kinds, ranges: Ranges) -> dict[Value, TensorTyp
         group.free |= value not in made
         group.wanted |= {None} if value in outputs else set()
         group.wanted |= {_wanted(n) for n in uses.get(value, ()) if not kinds.keeps(n)}
-    for node in kept:
+    for node in alike:
         group = groups[head(node.outputs[0])]
         for value in node.inputs:
             if value in kinds.fixed:
@@ -368,7 +382,17 @@ class _Rewrite:
         for node in self.source.nodes:
             self.nodes.append(self.node(node))
         outputs = tuple(map(self.own, self.source.outputs))
-        return replace(self.source, nodes=tuple(self.nodes), inputs=inputs, outputs=outputs)
+        states = tuple(map(self.state, self.source.states))
+        nodes = tuple(self.nodes)
+        return replace(self.source, nodes=nodes, inputs=inputs, outputs=outputs, states=states)
+
+    def state(self, state: State) -> State:
+        """``state``, which is left as it is entered: both ends get the type of its entry."""
+        entry, initial = self.own(state.entry), state.initial
+        if _is_float(entry) or not _is_float(state.entry):
+            return State(entry, self.as_float(state.exit), initial)
+        quant = _quant(entry.type)
+        return State(entry, self.as_integer(state.exit, quant), rounded(initial, quant))
 
     def own(self, value: Value) -> Value:
         """What stands for ``value`` where it is defined."""
