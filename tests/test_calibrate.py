@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tflite_writer import TensorSpec, write_model
+from tflite_writer import TensorSpec, run_litert, write_model
 
 from tinyc.boards import load_board
 from tinyc.compile import compile_model
@@ -16,10 +17,14 @@ from tinyc.config import Config
 from tinyc.data import dequantize, given_samples, quantize, random_samples
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
-from tinyc.ir import DType, Graph, Node, TensorType, Value, interpret
+from tinyc.ir import DType, Graph, Node, State, TensorType, Value, interpret, kept, verify
 from tinyc.job import Job
 from tinyc.op import Op, all_ops
+from tinyc.ops.concat import Concat
+from tinyc.ops.fully_connected import FullyConnected
 from tinyc.ops.gather import GatherComputed
+from tinyc.ops.relu import Relu
+from tinyc.ops.tanh import Tanh
 from tinyc.passes import optimize
 from tinyc.passes.calibrate import calibrate, float_nodes
 
@@ -481,6 +486,122 @@ def test_what_a_hard_swish_makes_zero_takes_no_range(tmp_path: Path) -> None:
     source, made = _calibrated(path, samples)
     assert made.nodes[0].output.type.scale < 0.02
     assert _off(source, made, samples) <= 3
+
+
+@pytest.mark.parametrize("clamp", ["RELU", "MINIMUM"])
+def test_what_is_clamped_later_takes_no_range(tmp_path: Path, clamp: str) -> None:
+    """A dense layer between -9 and 9, maximum pooling, and a clamp to 0 and up, or to 0.5 and
+    down, which drops most of that: all three have the scale of the rest, as the converter's."""
+    path = _model(
+        tmp_path / "clamp.tflite",
+        [
+            ("FULLY_CONNECTED", {}, [0, 1, 2], [3]),
+            ("RESHAPE", {"newShape": [1, 2, 2, 1]}, [3, 4], [5]),
+            ("MAX_POOL_2D", {"padding": 1, "filterWidth": 1, "filterHeight": 2, "strideW": 1,
+                             "strideH": 2}, [5], [6]),
+            (clamp, None, [6, 7][: 1 if clamp == "RELU" else 2], [8]),
+        ],
+        [
+            TensorSpec("x", (1, 2), "float32"),
+            TensorSpec("weights", (4, 2), "float32", data=[[1, 0], [0, 1], [-1, 0], [0, -1]]),
+            TensorSpec("bias", (4,), "float32", data=[0] * 4),
+            TensorSpec("dense", (1, 4), "float32"),
+            TensorSpec("shape", (4,), "int32", data=[1, 2, 2, 1]),
+            TensorSpec("image", (1, 2, 2, 1), "float32"),
+            TensorSpec("pooled", (1, 1, 2, 1), "float32"),
+            TensorSpec("bound", (), "float32", data=0.5),
+            TensorSpec("y", (1, 1, 2, 1), "float32"),
+        ],
+    )  # fmt: skip
+    rng = np.random.default_rng(14)
+    samples = [[row] for row in rng.uniform(-9, 9, (50, 1, 2)).astype(np.float32)]
+    source, made = _calibrated(path, samples)
+    span = 9 if clamp == "RELU" else 0.5
+    assert made.nodes[0].output.type.scale == pytest.approx(span / 255, rel=0.05)
+    # half a step of x, as many of the output's
+    assert _off(source, made, samples) <= 2 + 18 / span / 2
+
+
+@pytest.mark.slow
+def test_calibration_is_as_good_as_the_converter_s(tmp_path: Path) -> None:
+    """Against TFLite's own int8 of a Keras model with the same samples, run by LiteRT: the mean
+    error of its output, and for these layers (none of which the converter expands) the same."""
+    if find_spec("larq_compute_engine") is None:
+        pytest.skip("TensorFlow is not installed")
+    from tinyc.frontends.keras import prepare
+
+    prepare("test")
+    import tensorflow as tf
+    import tf_keras as keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(5)
+    x = layers.Input((8, 8, 3), batch_size=1)
+    y = layers.Conv2D(6, 3, padding="same")(x)
+    y = tf.minimum(tf.maximum(y, -0.3), 0.6)
+    a = layers.Conv2D(4, 1, activation="sigmoid")(y)
+    b = layers.Conv2D(4, 1, activation="tanh")(y)
+    y = layers.Concatenate()([a, b, y])
+    y = layers.MaxPooling2D()(y)
+    y = layers.UpSampling2D(2, interpolation="bilinear")(y)
+    y = layers.Dense(4)(layers.GlobalAveragePooling2D()(y))
+    model = keras.Model(x, y)
+    samples = np.random.default_rng(6).normal(0, 1, (30, 1, 8, 8, 3)).astype(np.float32)
+    call = tf.function(model).get_concrete_function(tf.TensorSpec((1, 8, 8, 3)))
+    paths = []
+    for quantized in (False, True):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([call], model)
+        if quantized:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([row] for row in samples)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        paths.append(tmp_path / f"{quantized}.tflite")
+        paths[-1].write_bytes(converter.convert())
+    real, theirs = (np.stack([run_litert(p, [row])[0] for row in samples]) for p in paths)
+    np.savez(tmp_path / "x.npz", x=samples)
+    compiled = compile_model(paths[0], load_board("stm32"), calibration=tmp_path / "x.npz")
+    assert not float_nodes(compiled.plan.graph)
+    made, out = compiled.graph, compiled.graph.outputs[0]
+    ours = [interpret(made, _narrowed([row], made))[out] for row in samples]
+    errors = [np.abs(y - real).mean() for y in (dequantize(np.stack(ours), out.type), theirs)]
+    assert errors[0] <= 1.1 * errors[1]
+
+
+@pytest.mark.parametrize("activation", [Tanh(), Relu("relu6")])
+def test_states_are_quantized_alike_at_both_ends(activation: Op) -> None:
+    """h = activation(W [x, h] + b), kept from run to run; its range comes up over the sequence."""
+    rng = np.random.default_rng(15)
+
+    def value(name: str, *shape: int, data: np.ndarray | None = None) -> Value:
+        real = None if data is None else data.astype(np.float32)
+        return Value(name, TensorType(shape, DType.F32), "here", real)
+
+    x, h, both, dense, after = (
+        value(n, 1, size) for n, size in zip("xhbda", (3, 4, 7, 4, 4), strict=True)
+    )
+    weights = value("w", 4, 7, data=rng.normal(0, 0.5, (4, 7)))
+    bias = value("bias", 4, data=rng.normal(0, 0.5, 4))
+    nodes = (
+        Node(Concat(1), (x, h), (both,), "concat"),
+        Node(FullyConnected("none"), (both, weights, bias), (dense,), "dense"),
+        Node(activation, (dense,), (after,), "activation"),
+    )
+    state = State(h, after, np.full((1, 4), 0.25, np.float32))
+    graph = verify(Graph("cell", (x,), (after,), nodes, states=(state,)))
+    samples = [[row] for row in rng.normal(0, 1, (60, 1, 3)).astype(np.float32)]
+    made = optimize(calibrate(graph, samples))
+    assert not float_nodes(made)
+    (ours,) = made.states
+    assert ours.entry.type == ours.exit.type == made.outputs[0].type
+    np.testing.assert_allclose(dequantize(ours.initial, ours.entry.type), 0.25, atol=0.02)
+    real_states, int_states, worst = None, None, 0.0
+    for arrays in samples:
+        want = interpret(graph, arrays, real_states)
+        got = interpret(made, _narrowed(arrays, made), int_states)
+        real_states, int_states = kept(graph, want), kept(made, got)
+        off = _real(got[made.outputs[0]], made.outputs[0].type) - want[after]
+        worst = max(worst, float(np.abs(off).max()))
+    assert worst <= 8 * made.outputs[0].type.scale
 
 
 # The network before -----------------------------------------------------------------------

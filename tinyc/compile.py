@@ -180,7 +180,9 @@ def _prepare(
     graph = verify(remove_dead(fold_thresholds(fold_constants(graph))))
     graph = verify(fold_affine(graph, exact_nodes(graph)))
     samples = load_npz(calibration, graph)
-    chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST_CALIBRATION)).astype(int)
+    count = min(len(samples), MOST_CALIBRATION)
+    # Samples that stand for themselves are taken from all over; a sequence has no gaps.
+    chosen = range(count) if graph.states else np.linspace(0, len(samples) - 1, count).astype(int)
     return calibrate(graph, (samples.at(i) for i in chosen))
 
 

@@ -18,20 +18,30 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
+from ..ir import DType, Graph, Node, Quant, State, TensorType, Value, interpret, kept, verify
 from ..ops._move import Lookup, Movement
 from ..ops.add import Add
 from ..ops.cast import Cast
 from ..ops.dequantize import Dequantize
 from ..ops.gather import GatherComputed
 from ..ops.hard_swish import HardSwish
+from ..ops.max_pool import MaxPool2d
+from ..ops.maximum_minimum import Maximum
 from ..ops.mul import Mul
 from ..ops.quantize import INTEGERS, Quantize
+from ..ops.reduce import ReduceMax
 from ..ops.relu import Relu
 from ..quant import rounded
 
 _WHOLE = Quant((1.0,), (0,))
 """The quantization of an integer that stands for itself."""
+
+_PICKING = (Movement, Lookup, MaxPool2d, Maximum, ReduceMax, Relu)
+"""Operators of whose output each number is one of the inputs', or a bound."""
+
+_NEAR = 0.75
+"""Of the range of several tensors side by side (CONCATENATION, PACK), the part that one must have
+to take their quantization although others read it too; with less it would lose too much."""
 
 _LARGEST = 2.0**100
 """What is beyond has overflowed, or will."""
@@ -44,11 +54,13 @@ def calibrate(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Graph:
     """``graph`` with int8 in the place of float32, its inputs and outputs included, but for
     those that hold indices (see `exact_nodes`).
 
-    samples: inputs of the graph as `tinyc.ir.interpret` takes them, at least one. Raises
-    CompileError E308 for an operator that has no int8 form.
+    samples: inputs of the graph as `tinyc.ir.interpret` takes them, at least one; where the graph
+    keeps states, they are one sequence. Raises CompileError E308 for an operator that has no
+    int8 form.
     """
     ranges = _ranges(graph, samples)
-    graph = _absorb_bounds(graph, ranges)
+    _narrow_ranges(graph, ranges)
+    graph = _absorb_relu(graph, ranges)
     kinds = _Kinds.of(graph)
     types = _types(graph, kinds, ranges)
     return verify(_Rewrite(graph, kinds, types).graph())
@@ -66,7 +78,7 @@ def float_nodes(graph: Graph) -> list[Node]:
 def exact_nodes(graph: Graph) -> set[Node]:
     """The nodes that make integers of float32: each such CAST, and what moves, scales or clamps
     numbers for nothing else. int8 has too few numbers for them."""
-    uses, outputs = graph.uses(), set(graph.outputs)
+    uses, outputs = graph.uses(), set(graph.results)
     found: set[Node] = set()
     for node in reversed(graph.nodes):
         if isinstance(node.op, Cast) and not _is_float(node.output):
@@ -111,8 +123,11 @@ def _ranges(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Ranges:
         least, most = ranges.get(value, (0.0, 0.0))
         ranges[value] = min(least, low), max(most, high)
 
+    states = None
     for arrays in samples:
-        for value, array in interpret(graph, arrays).items():
+        values = interpret(graph, arrays, states)
+        states = kept(graph, values)
+        for value, array in values.items():
             if _is_float(value):
                 see(value, array)
     for node in graph.nodes:
@@ -134,7 +149,7 @@ class _Kinds:
     @classmethod
     def of(cls, graph: Graph) -> _Kinds:
         exact = exact_nodes(graph)
-        wide = {v for v in graph.inputs if _is_float(v)}
+        wide = {v for v in graph.sources if _is_float(v)}
         wide &= {v for n in exact for v in n.inputs}
         wide |= {v for n in exact for v in n.outputs if _is_float(v)}
         fixed: dict[Value, TensorType] = {}
@@ -150,13 +165,17 @@ class _Kinds:
             if wide.issuperset(reads) and (whole or (moves and reads)):
                 wide.update(made)
             elif integer is not None:
-                if made[0] not in uses:  # an output, which can be what is dequantized
+                # What is an output and nothing else can be what is dequantized.
+                if made[0] not in uses and not any(made[0] is s.exit for s in graph.states):
                     fixed[made[0]] = integer
                 elif (as_int8 := _int8(integer)) is not None:
                     fixed[made[0]] = as_int8
             elif node.op.fixed_quant is not None:
                 for v in made:
                     fixed[v] = TensorType(v.type.shape, DType.I8, node.op.fixed_quant)
+        for state in graph.states:
+            if state.exit in fixed and state.entry not in wide:
+                fixed[state.entry] = fixed[state.exit]
         return cls(exact, wide, fixed)
 
     def keeps(self, node: Node) -> bool:
@@ -167,6 +186,7 @@ class _Kinds:
             and _is_float(made)
             and node not in self.exact
             and made not in self.wide
+            and made not in self.fixed
         )
 
 
@@ -196,41 +216,49 @@ def _int8(type: TensorType) -> TensorType | None:
     return None
 
 
-def _absorb_bounds(graph: Graph, ranges: Ranges) -> Graph:
-    """Drop each RELU and RELU6 behind a value that only it reads, and give that value the range
-    of its output: it starts at 0, where whatever computes the value then saturates. What only a
-    HARD_SWISH reads starts at -3, from where on downwards its output is 0."""
-    uses, producers, kinds = graph.uses(), graph.producers(), _Kinds.of(graph)
-    outputs = set(graph.outputs)
-    mapping: dict[Value, Value] = {}
-    dropped: list[Node] = []
-    for node in graph.nodes:
-        x = node.inputs[0] if node.inputs else None
-        before = producers.get(x) if x is not None else None
-        if (
-            before is None
-            or x not in ranges
-            or isinstance(before.op, Relu)
-            or before.op.keeps_quant
-            or node in kinds.exact
-            or x in kinds.fixed
-            or x in kinds.wide
-            or uses[x] != [node]
-            or x in outputs
-        ):
-            continue
+def _narrow_ranges(graph: Graph, ranges: Ranges) -> None:
+    """Where a node picks or clamps numbers that it alone reads, let them reach no farther than its
+    output: what is beyond may saturate before it as well as in it. What HARD_SWISH reads starts
+    at -3, from where on downwards its output is 0."""
+    uses, ends = graph.uses(), {*graph.sources, *graph.results}
+    for node in reversed(graph.nodes):
+        made = [ranges[v] for v in node.outputs if v in ranges]
         if isinstance(node.op, HardSwish):
-            low, high = ranges[x]
-            ranges[x] = max(low, -3.0), high
-        elif (
-            isinstance(node.op, Relu)
-            and node.op.activation in ("relu", "relu6")
-            and node.output not in outputs
+            least, most = -3.0, np.inf
+        elif made and (isinstance(node.op, _PICKING) or node.op.view):
+            least, most = min(low for low, _ in made), max(high for _, high in made)
+        else:
+            continue
+        for x in node.variable_inputs:
+            if x in ranges and x not in ends and set(uses[x]) == {node}:
+                low, high = ranges[x]
+                ranges[x] = max(low, least), min(high, most)
+
+
+def _absorb_relu(graph: Graph, ranges: Ranges) -> Graph:
+    """Drop each RELU and RELU6 behind a value that only it reads and whose range is that of its
+    output: it starts at 0, where whatever computes the value then saturates."""
+    uses, producers, kinds = graph.uses(), graph.producers(), _Kinds.of(graph)
+    outputs = set(graph.results)
+    mapping: dict[Value, Value] = {}
+    for node in graph.nodes:
+        if not isinstance(node.op, Relu) or node.op.activation == "relu_n1_to_1":
+            continue
+        x = node.inputs[0]
+        before = producers.get(x)
+        if (
+            before is not None
+            and x in ranges
+            and node not in kinds.exact
+            and not isinstance(before.op, Relu)
+            and not before.op.keeps_quant
+            and x not in kinds.fixed
+            and x not in kinds.wide
+            and uses[x] == [node]
+            and outputs.isdisjoint((x, node.output))
         ):
-            dropped.append(node)
             mapping[node.output] = x
-            ranges[x] = ranges[node.output]
-    return graph.substitute(mapping, dropped)
+    return graph.substitute(mapping, [n for n in graph.nodes if mapping.keys() & set(n.outputs)])
 
 
 @dataclass
@@ -273,15 +301,30 @@ def _types(graph: Graph, kinds: _Kinds, ranges: Ranges) -> dict[Value, TensorTyp
             value = heads[value]
         return value
 
-    kept = [node for node in graph.nodes if kinds.keeps(node)]
-    made = {v for node in kept for v in node.outputs}
-    for node in kept:
-        known = [v for v in (*node.inputs, *node.outputs) if v in ranges and v not in kinds.fixed]
+    def unite(a: Value, b: Value) -> None:
+        if head(a) is not head(b):
+            heads[head(b)] = head(a)
+
+    uses, outputs = graph.uses(), set(graph.results)
+
+    def joins(value: Value, node: Node) -> bool:
+        """Whether an input gets the quantization of ``node``, and not another one before it."""
+        if value not in ranges or value in kinds.fixed:
+            return False
+        alone = set(uses[value]) == {node} and value not in outputs
+        (low, high), (least, most) = ranges[value], ranges[node.outputs[0]]
+        return alone or len(node.variable_inputs) == 1 or (high - low) >= _NEAR * (most - least)
+
+    alike = [node for node in graph.nodes if kinds.keeps(node)]
+    made = {v for node in alike for v in node.outputs}
+    for node in alike:
+        known = [*(v for v in node.inputs if joins(v, node)), *node.outputs]
         for other in known[1:]:
-            if head(other) is not head(known[0]):
-                heads[head(other)] = head(known[0])
+            unite(known[0], other)
+    for state in graph.states:
+        if {state.entry, state.exit} <= ranges.keys() - kinds.fixed.keys():
+            unite(state.entry, state.exit)
     groups: dict[Value, _Group] = {}
-    uses, outputs = graph.uses(), set(graph.outputs)
     for value, (low, high) in ranges.items():
         if value in kinds.fixed:
             continue
@@ -290,11 +333,15 @@ def _types(graph: Graph, kinds: _Kinds, ranges: Ranges) -> dict[Value, TensorTyp
         group.free |= value not in made
         group.wanted |= {None} if value in outputs else set()
         group.wanted |= {_wanted(n) for n in uses.get(value, ()) if not kinds.keeps(n)}
-    for node in kept:
+    for node in alike:
+        group = groups[head(node.outputs[0])]
         for value in node.inputs:
             if value in kinds.fixed:
-                groups[head(node.outputs[0])].see(*ranges[value])
-                groups[head(node.outputs[0])].fixed.add(_quant(kinds.fixed[value]))
+                group.see(*ranges[value])
+                group.fixed.add(_quant(kinds.fixed[value]))
+            elif value in ranges and not joins(value, node):
+                group.see(*ranges[value])
+                group.free = True
     types = dict(kinds.fixed)
     for value in ranges:
         if value not in types:
@@ -335,7 +382,17 @@ class _Rewrite:
         for node in self.source.nodes:
             self.nodes.append(self.node(node))
         outputs = tuple(map(self.own, self.source.outputs))
-        return replace(self.source, nodes=tuple(self.nodes), inputs=inputs, outputs=outputs)
+        states = tuple(map(self.state, self.source.states))
+        nodes = tuple(self.nodes)
+        return replace(self.source, nodes=nodes, inputs=inputs, outputs=outputs, states=states)
+
+    def state(self, state: State) -> State:
+        """``state``, which is left as it is entered: both ends get the type of its entry."""
+        entry, initial = self.own(state.entry), state.initial
+        if _is_float(entry) or not _is_float(state.entry):
+            return State(entry, self.as_float(state.exit), initial)
+        quant = _quant(entry.type)
+        return State(entry, self.as_integer(state.exit, quant), rounded(initial, quant))
 
     def own(self, value: Value) -> Value:
         """What stands for ``value`` where it is defined."""
