@@ -20,6 +20,7 @@ LAYERS = [
     ("errors", "paths"),
     ("ir", "quant", "op"),
     ("boards", "frontends", "config", "tir"),
+    ("ports",),
     ("ops",),
     ("passes", "plan"),
     ("emit",),

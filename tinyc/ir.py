@@ -152,13 +152,18 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: ``nodes`` in an order in which each reads only what stands before it."""
+    """A network: ``nodes`` in an order in which each reads only what stands before it.
+
+    input_names, output_names: what the model calls them, see `tinyc.ports`.
+    """
 
     name: str
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     sha256: str = ""
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
 
     def uses(self) -> dict[Value, list[Node]]:
         """Value -> the nodes that read it, in order (a node once for each reading)."""

@@ -16,6 +16,7 @@ from ..ir import DType, Graph, Node, Quant, TensorType, Value, verify
 from ..op import Op, tflite_importers
 from . import schema
 from .flatbuffer import MalformedError, Table
+from .signature import port_names
 
 CONVERT_AGAIN = "the file is malformed; convert the model again"
 MAX_ELEMENTS = 1 << 26  # far beyond any microcontroller; bounds the work on a malformed file
@@ -56,6 +57,8 @@ class Source:
     ops: tuple[SourceOp, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -257,14 +260,21 @@ def _parse(raw: bytes, file: str, name: str) -> Source:
         inputs = indices(op.array(1, np.int32), f"op {i}", optional=True)
         outputs = indices(op.array(2, np.int32), f"op {i}")
         ops.append(SourceOp(i, codes[opcode], inputs, outputs, op.table(4), op.bytes(5)))
+    ends = (
+        indices(graph.array(1, np.int32), "the graph's inputs"),
+        indices(graph.array(2, np.int32), "the graph's outputs"),
+    )
+    input_names, output_names = port_names(model, 0, ends, [t.name for t in tensors])
     return Source(
         file=file,
         name=name,
         sha256=hashlib.sha256(raw).hexdigest(),
         tensors=tensors,
         ops=tuple(ops),
-        inputs=indices(graph.array(1, np.int32), "the graph's inputs"),
-        outputs=indices(graph.array(2, np.int32), "the graph's outputs"),
+        inputs=ends[0],
+        outputs=ends[1],
+        input_names=input_names,
+        output_names=output_names,
     )
 
 
@@ -414,6 +424,8 @@ def lift(source: Source) -> Graph:
             outputs=tuple(value(i) for i in source.outputs),
             nodes=tuple(nodes),
             sha256=source.sha256,
+            input_names=source.input_names,
+            output_names=source.output_names,
         )
     )
 
