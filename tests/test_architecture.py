@@ -22,6 +22,7 @@ LAYERS = [
     ("boards", "frontends", "config", "tir"),
     ("ports",),
     ("ops",),
+    ("heads",),
     ("passes", "plan"),
     ("emit",),
     (

@@ -160,7 +160,7 @@ def test_several_inputs_and_outputs(repository: pytest.Pytester) -> None:
     )
     result = outcomes(repository)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["E211 two: has 2 inputs, 1 were given; pass an array*"])
+    result.stdout.fnmatch_lines(["E211 two: has 2 inputs (a, b), 1 were given; pass an array*"])
 
 
 # Settings ----------------------------------------------------------------------------------

@@ -49,6 +49,9 @@ class _Log:
 
     level: int = 0
 
+    def warn(self, text: str) -> None:
+        self.info(f"warning: {text}")
+
     def info(self, text: str) -> None:
         if self.level >= 0:
             print(printable(text), file=sys.stderr)
@@ -165,6 +168,13 @@ AccuracyOpt = Annotated[
         envvar=_env("MIN_ACCURACY"), min=0, max=1, help="Least accuracy on the board, 0 to 1."
     ),
 ]
+AgreementOpt = Annotated[
+    float | None,
+    typer.Option(
+        envvar=_env("MIN_AGREEMENT"), min=0, max=1,
+        help="Least agreement with the model before calibration or binarization [0.98].",
+    ),
+]  # fmt: skip
 CyclesOpt = Annotated[
     int | None,
     typer.Option(envvar=_env("MAX_CYCLES"), min=0, help="Most modelled cycles of an inference."),
@@ -233,6 +243,7 @@ def test(
     samples: SamplesOpt = None,
     seed: SeedOpt = None,
     min_accuracy: AccuracyOpt = None,
+    min_agreement: AgreementOpt = None,
     max_cycles: CyclesOpt = None,
     max_instructions: InstructionsOpt = None,
     max_flash: FlashOpt = None,
@@ -252,14 +263,9 @@ def test(
 
     inputs = job.samples()
     built = job.built()
-    trace = job.run(inputs)
-    reference = job.reference(inputs)
-    job.for_renode(inputs, reference)
-    result = report.test_report(
-        job.compiled.plan, job.board, job.config.emulator, trace, inputs, reference,
-        job.original(inputs),
-    )  # fmt: skip
+    result = job.tested(inputs)
     checks = report.verdicts(job.config.expect, built, result)
+    result["verdicts"] = [check.facts for check in checks]
     report.write(job.folder / "report", {"build": built, "test": result}, checks, job.suite)
     _print_report(result, as_json)
     for check in checks:
@@ -364,14 +370,10 @@ def compare(
         job = _Job.of({**options, "model": model}, "tinyc compare", optional_calibration=True)
         inputs = job.samples()
         built = job.built()
-        trace = job.run(inputs)
-        plan, emulator_name = job.compiled.plan, job.config.emulator
-        tested = report.test_report(
-            plan, job.board, emulator_name, trace, inputs, job.reference(inputs)
-        )
+        tested = job.tested(inputs)
         if tested["mismatches"]:
             _judge(report.verdicts(job.config.expect, built, tested))
-        found.append((built, tested, report.macs(plan)))
+        found.append((built, tested, report.macs(job.compiled.plan)))
     result = report.comparison(found)
     if as_json:
         _print_json(result)
@@ -832,6 +834,10 @@ class _Job(Job):
         settings = config.load({k: v for k, v in params.items() if k not in _PRINTING})
         hint = f'`{verb} MODEL.tflite`, or model = "..." in tinyc.toml'
         return cls.compile(settings, verb, hint, optional_calibration)
+
+    @staticmethod
+    def warn(text: str) -> None:
+        _log.warn(text)
 
     @staticmethod
     def info(text: str) -> None:

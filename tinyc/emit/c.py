@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
+from ..heads import heads
 from ..op import Constant
 from ..paths import resource
 from ..plan import ALIGN, Plan, Step
-from ..ports import Port, input_ports, output_ports
+from ..ports import Port, input_ports
 
 if TYPE_CHECKING:
     import jinja2
@@ -101,7 +102,7 @@ def emit(plan: Plan) -> dict[str, str]:
         arena_bytes=plan.arena_bytes,
         align=ALIGN,
         inputs=[_port(plan, "input", port) for port in input_ports(graph)],
-        outputs=[_port(plan, "output", port) for port in output_ports(graph)],
+        outputs=[_port(plan, "output", h.port) | {"threshold": h.least} for h in heads(graph)],
     )
     parts = [_support_text(name) for name in support]
     layers = [_layer(step) for step in plan.steps]
