@@ -371,8 +371,12 @@ def compare(
         inputs = job.samples()
         built = job.built()
         tested = job.tested(inputs)
+        checks = report.verdicts(job.config.expect, built, tested)
         if tested["mismatches"]:
-            _judge(report.verdicts(job.config.expect, built, tested))
+            _judge(checks)
+        for check in checks:
+            if check.name == "agreement" and check.error:
+                _log.warn(check.error.what)
         found.append((built, tested, report.macs(job.compiled.plan)))
     result = report.comparison(found)
     if as_json:

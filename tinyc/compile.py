@@ -10,7 +10,7 @@ import numpy as np
 
 from .backend import lower
 from .boards import Board
-from .data import load_npz
+from .data import load_inputs
 from .emit.c import emit
 from .errors import CompileError, CompileErrors
 from .frontends import keras
@@ -141,9 +141,8 @@ def _prepare(
         what = "there is no float32 to calibrate in this model"
         raise CompileError("E217", "--calibrate", what, "leave it out")
     graph = fold_affine(verify(remove_dead(fold_thresholds(graph))))
-    samples = load_npz(calibration, graph, with_labels=False)
-    chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST_CALIBRATION)).astype(int)
-    made = calibrate(graph, (samples.at(i) for i in chosen))
+    samples = load_inputs(calibration, graph, MOST_CALIBRATION)
+    made = calibrate(graph, (samples.at(i) for i in range(len(samples))))
     return _Prepared(made, {**changes, "calibration": made}, samples.warnings)
 
 

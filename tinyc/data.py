@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,12 +23,15 @@ NPZ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZ
 """What `numpy.load` and the arrays' reading raise for a file that is none of `numpy.savez`, or a
 damaged one; zipfile has RuntimeError for encrypted files and for methods that it does not know."""
 
-MOST_BYTES = 1 << 30
-"""Of one array that is read, and of all samples that are made at random."""
+MOST_BYTES = 1 << 29
+"""Of the rows of one array that are read, and of all samples that are made at random."""
 
 SATURATED = 0.1
 """The part of an input's numbers beyond its range from which on there is a warning. One step or
 two beyond are common, as 1.0 is at a scale of 1/128; an eighth of the range is not."""
+
+_PART = 1 << 22
+"""Numbers that are quantized at once."""
 
 FEW_STEPS = 8
 """Of an input's 256: what spans fewer was probably scaled for another model."""
@@ -78,10 +81,8 @@ def random_samples(graph: Graph, count: int, seed: int) -> Samples:
 
 
 def _too_large(origin: str, what: str, size: int) -> CompileError:
-    limit = f"the limit is {MOST_BYTES / 1e9:.1f} GB"
-    return CompileError(
-        "E228", origin, f"{what} take {size / 1e9:,.1f} GB, {limit}", "pass fewer with --samples"
-    )
+    takes = f"take {size // 10**6:,} MB, the limit is {MOST_BYTES // 10**6} MB"
+    return CompileError("E228", origin, f"{what} {takes}", "pass fewer with --samples")
 
 
 def _random(type: TensorType, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -97,6 +98,10 @@ def _random(type: TensorType, count: int, rng: np.random.Generator) -> np.ndarra
 # Files -----------------------------------------------------------------------------------
 
 
+Rows = range | list[int]
+"""Indices of samples, rising."""
+
+
 class Array(Protocol):
     """A numpy array, or one that still lies in a file: what `given_samples` needs of either."""
 
@@ -104,12 +109,13 @@ class Array(Protocol):
     def shape(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> np.dtype: ...
-    def __getitem__(self, key: slice, /) -> np.ndarray: ...
+    def __getitem__(self, rows: Rows, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """An array of an ``.npz`` of which only the header was read; a slice reads its rows."""
+    """An array of an ``.npz`` of which only the header was read; some rows of it are read by
+    their indices, which rise."""
 
     path: Path
     member: str
@@ -117,25 +123,46 @@ class _Stored:
     fortran: bool
     dtype: np.dtype
 
-    def __getitem__(self, key: slice) -> np.ndarray:
+    def __getitem__(self, rows: Rows) -> np.ndarray:
         """Raises CompileError E210 (damaged), E228 (too large)."""
-        rows = len(range(*key.indices(self.shape[0])))
-        read = self.shape[0] if self.fortran else rows
-        size = read * math.prod(self.shape[1:]) * self.dtype.itemsize
         name = self.member.removesuffix(".npy")
-        if size > MOST_BYTES:
-            raise _too_large(f"{self.path}: {name}", f"{read:,} samples", size)
+        step = math.prod(self.shape[1:]) * self.dtype.itemsize
+        count = self.shape[0] if self.fortran else len(rows)
+        if count * step > MOST_BYTES:
+            raise _too_large(f"{self.path}: {name}", f"{count:,} samples", count * step)
         try:
             with zipfile.ZipFile(self.path) as file, file.open(self.member) as content:
                 _header(content)
-                raw = content.read(size)
-            if len(raw) != size:
-                raise EOFError(f"'{name}' ends after {len(raw):,} of {size:,} bytes")
-            flat = np.frombuffer(raw, self.dtype)
-            shape = (read, *self.shape[1:])
-            return flat.reshape(shape, order="F" if self.fortran else "C")[:rows]
+                start = content.tell()
+                if self.fortran:
+                    raw = content.read(count * step)
+                else:
+                    parts = []
+                    for run in _runs(rows):
+                        content.seek(start + run.start * step)
+                        parts.append(content.read(len(run) * step))
+                    raw = b"".join(parts)
+            if len(raw) != count * step:
+                raise EOFError(f"'{name}' ends after {len(raw):,} of {count * step:,} bytes")
         except NPZ_ERRORS as error:
             raise _unreadable(self.path, error) from None
+        flat = np.frombuffer(raw, self.dtype) if step else np.zeros(0, self.dtype)
+        if self.fortran:
+            return flat.reshape(self.shape, order="F")[list(rows)]
+        return flat.reshape(count, *self.shape[1:])
+
+
+def _runs(rows: Rows) -> list[range]:
+    """``rows`` as runs of neighbours."""
+    if isinstance(rows, range):
+        return [rows] if rows else []
+    runs: list[range] = []
+    for row in rows:
+        if runs and runs[-1].stop == row:
+            runs[-1] = range(runs[-1].start, row + 1)
+        else:
+            runs.append(range(row, row + 1))
+    return runs
 
 
 def _unreadable(path: Path, error: BaseException) -> CompileError:
@@ -154,7 +181,7 @@ def _header(content: object) -> tuple[tuple[int, ...], bool, np.dtype]:
     shape, fortran, dtype = read(content)
     if dtype.hasobject:
         raise ValueError("Object arrays cannot be loaded: they are pickled")
-    if any(n < 0 for n in shape):
+    if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize >= 1 << 62:
         raise ValueError(f"the shape {list(shape)}")
     return shape, fortran, dtype
 
@@ -197,13 +224,25 @@ class _Npz(Mapping[str, Array]):
         return len(self._keys)
 
 
-def load_npz(
-    path: Path, graph: Graph, most: int | None = None, with_labels: bool = True
-) -> Samples:
+def load_npz(path: Path, graph: Graph, most: int | None = None) -> Samples:
     """The first ``most`` samples of an ``.npz`` (None: all), see `given_samples`. What is not
     used is not read. Raises CompileError E202 (no such file), E210 (not an npz), E228 (too large)
     and those of `given_samples`."""
-    return given_samples(_Npz(path), graph, str(path), most, with_labels)
+
+    def first(count: int) -> Rows:
+        return range(count if most is None else min(count, most))
+
+    return given_samples(_Npz(path), graph, str(path), first)
+
+
+def load_inputs(path: Path, graph: Graph, most: int) -> Samples:
+    """At most so many samples of an ``.npz``, evenly spread over it and without labels. Raises as
+    `load_npz`."""
+
+    def spread(count: int) -> Rows:
+        return np.linspace(0, count - 1, min(count, most)).astype(int).tolist()
+
+    return given_samples(_Npz(path), graph, str(path), spread, with_labels=False)
 
 
 # Names ------------------------------------------------------------------------------------
@@ -213,10 +252,11 @@ def given_samples(
     arrays: Mapping[str, Array],
     graph: Graph,
     origin: str,
-    most: int | None = None,
+    choose: Callable[[int], Rows] = range,
     with_labels: bool = True,
 ) -> Samples:
-    """An array for each input and, with_labels, the optional labels.
+    """An array for each input and, with_labels, the optional labels; choose: the number of
+    samples that there are -> the indices of those to take, rising.
 
     An input's key is its name, or the same as a C identifier; by position ``x_0``, ``x_1``, ...
     in the model's order, or ``x`` where there is one input. Each is [n, *shape], the batch
@@ -230,12 +270,13 @@ def given_samples(
     outputs = heads(graph)
     keys = _input_keys(arrays, input_ports(graph), origin)
     warnings: list[str] = []
+    chosen = [arrays[key] for key in keys]
     inputs, given = [], []
-    for key, value in zip(keys, graph.inputs, strict=True):
-        x, real = _input(f"{origin}: {key}", arrays[key], value, most, warnings)
+    for key, array, value in zip(keys, chosen, graph.inputs, strict=True):
+        x, real = _input(f"{origin}: {key}", array, value, choose, warnings)
         inputs.append(x)
         given.append(real)
-    counts = {arrays[key].shape[0] for key in keys}
+    counts = {array.shape[0] for array in chosen}
     if len(counts) > 1 or counts == {0}:
         raise CompileError("E212", origin, f"holds {sorted(counts)} samples for its inputs")
     (count,) = counts
@@ -246,7 +287,7 @@ def given_samples(
         if head is None:
             warnings.append(f"{origin}: y is not used: no output of the model is a classifier")
             continue
-        y = _labels(f"{origin}: {key}", arrays[key], count, head, most)
+        y = _labels(f"{origin}: {key}", arrays[key], count, head, choose)
         check_labels(y, head, f"{origin}: {key}")
         labels[head.port.index] = y
     unused = [
@@ -340,7 +381,11 @@ def _label_keys(keys: list[str], outputs: tuple[Head, ...], origin: str) -> dict
 
 
 def _input(
-    origin: str, array: Array, value: Value, most: int | None, warnings: list[str]
+    origin: str,
+    array: Array,
+    value: Value,
+    choose: Callable[[int], Rows],
+    warnings: list[str],
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """(an input's array, the real numbers that it was made of where it was quantized)."""
     shape, dtype = value.type.shape, value.type.dtype
@@ -359,17 +404,20 @@ def _input(
             "E213", origin, f"has dtype {array.dtype}",
             f"the model's input is {dtype.numpy}{also}",
         )  # fmt: skip
-    x = array[:most]
+    x = array[choose(array.shape[0])]
     x = x.reshape(len(x), *shape)
     if same:
         return x.astype(dtype.numpy, copy=False), None
     if not np.all(np.isfinite(x)):
         raise CompileError("E214", origin, "holds NaN or infinity", "clean the data")
     if dtype is DType.F32:
-        return x.astype(np.float32), None
+        return x.astype(np.float32, copy=False), None
     if x.size:
         warnings += _ill_scaled(origin, x, value.type)
-    return quantize(x, value.type), x.astype(np.float32)
+    # In parts: what lies between takes several times the memory.
+    parts = np.array_split(x, -(-x.size // _PART) or 1)
+    whole = np.concatenate([quantize(part, value.type) for part in parts])
+    return whole, x.astype(np.float32, copy=False)
 
 
 def _ill_scaled(origin: str, x: np.ndarray, type: TensorType) -> Iterator[str]:
@@ -394,7 +442,9 @@ def quantize(x: np.ndarray, type: TensorType) -> np.ndarray:
     return np.clip(rounded.astype(np.float64) + type.zero_point, low, high).astype(type.dtype.numpy)
 
 
-def _labels(origin: str, array: Array, count: int, head: Head, most: int | None) -> np.ndarray:
+def _labels(
+    origin: str, array: Array, count: int, head: Head, choose: Callable[[int], Rows]
+) -> np.ndarray:
     """Class indices int64 [n], of indices or of rows with a single 1."""
     wide = len(array.shape) == 2 and array.shape[1] > 1
     classes = array.shape[1] if wide else 1
@@ -406,7 +456,7 @@ def _labels(origin: str, array: Array, count: int, head: Head, most: int | None)
         )  # fmt: skip
     if array.dtype.kind not in ("iubf" if wide else "iub"):
         raise CompileError("E213", origin, f"has dtype {array.dtype}", "class indices are integers")
-    y = array[:most]
+    y = array[choose(count)]
     if not wide:
         return y.reshape(-1).astype(np.int64)
     odd = ((y != 0) & (y != 1)).any(1) | ((y == 1).sum(1) != 1)

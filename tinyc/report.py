@@ -443,6 +443,9 @@ def rows(report: Report) -> list[tuple[str, str]]:
             "schema_version",
             "cycles_source",
             "clock_hz",
+            "data",
+            "cost",
+            "costliest",
         ):
             continue
         if value is None:
