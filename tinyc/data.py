@@ -300,7 +300,8 @@ def given_samples(
             f"{origin}: nothing reads {', '.join(map(repr, unused[:5]))} (the model's inputs are "
             f"{inputs_are}, its outputs {outputs_are})"
         )
-    if len(inputs[0]) > 1 and all((x == x[:1]).all() for x in inputs):
+    meant = [x if real is None else real for x, real in zip(inputs, given, strict=True)]
+    if len(inputs[0]) > 1 and all((x == x[:1]).all() for x in meant):
         warnings.append(f"{origin}: its {len(inputs[0])} samples are all the same")
     return Samples(tuple(inputs), labels, tuple(given), tuple(warnings))
 

@@ -207,6 +207,7 @@ def deviation(ours: np.ndarray, truth: np.ndarray, rule: Rule) -> tuple[np.ndarr
         away = np.where(same, 0.0, np.abs(a.astype(np.float64) - b.astype(np.float64)))
         if rule == "float":
             near = away <= FLOAT_TOLERANCE * np.maximum(1, np.abs(b.astype(np.float64)))
+            near &= np.isfinite(away)
         else:
             near = away <= (rule == "step")
     # 0.0 and -0.0 are equal numbers, but other bits; two NaNs are the same answer.
