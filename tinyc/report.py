@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import os
 import tempfile
 import xml.etree.ElementTree as ET
@@ -164,7 +165,7 @@ def test_report(
             **_port(head.port),
             "compared": RULES[rule],
             "mismatches": int(wrong.sum()),
-            "largest_deviation": most,
+            "largest_deviation": most if math.isfinite(most) else None,
         }
         if i in samples.labels:
             for key, array in (("accuracy", ours[i]), ("reference_accuracy", reference[i])):
@@ -346,8 +347,9 @@ def _equal(origin: str, test: Report) -> Verdict:
     name = "bit_exact" if compared <= {RULES["bits"]} else "within_tolerance"
     detail = f"{count - wrong} of {count} samples"
     if name == "within_tolerance":
-        most = max(entry["largest_deviation"] for entry in test["outputs"])
-        detail += f", largest deviation {most:.3g}, allowed {' and '.join(sorted(compared))}"
+        known = [entry["largest_deviation"] for entry in test["outputs"]]
+        most = "not finite" if None in known else f"{max(known):.3g}"
+        detail += f", largest deviation {most}, allowed {' and '.join(sorted(compared))}"
     if not wrong:
         return Verdict(name, detail)
     error = CompileError(
