@@ -103,6 +103,21 @@ def test_a_wrong_rewrite_fails(
     assert run(model)[0] == 0
 
 
+def test_renode_compares_with_what_the_board_gave(run: Run, tmp_path: Path, capsys) -> None:
+    """Outputs of float32 to the bit: those of an emulated board, and none before there are any."""
+    rng = np.random.default_rng(0)
+    model = dense(tmp_path / "m.tflite", rng.normal(0, 1, (6, 5)), "SOFTMAX")
+    assert cli.execute(["build", str(model), "--board", "stm32"]) == 0
+    assert "compares no outputs" in capsys.readouterr().err
+    (inbox,) = tmp_path.glob("build/*/m/renode/inputs.bin")
+    assert np.frombuffer(inbox.read_bytes(), "<u4", 2).tolist() == [5, 0]
+    run(model, "--samples", 4)
+    content = inbox.read_bytes()
+    assert np.frombuffer(content, "<u4", 2).tolist() == [4, 4]
+    expected = np.frombuffer(content, "<f4")[2 + 4 + 4 * 5 :]
+    assert expected.size == 4 * 6 and expected.reshape(4, 6).sum(1) == pytest.approx(1)
+
+
 # The network and what it was made from ----------------------------------------------------------
 
 
