@@ -190,3 +190,14 @@ def test_ambiguous_order_is_an_error() -> None:
         with pytest.raises(CompileError) as caught:
             in_order(graph, want, want, "m.py:net")
         assert caught.value.id == "E227" and "'p'" in str(caught.value) and "'q'" in str(caught)
+
+
+def test_numbered_names_are_in_order() -> None:
+    """Keras numbers what a subclassed model takes and gives; ten stands behind two."""
+    names = [f"output_{n}" for n in (1, 10, 2, 3, 4, 5, 6, 7, 8, 9)]
+    graph = named(names, *(value(f"v{n[7:]}", 1, 3) for n in names))
+    found = in_order(graph, [], [], "m")
+    assert [v.name for v in found.outputs] == [f"v{n}" for n in range(1, 11)]
+    assert found.output_names == tuple(f"output_{n}" for n in range(1, 11))
+    one = named(["anything"], value("a", 1, 3))
+    assert in_order(one, [], [], "m").output_names == ("anything",)

@@ -6,6 +6,7 @@ which the model was built.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,24 +33,28 @@ def in_order(graph: Graph, inputs: Sequence[Wanted], outputs: Sequence[Wanted], 
     """``graph`` with its inputs and outputs in the order of those wanted, and with their names.
 
     Matched by name (see `tinyc.frontends.signature`), else by shape and dtype where only one can
-    be meant; where nothing is known of those wanted, a single one needs no order. Raises
-    CompileError E227 where that does not tell which is which.
+    be meant. Where nothing is known of those wanted, a single one needs no order, and names that
+    Keras made up (``input_1``, ``output_2``) are numbered in it. Raises CompileError E227 where
+    that does not tell which is which.
     """
-    if inputs or len(graph.inputs) > 1:
-        order = _match(inputs, graph.inputs, graph.input_names, f"{file}: input")
-        names, values = tuple(w.name for w in inputs), tuple(graph.inputs[i] for i in order)
-        graph = replace(graph, inputs=values, input_names=names)
-    if outputs or len(graph.outputs) > 1:
-        order = _match(outputs, graph.outputs, graph.output_names, f"{file}: output")
-        names, values = tuple(w.name for w in outputs), tuple(graph.outputs[i] for i in order)
-        graph = replace(graph, outputs=values, output_names=names)
-    return graph
+    ins = _match(inputs, graph.inputs, graph.input_names, f"{file}: input")
+    outs = _match(outputs, graph.outputs, graph.output_names, f"{file}: output")
+    return replace(
+        graph,
+        inputs=tuple(graph.inputs[i] for i in ins),
+        outputs=tuple(graph.outputs[i] for i in outs),
+        input_names=tuple(w.name for w in inputs) or tuple(graph.input_names[i] for i in ins),
+        output_names=tuple(w.name for w in outputs) or tuple(graph.output_names[i] for i in outs),
+    )
 
 
 def _match(
     wanted: Sequence[Wanted], values: Sequence[Value], names: Sequence[str], origin: str
 ) -> list[int]:
     """For each of ``wanted`` the index of its value."""
+    numbers = [re.fullmatch(r"(?:input|output)_(\d+)", name) for name in names]
+    if not wanted and (len(values) == 1 or all(numbers)):
+        return sorted(range(len(values)), key=lambda i: int(numbers[i][1]) if numbers[i] else 0)
     if len(wanted) != len(values):
         raise CompileError(
             "E227", f"{origin}s",
