@@ -407,18 +407,31 @@ def _input(
         )  # fmt: skip
     x = array[choose(array.shape[0])]
     x = x.reshape(len(x), *shape)
-    if same:
+    if same and dtype is not DType.F32:
         return x.astype(dtype.numpy, copy=False), None
-    if not np.all(np.isfinite(x)):
-        raise CompileError("E214", origin, "holds NaN or infinity", "clean the data")
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32, copy=False)
+    _expect_finite(origin, x)
     if dtype is DType.F32:
-        return x.astype(np.float32, copy=False), None
+        return x, None
     if x.size:
         warnings += _ill_scaled(origin, x, value.type)
     # In parts: what lies between takes several times the memory.
     parts = np.array_split(x, -(-x.size // _PART) or 1)
-    whole = np.concatenate([quantize(part, value.type) for part in parts])
-    return whole, x.astype(np.float32, copy=False)
+    return np.concatenate([quantize(part, value.type) for part in parts]), x
+
+
+def _expect_finite(origin: str, x: np.ndarray) -> None:
+    """Raise CompileError E214 for a number of x [n, ...] that float32 has not."""
+    bad = ~np.isfinite(x)
+    if bad.any():
+        sample, *place = map(int, np.argwhere(bad)[0])
+        count = int(bad.sum())
+        more = f" and {count - 1} more" if count > 1 else ""
+        raise CompileError(
+            "E214", origin,
+            f"holds NaN or infinity: sample {sample} at {place}{more}", "clean the data",
+        )  # fmt: skip
 
 
 def _ill_scaled(origin: str, x: np.ndarray, type: TensorType) -> Iterator[str]:
