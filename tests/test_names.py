@@ -16,6 +16,7 @@ from tinyc import cli
 from tinyc.compile import read_model
 from tinyc.frontends.tflite import read
 from tinyc.ir import Graph, interpret
+from tinyc.ports import output_ports
 
 MODELS = ROOT / "tests" / "order_models.py"
 
@@ -122,6 +123,53 @@ def test_a_file_without_a_signature_is_known_by_its_tensors(tmp_path: Path) -> N
     graph = read(path)
     assert graph.input_names == ("gyro", "accel")
     assert graph.output_names == ("output_0", "head/Add")
+
+
+def write_signed(path: Path, inputs: list[tuple[str, int]], outputs: list[tuple[str, int]]) -> Path:
+    """Tensors 0 and 1, their sum 2 and their product 3, under a signature."""
+    tensors = [TensorSpec(f"t{i}", (1, 3), "float32") for i in range(4)]
+    ops = [("ADD", {}, [0, 1], [2]), ("MUL", {}, [0, 1], [3])]
+    return write_model(path, ops, tensors, [0, 1], [2, 3, 2], (inputs, outputs))
+
+
+def test_a_signature_names_tensors_in_any_order(tmp_path: Path) -> None:
+    path = write_signed(
+        tmp_path / "m.tflite", [("b", 1), ("a", 0)], [("sum", 2), ("product", 3), ("again", 2)]
+    )
+    graph = read(path)
+    assert graph.input_names == ("a", "b")
+    assert graph.output_names == ("sum", "product", "again")
+    # What it does not name has its tensor's name.
+    graph = read(write_signed(tmp_path / "m.tflite", [("b", 1)], [("product", 3)]))
+    assert graph.input_names == ("t0", "b") and graph.output_names == ("t2", "product", "t2")
+    assert [port.name for port in output_ports(graph)] == ["t2", "product", "t2_1"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "*/ int x; /*",
+        'a"b\\',
+        "a\n#error no",
+        "??/",
+        "??",
+        "int",
+        "é",
+        "%s{{ x }}",
+        "n" * 5000,
+        "0",
+    ],
+)
+def test_names_cannot_reach_the_code(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_signed(
+        tmp_path / "m.tflite", [(name, 0), (f"{name}/", 1)], [(name, 2), ("p", 3), (name, 2)]
+    )
+    assert cli.execute(["test", str(path), "--board", "stm32"]) == 0, capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert out.count("output '") == 3
 
 
 def test_names_reach_reports_header_and_data(
