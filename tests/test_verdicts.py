@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mailbox_machine import Machine
 from tflite_writer import TensorSpec, write_model
 
 from tinyc import cli, compile
+from tinyc.boards import load_board
 from tinyc.ir import DType, Graph
+from tinyc.mailbox import INBOX, OUTBOX
 from tinyc.passes import optimize
 
 Run = Callable[..., tuple[int, dict, str]]
@@ -116,6 +119,29 @@ def test_renode_compares_with_what_the_board_gave(run: Run, tmp_path: Path, caps
     assert np.frombuffer(content, "<u4", 2).tolist() == [4, 4]
     expected = np.frombuffer(content, "<f4")[2 + 4 + 4 * 5 :]
     assert expected.size == 4 * 6 and expected.reshape(4, 6).sum(1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_the_firmware_for_renode_decides_as_the_report_does(
+    run: Run, tmp_path: Path, quantized: bool
+) -> None:
+    """One number is class 1 from its threshold on there too: counted in an emulated core."""
+    rng = np.random.default_rng(0)
+    weights, x = rng.normal(0, 1, (1, 4)), rng.normal(0, 1, (40, 4)).astype(np.float32)
+    np.savez("d.npz", x=x, y=rng.integers(0, 2, 40))
+    model = dense(tmp_path / "m.tflite", weights, "LOGISTIC")
+    options = ("--calibrate", "d.npz", "--min-agreement", 0) if quantized else ()
+    code, report, err = run(model, "--data", "d.npz", *options)
+    assert code == 0, err
+    folder = tmp_path / "build" / report["board"] / "m" / "renode"
+    machine = Machine(load_board("stm32"), {"inbox": (INBOX, 0x1000), "outbox": (OUTBOX, 0x1000)})
+    machine.load(folder / "test.elf")
+    machine.write(INBOX, (folder / "inputs.bin").read_bytes())
+    machine.run()
+    correct = round(40 * report["accuracy"])
+    assert 0 < correct < 40
+    line = machine.console.splitlines()[0]
+    assert line == f"verdict: 40 samples, 0 mismatches, {correct} correct"
 
 
 # The network and what it was made from ----------------------------------------------------------

@@ -16,7 +16,7 @@ from .errors import CompileError
 from .heads import Head, check_labels, heads, labelled
 from .ir import DType, Graph, TensorType, Value
 from .ports import Port, input_ports
-from .quant import dequantize as dequantize
+from .quant import dequantize
 
 NPZ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
               RuntimeError, SyntaxError, TypeError)  # fmt: skip
