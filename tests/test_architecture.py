@@ -20,7 +20,9 @@ LAYERS = [
     ("errors", "paths", "inputs"),
     ("ir", "quant", "op"),
     ("boards", "frontends", "config", "tir"),
+    ("ports",),
     ("ops",),
+    ("heads",),
     ("passes", "plan"),
     ("emit",),
     (

@@ -5,13 +5,16 @@ The data folder's ``cases/README.md`` tells where they are from.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from tflite_writer import litert, run_lce, run_litert
 
 from tinyc import cli
@@ -22,7 +25,7 @@ from tinyc.data import dequantize, given_samples, quantize, random_samples
 from tinyc.emit.c import emit
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
-from tinyc.ir import DType, Graph, interpret
+from tinyc.ir import DType, Graph, Quant, TensorType, Value, interpret
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.passes import optimize
 from tinyc.passes.calibrate import float_nodes
@@ -120,7 +123,7 @@ def test_float_layers_calibrate(
 
 
 @pytest.fixture
-def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """The exit code of ``tinyc test`` on an STM32F4 in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return lambda *args: cli.execute(["test", "--board", "stm32", *map(str, args)])
@@ -129,7 +132,7 @@ def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
 @pytest.mark.parametrize(("name", "shape"), [("larq_int8io", (12, 12, 3)), ("lce_int8", (8, 8, 1))])
 def test_binarized_models_with_int8_inputs_get_a_verdict(
     cases: Path,
-    tested: Callable[..., int],
+    exit_code: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
     name: str,
     shape: tuple[int, ...],
@@ -138,19 +141,16 @@ def test_binarized_models_with_int8_inputs_get_a_verdict(
     x = np.random.default_rng(0).integers(-128, 128, (12, *shape)).astype(np.int8)
     np.savez("x.npz", x=x)
     model = cases / f"{name}.tflite"
-    assert tested(model, "--calibrate", "x.npz", "--data", "x.npz") in (0, 5)
+    assert exit_code(model, "--calibrate", "x.npz", "--data", "x.npz") in (0, 5)
     err = capsys.readouterr().err
     assert "bit_exact: 12 of 12 samples" in err and "E100" not in err
-    assert tested(model, "--float-glue", "--samples", "4") == 0
+    assert exit_code(model, "--float-glue", "--samples", "4") == 0
     glued = compile_model(model, load_board("stm32"), float_glue=True)
     assert _agreement(glued, x) == 1
 
 
 def test_nan_in_float32_data_is_found(cases: Path) -> None:
     """The file with one NaN, as data of a network that takes float32 or int8 of that shape."""
-    from tinyc.errors import CompileError
-    from tinyc.ir import Graph, Quant, TensorType, Value
-
     with np.load(cases / "calx_nan.npz") as bad, np.load(cases / "calx_ok.npz") as good:
         arrays, clean = {"x": bad["x"]}, {"x": good["x"]}
     place = tuple(np.argwhere(~np.isfinite(arrays["x"]))[0])
@@ -169,6 +169,59 @@ def test_nan_in_float32_data_is_found(cases: Path) -> None:
 
 
 # Names, order and verdicts ---------------------------------------------------------------
+
+
+@pytest.fixture
+def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """The object of `tinyc test --json` for a model and options; it has to end well."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(model: object, *options: object) -> dict[str, Any]:
+        command = ["test", model, "--board", "stm32", "--json", *options]
+        code = cli.execute([str(part) for part in command])
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        return json.loads(out)
+
+    return run
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+@pytest.mark.parametrize(
+    ("name", "inputs", "outputs"),
+    # Keras numbers layers without a name by what the process made before.
+    [("two_sensors", ["gyro", "accel"], None), ("two_heads", ["x"], ["z_cls", "a_reg"])],
+)
+def test_keras_order(
+    cases: Path, tested, name: str, inputs: list[str], outputs: list[str] | None, calibrated: bool
+) -> None:
+    data = cases / f"{name}.npz"
+    options = ("--calibrate", data) if calibrated else ()
+    report = tested(cases / f"{name}.py:net", "--data", data, *options)
+    assert report["accuracy"] == report["agreement"] == 1
+    assert [port["name"] for port in report["inputs"]] == inputs
+    assert outputs is None or [port["name"] for port in report["outputs"]] == outputs
+
+
+def test_one_sigmoid_is_thresholded(cases: Path, tested) -> None:
+    model, data = cases / "sigmoid_known_int8.tflite", cases / "sigmoid_known.npz"
+    assert tested(model, "--data", data, "--min-accuracy", 1)["accuracy"] == 1
+
+
+@pytest.mark.parametrize("name", ["qat_partial", "gru_unroll_float"])
+def test_float_results_within_the_tolerance(cases: Path, tested, name: str) -> None:
+    report = tested(cases / f"{name}.tflite")
+    assert [check["name"] for check in report["verdicts"]] == ["within_tolerance"]
+    assert 0 < report["outputs"][0]["largest_deviation"] < 1e-6
+
+
+def test_pixels_of_another_scale_are_told(cases: Path, tested) -> None:
+    model = ROOT / "recipes" / "digits-int8.tflite"
+    assert tested(model, "--data", cases / "dig_ok.npz")["warnings"] == []
+    (text,) = tested(model, "--data", cases / "dig_px_float.npz")["warnings"]
+    assert (
+        "52% of the numbers saturate" in text and "0 to 255" in text and "-0.9961 to 1.004" in text
+    )
 
 
 # Tables and binary layers ----------------------------------------------------------------

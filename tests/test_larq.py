@@ -158,7 +158,8 @@ def test_report_states_bits_and_agreement(
     rng = np.random.default_rng(0)
     np.savez("data.npz", x=rng.normal(0, 1, (8, 16, 16, 3)).astype(np.float32))
     common = [f"{MODELS}:mixed", "--board", "stm32", "--calibrate", "data.npz", "--json"]
-    assert cli.execute(["test", *common, "--data", "data.npz"]) == 0
+    # Random weights let signs near 0 flip.
+    assert cli.execute(["test", *common, "--data", "data.npz", "--min-agreement", "0.5"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["mismatches"] == 0
     assert 0.5 <= report["agreement"] <= 1

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import DATA, ROOT, write_binary, write_tiny
 from tflite_writer import TensorSpec, write_model
 
 from tinyc.boards import load_board
-from tinyc.compile import compile_model
-from tinyc.errors import CompileErrors
+from tinyc.compile import compile_model, is_binary
+from tinyc.data import random_samples
+from tinyc.errors import CompileError, CompileErrors
+from tinyc.frontends.tflite import read
 from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
+from tinyc.op import Op, all_ops
 from tinyc.ops._bits import pack, random_words
 from tinyc.ops.add import Add
 from tinyc.ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
@@ -34,6 +39,7 @@ from tinyc.ops.space_to_batch import BatchToSpace, SpaceToBatch
 from tinyc.ops.split import Split
 from tinyc.ops.transpose import Transpose
 from tinyc.passes import PIPELINE, optimize
+from tinyc.passes.binarize import binarize
 from tinyc.passes.drop_dead_channels import drop_dead_channels
 from tinyc.passes.fold_constants import fold_constants
 from tinyc.passes.fold_thresholds import fold_thresholds
@@ -424,3 +430,117 @@ def test_what_is_not_computed_with_bits_says_why(odd: str, words: str, tmp_path:
     if odd:
         with pytest.raises(CompileErrors, match="E307 .*falls back from bits: " + words):
             compile_model(path, board, float_glue=True, strict=True)
+
+
+# Every pass against the graph before it ------------------------------------------------------
+
+
+def assert_each_pass_exact(before: Graph, count: int = 2) -> None:
+    """Bit for bit, NaN included, on random samples."""
+    samples = random_samples(before, count, 0)
+
+    def outputs(g: Graph) -> list[list[bytes]]:
+        envs = [interpret(g, samples.at(i)) for i in range(count)]
+        return [
+            [(env[v] if v.data is None else v.data).tobytes() for v in g.outputs] for env in envs
+        ]
+
+    with np.errstate(all="ignore"):
+        expected = outputs(before)
+        for rewrite in PIPELINE:
+            before = verify(rewrite(before))
+            assert outputs(before) == expected, rewrite.__name__
+
+
+FOLDERS = (DATA / "cases", DATA / "mlperf-tiny", ROOT / "recipes")
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for folder in FOLDERS for path in folder.glob("*.tflite")),
+    ids=lambda path: path.name,
+)
+def test_each_pass_on_real_models(path: Path) -> None:
+    try:
+        before = read(path)
+    except (CompileError, CompileErrors):
+        pytest.skip("the file is refused")
+    assert_each_pass_exact(before, 1)
+    if is_binary(before):
+        assert_each_pass_exact(verify(remove_dead(binarize(before))), 1)
+
+
+@pytest.mark.parametrize("write", [write_tiny, write_binary])
+def test_each_pass_on_written_models(write: Callable[[Path], Path], tmp_path: Path) -> None:
+    assert_each_pass_exact(read(write(tmp_path / "m.tflite")))
+
+
+@pytest.mark.parametrize("op", all_ops(), ids=lambda op: op.__name__)
+def test_each_pass_on_each_operator(op: type[Op]) -> None:
+    """Its awkward nodes, each as a network of its own; of many, some."""
+    nodes = list(op.cases(np.random.default_rng(0)))
+    for node in nodes[:: max(1, len(nodes) // 12)]:
+        assert_each_pass_exact(verify(Graph("one", node.variable_inputs, node.outputs, (node,))), 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_each_pass_on_random_graphs(seed: int) -> None:
+    assert_each_pass_exact(random_graph(seed))
+
+
+def random_graph(seed: int) -> Graph:
+    """What the passes look for, in any order: convolutions with dead channels, padding by the
+    zero point and by other numbers, activations, views, trips through float32, dead ends; values
+    that are read twice or are outputs too."""
+    rng = np.random.default_rng(seed)
+    x = value("x", 1, 6, 5, int(rng.integers(2, 6)))
+    nodes: list[Node] = []
+    known = [x]
+
+    def add(op: Op, inputs: tuple[Value, ...], output: Value) -> Value:
+        nodes.append(Node(op, inputs, (output,), output.name))
+        return output
+
+    def new(shape: tuple[int, ...], quant: Quant | None = QUANT, dtype: DType = DType.I8) -> Value:
+        return Value(f"v{len(nodes)}", TensorType(shape, dtype, quant), "test")
+
+    for _ in range(int(rng.integers(4, 11))):
+        here = known[-1] if rng.random() < 0.8 else known[int(rng.integers(len(known)))]
+        shape, kind = here.type.shape, int(rng.integers(8))
+        channels = shape[3]
+        if kind <= 2:
+            depthwise = kind == 0 and channels > 1
+            out = channels if depthwise else int(rng.integers(2, 7))
+            size = int(rng.integers(1, min(shape[1], shape[2], 3) + 1))
+            form = (1, size, size, out) if depthwise else (out, size, size, channels)
+            weights, bias = rng.integers(-127, 128, form), rng.integers(-900, 900, out)
+            dead = rng.random(out) < 0.4
+            weights[(..., dead) if depthwise else dead] = 0
+            bias[dead & (rng.random(out) < 0.7)] = -5000
+            padding = tuple((int(a), int(b)) for a, b in rng.integers(0, 2, (2, 2)))
+            conv = convolution(here, weights, bias, f"v{len(nodes)}", padding)
+            conv = replace(conv, op=replace(conv.op, activation=rng.choice(["none", "relu"])))
+            nodes.append(conv)
+            known.append(conv.output)
+        elif kind == 3:
+            pads = ((0, 0), *(tuple(map(int, p)) for p in rng.integers(0, 2, (2, 2))), (0, 0))
+            grown = tuple(n + sum(p) for n, p in zip(shape, pads, strict=True))
+            fill = int(rng.choice([-11, 0, 5]))
+            known.append(add(Pad(pads, fill), (here,), new(grown)))
+        elif kind == 4:
+            known.append(add(Relu(str(rng.choice(["relu", "relu6"]))), (here,), new(shape)))
+        elif kind == 5:
+            flat = add(Reshape(), (here,), new((1, 1, shape[1] * shape[2], channels)))
+            known.append(add(Reshape(), (flat,), new(shape)))
+        elif kind == 6:
+            real = add(Dequantize(), (here,), new(shape, None, DType.F32))
+            other = QUANT if rng.random() < 0.5 else Quant((0.04,), (3,))
+            back = add(Quantize(), (real,), new(shape, other))
+            known.append(add(Quantize(), (back,), new(shape)))
+        else:
+            data = rng.integers(-128, 128, (1, shape[1], shape[2], 2)).astype(np.int8)
+            more = (constant(f"k{len(nodes)}", data, QUANT),) if rng.random() < 0.5 else ()
+            wide = channels + sum(v.type.shape[3] for v in more)
+            known.append(add(Concat(3), (here, *more), new((*shape[:3], wide))))
+    others = [v for v in known[1:-1] if rng.random() < 0.15]
+    return graph([x], nodes, [known[-1], *others])

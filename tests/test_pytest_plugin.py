@@ -154,13 +154,27 @@ def test_several_inputs_and_outputs(repository: pytest.Pytester) -> None:
             for ours, truth in zip(two.run(a, b), two.reference(a, b), strict=True):
                 assert np.array_equal(ours, truth)
 
+        def test_by_name(tinyc_build):
+            two = tinyc_build("two.tflite")
+            assert two.inputs == ("a", "b") and two.outputs == ("sum", "max")
+            a, b = np.arange(12, dtype=np.int8).reshape(2, 6), np.full((2, 6), 4, np.int8)
+            found = two.run(b=b, a=a)
+            assert np.array_equal(found.sum, a + b) and np.array_equal(found.max, np.maximum(a, b))
+            assert np.array_equal(two.reference(b=b, a=a).max, found.max)
+            assert np.array_equal(two.scores(b=b, a=a).sum, np.float32(0.1) * found.sum)
+
         def test_one_of_two(tinyc_build):
             tinyc_build("two.tflite").run(np.zeros((1, 6), np.int8))
+
+        def test_a_wrong_name(tinyc_build):
+            x = np.zeros((1, 6), np.int8)
+            tinyc_build("two.tflite").run(a=x, c=x)
         """
     )
     result = outcomes(repository)
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["E211 two: has 2 inputs, 1 were given; pass an array*"])
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["E211 two: has no array for the input 'b' (it has a, c)*"])
+    result.stdout.fnmatch_lines(["E211 two: has 2 inputs (a, b), 1 were given; pass an array*"])
 
 
 # Settings ----------------------------------------------------------------------------------

@@ -62,8 +62,11 @@ def write_model(
     tensors: Sequence[TensorSpec],
     inputs: Sequence[int],
     outputs: Sequence[int],
+    signature: tuple[Sequence[tuple[str, int]], Sequence[tuple[str, int]]] | None = None,
 ) -> Path:
     """Write a model of one subgraph to ``path`` and return it.
+
+    signature: names and tensors of the inputs, and those of the outputs.
 
     operators: (TFLite name, options, input indices with -1 for an absent one, output indices);
     options are the fields of the options table as the object API names them
@@ -137,6 +140,16 @@ def write_model(
                     setattr(op.builtinOptions, key, value)
             assert table is not None or not options, f"{name} has no options table"
         graph.operators.append(op)
+    if signature is not None:
+        definition = s.SignatureDefT()
+        definition.signatureKey, definition.subgraphIndex = b"serving_default", 0
+        definition.inputs, definition.outputs = ([], [])
+        for maps, ends in zip((definition.inputs, definition.outputs), signature, strict=True):
+            for name, index in ends:
+                entry = s.TensorMapT()
+                entry.name, entry.tensorIndex = name, index
+                maps.append(entry)
+        model.signatureDefs = [definition]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))

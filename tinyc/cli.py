@@ -50,6 +50,9 @@ class _Log:
     level: int = 0
     printed: bool = False
 
+    def warn(self, text: str) -> None:
+        self.info(f"warning: {text}")
+
     def info(self, text: str) -> None:
         if self.level >= 0:
             print(printable(text), file=sys.stderr)
@@ -176,6 +179,13 @@ AccuracyOpt = Annotated[
         envvar=_env("MIN_ACCURACY"), min=0, max=1, help="Least accuracy on the board, 0 to 1."
     ),
 ]
+AgreementOpt = Annotated[
+    float | None,
+    typer.Option(
+        envvar=_env("MIN_AGREEMENT"), min=0, max=1,
+        help="Least agreement with the model before calibration or binarization [0.98].",
+    ),
+]  # fmt: skip
 CyclesOpt = Annotated[
     int | None,
     typer.Option(envvar=_env("MAX_CYCLES"), min=0, help="Most modelled cycles of an inference."),
@@ -259,7 +269,7 @@ def build(
     """Compile a model into firmware and a drop-in C library."""
     job = _Job.start(ctx)
     result, checks = job.reported()
-    _print_report(result, as_json, checks)
+    _print_report(result, as_json)
     _log.info(f"wrote {job.folder}")
     _judge(checks)
 
@@ -276,6 +286,7 @@ def test(
     samples: SamplesOpt = None,
     seed: SeedOpt = None,
     min_accuracy: AccuracyOpt = None,
+    min_agreement: AgreementOpt = None,
     max_cycles: CyclesOpt = None,
     max_instructions: InstructionsOpt = None,
     max_flash: FlashOpt = None,
@@ -295,14 +306,9 @@ def test(
 
     inputs = job.samples()
     built = job.built()
-    trace = job.run(inputs)
-    reference = job.reference(inputs)
-    job.for_renode(inputs, reference)
-    result = report.test_report(
-        job.compiled.plan, job.board, job.config.emulator, trace, inputs, reference,
-        job.original(inputs),
-    )  # fmt: skip
+    result = job.tested(inputs)
     checks = report.verdicts(job.config.expect, built, result)
+    result["verdicts"] = [check.facts for check in checks]
     job.write_report({"build": built, "test": result}, checks)
     _print_report(result, as_json)
     for check in checks:
@@ -341,7 +347,8 @@ def profile(
     result = report.profile_report(job.compiled.plan, job.board, job.config.emulator, trace)
     checks = report.budgets(job.config.expect, built, result)
     job.write_report({"build": built, "profile": result}, checks)
-    _print_report(result, as_json, checks)
+    result["verdicts"] = [check.facts for check in checks]
+    _print_report(result, as_json)
     _judge(checks)
 
 
@@ -412,14 +419,14 @@ def compare(
         job = _Job.of({**options, "model": model}, "tinyc compare", optional_calibration=True)
         inputs = job.samples()
         built = job.built()
-        trace = job.run(inputs)
-        plan, emulator_name = job.compiled.plan, job.config.emulator
-        tested = report.test_report(
-            plan, job.board, emulator_name, trace, inputs, job.reference(inputs)
-        )
+        tested = job.tested(inputs)
+        checks = report.verdicts(job.config.expect, built, tested)
         if tested["mismatches"]:
-            _judge(report.verdicts(job.config.expect, built, tested))
-        found.append((built, tested, report.macs(plan)))
+            _judge(checks)
+        for check in checks:
+            if check.name == "agreement" and check.error:
+                _log.warn(check.error.what)
+        found.append((built, tested, report.macs(job.compiled.plan)))
     result = report.comparison(found)
     if as_json:
         _print_json(result)
@@ -885,6 +892,10 @@ class _Job(Job):
         return cls.compile(settings, verb, hint, optional_calibration)
 
     @staticmethod
+    def warn(text: str) -> None:
+        _log.warn(text)
+
+    @staticmethod
     def info(text: str) -> None:
         _log.info(text)
 
@@ -1016,19 +1027,9 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _print_report(result: dict[str, Any], as_json: bool, checks: Sequence[Any] = ()) -> None:
-    """checks: the verdicts on it, which its JSON carries too."""
+def _print_report(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        verdicts = [
-            {
-                "name": check.name,
-                "passed": check.error is None,
-                "detail": check.detail,
-                "error": check.error and _facts(check.error),
-            }
-            for check in checks
-        ]
-        _print_json({"verdicts": verdicts, **result})
+        _print_json(result)
         return
     from . import report
 
@@ -1097,20 +1098,9 @@ def _fail(error: CompileError | CompileErrors, as_json: bool) -> int:
     print(error, file=sys.stderr)
     if as_json and not _log.printed:
         errors = error.errors if isinstance(error, CompileErrors) else (error,)
-        facts = [_facts(e) for e in errors]
+        facts = [e.facts for e in errors]
         _print_json({"error": facts[0], "errors": facts})
     return error.exit_code
-
-
-def _facts(error: CompileError) -> dict[str, Any]:
-    """An error in JSON's own types."""
-    return {
-        "id": error.id,
-        "place": error.origin,
-        "what": error.what,
-        "hint": error.hint,
-        "exit_code": error.exit_code,
-    }
 
 
 def main() -> None:

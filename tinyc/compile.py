@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from .backend import lower
 from .boards import Board
-from .data import load_npz
+from .data import load_inputs, load_npz
 from .emit.c import emit
 from .errors import CompileError, CompileErrors
 from .frontends import keras
+from .frontends.order import in_order
 from .frontends.tflite import lift, parse, read
 from .ir import DType, Graph, verify
 from .op import Schedule
@@ -42,14 +43,18 @@ MOST_CALIBRATION = 256
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """source: as it stands in the file; graph: what a verdict compares with, which is the same
-    unless the model was binarized or calibrated here; plan: after the passes, for one core;
-    predict: the Keras model, if there is one."""
+    """source: as it stands in the file; graph: what the firmware has to compute to the bit, which
+    is the same unless the model was binarized or calibrated here; plan: after the passes, for one
+    core; predict: the Keras model, if there is one; changes: what made another network of the one
+    that was given, in order, each with the network after it; warnings: about the calibration
+    data."""
 
     source: Graph
     graph: Graph
     plan: Plan
     predict: Predict | None = None
+    changes: Mapping[str, Graph] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def sources(self) -> Mapping[str, str]:
@@ -82,12 +87,13 @@ def compile_model(
     """
     source, predict = read_model(str(model))
     _refuse_too_large(source, board, calibration is not None)
-    binary = verify(remove_dead(binarize(source))) if is_binary(source) else source
-    graph = _prepare(binary, board, calibration, float_glue, optional_calibration)
+    prepared = _prepare(source, board, calibration, float_glue, optional_calibration)
+    graph = prepared.graph
     planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
     if strict:
         _refuse_fallbacks(planned)
-    return Compiled(source, graph, planned, predict)
+    changes = prepared.changes if predict is None else {"conversion": source, **prepared.changes}
+    return Compiled(source, graph, planned, predict, changes, prepared.warnings)
 
 
 def read_model(model: str) -> tuple[Graph, Predict | None]:
@@ -97,7 +103,8 @@ def read_model(model: str) -> tuple[Graph, Predict | None]:
     loaded = keras.load(model)
     path = Path(model)
     name = model.rpartition(":")[2] if path.suffix.startswith(".py:") else path.stem
-    return lift(parse(loaded.tflite, path.name, name)), loaded.predict
+    graph = lift(parse(loaded.tflite, path.name, name))
+    return in_order(graph, loaded.inputs, loaded.outputs, model), loaded.predict
 
 
 def _refuse_too_large(graph: Graph, board: Board, calibrated: bool) -> None:
@@ -144,11 +151,22 @@ def is_binary(graph: Graph) -> bool:
     return any(isinstance(n.op, (LceBconv2d, LceQuantize, LceDequantize)) for n in graph.nodes)
 
 
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """graph, changes, warnings: see `Compiled`."""
+
+    graph: Graph
+    changes: Mapping[str, Graph]
+    warnings: tuple[str, ...] = ()
+
+
 def _prepare(
-    graph: Graph, board: Board, calibration: Path | None, float_glue: bool, optional: bool
-) -> Graph:
-    """``graph``, in which all is binary that can be, with int8 in the place of float32 if that is
-    asked for, or if binary layers demand it."""
+    source: Graph, board: Board, calibration: Path | None, float_glue: bool, optional: bool
+) -> _Prepared:
+    """``source`` with everything binary that can be, and with int8 in the place of float32 if
+    that is asked for, or if binary layers demand it."""
+    graph = verify(remove_dead(binarize(source))) if is_binary(source) else source
+    changes = {"binarization": graph} if set(graph.nodes) - set(source.nodes) else {}
     if float_glue:
         if calibration is not None:
             hint = "use one of the two"
@@ -158,11 +176,11 @@ def _prepare(
                 "E217", "--float-glue", f"the {board.core.title} of {board.name} has no FPU",
                 "pass --calibrate data.npz instead",
             )  # fmt: skip
-        return graph
+        return _Prepared(graph, changes)
     floats = float_nodes(graph)
     if calibration is None:
         if not is_binary(graph) or not floats:
-            return graph
+            return _Prepared(graph, changes)
         layers = [n.output.name.split(";")[0] for n in floats]
         more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
         glue = "" if "fpu" not in board.core.features else ", or --float-glue to keep float32"
@@ -174,16 +192,16 @@ def _prepare(
         )  # fmt: skip
     if not floats:
         if optional:
-            return graph
+            return _Prepared(graph, changes)
         what = "there is no float32 to calibrate in this model"
         raise CompileError("E217", "--calibrate", what, "leave it out")
     graph = verify(remove_dead(fold_thresholds(fold_constants(graph))))
     graph = verify(fold_affine(graph, exact_nodes(graph)))
-    samples = load_npz(calibration, graph)
-    count = min(len(samples), MOST_CALIBRATION)
     # Samples that stand for themselves are taken from all over; a sequence has no gaps.
-    chosen = range(count) if graph.states else np.linspace(0, len(samples) - 1, count).astype(int)
-    return calibrate(graph, (samples.at(i) for i in chosen))
+    load = load_npz if graph.states else load_inputs
+    samples = load(calibration, graph, MOST_CALIBRATION)
+    made = calibrate(graph, (samples.at(i) for i in range(len(samples))))
+    return _Prepared(made, {**changes, "calibration": made}, samples.warnings)
 
 
 def _refuse_fallbacks(plan: Plan) -> None:

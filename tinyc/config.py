@@ -25,11 +25,13 @@ MOST_SAMPLES = 1_000_000
 
 
 class Expect(BaseModel):
-    """Thresholds of a verdict; None is not checked. Sizes in bytes, accuracy in 0..1."""
+    """Thresholds of a verdict; None is not checked. Sizes in bytes, accuracy and agreement (with
+    the network before binarization and calibration) in 0..1."""
 
     model_config = _STRICT
 
     min_accuracy: float | None = Field(None, ge=0, le=1)
+    min_agreement: float = Field(0.98, ge=0, le=1)
     max_cycles: int | None = Field(None, ge=0)
     max_instructions: int | None = Field(None, ge=0)
     max_flash: int | None = Field(None, ge=0)

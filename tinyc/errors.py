@@ -41,6 +41,17 @@ class CompileError(Exception):
         """The exit code of a command that ends with this error."""
         return int(self.id[1])
 
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What ``--json`` states of it."""
+        return {
+            "id": self.id,
+            "place": self.origin,
+            "what": self.what,
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+        }
+
 
 @dataclass
 class CompileErrors(Exception):

@@ -180,7 +180,8 @@ class Graph:
     """A network: ``nodes`` in an order in which each reads only what stands before it.
 
     notes: what was taken for granted in reading it, one sentence each, for the user to hear;
-    missed: of the passes that it went through.
+    missed: of the passes that it went through; input_names, output_names: what the model calls
+    them, see `tinyc.ports`.
     """
 
     name: str
@@ -190,6 +191,8 @@ class Graph:
     sha256: str = ""
     notes: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
 
     @property

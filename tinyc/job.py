@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,13 @@ class Job:
             )  # fmt: skip
         for note in compiled.source.notes:
             cls.info(note)
+        for text in compiled.warnings:
+            cls.warn(text)
         return cls(settings, board, compiled)
+
+    @staticmethod
+    def warn(text: str) -> None:
+        """Hear what is odd."""
 
     @staticmethod
     def info(text: str) -> None:
@@ -132,7 +138,7 @@ class Job:
             self.compiled.plan, self.image(self.folder, self.config.main), self.board
         )
         self.earlier = known if before == self._elf() else {}
-        return built
+        return {**built, "warnings": list(self.compiled.warnings)}
 
     def _elf(self) -> bytes | None:
         """The bytes of the image in `folder`; None if there is none."""
@@ -163,8 +169,9 @@ class Job:
 
             # Not the settings' data: a build does without them.
             samples = random_samples(self.compiled.graph, _RENODE_SAMPLES, self.config.seed)
-            self.for_renode(samples, self.reference(samples))
+            self.for_renode(samples, self._expected(self.reference(samples)))
         checks = report.verdicts(self.config.expect, result)
+        result["verdicts"] = [check.facts for check in checks]
         self.write_report({"build": result}, checks)
         return result, checks
 
@@ -182,11 +189,60 @@ class Job:
         """The first of the settings' data, or as many random ones."""
         from .data import load_npz, random_samples
 
-        graph = self.compiled.graph
+        graph, data = self.compiled.graph, self.config.data
         most = most or self.config.samples
-        if self.config.data is None:
+        if data is None:
             return random_samples(graph, most or _RANDOM_SAMPLES, self.config.seed)
-        return load_npz(Path(self.config.data), graph).first(most)
+        samples = load_npz(Path(data), graph, most)
+        if most is not None and len(samples) < most:
+            fewer = f"{data}: has {len(samples)} samples, {most:,} were asked for"
+            samples = replace(samples, warnings=(*samples.warnings, fewer))
+        for text in samples.warnings:
+            self.warn(text)
+        return samples
+
+    def tested(self, samples: Samples) -> dict[str, Any]:
+        """Run the samples in the settings' emulator and on the reference, write ``renode/``; the
+        object of ``tinyc test --json``."""
+        from . import report
+
+        trace = self.run(samples)
+        reference = self.reference(samples)
+        self.for_renode(samples, self._expected(reference, trace))
+        original = self.original(samples, reference)
+        result = report.test_report(
+            self.compiled, self.board, self.config.emulator, trace, samples, reference, original,
+            self.config.data,
+        )  # fmt: skip
+        least = self.config.expect.min_agreement
+        if worst := report.low_agreement(result, least):
+            result |= self._cost(worst["name"], samples, original)
+            if self.config.data is None:  # what random inputs give is no verdict
+                result["warnings"].append(report.disagreement(result, worst, least))
+        for text in result["warnings"]:
+            self.warn(text)
+        known = [*self.compiled.warnings, *samples.warnings, *result["warnings"]]
+        return {**result, "warnings": list(dict.fromkeys(known))}
+
+    def _cost(self, name: str, samples: Samples, original: list[np.ndarray]) -> dict[str, str]:
+        """What of an output's agreement each change has cost, in words, and the costliest."""
+        import numpy as np
+
+        from .data import Samples
+        from .heads import heads
+
+        (head,) = (h for h in heads(self.compiled.graph) if h.port.name == name)
+        index, before = head.port.index, 1.0
+        truth = head.decide(original[index])
+        lost, words = {}, []
+        for change, graph in self.compiled.changes.items():
+            inputs = Samples(tuple(self._inputs(graph, samples)))
+            outputs = self._interpret(graph, inputs, f"looking at the {change}")
+            decided = head.decide(outputs[index], graph.outputs[index].type)
+            after = float(np.mean(decided == truth))
+            lost[change], before = before - after, after
+            words.append(f"after {change} it is {after:.4f}")
+        return {"cost": ", ".join(words), "costliest": max(lost, key=lambda c: lost[c])}
 
     def run(self, samples: Samples, profile: bool = False) -> Trace:
         """Run the test image in the settings' emulator; see `tinyc.run.run`."""
@@ -203,15 +259,16 @@ class Job:
                 layers=symbols,
             )
 
-    def for_renode(self, samples: Samples, reference: Sequence[np.ndarray]) -> None:
+    def for_renode(self, samples: Samples, expected: np.ndarray | None) -> None:
         """Write ``renode/`` of the build, where Renode describes the board, with ``samples`` and
-        what ``reference`` says of them."""
+        what is expected of them, see `tinyc.mailbox.Batch`."""
         if self.board.renode is None:
             return
         from . import renode
-        from .data import Samples
         from .mailbox import Batch
 
+        if expected is None:
+            self.info("renode/ compares no outputs, which have a tolerance, until `tinyc test` ran")
         try:
             if self.config.emulator == "renode":
                 image = self.test_image
@@ -222,34 +279,55 @@ class Job:
                 raise
             self.info(f"no renode/: its test firmware is larger, and {error.what}")
             return
-        batch = Batch(samples.bytes(), Samples(tuple(reference)).bytes(), samples.labels)
-        expect = self.config.expect
+        # The firmware counts what is right of the first output.
+        batch = Batch(samples.bytes(), expected, samples.labels.get(0))
+        expect, size = self.config.expect, sum(v.type.bytes for v in self.compiled.graph.outputs)
         renode.write(
-            self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions
-        )
+            self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions,
+            size,
+        )  # fmt: skip
+
+    def _expected(
+        self, reference: Sequence[np.ndarray], trace: Trace | None = None
+    ) -> np.ndarray | None:
+        """uint8 [n, bytes of all outputs] that the board gives to the bit: the reference's, or
+        those of an emulated board where the reference has a tolerance; None without either."""
+        from .data import Samples
+        from .heads import rules
+
+        if all(rule == "bits" for rule in rules(self.compiled.graph)):
+            return Samples(tuple(reference)).bytes()
+        return None if trace is None or trace.emulator == "host" else trace.outputs
 
     def reference(self, samples: Samples) -> list[np.ndarray]:
         """For each output an array [n, *shape], by the numpy reference."""
         return self._interpret(self.compiled.graph, samples, "computing the reference")
 
-    def original(self, samples: Samples) -> list[np.ndarray] | None:
-        """The same as real numbers (float32), of the network before its float layers became int8
-        or bits: by Keras where it is a Keras model. Its inputs are those of ``samples``, of the
-        types that they had there. None if nothing of it changed."""
-        from .data import Samples, dequantize
+    def original(self, samples: Samples, reference: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The same as float32, of the network as it was given: by Keras where it is a Keras
+        model, and otherwise by the numpy reference, which is ``reference`` if nothing of the
+        network changed."""
+        from .data import Samples
+        from .quant import dequantize
 
         made = self.compiled
-        if made.source is made.graph:
-            return None
-        triples = zip(samples.inputs, made.graph.inputs, made.source.inputs, strict=True)
-        inputs = tuple(
-            x if now.type.dtype is was.type.dtype else dequantize(x, now.type)
-            for x, now, was in triples
-        )
-        if made.predict is not None:
-            return made.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
-        found = self._interpret(made.source, Samples(inputs), "computing the original")
+        if made.predict is None and made.source is made.graph:
+            found = list(reference)
+        else:
+            inputs = self._inputs(made.source, samples)
+            if made.predict is not None:
+                return made.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
+            found = self._interpret(made.source, Samples(tuple(inputs)), "computing the original")
         return [dequantize(y, v.type) for y, v in zip(found, made.source.outputs, strict=True)]
+
+    def _inputs(self, graph: Graph, samples: Samples) -> list[np.ndarray]:
+        """``samples`` as the inputs of ``graph``, which the compiled graph was made of: as they
+        are where their type is the same, else the real numbers that were given."""
+        found = []
+        for i, (to, own) in enumerate(zip(graph.inputs, self.compiled.graph.inputs, strict=True)):
+            same = to.type.dtype is own.type.dtype
+            found.append(samples.inputs[i] if same else samples.reals(i, own.type))
+        return found
 
     def _interpret(self, graph: Graph, samples: Samples, text: str) -> list[np.ndarray]:
         """For each output of ``graph`` an array [n, *shape], by the numpy reference."""

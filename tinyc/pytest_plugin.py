@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,10 +91,11 @@ def tinyc_build(
 class Firmware:
     """One model on one board: what its firmware computes and what that costs.
 
-    Inputs are arrays [n, *shape], one for each input of the model, without the batch dimension
-    of 1 that a model's shape may begin with; in the model's dtype, or float, which is then
-    quantized. Outputs have the same form: one array, or a tuple of several. A missing tool
-    skips the test, any other error of tinyc fails it, with its line.
+    Inputs are arrays [n, *shape], one for each input of the model in its order, or by its name
+    (``run(gyro=g, accel=a)``), without the batch dimension of 1 that a model's shape may begin
+    with; in the model's dtype, or float, which is then quantized. Outputs have the same form: one
+    array, or a named tuple of several. A missing tool skips the test, any other error of tinyc
+    fails it, with its line.
     """
 
     def __init__(self, job: Job) -> None:
@@ -118,22 +120,37 @@ class Firmware:
         """The emulator's name."""
         return self._job.config.emulator
 
-    def run(self, *inputs: Any) -> Any:
-        """The firmware's outputs, in the model's dtype. `trace` is of this run then."""
-        return _plain(self._outputs(inputs))
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the model's inputs, in its order."""
+        from .ports import input_ports
 
-    def scores(self, *inputs: Any) -> Any:
+        return tuple(port.name for port in input_ports(self._job.compiled.graph))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of its outputs, in its order."""
+        from .ports import output_ports
+
+        return tuple(port.name for port in output_ports(self._job.compiled.graph))
+
+    def run(self, /, *inputs: Any, **named: Any) -> Any:
+        """The firmware's outputs, in the model's dtype. `trace` is of this run then."""
+        return self._plain(self._outputs(inputs, named))
+
+    def scores(self, /, *inputs: Any, **named: Any) -> Any:
         """The same as float32: scale * (output - zero point)."""
-        from .data import dequantize
+        from .quant import dequantize
 
         outputs = self._job.compiled.plan.graph.outputs
-        pairs = zip(self._outputs(inputs), outputs, strict=True)
-        return _plain([dequantize(array, value.type) for array, value in pairs])
+        pairs = zip(self._outputs(inputs, named), outputs, strict=True)
+        return self._plain([dequantize(array, value.type) for array, value in pairs])
 
-    def reference(self, *inputs: Any) -> Any:
-        """What `run` must give, to the bit: the outputs of the numpy reference."""
+    def reference(self, /, *inputs: Any, **named: Any) -> Any:
+        """What `run` must give by the numpy reference: to the bit where outputs are integers,
+        else within the tolerance of `tinyc.heads`."""
         with _told():
-            return _plain(self._job.reference(self._samples(inputs)))
+            return self._plain(self._job.reference(self._samples(inputs, named)))
 
     @property
     def trace(self) -> Trace:
@@ -165,34 +182,44 @@ class Firmware:
         """The deepest stack that the firmware's calls can come to."""
         return self.report["stack_bytes"]
 
-    def _outputs(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+    def _outputs(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
         from .report import split_outputs
 
         with _told():
-            self._trace = self._job.run(self._samples(inputs))
+            self._trace = self._job.run(self._samples(inputs, named))
             return split_outputs(self._job.compiled.plan.graph, self._trace.outputs)
 
-    def _samples(self, inputs: Sequence[Any]) -> Samples:
+    def _samples(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> Samples:
         import numpy as np
 
         from .data import given_samples
 
-        graph = self._job.compiled.graph
-        count = len(graph.inputs)
-        if len(inputs) != count:
+        count = len(self.inputs)
+        if not named and len(inputs) != count:
             raise CompileError(
-                "E211", self.model, f"has {count} inputs, {len(inputs)} were given",
+                "E211", self.model,
+                f"has {count} inputs ({', '.join(self.inputs)}), {len(inputs)} were given",
                 "pass an array [n, ...] for each",
             )  # fmt: skip
-        names = ["x"] if count == 1 else [f"x_{i}" for i in range(count)]
-        arrays = {name: np.asarray(x) for name, x in zip(names, inputs, strict=True)}
-        return given_samples(arrays, graph, self.model)
+        if inputs and named:
+            raise CompileError(
+                "E211", self.model, "was given inputs by place and by name", "use one of the two"
+            )
+        places = ["x"] if count == 1 else [f"x_{i}" for i in range(count)]
+        given = named or dict(zip(places, inputs, strict=True))
+        arrays = {name: np.asarray(x) for name, x in given.items()}
+        return given_samples(arrays, self._job.compiled.graph, self.model, with_labels=False)
 
+    def _plain(self, arrays: Sequence[np.ndarray]) -> Any:
+        """Without the batch dimension of 1; a single array by itself, several as a tuple whose
+        fields have the outputs' names."""
+        from .ports import output_ports
 
-def _plain(arrays: Sequence[np.ndarray]) -> Any:
-    """Without the batch dimension of 1; a single array by itself."""
-    plain = tuple(a[:, 0] if a.ndim > 2 and a.shape[1] == 1 else a for a in arrays)
-    return plain[0] if len(plain) == 1 else plain
+        plain = [a[:, 0] if a.ndim > 2 and a.shape[1] == 1 else a for a in arrays]
+        if len(plain) == 1:
+            return plain[0]
+        fields = [port.identifier for port in output_ports(self._job.compiled.graph)]
+        return namedtuple("Outputs", fields, rename=True)(*plain)
 
 
 @contextlib.contextmanager

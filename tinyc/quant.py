@@ -168,3 +168,10 @@ def rounded(real: np.ndarray, quant: Quant) -> np.ndarray:
 def clamp(x: np.ndarray, low: int, high: int, dtype: DType) -> np.ndarray:
     """Saturate to [low, high] and narrow."""
     return np.clip(x, low, high).astype(dtype.numpy)
+
+
+def dequantize(x: np.ndarray, type: TensorType) -> np.ndarray:
+    """Numbers of ``type`` as float32: scale * (x - zero_point), or as they are."""
+    if type.quant is None:
+        return x.astype(np.float32)
+    return (x.astype(np.float32) - np.float32(type.zero_point)) * np.float32(type.scale)

@@ -31,13 +31,17 @@ def write(
     batch: Batch,
     min_accuracy: float | None = None,
     max_instructions: int | None = None,
+    output_bytes: int | None = None,
 ) -> None:
     """Put ``folder`` in place: the files of `project` and ``test.elf``, a copy of ``image``, of
-    the main program ``test_mailbox``. Of a batch that is too large, as much as fits."""
+    the main program ``test_mailbox``. Of a batch that is too large, as much as fits.
+    output_bytes: of one sample, needed where the batch has no outputs to compare with."""
     batch = batch.first(MOST_BYTES)
-    assert batch.expected is not None
+    if output_bytes is None:
+        assert batch.expected is not None
+        output_bytes = batch.expected.shape[1]
     files = project(
-        image.name, image.board, batch, batch.expected.shape[1], time_limit(len(batch)),
+        image.name, image.board, batch, output_bytes, time_limit(len(batch)),
         min_accuracy, max_instructions,
     )  # fmt: skip
     with replacing(folder.absolute()) as work:

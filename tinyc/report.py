@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import os
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data import dequantize
-from .errors import CompileError
+from .errors import CompileError, printable
+from .heads import RULES, Head, classifiers, deviation, heads, norms, rules
+from .ports import Port, input_ports, output_ports
+from .quant import dequantize
 
 if TYPE_CHECKING:
     from .boards import Board
     from .build import Image
+    from .compile import Compiled
     from .config import Expect
     from .data import Samples
     from .ir import Graph
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 Report = dict[str, Any]
+_FEW = 10
+"""Different inputs of which one answer to all is nothing odd."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,16 @@ class Verdict:
     name: str
     detail: str
     error: CompileError | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` states of it."""
+        return {
+            "name": self.name,
+            "passed": self.error is None,
+            "detail": self.detail,
+            "error": None if self.error is None else self.error.facts,
+        }
 
 
 def build_report(plan: Plan, image: Image, board: Board) -> Report:
@@ -58,6 +74,8 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
         "arena_bytes": plan.arena_bytes,
         "stack_bytes": image.stack_bytes,
         "fits": image.fits,
+        "inputs": [_port(port) for port in input_ports(plan.graph)],
+        "outputs": [_port(port) for port in output_ports(plan.graph)],
         "memories": [
             {"name": m.name, "kind": m.kind, "used_bytes": image.used[m.name], "size_bytes": m.size}
             for m in board.memory
@@ -111,65 +129,129 @@ def milliseconds(cycles: int | None, board: Board) -> float | None:
 
 
 def test_report(
-    plan: Plan,
+    compiled: Compiled,
     board: Board,
     emulator: str,
     trace: Trace,
     samples: Samples,
     reference: Sequence[np.ndarray],
     original: Sequence[np.ndarray] | None = None,
+    data: str | None = None,
 ) -> Report:
     """The object of ``tinyc test --json``.
 
-    reference: for each output of the graph an array [n, *shape]; a mismatch is a sample of
-    which any output differs in any bit. original: the same, as float32, of the float network
-    that the graph was made from; agreement is the part of the samples whose greatest score
-    stands at the same place, largest_difference is over all outputs. Instructions and cycles
-    are of the first sample's inference, stack_bytes is the greatest depth seen.
+    reference: for each output of the graph an array [n, *shape]; a mismatch is a sample of which
+    any output breaks its rule (`tinyc.heads.rules`). original: the same, as float32, of the
+    network as it was given. ``outputs`` has for each output its rule (``compared``), mismatches
+    and ``largest_deviation`` from the reference, accuracy where it has labels, and of the emulated
+    board's numbers against the original's: ``agreement``, the part of the samples in the same
+    class, of a classifier (`tinyc.heads.classifiers`), and `tinyc.heads.norms`. At the top,
+    accuracy is that of the first output with labels; where binarization, calibration or Keras's
+    conversion made another network, agreement is the least of all outputs and
+    largest_difference the greatest. data: the file that the samples are from, None for random
+    ones. Instructions and cycles are of the first sample's inference, stack_bytes is the greatest
+    depth seen.
     """
-    outputs = split_outputs(plan.graph, trace.outputs)
-    differs = np.zeros(len(samples), bool)
-    for ours, truth in zip(outputs, reference, strict=True):
-        a, b = (
-            np.ascontiguousarray(x).reshape(len(samples), -1).view(np.uint8) for x in (ours, truth)
-        )
-        differs |= np.any(a != b, axis=1)
+    graph = compiled.graph
+    found = heads(graph)
+    ours = split_outputs(graph, trace.outputs)
+    classes = classifiers(found, samples.labels)
+    outputs, differs = [], np.zeros(len(samples), bool)
+    for i, (head, rule) in enumerate(zip(found, rules(graph), strict=True)):
+        wrong, most = deviation(ours[i], reference[i], rule)
+        differs |= wrong
+        entry = {
+            **_port(head.port),
+            "compared": RULES[rule],
+            "mismatches": int(wrong.sum()),
+            "largest_deviation": most if math.isfinite(most) else None,
+        }
+        if i in samples.labels:
+            for key, array in (("accuracy", ours[i]), ("reference_accuracy", reference[i])):
+                entry[key] = accuracy(head, array, samples.labels[i])
+        if original is not None:
+            type = head.port.value.type
+            if i in classes:
+                same = head.decide(ours[i], type) == head.decide(original[i])
+                entry["agreement"] = float(np.mean(same))
+            entry |= norms(dequantize(ours[i], type), original[i])
+        outputs.append(entry)
+    labelled = next((entry for entry in outputs if "accuracy" in entry), {})
     report: Report = {
         "schema_version": SCHEMA_VERSION,
-        "model": plan.graph.name,
+        "model": graph.name,
         "board": board.name,
         "core": board.core.name,
         "emulator": emulator,
+        "data": data,
         "samples": len(samples),
         "mismatches": int(differs.sum()),
         "first_mismatch": int(differs.argmax()) if differs.any() else None,
-        "accuracy": accuracy(outputs[0], samples.labels),
-        "reference_accuracy": accuracy(reference[0], samples.labels),
-        **_agreement(plan.graph, reference, original),
+        "accuracy": labelled.get("accuracy"),
+        "reference_accuracy": labelled.get("reference_accuracy"),
+        **_overall(outputs if compiled.changes else []),
+        "changed_by": list(compiled.changes),
         "instructions": trace.instructions,
         "cycles": trace.cycles,
         "cycles_source": trace.cycles_source,
         "clock_hz": board.clock_hz,
         "milliseconds": milliseconds(trace.cycles, board),
         "stack_bytes": trace.stack_bytes,
+        "inputs": [_port(port) for port in input_ports(graph)],
+        "outputs": outputs,
+        "warnings": list(_constant(found, ours, samples, classes, data is not None)),
     }
     return report
 
 
-def _agreement(
-    graph: Graph, reference: Sequence[np.ndarray], original: Sequence[np.ndarray] | None
-) -> dict[str, float]:
-    if original is None:
-        return {}
-    reals = [dequantize(y, v.type) for y, v in zip(reference, graph.outputs, strict=True)]
-    tops = [np.reshape(y, (len(y), -1)).argmax(1) for y in (reals[0], original[0])]
-    return {
-        "agreement": float(np.mean(tops[0] == tops[1])),
-        "largest_difference": max(
-            float(np.abs(a - b.reshape(a.shape)).max())
-            for a, b in zip(reals, original, strict=True)
-        ),
+def _port(port: Port) -> dict[str, Any]:
+    """What every list of inputs and outputs states."""
+    type = port.value.type
+    facts = {
+        "name": port.name,
+        "identifier": port.identifier,
+        "shape": list(type.shape),
+        "dtype": type.dtype.numpy.name,
     }
+    if type.quant is None or type.quant.per_channel:
+        return facts
+    return {**facts, "scale": type.scale, "zero_point": type.zero_point}
+
+
+def _overall(outputs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    agreements = [entry["agreement"] for entry in outputs if "agreement" in entry]
+    largest = [
+        entry["largest_error"] for entry in outputs if entry.get("largest_error") is not None
+    ]
+    return {
+        **({"agreement": min(agreements)} if agreements else {}),
+        **({"largest_difference": max(largest)} if largest else {}),
+    }
+
+
+def _constant(
+    found: Sequence[Head],
+    ours: Sequence[np.ndarray],
+    samples: Samples,
+    classes: Collection[int],
+    real: bool,
+) -> Iterator[str]:
+    """A word about each output that does not depend on the input, as far as the samples tell;
+    that random inputs fall into one class tells nothing."""
+    distinct = len({row.tobytes() for row in samples.bytes()})
+    if distinct < _FEW:
+        return
+    for head, array in zip(found, ours, strict=True):
+        index, name = head.port.index, head.port.name
+        if head.port.value.constant:
+            continue
+        if (array == array[:1]).all():
+            yield f"the output '{name}' is the same for {distinct} different inputs"
+        elif real and index in classes:
+            decided = np.unique(head.decide(array, head.port.value.type))
+            labels = samples.labels.get(index)
+            if len(decided) == 1 and (labels is None or len(np.unique(labels)) > 1):
+                yield f"the class of '{name}' is {decided[0]} for all {len(array)} samples"
 
 
 def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Report:
@@ -225,15 +307,9 @@ def split_outputs(graph: Graph, rows: np.ndarray) -> list[np.ndarray]:
     return arrays
 
 
-def accuracy(output: np.ndarray, labels: np.ndarray | None) -> float | None:
-    """The part of the samples whose greatest score (the first of equals) stands at the label;
-    an output of one element is itself the class. None without labels."""
-    if labels is None:
-        return None
-    scores = output.reshape(len(output), -1)
-    if scores.shape[1] == 1:
-        return float(np.mean(scores[:, 0] == labels))
-    return float(np.mean(scores.argmax(axis=1) == labels))
+def accuracy(head: Head, output: np.ndarray, labels: np.ndarray) -> float:
+    """The part of the samples whose class is the label's."""
+    return float(np.mean(head.decide(output, head.port.value.type) == labels))
 
 
 def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[Verdict]:
@@ -241,14 +317,7 @@ def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[
     origin = f"{build['model']} on {build['board']}"
     found = []
     if test is not None:
-        wrong, count = test["mismatches"], test["samples"]
-        error = wrong and CompileError(
-            "E501", origin,
-            f"{wrong} of {count} samples differ from the reference, the first is "
-            f"{test['first_mismatch']}",
-            "this is a bug in tinyc or its compiler: report it with the model",
-        )  # fmt: skip
-        found.append(Verdict("bit_exact", f"{count - wrong} of {count} samples", error or None))
+        found.append(_equal(origin, test))
         if expect.min_accuracy is not None:
             found.append(_accuracy(origin, test["accuracy"], expect.min_accuracy))
     return [*found, *budgets(expect, build, test)]
@@ -272,6 +341,65 @@ def budgets(expect: Expect, build: Report, run: Report | None = None) -> list[Ve
         for id, name, key, limit in checks
         if limit is not None
     ]
+
+
+def _equal(origin: str, test: Report) -> Verdict:
+    """Whether the board gave what the reference does: ``bit_exact`` where that is meant."""
+    wrong, count = test["mismatches"], test["samples"]
+    # Reports of earlier versions do not tell of single outputs.
+    outputs = test.get("outputs", ())
+    compared = {entry["compared"] for entry in outputs}
+    name = "bit_exact" if compared <= {RULES["bits"]} else "within_tolerance"
+    detail = f"{count - wrong} of {count} samples"
+    if name == "within_tolerance":
+        known = [entry["largest_deviation"] for entry in outputs]
+        most = "not finite" if None in known else f"{max(known):.3g}"
+        detail += f", largest deviation {most}, allowed {' and '.join(sorted(compared))}"
+    if not wrong:
+        return Verdict(name, detail)
+    error = CompileError(
+        "E501", origin,
+        f"{wrong} of {count} samples differ from the reference, the first is "
+        f"{test['first_mismatch']}",
+        "this is a bug in tinyc or its compiler: report it with the model",
+    )  # fmt: skip
+    return Verdict(name, detail, error)
+
+
+def low_agreement(test: Report, least: float) -> dict[str, Any] | None:
+    """The output of a test that falls furthest below ``least``, None if there is none; only where
+    the network was changed."""
+    entries = [e for e in test["outputs"] if test["changed_by"] and "agreement" in e]
+    worst = min(entries, key=lambda entry: entry["agreement"], default=None)
+    return None if worst is None or worst["agreement"] >= least else worst
+
+
+def disagreement(test: Report, worst: Mapping[str, Any], least: float) -> str:
+    """What a low agreement is, in words."""
+    cost = f": {test['cost']}" if test.get("cost") else ""
+    return (
+        f"agreement {worst['agreement']:.4f} of '{worst['name']}' with the model as it was given "
+        f"is below {least:.4f}{cost}"
+    )
+
+
+_LOWER = {
+    "conversion": "look at what the converter made of the model",
+    "binarization": "report it with the model: signs should not change",
+    "calibration": "calibrate with data like those of the test, and more of them, or keep float32",
+}
+"""What to do about a cost."""
+
+
+def _agreement(origin: str, test: Report, least: float) -> Verdict:
+    detail = f"{test['agreement']:.4f} of at least {least:.4f}"
+    worst = low_agreement(test, least)
+    if worst is None:
+        return Verdict("agreement", detail)
+    remedy = _LOWER[test.get("costliest") or test["changed_by"][-1]]
+    hint = f"{remedy}; [expect] min_agreement or --min-agreement sets the limit"
+    error = CompileError("E504", origin, disagreement(test, worst, least), hint)
+    return Verdict("agreement", detail, error)
 
 
 def _accuracy(origin: str, value: float | None, least: float) -> Verdict:
@@ -316,10 +444,17 @@ def rows(report: Report) -> list[tuple[str, str]]:
                 for m in value
                 if m["used_bytes"]
             ]
+        if key in ("inputs", "outputs"):
+            found += [
+                (f"{key[:-1]} '{printable(port['name'], 40)}'", _port_text(port)) for port in value
+            ]
         if isinstance(value, (list, dict)) or key in (
             "schema_version",
             "cycles_source",
             "clock_hz",
+            "data",
+            "cost",
+            "costliest",
         ):
             continue
         if value is None:
@@ -338,6 +473,22 @@ def rows(report: Report) -> list[tuple[str, str]]:
             text += f" (at {report['clock_hz'] / 1e6:g} MHz)"
         found.append((name, text + notes.get(key, "")))
     return found
+
+
+def _port_text(port: Mapping[str, Any]) -> str:
+    """An input or output in a line: its type, and what a test found of it."""
+    parts = ["x".join(map(str, port["shape"])) + f" {port['dtype']}"]
+    for key in ("accuracy", "agreement"):
+        if key in port:
+            parts.append(f"{key} {port[key]:.4f}")
+    for key, text in (
+        ("mean_absolute_error", "mean error"),
+        ("largest_error", "largest"),
+        ("relative_l2_error", "relative"),
+    ):
+        if port.get(key) is not None:
+            parts.append(f"{text} {port[key]:.3g}")
+    return ", ".join(parts)
 
 
 def layer_table(report: Report) -> tuple[list[str], list[list[str]]]:
@@ -397,7 +548,7 @@ def markdown(reports: Mapping[str, Report]) -> str:
     lines = []
     for title, report in reports.items():
         lines += [f"## {title}", "", "| what | value |", "| --- | --- |"]
-        lines += [f"| {k} | {_cell(v)} |" for k, v in rows(report)]
+        lines += [f"| {_cell(k)} | {_cell(v)} |" for k, v in rows(report)]
         heading, table = layer_table(report)
         if table:
             lines += ["", f"| {' | '.join(heading)} |", f"|{' --- |' * len(heading)}"]

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
+from ..heads import heads
 from ..ir import Value
 from ..op import Constant
 from ..paths import resource
 from ..plan import ALIGN, Plan, Step
+from ..ports import Port, input_ports
 
 if TYPE_CHECKING:
     import jinja2
@@ -110,8 +112,8 @@ def emit(plan: Plan) -> dict[str, str]:
         ),
         arena_bytes=plan.arena_bytes,
         align=ALIGN,
-        inputs=[_port(plan, "input", i, v) for i, v in enumerate(graph.inputs)],
-        outputs=[_port(plan, "output", i, v) for i, v in enumerate(graph.outputs)],
+        inputs=[_port(plan, "input", port) for port in input_ports(graph)],
+        outputs=[_port(plan, "output", h.port) | {"threshold": h.least} for h in heads(graph)],
         states=len(resets),
     )
     parts = [_support_text(name) for name in support]
@@ -146,14 +148,17 @@ def _only_byte(data: np.ndarray) -> int | None:
     return int(found[0]) if len(found) == 1 else None
 
 
-def _port(plan: Plan, role: str, index: int, value: Value) -> dict[str, Any]:
+def _port(plan: Plan, role: str, port: Port) -> dict[str, Any]:
+    value, index = port.value, port.index
     per_tensor = value.type.quant is not None and not value.type.quant.per_channel
     return {
         "role": role,
         "index": index,
-        "caption": f"{value.type} '{comment(value.name)}'",
+        "name": comment(port.name),
+        "caption": f"'{comment(port.name)}', {value.type}",
         "macro": f"{plan.prefix.upper()}_{role.upper()}_{index}",
         "function": f"{plan.prefix}_{role}_{index}",
+        "alias": f"{plan.prefix}_{role}_{port.identifier}",
         "ctype": value.type.dtype.c,
         "bytes": value.type.bytes,
         "elements": value.type.elements,

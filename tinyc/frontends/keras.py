@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompileError, CompileErrors
+from .order import Wanted
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 PACKAGES = {
@@ -45,11 +46,14 @@ _BINARY_LAYERS = (
 
 @dataclass(frozen=True)
 class KerasModel:
-    """tflite: the converted file's bytes; predict: inputs [n, ...] -> the outputs of the Keras
-    model, a list of float32 [n, ...]; raises CompileError E225 where Keras fails at them."""
+    """tflite: the converted file's bytes; predict: float32 inputs [n, ...] -> the outputs of
+    the Keras model, a list of float32 [n, ...], raises CompileError E225 where Keras fails at
+    them; inputs, outputs: both in the Keras model's order, which is predict's."""
 
     tflite: bytes
     predict: Callable[[list[np.ndarray]], list[np.ndarray]]
+    inputs: tuple[Wanted, ...]
+    outputs: tuple[Wanted, ...]
 
 
 def is_keras(model: str) -> bool:
@@ -91,9 +95,42 @@ def load(model: str) -> KerasModel:
                 "E225", model, f"Keras cannot compute these samples: {_cause(str(error))}",
                 "pass --data data.npz with samples like the real ones",
             ) from None  # fmt: skip
-        return [np.asarray(y, np.float32) for y in (found if isinstance(found, list) else [found])]
+        return [np.asarray(y, np.float32) for y in _flat(found)]
 
-    return KerasModel(tflite, predict)
+    return KerasModel(tflite, predict, *ports(network))
+
+
+def ports(network: Any) -> tuple[tuple[Wanted, ...], tuple[Wanted, ...]]:
+    """The inputs and the outputs of a Keras model in its own order, by the keys of the
+    dictionary in which they stand, else by their layers' names, which the converted file's
+    signature has; nothing where the model does not tell."""
+    found = []
+    for role in ("input", "output"):
+        tensors = list(getattr(network, f"{role}s", None) or ())
+        names = list(getattr(network, f"{role}_names", None) or ())
+        # Keras 2 keeps what Model(...) was given, and sorts dictionaries by their keys.
+        given = getattr(network, f"_nested_{role}s", None)
+        keys = sorted(given) if isinstance(given, dict) else []
+        shown = keys if len(keys) == len(names) else names
+        same = len(tensors) == len(names)
+        found.append(tuple(map(_wanted, tensors, names, shown)) if same else ())
+    return found[0], found[1]
+
+
+def _wanted(tensor: Any, layer: str, shown: str) -> Wanted:
+    shape = tuple(tensor.shape[1:])
+    known = None if None in shape else tuple(map(int, shape))
+    dtype = getattr(tensor.dtype, "name", str(tensor.dtype))
+    return Wanted(shown, tuple(dict.fromkeys((layer, shown))), known, dtype)
+
+
+def _flat(found: Any) -> list[Any]:
+    """The leaves of nested lists and dictionaries, these sorted by their keys, as Keras has it."""
+    if isinstance(found, dict):
+        return [leaf for key in sorted(found) for leaf in _flat(found[key])]
+    if isinstance(found, (list, tuple)):
+        return [leaf for entry in found for leaf in _flat(entry)]
+    return [found]
 
 
 def _load(path: Path) -> Any:

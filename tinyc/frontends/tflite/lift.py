@@ -102,6 +102,8 @@ def lift(source: Source) -> Graph:
             outputs=tuple(lifting.value(i) for i in source.outputs),
             nodes=tuple(node for step in live for node in step.nodes),
             sha256=source.sha256,
+            input_names=source.input_names,
+            output_names=source.output_names,
             notes=(*source.notes, *notes),
             states=variables.states(),
         )

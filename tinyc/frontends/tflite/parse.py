@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import CompileError
 from .. import schema
 from ..flatbuffer import MalformedError, Table
+from ..signature import port_names
 from .source import CALLS, MAX_NAME, MAX_NUMBERS, MAX_OPERATORS, SCHEMA_VERSION, Source, SourceOp
 from .tensors import TensorReader
 
@@ -76,6 +77,8 @@ class _Parser:
                 tensors[i] = self._reader.read(tables[i], i)
             except CompileError as error:
                 refused[i] = replace(error)  # without the frames that it came through
+        names = {i: t.name for i, t in tensors.items()}
+        input_names, output_names = port_names(self._model, index, (inputs, outputs), names)
         return Source(
             file=self._file,
             name=self._name,
@@ -85,6 +88,8 @@ class _Parser:
             ops=tuple(ops),
             inputs=inputs,
             outputs=outputs,
+            input_names=input_names,
+            output_names=output_names,
             notes=() if index else _other_signatures(self._model, self._file),
             subgraphs=self._found,
         )

@@ -80,5 +80,7 @@ class Source:
     ops: tuple[SourceOp, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     subgraphs: Mapping[int, Source] = field(default_factory=dict, repr=False)
