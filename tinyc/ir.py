@@ -189,10 +189,10 @@ class Graph:
     outputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     sha256: str = ""
-    notes: tuple[str, ...] = ()
-    missed: tuple[Missed, ...] = ()
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
     states: tuple[State, ...] = ()
 
     @property

@@ -319,7 +319,11 @@ def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[
     if test is not None:
         found.append(_equal(origin, test))
         if expect.min_accuracy is not None:
-            found.append(_accuracy(origin, test["accuracy"], expect.min_accuracy))
+            labelled = [e["accuracy"] for e in test.get("outputs", ()) if "accuracy" in e]
+            worst = min(labelled, default=test["accuracy"])
+            found.append(_accuracy(origin, worst, expect.min_accuracy))
+        if "agreement" in test and test.get("data") is not None:
+            found.append(_agreement(origin, test, expect.min_agreement))
     return [*found, *budgets(expect, build, test)]
 
 
