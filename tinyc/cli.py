@@ -6,7 +6,6 @@ Nothing heavy is imported here at module level: each verb imports what it runs.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import signal
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import CompileError, CompileErrors, printable
+from .errors import CompileError, CompileErrors, disk_error, printable
 from .job import Job
 
 if TYPE_CHECKING:
@@ -977,7 +976,8 @@ def execute(args: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _os_error(error)
+        problem = disk_error(error)
+        return _fail(str(problem), problem.exit_code)
     except Exception as error:
         if _log.level > 0:
             import traceback
@@ -996,22 +996,6 @@ _INTERRUPTED = "interrupted; nothing half-written is left"
 def _fail(text: str, code: int) -> int:
     print(text, file=sys.stderr)
     return code
-
-
-_DISK = {
-    errno.ENOSPC: ("E801", "the disk is full", "free some space or choose another --output-dir"),
-    errno.EDQUOT: ("E801", "the disk quota is used up", "choose another --output-dir"),
-    errno.EACCES: ("E805", "permission denied", "choose another --output-dir or change its rights"),
-    errno.EPERM: ("E805", "not permitted", "choose another --output-dir or change its rights"),
-    errno.EROFS: ("E805", "the file system is read-only", "choose another --output-dir"),
-}
-
-
-def _os_error(error: OSError) -> int:
-    place = str(error.filename or "tinyc")
-    id, what, hint = _DISK.get(error.errno or 0, ("E806", error.strerror or str(error), ""))
-    problem = CompileError(id, place, what, hint)
-    return _fail(str(problem), problem.exit_code)
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ E8xx an emulator, a probe or the disk failed. E1xx is an internal error.
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 
 
@@ -46,6 +48,28 @@ class CompileErrors(Exception):
     @property
     def exit_code(self) -> int:
         return self.errors[0].exit_code
+
+
+_DISK = {
+    errno.ENOSPC: ("E801", "the disk is full", "free some space or choose another folder"),
+    errno.EDQUOT: ("E801", "the disk quota is used up", "choose another folder"),
+    errno.EROFS: ("E805", "the file system is read-only", "choose another folder"),
+    errno.EACCES: ("E805", "permission denied", "choose another folder or change its rights"),
+    errno.EPERM: ("E805", "not permitted", "choose another folder or change its rights"),
+    errno.ENAMETOOLONG: ("E806", "the name is too long", "choose a shorter one"),
+    errno.ENOTDIR: ("E806", "a part of the path is a file and no folder", "choose another folder"),
+    errno.EISDIR: ("E806", "is a folder and no file", ""),
+    errno.EEXIST: ("E806", "is there already", "choose another folder"),
+    errno.EMFILE: ("E806", "too many files are open", "raise the limit (ulimit -n)"),
+}  # fmt: skip
+
+
+def disk_error(error: OSError, path: str | os.PathLike[str] | None = None) -> CompileError:
+    """What a failed access to the disk is to the user: E801 (no space), E805 (not allowed) or
+    E806 (anything else). path: the place, in front of the one that ``error`` names."""
+    place = str(path or error.filename or "tinyc")
+    id, what, hint = _DISK.get(error.errno or 0, ("E806", error.strerror or str(error), ""))
+    return CompileError(id, place, what, hint)
 
 
 def printable(text: str, limit: int = 600) -> str:
