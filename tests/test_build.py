@@ -300,7 +300,7 @@ def test_an_interrupted_build_leaves_the_old_one(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for place in ("tinyc.toolchain.Toolchain.link", "tinyc.build._replace"):
+    for place in ("tinyc.toolchain.Toolchain.link", "tinyc.folder._swap"):
         with monkeypatch.context() as patch:
             patch.setattr(place, interrupt)
             with pytest.raises(KeyboardInterrupt):
@@ -322,7 +322,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "complaint", "told"),
     [
-        (1, "fatal error: x.o: No space left on device", "No space left on device"),
+        (1, "fatal error: x.o: No space left on device", "the disk is full"),
         (1, "", "no message"),
         (-9, "", "status -9"),
     ],

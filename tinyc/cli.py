@@ -699,7 +699,9 @@ def export(
     exporter.check_form(to)
     job = _Job.of({k: v for k, v in ctx.params.items() if k != "to"}, "tinyc export")
     folder = Path(job.config.output_dir) / "export" / to / job.name
-    files = exporter.export(job.compiled.plan, job.compiled.sources, job.board, to, folder)
+    files = exporter.export(
+        job.compiled.plan, job.compiled.sources, job.board, to, folder, job.config.model
+    )
     names = [path.relative_to(folder.absolute()).as_posix() for path in files]
     if as_json:
         _print_json({"form": to, "folder": str(folder), "files": names})

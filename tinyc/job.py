@@ -110,6 +110,7 @@ class Job:
         return build(
             self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main,
             self.config.model_id, self.config.placement.arena, self.config.placement.weights,
+            self.config.model,
         )  # fmt: skip
 
     def built(self) -> dict[str, Any]:

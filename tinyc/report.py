@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .data import dequantize
-from .errors import CompileError
+from .errors import CompileError, disk_error
+from .folder import held, mark, written
 
 if TYPE_CHECKING:
     from .boards import Board
@@ -442,23 +441,21 @@ def junit(suite: str, checks: Sequence[Verdict]) -> str:
 def write(
     folder: Path, reports: Mapping[str, Report], checks: Sequence[Verdict], suite: str
 ) -> None:
-    """Write report.json, report.md, report.html and junit.xml; each appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write report.json, report.md, report.html and junit.xml; each appears whole or not at all.
+    Other files in ``folder`` stay. Raises CompileError E8xx (the disk)."""
     texts = {
         "report.json": json.dumps(reports, indent=2) + "\n",
         "report.md": markdown(reports),
         "report.html": page(reports),
         "junit.xml": junit(suite, checks),
     }
-    for name, text in texts.items():
-        with tempfile.NamedTemporaryFile(
-            "w", dir=folder, prefix=f".{name}.", delete=False, encoding="utf-8"
-        ) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, folder / name)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with held(folder.parent):  # the build around it stays the one that it is of
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in texts.items():
+                with written(folder / name) as file:
+                    file.write(text.encode())
+            mark(folder, "report", texts)
+    except OSError as error:
+        raise disk_error(error, folder) from None
