@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import signal
@@ -12,9 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_tiny
 
-from tinyc import folder
+from tinyc import cli, folder
 from tinyc.errors import CompileError
 from tinyc.folder import MARK, read_mark, replacing
 
@@ -24,7 +25,7 @@ BOARD = "stm32f4_discovery"
 BUILDER = """
 import sys
 from pathlib import Path
-from tinyc import folder
+from tinyc import cli, folder
 if sys.argv[3] == "plain":
     folder._exchange = lambda one, other: False
 name, round = sys.argv[2], 0
@@ -291,3 +292,115 @@ def test_swaps_with_kills(tmp_path: Path, way: str) -> None:
 def test_two_thousand_swaps_with_kills(tmp_path: Path, way: str) -> None:
     rounds, _ = check_swaps(tmp_path, 2000, way)
     assert rounds >= 2000
+
+
+# By the command -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+BUILD = ["build", "tiny.tflite", "--board", BOARD, "-q"]
+
+
+def test_the_verbs_leave_what_is_not_theirs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tiny(here / "tiny.tflite")
+    for verb, place in (
+        ("build", f"build/{BOARD}/tiny"),
+        ("test", f"build/{BOARD}/.tiny-test"),
+        ("export", "build/export/library/tiny"),
+    ):
+        (here / place / ".git").mkdir(parents=True)
+        (here / place / ".git" / "HEAD").write_text("ref")
+        more = ["--to", "library"] if verb == "export" else []
+        assert cli.execute([verb, *BUILD[1:], *more]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"E235 {place}: ") and error.count("\n") == 1
+        assert os.listdir(here / place) == [".git"]
+        (here / place / ".git" / "HEAD").unlink()
+        (here / place / ".git").rmdir()
+        assert cli.execute([verb, *BUILD[1:], *more]) == 0
+        (here / place / "mine").write_text("mine")
+        assert cli.execute([verb, *BUILD[1:], *more]) == 0
+        assert (here / place / "mine").read_text() == "mine"
+    assert (here / f"build/{BOARD}/tiny/report/report.json").is_file()
+
+
+def test_models_of_one_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a/My-Net.tflite", "b/my_net.tflite", "b/My-Net.tflite"):
+        (here / name).parent.mkdir(exist_ok=True)
+        write_tiny(here / name)
+    first, *others = ("a/My-Net.tflite", "b/my_net.tflite", "b/My-Net.tflite")
+    where = ["--board", BOARD, "-q"]
+    verbs = [["build"], ["export", "--to", "library"], ["test", "--samples", "1"]]
+    for verb in verbs:
+        assert cli.execute([*verb, first, *where]) == 0
+        for other in others:
+            capsys.readouterr()
+            assert cli.execute([*verb, other, *where]) == 2
+            error = capsys.readouterr().err
+            assert error.startswith("E236 build/") and f"was made from {first}" in error
+        assert cli.execute([*verb, others[0], *where, "-o", "other"]) == 0
+    # The same model anew, by another spelling of its path.
+    write_tiny(here / first, "again")
+    assert cli.execute(["build", str(here / "b" / ".." / first), *where]) == 0
+    capsys.readouterr()
+    assert cli.execute(["compare", first, *others, *where, "--samples", "1", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["models"]) == 3
+
+
+def start_build(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tinyc.cli", *BUILD], cwd=folder, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_cleans_up(here: Path, number: signal.Signals) -> None:
+    write_tiny(here / "tiny.tflite")
+    process = start_build(here)
+    place = here / "build" / BOARD
+    while not list(place.glob(".tiny.*.tmp")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    complaint = process.communicate()[1]
+    assert process.returncode == 128 + number
+    assert complaint == "interrupted; nothing half-written is left\n"
+    assert os.listdir(place) == []
+
+
+@pytest.mark.slow
+def test_builds_with_kills(here: Path) -> None:
+    write_tiny(here / "tiny.tflite")
+    assert cli.execute(BUILD) == 0
+    place = here / "build" / BOARD
+    (place / "tiny" / "build" / "gcc").mkdir(parents=True)
+    (place / "tiny" / "build" / "gcc" / "mine").write_text("mine")
+    draw = random.Random(5)
+    running = [start_build(here) for _ in range(2)]
+    ends = {0: 0, -signal.SIGKILL: 0, 128 + signal.SIGTERM: 0, -signal.SIGTERM: 0}
+    for _ in range(30):
+        time.sleep(draw.uniform(0.3, 2))
+        victim = running.pop(0)
+        victim.send_signal(draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
+        complaint = victim.communicate()[1]
+        assert victim.returncode in ends, complaint
+        ends[victim.returncode] += 1
+        assert (place / "tiny" / "tiny.elf").is_file()
+        assert (place / "tiny" / "build" / "gcc" / "mine").read_text() == "mine"
+        running.append(start_build(here))
+    for process in running:
+        assert (process.communicate()[1], process.returncode) == ("", 0)
+    assert ends[-signal.SIGKILL] > 5
+    assert cli.execute(BUILD) == 0
+    assert sorted(os.listdir(place)) == [".tiny-renode", "tiny"]
+    assert (place / "tiny" / "build" / "gcc" / "mine").read_text() == "mine"
+    assert sorted(os.listdir(place / "tiny" / "report")) == [
+        MARK, "junit.xml", "report.html", "report.json", "report.md",
+    ]  # fmt: skip

@@ -327,10 +327,6 @@ def serve(
     job = _Job.of(params | {"main": "serial"}, "tinyc serve")
     emulator = choose(job.board, emulator)
     image = job.image(job.folder.with_name(f".{job.name}-serial"), "serial")
-    # The emulator is ended and the link removed as by Ctrl-C.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), offer(image, emulator, link) as (path, process):
         typer.echo(path)
         sys.stdout.flush()
@@ -359,8 +355,12 @@ def compare(
 
     options = {k: v for k, v in ctx.params.items() if k != "models"}
     found = []
-    for model in models:
+    folders: dict[Path, str] = {}
+    for number, model in enumerate(models, 1):
         job = _Job.of({**options, "model": model}, "tinyc compare", optional_calibration=True)
+        if folders.setdefault(job.folder, model) != model:  # another of the same name
+            place = str(Path(job.config.output_dir) / str(number))
+            job.config = job.config.model_copy(update={"output_dir": place})
         inputs = job.samples()
         built = job.built()
         trace = job.run(inputs)
@@ -958,7 +958,7 @@ def execute(args: Sequence[str]) -> int:
         sys.stdout.flush()
         # typer turns Ctrl-C inside a verb into this code, without a word.
         if result == 130:
-            return _fail(_INTERRUPTED, 130)
+            return _fail(_INTERRUPTED, 128 + signal.SIGINT)
         return result if isinstance(result, int) else 0
     except (CompileError, CompileErrors) as error:
         return _fail(str(error), error.exit_code)
@@ -972,7 +972,7 @@ def execute(args: Sequence[str]) -> int:
         where = ctx.command_path if ctx else "tinyc"
         return _fail(f"E200 {where}: {error.format_message()} (see `{where} --help`)", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(_INTERRUPTED, 130)
+        return _fail(_INTERRUPTED, 128 + signal.SIGINT)
     except BrokenPipeError:
         # Whoever read our output is gone; the interpreter must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -993,15 +993,34 @@ def execute(args: Sequence[str]) -> int:
 
 
 _INTERRUPTED = "interrupted; nothing half-written is left"
+_ended_by = 0  # the signal, once one has come
+
+
+class _Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP; Python itself takes note of a plain KeyboardInterrupt, and might die of
+    it in the end."""
+
+
+def _end(number: int, frame: Any) -> None:
+    """Clean up as after Ctrl-C, undisturbed."""
+    global _ended_by
+    _ended_by = number
+    signal.signal(number, signal.SIG_IGN)
+    raise _Ended
 
 
 def _fail(text: str, code: int) -> int:
+    if _ended_by:  # whatever was made of that exception on its way
+        text, code = _INTERRUPTED, 128 + _ended_by
     print(text, file=sys.stderr)
     return code
 
 
 def main() -> None:
     """Entry point of the ``tinyc`` command."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     sys.exit(execute(sys.argv[1:]))
 
 
