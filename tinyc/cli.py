@@ -647,6 +647,7 @@ def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
         raise CompileError("E201", verb, "takes a model or --image", "leave one of them out")
     # Before anything is built: it need not be, if nothing can flash it.
     name = flashing.choose(board, params["tool"], volume, server)
+    flashing.check_probe(name, params["probe"])
     if elf is None:
         job = _Job.of(options, verb)
         _, checks = job.reported()
