@@ -721,17 +721,37 @@ def init(
         str,
         typer.Option("--board", "-b", envvar=_env("BOARD"), help="Name or alias [stm32]."),
     ] = "stm32",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Start from this one in the place of the sample."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write anew what `tinyc init` wrote and nobody changed.")
+    ] = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Start a folder: a sample model with its settings, tests and a workflow for GitHub."""
+    """Start a folder: a model with its settings, tests and a workflow for GitHub."""
     from .init import create
 
-    for path in create(folder, board, force):
+    own = _own(model, board, folder) if model is not None else None
+    for path in create(folder, board, force, own):
         _log.info(f"wrote {folder / path}")
     there = "" if folder == Path() else f"cd {folder} && "
     _log.info(f"next: {there}tinyc build && tinyc test")
+
+
+def _own(model: str, board: str, folder: Path) -> Any:
+    """What `tinyc init` has to know of a model of the user's, by a build."""
+    import tempfile
+
+    from .config import Config
+    from .init import Own
+
+    job = _Job.compile(Config(model=model, board=board), "tinyc init", "pass --model")
+    with tempfile.TemporaryDirectory(prefix="tinyc-") as place:
+        image = job.image(Path(place) / job.name, job.config.main)
+        return Own.of(model, folder, job.compiled.plan, image)
 
 
 @app.command()

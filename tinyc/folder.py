@@ -48,12 +48,12 @@ def replacing(out: Path, kind: str, model: str | None = None) -> Iterator[Path]:
     """
     out = Path(os.path.realpath(out))
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(out.parent)
         model = _from(out.parent, model)
         with contextlib.ExitStack() as alive:
             with held(out):
                 _recover(out)
-                _check(out, model)
+                _check(out, kind, model)
                 work = out.with_name(f".{out.name}.{secrets.token_hex(8)}.tmp")
                 work.mkdir()
                 alive.callback(shutil.rmtree, work, ignore_errors=True)
@@ -61,10 +61,18 @@ def replacing(out: Path, kind: str, model: str | None = None) -> Iterator[Path]:
             yield work
             mark(work, kind, _files(work), model)
             with held(out):
-                _check(out, model)
+                _check(out, kind, model)
                 _swap(out, work)
     except OSError as error:
         raise disk_error(error, str(out)) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and those above it, where they are missing. Raises OSError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
 
 
 @contextlib.contextmanager
@@ -76,12 +84,20 @@ def held(out: Path) -> Iterator[None]:
 
 def mark(folder: Path, kind: str, files: Iterable[str], model: str | None = None) -> None:
     """Write `MARK` into ``folder``: of what is in it, ``files`` are tinyc's."""
-    digests = {
-        path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in sorted(files)
-    }
-    facts = {"tool": "tinyc", "version": __version__, "kind": kind, "model": model}
+    digests = {path: digest((folder / path).read_bytes()) for path in files}
     with written(folder / MARK) as file:
-        file.write((json.dumps({**facts, "files": digests}, indent=2) + "\n").encode())
+        file.write(mark_of(kind, digests, model))
+
+
+def mark_of(kind: str, digests: Mapping[str, str], model: str | None = None) -> bytes:
+    """The contents of a mark. digests: path -> `digest`, of each file."""
+    facts = {"tool": "tinyc", "version": __version__, "kind": kind, "model": model}
+    facts |= {"files": dict(sorted(digests.items()))}
+    return (json.dumps(facts, indent=2) + "\n").encode()
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def read_mark(folder: Path) -> Mapping[str, Any] | None:
@@ -111,7 +127,7 @@ def written(path: Path) -> Iterator[Any]:
 # What is whose -----------------------------------------------------------------------------
 
 
-def _check(out: Path, model: str | None) -> None:
+def _check(out: Path, kind: str, model: str | None) -> None:
     """Raise CompileError E235, E236 or an OSError if ``out`` is not to be replaced."""
     if not os.path.lexists(out):
         return
@@ -121,6 +137,11 @@ def _check(out: Path, model: str | None) -> None:
     if made is None:
         if any(out.iterdir()):
             raise _refusal(out)
+    elif made.get("kind") != kind:
+        raise CompileError(
+            "E235", _shown(out), f"is what `tinyc {made.get('kind')}` wrote, and no {kind}",
+            "choose another --output-dir",
+        )  # fmt: skip
     elif model is not None and made.get("model") not in (None, model):
         other = _shown(Path(os.path.normpath(out.parent / str(made["model"]))))
         raise CompileError(

@@ -18,7 +18,7 @@ import numpy as np
 
 from .data import dequantize
 from .errors import CompileError, disk_error
-from .folder import held, mark, written
+from .folder import held, make_folder, mark, written
 
 if TYPE_CHECKING:
     from .boards import Board
@@ -450,9 +450,9 @@ def write(
         "junit.xml": junit(suite, checks),
     }
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         with held(folder.parent):  # the build around it stays the one that it is of
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             for name, text in texts.items():
                 with written(folder / name) as file:
                     file.write(text.encode())
