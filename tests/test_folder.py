@@ -39,6 +39,11 @@ while True:
 """
 
 
+def with_tinyc() -> dict[str, str]:
+    """The environment, and this tree's tinyc for Python."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[1:]])}
+
+
 def make(out: Path, files: dict[str, str], model: str | None = None) -> None:
     with replacing(out, "build", model) as work:
         for path, text in files.items():
@@ -242,7 +247,7 @@ def check_swaps(tmp_path: Path, swaps: int, way: str) -> tuple[int, int]:
     (out / ".git" / "HEAD").write_text("ref")
     draw = random.Random(7)
     command = [sys.executable, "-c", BUILDER, str(out)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = with_tinyc()
     rounds = kills = 0
 
     def start(name: str) -> subprocess.Popen[str]:
@@ -356,7 +361,7 @@ def start_build(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tinyc.cli", *BUILD], cwd=folder, text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=with_tinyc(),
     )  # fmt: skip
 
 

@@ -297,9 +297,9 @@ def _exception_frame(core: Core) -> int:
     return 4 * (26 if "fpu" in core.features else 8) + 4
 
 
-def write_flat(elf: Path, board: Board) -> None:
+def write_flat(elf: Path, board: Board, only: str | None = None) -> None:
     """Beside the ELF the BIN (from the flash's first byte), the Intel HEX and, where the board
-    has a boot loader for it, the UF2."""
+    has a boot loader for it, the UF2. only: one of ``.bin``, ``.hex``, ``.uf2``."""
     from elftools.elf.elffile import ELFFile
 
     with elf.open("rb") as file:
@@ -317,8 +317,9 @@ def write_flat(elf: Path, board: Board) -> None:
     if board.debug and board.debug.uf2 is not None:
         forms[".uf2"] = uf2(bytes(flat), base, board.debug.uf2)
     for suffix, data in forms.items():
-        with written(elf.with_suffix(suffix)) as file:
-            file.write(data)
+        if only in (None, suffix):
+            with written(elf.with_suffix(suffix)) as file:
+                file.write(data)
 
 
 def _intel_hex(flat: bytearray, base: int) -> bytes:

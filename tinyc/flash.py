@@ -74,7 +74,7 @@ class Target:
         if not path.is_file() or path.stat().st_mtime_ns < self.elf.stat().st_mtime_ns:
             from .build import write_flat
 
-            write_flat(self.elf, self.board)
+            write_flat(self.elf, self.board, suffix)
         return _word(path)
 
 

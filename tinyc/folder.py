@@ -19,7 +19,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from . import __version__
 from .errors import CompileError, disk_error
@@ -113,8 +113,9 @@ def read_mark(folder: Path) -> Mapping[str, Any] | None:
 
 
 @contextlib.contextmanager
-def written(path: Path) -> Iterator[Any]:
+def written(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that takes the place of ``path`` when the block ends well."""
+    make_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(fresh, "xb") as file:
