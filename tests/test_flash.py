@@ -480,7 +480,10 @@ def test_what_is_older_than_the_image_is_written_again(
     hex_file.write_text("stale")
     assert execute(args) == 0 and hex_file.read_text() == "stale"
     os.utime(hex_file, (1, 1))
+    elf.with_suffix(".bin").write_text("mine")  # no form that the tool takes
     assert execute(args) == 0 and hex_file.read_text() == right
+    assert sorted(p.name for p in tmp_path.glob("new.*")) == ["new.bin", "new.elf", "new.hex"]
+    assert elf.with_suffix(".bin").read_text() == "mine"
     assert not list(tmp_path.glob(".*.tmp"))
 
 

@@ -153,9 +153,7 @@ def _check(out: Path, kind: str, model: str | None) -> None:
 
 def _refusal(out: Path) -> CompileError:
     # What every build and export of the versions without a mark had.
-    older = (out / "report" / "report.json").is_file() or (
-        (out / "README.md").is_file() and any(out.rglob("*.h"))
-    )
+    older = any(out.glob("*/*.h")) and any((out / part).exists() for part in ("port", "README.md"))
     what = "has files and no mark of tinyc, which does not replace what it did not make"
     if older:
         what = "has no mark of tinyc; an older version may have made it"
