@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, write_tiny
+from tflite_writer import TensorSpec, write_model
 
 from tinyc import __version__, cli, config, init
 from tinyc.boards import all_boards
@@ -371,6 +372,31 @@ def test_a_model_of_ones_own(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     capsys.readouterr()
     assert cli.execute(["init", "--model", "my net.tflite", "--force", "--board", "microbit"]) == 0
     assert tomllib.loads(Path("tinyc.toml").read_text()) == settings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_the_tests_of_ones_own_model_pass(here: Path, dtype: str) -> None:
+    from test_pytest_plugin import PLUGIN
+
+    write_tiny(here / "m.tflite")
+    if dtype == "float32":
+        weights = np.random.default_rng(4).normal(0, 1, (4, 6))
+        tensors = [
+            TensorSpec("input", (1, 6), "float32"),
+            TensorSpec("weights", (4, 6), "float32", data=weights),
+            TensorSpec("dense", (1, 4), "float32"),
+            TensorSpec("scores", (1, 4), "float32"),
+        ]
+        operators = [("FULLY_CONNECTED", {}, [0, 1, -1], [2]), ("SOFTMAX", {"beta": 1.0}, [2], [3])]
+        write_model(here / "m.tflite", operators, tensors, inputs=[0], outputs=[2, 3])
+    assert cli.execute(["init", "new", "--model", "m.tflite", "-q"]) == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *PLUGIN, "-q"], cwd=here / "new", capture_output=True,
+        text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[1:]])},
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_model_in_its_place(here: Path) -> None:
