@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,6 +97,12 @@ def test_a_folder_that_others_can_write_is_left_alone(
     fresh = cache_folder()
     assert fresh.parent == place / "tmp" and fresh != folder
     assert fresh.stat().st_mode & 0o777 == 0o700 and fresh == cache_folder()
+
+
+def test_without_a_home(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # a user whom the system does not know
+    assert cache_folder() == place / "tmp" / f"tinyc-{os.geteuid()}"
 
 
 def test_no_relative_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,11 +150,11 @@ def cache_folder() -> Path:
 
     import platformdirs
 
-    usual = Path(platformdirs.user_cache_dir("tinyc", appauthor=False))
-    for folder in (usual, Path(tempfile.gettempdir()) / f"tinyc-{os.geteuid()}"):
-        # Without a home it is no more than "~", and a relative one would be the work of whoever
-        # made the current folder.
-        if not folder.is_absolute():
+    candidates = [Path(tempfile.gettempdir()) / f"tinyc-{os.geteuid()}"]
+    with contextlib.suppress(RuntimeError):  # this user has no home
+        candidates.insert(0, Path(platformdirs.user_cache_dir("tinyc", appauthor=False)))
+    for folder in candidates:
+        if not folder.is_absolute():  # the work of whoever made the current folder
             continue
         with contextlib.suppress(OSError):
             folder.parent.mkdir(parents=True, exist_ok=True)
