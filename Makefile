@@ -1,5 +1,6 @@
 # make demo   train, compile and prove a model on an emulated board
 # make test   everything; make check is the quick selection
+# make dist   the wheel and the sdist of a release, checked
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	&& echo $$p && break; done)
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n 2
 
-.PHONY: setup demo test check lint docs clean
+.PHONY: setup demo test check lint docs dist clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -38,5 +39,12 @@ lint: setup
 docs: setup
 	$(BIN)/tinyc ops --markdown > docs/operators.md
 
+# The wheel is made from the sdist, which so has all that it needs.
+dist: setup
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
 clean:
-	rm -rf build $(VENV) .pytest_cache .ruff_cache
+	rm -rf build dist $(VENV) .pytest_cache .ruff_cache

@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own layer and from those before it.
 LAYERS = [
-    ("errors", "paths", "inputs"),
+    ("errors", "paths", "inputs", "folder"),
     ("ir", "quant", "op"),
     ("boards", "frontends", "config", "tir"),
     ("ports",),

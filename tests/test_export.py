@@ -139,11 +139,12 @@ def test_command(
         if not path.endswith((".c", ".h", ".ld")):
             assert text.endswith("\n") and not text.endswith("\n\n") and "{{" not in text, path
 
-    # Again: the same bytes, and nothing of what was there before.
-    (folder / "stray").write_text("old")
+    # Again: the same bytes, and what the user has put there.
+    (folder / "README.md").write_text("changed")
+    (folder / "mine").write_text("mine")
     assert execute(command) == 0
     assert {path: (folder / path).read_text() for path in texts} == texts
-    assert not (folder / "stray").exists()
+    assert (folder / "mine").read_text() == "mine"
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
 
 

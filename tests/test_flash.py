@@ -258,6 +258,84 @@ def test_no_board(bench: Bench, elfs: dict[str, Path], capsys: pytest.CaptureFix
     assert capsys.readouterr().err.startswith("E201 tinyc flash: no board is named")
 
 
+NO_SERIALS = [
+    "", " ", "066A; shutdown", "066A [exec id]", "$env(HOME)", "{a}", "a\\\nb", "066A\n", "-h",
+    '"a"',
+    "066A:", ":066A", "0483:374b", "0483:374b:", "0483:374b:;exit", "../066A", "\u0660", "a\x00b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("probe", NO_SERIALS, ids=repr)
+@pytest.mark.parametrize("verb", ["flash", "debug"])
+def test_what_is_no_serial_number_is_refused(
+    verb: str, probe: str, bench: Bench, elfs: dict[str, Path], capsys: pytest.CaptureFixture
+) -> None:
+    bench.install(*PROGRAMS)
+    for tool in ("openocd", "pyocd", "st-flash", "STM32_Programmer_CLI"):
+        args = [verb, "--image", str(elfs[F4]), "--board", F4, "--tool", tool, "--probe", probe]
+        assert execute(args) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("E238 --probe ") and error.count("\n") == 1
+        assert "is no serial number" in error
+    assert bench.calls == []
+
+
+@pytest.mark.parametrize(("probe", "serial"), [
+    ("066A", "066A"), ("0483:374b:066A", "066A"), ("7", "7"),
+    ("E6614864_D3-5.1", "E6614864_D3-5.1"), ("F4:12:FA:00:11:22", "F4:12:FA:00:11:22"),
+    ("303a:1001:F4:12:FA:00:11:22", "F4:12:FA:00:11:22"),
+    ("remote:host:3240", "remote:host:3240"),
+])  # fmt: skip
+def test_serial_numbers(probe: str, serial: str, elfs: dict[str, Path]) -> None:
+    flash.check_probe("pyocd", probe)
+    assert Target(elfs[F4], load_board(F4), probe).serial == serial
+
+
+def test_ports_of_bossac() -> None:
+    for port in ("/dev/ttyACM0", "/dev/serial/by-id/usb-Arduino_LLC_a+b-if00", "COM3", "ttyACM0"):
+        flash.check_probe("bossac", port)
+    for port in ("", "-e", "/dev/tty ACM0", "a\n"):
+        with pytest.raises(CompileError, match=r"E238 .*is no serial port"):
+            flash.check_probe("bossac", port)
+    flash.check_probe("probe-rs", "0483:374b")
+
+
+def test_paths_that_programs_might_read_otherwise(bench: Bench, tmp_path: Path) -> None:
+    for name in ("a{b.elf", "a}b.elf", "a\\b.elf", "a\nb.elf"):
+        target = Target(tmp_path / name, load_board(F4))
+        with pytest.raises(CompileError, match=r"E239 .*OpenOCD takes no name") as error:
+            TOOLS["openocd"].flash(target)
+        assert error.value.exit_code == 2 and str(error.value).count("\n") == 0
+    target = Target(Path("-x.elf"), load_board(F4))
+    for name in ("probe-rs", "pyocd"):
+        assert TOOLS[name].flash(target)[0][-1] == "./-x.elf"
+    assert "program ./-x.elf verify" in TOOLS["openocd"].flash(target)[0][-1]
+    assert flash.gdb_command("gdb", TOOLS["openocd"], target)[-1] == "./-x.elf"
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "a b", "a [puts x] b", "$env(HOME)", 'a"b;c#d', "e\u0301 \u2014"]
+)
+def test_openocds_own_program_gets_the_path(name: str, tmp_path: Path) -> None:
+    """OpenOCD's `program`, with all around it replaced, so that it needs no probe."""
+    openocd = shutil.which("openocd")
+    if openocd is None:
+        pytest.skip("openocd is not installed")
+    target = Target(tmp_path / f"{name}.elf", load_board(F4))
+    (command,) = TOOLS["openocd"].flash(target)
+    (said,) = [word for word in command if word.startswith("program ")]
+    fakes = ["proc init {} {}", "proc reset {how} {}", "proc poll {how} {}"]
+    fakes += [f'proc {c} {{args}} {{ puts "{c} [llength $args] <[lindex $args end]>" }}'
+              for c in ("flash", "verify_image")]  # fmt: skip
+    options = [option for fake in fakes for option in ("-c", fake)]
+    done = subprocess.run(
+        [openocd, *options, "-c", said], capture_output=True, text=True, timeout=30, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    path = str(target.elf)
+    assert done.stdout.splitlines() == [f"flash 3 <{path}>", f"verify_image 1 <{path}>"]
+
+
 def test_probe_rs_wants_the_whole_name(
     bench: Bench, elfs: dict[str, Path], capsys: pytest.CaptureFixture
 ) -> None:
@@ -424,7 +502,10 @@ def test_what_is_older_than_the_image_is_written_again(
     hex_file.write_text("stale")
     assert execute(args) == 0 and hex_file.read_text() == "stale"
     os.utime(hex_file, (1, 1))
+    elf.with_suffix(".bin").write_text("mine")  # no form that the tool takes
     assert execute(args) == 0 and hex_file.read_text() == right
+    assert sorted(p.name for p in tmp_path.glob("new.*")) == ["new.bin", "new.elf", "new.hex"]
+    assert elf.with_suffix(".bin").read_text() == "mine"
     assert not list(tmp_path.glob(".*.tmp"))
 
 

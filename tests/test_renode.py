@@ -159,7 +159,9 @@ def test_what_the_files_name_is_there(board: Board, tmp_path: Path) -> None:
     image = mailbox(board.name, tmp_path / "out")
     write(tmp_path / "renode", image, Batch(INPUTS, EXPECTED, CLASSES), 0.5)
     texts = {p.name: p.read_bytes() for p in (tmp_path / "renode").iterdir()}
-    assert sorted(texts) == ["board.repl", "inputs.bin", "run.resc", "test.elf", "test.robot"]
+    assert sorted(texts) == [
+        ".tinyc", "board.repl", "inputs.bin", "run.resc", "test.elf", "test.robot",
+    ]  # fmt: skip
     robot, repl, resc = (texts[n].decode() for n in ("test.robot", "board.repl", "run.resc"))
     assert not any(str(tmp_path) in t for t in (robot, repl, resc))
 

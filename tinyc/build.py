@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
 import re
@@ -16,6 +14,7 @@ from typing import Any
 from .boards import Board, Core, Memory
 from .emit.c import environment
 from .errors import CompileError
+from .folder import replacing, written
 from .ide import project
 from .mailbox import INBOX, OUTBOX
 from .paths import resource
@@ -95,57 +94,22 @@ def build(
     model_id: str | None = None,
     arena: str | None = None,
     weights: Sequence[str] = (),
+    model: str | None = None,
 ) -> Image:
     """Compile and link ``sources`` (of `tinyc.emit.c.emit`) with the firmware for ``board``.
 
     main: one of `MAINS`; model_id: what the serial protocol calls the model, ``name`` if None;
-    arena, weights: see `tinyc.placement.place`.
-    ``out`` is replaced whole at the end; an interrupted build leaves what was there. Raises
-    CompileError E401 (does not fit), E7xx (no compiler), E8xx (the disk).
+    arena, weights: see `tinyc.placement.place`; model: the path of what ``sources`` were made
+    from. ``out`` is replaced whole at the end; an interrupted build leaves what was there. Raises
+    CompileError E401 (does not fit), E7xx (no compiler), those of `tinyc.folder.replacing`.
     """
     tools = find_toolchain(toolchain)
     out = Path(os.path.abspath(out))
-    with replacing(out) as work:
+    with replacing(out, "build", model) as work:
         placement = place(sources, name, board, arena, weights)
         files = firmware_files(sources, name, board, main, model_id, placement)
         image = _build(files, sources, name, board, tools, work, main)
     return replace(image, elf=out / image.elf.name, states=_count(sources, name, "STATE"))
-
-
-@contextlib.contextmanager
-def replacing(out: Path) -> Iterator[Path]:
-    """A new folder beside ``out``, an absolute path, whose place it takes at the end; after an
-    exception ``out`` is as it was. Raises CompileError E801 (the disk)."""
-    work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        work.mkdir(parents=True)
-        try:
-            yield work
-            _replace(out, work)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as error:
-        raise CompileError(
-            "E801", str(out), f"cannot be written: {error.strerror}",
-            "free some space or choose another --output-dir",
-        ) from None  # fmt: skip
-
-
-def _replace(out: Path, work: Path) -> None:
-    """Put ``work`` in the place of ``out``, or leave ``out`` as it was."""
-    if not out.exists():
-        work.rename(out)
-        return
-    if not out.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    out.rename(old)
-    try:
-        work.rename(out)
-    except BaseException:
-        old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def firmware_files(
@@ -343,9 +307,9 @@ def _exception_frame(core: Core) -> int:
     return 4 * (26 if "fpu" in core.features else 8) + 4
 
 
-def write_flat(elf: Path, board: Board) -> None:
+def write_flat(elf: Path, board: Board, only: str | None = None) -> None:
     """Beside the ELF the BIN (from the flash's first byte), the Intel HEX and, where the board
-    has a boot loader for it, the UF2."""
+    has a boot loader for it, the UF2. only: one of ``.bin``, ``.hex``, ``.uf2``."""
     from elftools.elf.elffile import ELFFile
 
     with elf.open("rb") as file:
@@ -359,16 +323,13 @@ def write_flat(elf: Path, board: Board) -> None:
     flat = bytearray(b"\xff" * (end - base))
     for address, data in segments:
         flat[address - base : address - base + len(data)] = data
-    _put(elf.with_suffix(".bin"), flat)
-    _put(elf.with_suffix(".hex"), _intel_hex(flat, base))
+    forms = {".bin": bytes(flat), ".hex": _intel_hex(flat, base)}
     if board.debug and board.debug.uf2 is not None:
-        _put(elf.with_suffix(".uf2"), uf2(bytes(flat), base, board.debug.uf2))
-
-
-def _put(path: Path, data: bytes | bytearray) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+        forms[".uf2"] = uf2(bytes(flat), base, board.debug.uf2)
+    for suffix, data in forms.items():
+        if only in (None, suffix):
+            with written(elf.with_suffix(suffix)) as file:
+                file.write(data)
 
 
 def _intel_hex(flat: bytearray, base: int) -> bytes:

@@ -383,10 +383,6 @@ def serve(
     job = _Job.of(params | {"main": "serial"}, "tinyc serve")
     emulator = choose(job.board, emulator)
     image = job.image(job.folder.with_name(f".{job.name}-serial"), "serial")
-    # The emulator is ended and the link removed as by Ctrl-C.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), offer(image, emulator, link) as (path, process):
         typer.echo(path)
         sys.stdout.flush()
@@ -415,8 +411,12 @@ def compare(
 
     options = {k: v for k, v in ctx.params.items() if k != "models"}
     found = []
-    for model in models:
+    folders: dict[Path, str] = {}
+    for number, model in enumerate(models, 1):
         job = _Job.of({**options, "model": model}, "tinyc compare", optional_calibration=True)
+        if folders.setdefault(job.folder, model) != model:  # another of the same name
+            place = str(Path(job.config.output_dir) / str(number))
+            job.config = job.config.model_copy(update={"output_dir": place})
         inputs = job.samples()
         built = job.built()
         tested = job.tested(inputs)
@@ -706,6 +706,7 @@ def _target(ctx: typer.Context, server: bool = False) -> tuple[str, Any]:
         raise CompileError("E201", verb, "takes a model or --image", "leave one of them out")
     # Before anything is built: it need not be, if nothing can flash it.
     name = flashing.choose(board, params["tool"], volume, server)
+    flashing.check_probe(name, params["probe"])
     if elf is None:
         job = _Job.of(options, verb)
         _, checks = job.reported()
@@ -758,7 +759,9 @@ def export(
     exporter.check_form(to)
     job = _Job.of({k: v for k, v in ctx.params.items() if k != "to"}, "tinyc export")
     folder = Path(job.config.output_dir) / "export" / to / job.name
-    files = exporter.export(job.compiled.plan, job.compiled.sources, job.board, to, folder)
+    files = exporter.export(
+        job.compiled.plan, job.compiled.sources, job.board, to, folder, job.config.model
+    )
     names = [path.relative_to(folder.absolute()).as_posix() for path in files]
     if as_json:
         _print_json({"form": to, "folder": str(folder), "files": names})
@@ -777,17 +780,37 @@ def init(
         str,
         typer.Option("--board", "-b", envvar=_env("BOARD"), help="Name or alias [stm32]."),
     ] = "stm32",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Start from this one in the place of the sample."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write anew what `tinyc init` wrote and nobody changed.")
+    ] = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Start a folder: a sample model with its settings, tests and a workflow for GitHub."""
+    """Start a folder: a model with its settings, tests and a workflow for GitHub."""
     from .init import create
 
-    for path in create(folder, board, force):
+    own = _own(model, board, folder) if model is not None else None
+    for path in create(folder, board, force, own):
         _log.info(f"wrote {folder / path}")
     there = "" if folder == Path() else f"cd {folder} && "
     _log.info(f"next: {there}tinyc build && tinyc test")
+
+
+def _own(model: str, board: str, folder: Path) -> Any:
+    """What `tinyc init` has to know of a model of the user's, by a build."""
+    import tempfile
+
+    from .config import Config
+    from .init import Own
+
+    job = _Job.compile(Config(model=model, board=board), "tinyc init", "pass --model")
+    with tempfile.TemporaryDirectory(prefix="tinyc-") as place:
+        image = job.image(Path(place) / job.name, job.config.main)
+        return Own.of(model, folder, job.compiled.plan, image)
 
 
 @app.command()
@@ -1089,12 +1112,30 @@ def execute(args: Sequence[str]) -> int:
         return _fail(CompileError("E100", "internal error", what, hint), as_json)
 
 
+_ended_by = 0  # the signal, once one has come
+
+
+class _Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP; Python itself takes note of a plain KeyboardInterrupt, and might die of
+    it in the end."""
+
+
+def _end(number: int, frame: Any) -> None:
+    """Clean up as after Ctrl-C, undisturbed."""
+    global _ended_by
+    _ended_by = number
+    signal.signal(number, signal.SIG_IGN)
+    raise _Ended
+
+
 def _interrupted() -> int:
     print("interrupted; nothing half-written is left", file=sys.stderr)
-    return 130
+    return 128 + (_ended_by or signal.SIGINT)
 
 
 def _fail(error: CompileError | CompileErrors, as_json: bool) -> int:
+    if _ended_by:  # whatever was made of that exception on its way
+        return _interrupted()
     print(error, file=sys.stderr)
     if as_json and not _log.printed:
         errors = error.errors if isinstance(error, CompileErrors) else (error,)
@@ -1105,6 +1146,9 @@ def _fail(error: CompileError | CompileErrors, as_json: bool) -> int:
 
 def main() -> None:
     """Entry point of the ``tinyc`` command."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     sys.exit(execute(sys.argv[1:]))
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from . import __version__
 from .boards import Board
-from .build import firmware_files, replacing
+from .build import firmware_files
 from .emit.c import comment, environment
 from .errors import CompileError
+from .folder import MARK, replacing
 from .ir import Value
 from .plan import Plan
 from .toolchain import Toolchain
@@ -68,12 +69,17 @@ def check_form(form: str) -> None:
 
 
 def export(
-    plan: Plan, sources: Mapping[str, str], board: Board, form: str, out: Path
+    plan: Plan,
+    sources: Mapping[str, str],
+    board: Board,
+    form: str,
+    out: Path,
+    model: str | None = None,
 ) -> tuple[Path, ...]:
     """Write the library ``sources`` of ``plan`` in one of `FORMS`, with an example that runs one
     inference, into ``out``, which is replaced whole; returns the files. For the same arguments
-    the same bytes. Raises CompileError E222 (no such form, or not for this board), E801 (the
-    disk)."""
+    the same bytes. model: the path of the model. Raises CompileError E222 (no such form, or not
+    for this board), those of `tinyc.folder.replacing`."""
     check_form(form)
     if form == "cubeide" and board.names.cubeide is None:
         raise CompileError(
@@ -82,12 +88,12 @@ def export(
         )  # fmt: skip
     texts = _texts(plan, sources, board, form)
     out = Path(os.path.abspath(out))
-    with replacing(out) as work:
+    with replacing(out, "export", model) as work:
         for path, text in texts.items():
             target = work / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
-    return tuple(out / path for path in sorted(texts))
+    return tuple(out / path for path in sorted([*texts, MARK]))
 
 
 def _texts(plan: Plan, sources: Mapping[str, str], board: Board, form: str) -> dict[str, str]:

@@ -33,6 +33,10 @@ GDBS = ("arm-none-eabi-gdb", "gdb-multiarch")
 MOUNTS = ("/media", "/media/*", "/run/media/*", "/Volumes")
 """Where desktops mount drives, by the label as the folder's name."""
 
+# Letters and digits; in the number of some probes, a colon, a point, a dash or an underscore.
+_SERIAL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:._-]*[A-Za-z0-9._-])?")
+_USB = re.compile(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(?::(.+))?")  # VID:PID or VID:PID:SERIAL
+_PORT = re.compile(r"[^\s\x00-\x1f\x7f-][^\s\x00-\x1f\x7f]*")
 _PATIENCE_S = 5.0  # for a tool to end once it has been asked to
 _UDEV = "on Linux a probe needs a udev rule (docs/flashing.md)"
 
@@ -57,7 +61,13 @@ class Target:
     @property
     def serial(self) -> str | None:
         """The serial number, of a probe given as VID:PID:SERIAL too."""
-        return self.probe.rpartition(":")[2] if self.probe else None
+        usb = _USB.fullmatch(self.probe or "")
+        return usb[1] if usb else self.probe
+
+    @property
+    def image(self) -> str:
+        """The path of the ELF."""
+        return _word(self.elf)
 
     def file(self, suffix: str) -> str:
         """The path of the image in that form, written again unless it is as new as the ELF."""
@@ -65,8 +75,8 @@ class Target:
         if not path.is_file() or path.stat().st_mtime_ns < self.elf.stat().st_mtime_ns:
             from .build import write_flat
 
-            write_flat(self.elf, self.board)
-        return str(path)
+            write_flat(self.elf, self.board, suffix)
+        return _word(path)
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,22 @@ class Tool:
 # The tools ---------------------------------------------------------------------------------
 
 
+def _word(path: Path) -> str:
+    """``path`` as an argument that no program takes for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
+def _tcl(text: str) -> str:
+    """``text`` as a word of Tcl; it may go through Tcl once more in braces, as in OpenOCD's own
+    `program`. Raises CompileError E239 where that cannot be."""
+    if re.search(r"[{}\\\x00-\x1f\x7f]", text):
+        raise CompileError(
+            "E239", text, "OpenOCD takes no name with a brace, a backslash or a control character",
+            "rename it, or choose another --tool",
+        )  # fmt: skip
+    return re.sub(r"([^\w./+-])", r"\\\1", text)
+
+
 def _option(name: str, value: str | None, joined: bool = False) -> Command:
     if value is None:
         return ()
@@ -116,7 +142,7 @@ def _probe_rs(target: Target) -> Command:
 def _flash_probe_rs(target: Target) -> list[Command]:
     options = _probe_rs(target)
     return [
-        ("probe-rs", "download", *options, str(target.elf)),
+        ("probe-rs", "download", *options, target.image),
         ("probe-rs", "reset", *options),
     ]
 
@@ -128,14 +154,12 @@ def _serve_probe_rs(target: Target) -> Command:
 
 def _openocd(target: Target) -> Command:
     files = [option for file in target.debug.openocd for option in ("-f", file)]
-    serial = f"adapter serial {target.serial}" if target.serial else None
+    serial = f"adapter serial {_tcl(target.serial)}" if target.serial else None
     return ("openocd", *files, *_option("-c", serial))
 
 
 def _flash_openocd(target: Target) -> list[Command]:
-    # A backslash before what is special to Tcl; the name goes through it once more in braces.
-    path = re.sub(r"([^\w./+-])", r"\\\1", str(target.elf))
-    return [(*_openocd(target), "-c", f"program {path} verify reset exit")]
+    return [(*_openocd(target), "-c", f"program {_tcl(target.image)} verify reset exit")]
 
 
 def _serve_openocd(target: Target) -> Command:
@@ -149,7 +173,7 @@ def _pyocd(target: Target) -> Command:
 
 
 def _flash_pyocd(target: Target) -> list[Command]:
-    return [("pyocd", "load", *_pyocd(target), str(target.elf))]
+    return [("pyocd", "load", *_pyocd(target), target.image)]
 
 
 def _serve_pyocd(target: Target) -> Command:
@@ -196,7 +220,7 @@ def _flash_copy(target: Target) -> list[Command]:
     form = ".bin" if target.debug.uf2 is None else ".uf2"
     # The drive is not a disk: what arrives is written to flash, so it is copied under no other
     # name first, and `sync` sends what the system still holds.
-    return [("cp", target.file(form), f"{folder}/"), ("sync",)]
+    return [("cp", target.file(form), f"{_word(folder)}/"), ("sync",)]
 
 
 @dataclass(frozen=True)
@@ -244,7 +268,7 @@ def find_volume(board: Board) -> Path:
     found = []
     for place in MOUNTS:
         for label in labels:
-            for folder in map(Path, sorted(glob.glob(f"{place}/{label}*"))):
+            for folder in map(Path, sorted(glob.glob(f"{place}/{glob.escape(label)}*"))):
                 # A second drive of the same label gets a number.
                 if re.fullmatch(r"\d*", folder.name.removeprefix(label)) and folder.is_dir():
                     found.append(folder)
@@ -311,6 +335,22 @@ def choose(
     )  # fmt: skip
 
 
+def check_probe(tool: str, probe: str | None) -> None:
+    """Raise CompileError E238 where ``probe`` is nothing by which ``tool`` could name one."""
+    if probe is None:
+        return
+    usb = _USB.fullmatch(probe)
+    if tool == "bossac":
+        right, what, hint = _PORT.fullmatch(probe), "serial port", "a path such as /dev/ttyACM0"
+    else:
+        right, what = _SERIAL.fullmatch(probe), "serial number of a probe"
+        hint = "letters and digits, as `pyocd list` shows them, or VID:PID:SERIAL"
+        if usb and not usb[1] and tool != "probe-rs":
+            right = None
+    if not right:
+        raise CompileError("E238", f"--probe {probe!r}", f"is no {what}", f"give {hint}")
+
+
 def check_image(elf: Path, board: Board) -> None:
     """Raises CompileError E202 (no such file), E203 (no ELF for Arm), E232 (linked for another
     board's memory)."""
@@ -343,7 +383,7 @@ def gdb_command(gdb: str, tool: Tool, target: Target) -> Command:
     load = ("load", tool.reset) if tool.loads else ()
     steps = (f"target extended-remote localhost:{PORT}", tool.reset, *load, "tbreak main")
     options = [option for step in (*steps, "continue") for option in ("-ex", step)]
-    return (gdb, *options, str(target.elf))
+    return (gdb, *options, target.image)
 
 
 def find_gdb() -> str | None:

@@ -124,7 +124,7 @@ class Job:
             fit.refuse_too_large(self.compiled.plan, self.board, placement.arena)
             return build(
                 self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main,
-                self.config.model_id, placement.arena, placement.weights,
+                self.config.model_id, placement.arena, placement.weights, self.config.model,
             )  # fmt: skip
         except TooLarge as error:
             raise fit.explained(error, self.compiled.plan, self.board) from None

@@ -152,6 +152,14 @@ class Firmware:
         with _told():
             return self._plain(self._job.reference(self._samples(inputs, named)))
 
+    def random(self, count: int, seed: int = 0) -> tuple[np.ndarray, ...]:
+        """Seeded random inputs in the model's dtypes, an array [count, ...] for each, as
+        ``tinyc test`` takes them where there is no data."""
+        from .data import random_samples
+
+        with _told():
+            return random_samples(self._job.compiled.graph, count, seed).inputs
+
     @property
     def trace(self) -> Trace:
         """Of the latest run: ``instructions`` and ``cycles`` of its first sample (None where

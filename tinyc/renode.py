@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .boards import Board, Step, names_with
-from .build import replacing
 from .emit.c import environment
 from .errors import CompileError
+from .folder import held, replacing
 from .mailbox import INBOX, MOST_BYTES, OUTBOX, Batch, collides
 from .run import time_limit
 
@@ -44,7 +44,9 @@ def write(
         image.name, image.board, batch, output_bytes, time_limit(len(batch)),
         min_accuracy, max_instructions,
     )  # fmt: skip
-    with replacing(folder.absolute()) as work:
+    folder = folder.absolute()
+    # The build around it stays the one that it is of.
+    with held(folder.parent), replacing(folder, "renode") as work:
         for file, content in files.items():
             (work / file).write_bytes(content)
         shutil.copyfile(image.elf, work / "test.elf")

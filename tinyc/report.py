@@ -9,8 +9,6 @@ from __future__ import annotations
 import html
 import json
 import math
-import os
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import CompileError, printable
+from .errors import CompileError, disk_error, printable
+from .folder import held, make_folder, mark, written
 from .heads import RULES, Head, classifiers, deviation, heads, norms, rules
 from .ports import Port, input_ports, output_ports
 from .quant import dequantize
@@ -620,23 +619,21 @@ def sections(folder: Path) -> dict[str, Report]:
 def write(
     folder: Path, reports: Mapping[str, Report], checks: Sequence[Verdict], suite: str
 ) -> None:
-    """Write report.json, report.md, report.html and junit.xml; each appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write report.json, report.md, report.html and junit.xml; each appears whole or not at all.
+    Other files in ``folder`` stay. Raises CompileError E8xx (the disk)."""
     texts = {
         "report.json": json.dumps(reports, indent=2) + "\n",
         "report.md": markdown(reports),
         "report.html": page(reports),
         "junit.xml": junit(suite, checks),
     }
-    for name, text in texts.items():
-        with tempfile.NamedTemporaryFile(
-            "w", dir=folder, prefix=f".{name}.", delete=False, encoding="utf-8"
-        ) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, folder / name)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+    try:
+        make_folder(folder.parent)
+        with held(folder.parent):  # the build around it stays the one that it is of
+            make_folder(folder)
+            for name, text in texts.items():
+                with written(folder / name) as file:
+                    file.write(text.encode())
+            mark(folder, "report", texts)
+    except OSError as error:
+        raise disk_error(error, folder) from None

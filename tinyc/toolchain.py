@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +23,9 @@ from .errors import CompileError
 from .versions import find_program
 
 TIMEOUT_S = 300
+
+# Not the ziglang that may lie in the current folder (-P).
+ZIG = (sys.executable, "-P", "-m", "ziglang")
 
 CFLAGS = (
     "-std=c99 -fhosted -O2 -g -pipe -fno-common -ffunction-sections -fdata-sections "
@@ -96,7 +102,7 @@ class Toolchain:
         else:
             runtime = _compiler_rt(self, core)
             command = [
-                sys.executable, "-m", "ziglang", "ld.lld", "-O2", "--gc-sections",
+                *ZIG, "ld.lld", "-O2", "--gc-sections",
                 "-T", script, mapped, *objects, str(runtime), "-o", elf,
             ]  # fmt: skip
         done = _call(command, cwd)
@@ -138,20 +144,80 @@ def _call(command: Sequence[str], cwd: Path | None = None) -> subprocess.Complet
 
 
 def cache_folder() -> Path:
-    """Where compiled helpers are kept: ``$XDG_CACHE_HOME/tinyc`` or ``~/.cache/tinyc``, or a
-    folder of this user's under the temporary one where neither can be written."""
+    """Where compiled helpers are kept, a folder that nobody else can write: the user's cache
+    folder (``$XDG_CACHE_HOME/tinyc``, ``~/.cache/tinyc``), else one under the temporary folder,
+    else a new one that ends with the process. Raises CompileError E809 where none can be."""
     import tempfile
 
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinyc"
+    import platformdirs
+
+    candidates = [Path(tempfile.gettempdir()) / f"tinyc-{os.geteuid()}"]
+    with contextlib.suppress(RuntimeError):  # this user has no home
+        candidates.insert(0, Path(platformdirs.user_cache_dir("tinyc", appauthor=False)))
+    for folder in candidates:
+        if not folder.is_absolute():  # the work of whoever made the current folder
+            continue
+        with contextlib.suppress(OSError):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder = folder.parent.resolve() / folder.name
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if _is_private(folder) and os.access(folder, os.W_OK | os.X_OK):
+                return folder
+    return _passing_folder()
+
+
+@cache
+def _passing_folder() -> Path:
+    import tempfile
+
     try:
-        base.mkdir(parents=True, exist_ok=True)
-        if os.access(base, os.W_OK):
-            return base
+        folder = Path(tempfile.mkdtemp(prefix="tinyc-"))
+    except OSError as error:
+        raise CompileError(
+            "E809", "the cache", f"no folder for compiled helpers: {error.strerror}",
+            "name a folder of your own by XDG_CACHE_HOME or TMPDIR",
+        ) from None  # fmt: skip
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether ``folder``, no link on its path, is a folder of this user's that nobody else can
+    write, nor put another in its place."""
+    own = folder.lstat()
+    if not stat.S_ISDIR(own.st_mode) or own.st_uid != os.geteuid() or own.st_mode & 0o022:
+        return False
+    # In a container root may have another number.
+    trusted = {0, os.geteuid(), os.stat("/").st_uid}
+    above = [parent.stat() for parent in folder.parents]
+    return all(
+        each.st_uid in trusted and (each.st_mode & stat.S_ISVTX or not each.st_mode & 0o022)
+        for each in above
+    )
+
+
+def is_own_file(path: Path) -> bool:
+    """Whether ``path`` is a file of this user's, no link, that nobody else can write."""
+    try:
+        found = path.lstat()
     except OSError:
-        pass
-    base = Path(tempfile.gettempdir()) / f"tinyc-{os.getuid()}"
-    base.mkdir(parents=True, exist_ok=True)
-    return base
+        return False
+    own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+    return own and not found.st_mode & 0o022
+
+
+@contextlib.contextmanager
+def keeping(kept: Path) -> Iterator[Path]:
+    """A path in a new folder of the cache; what the block writes there is then put at ``kept``,
+    for this user alone."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        fresh = Path(folder) / kept.name
+        yield fresh
+        if fresh.exists():
+            fresh.chmod(0o600)
+            fresh.replace(kept)  # whole or not at all, whoever else compiles it
 
 
 @cache
@@ -165,12 +231,10 @@ def _compiler_rt(toolchain: Toolchain, core: Core) -> Path:
     flags = [*toolchain.target(core), "-O2"]  # without -O2 it is built with run-time checks
     version = hashlib.sha256(f"{toolchain.title} {flags}".encode()).hexdigest()[:12]
     kept = cache_folder() / f"compiler_rt-{core.name}-{version}.a"
-    if kept.is_file():
+    if is_own_file(kept):
         return kept
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with keeping(kept) as fresh:
+        folder = fresh.parent
         (folder / "empty.c").write_text("void _start(void) {}\n")
         env_cache = folder / "cache"
         done = subprocess.run(
@@ -187,9 +251,7 @@ def _compiler_rt(toolchain: Toolchain, core: Core) -> Path:
                 "ziglang",
                 f"cannot build its runtime for {core.title}: {done.stderr[-300:]}",
             )
-        temporary = kept.with_suffix(f".{os.getpid()}")
-        shutil.copyfile(built[0], temporary)
-        temporary.replace(kept)
+        shutil.copyfile(built[0], fresh)
     return kept
 
 
@@ -208,7 +270,7 @@ def find_toolchain(kind: str | None = None) -> Toolchain:
             "E701", "arm-none-eabi-gcc", "is not on PATH",
             "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi, or --toolchain clang",
         )  # fmt: skip
-    cc = (sys.executable, "-m", "ziglang", "cc")
+    cc = (*ZIG, "cc")
     done = _call([*cc, "--version"])
     version = re.search(r"version (\S+)", done.stdout)
     if done.returncode or version is None:

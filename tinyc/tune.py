@@ -23,6 +23,7 @@ from .build import build
 from .data import Samples, random_samples
 from .emit.c import emit
 from .errors import CompileError
+from .folder import written
 from .ir import Graph, Node, interpret, verify
 from .op import Kernel, Schedule
 from .ops._bits import random_words
@@ -145,9 +146,8 @@ def _repair(database: Path) -> None:
     text = database.read_bytes()
     if text and not text.endswith(b"\n"):
         whole = text[: text.rfind(b"\n") + 1]
-        temporary = database.with_name(f".{database.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(whole)
-        temporary.replace(database)
+        with written(database) as file:
+            file.write(whole)
 
 
 def _jobs(graph: Graph, board: Board, compiler: str) -> Iterator[_Job]:

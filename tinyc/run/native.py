@@ -7,13 +7,12 @@ import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from ..errors import CompileError
-from ..toolchain import cache_folder
+from ..toolchain import ZIG, cache_folder, is_own_file, keeping
 
 TIMEOUT_S = 300
 
@@ -24,7 +23,7 @@ def host_compilers() -> Iterator[tuple[str, ...]]:
         if path := shutil.which(name):
             yield (path,)
     if importlib.util.find_spec("ziglang"):
-        yield (sys.executable, "-m", "ziglang", "cc")
+        yield (*ZIG, "cc")
 
 
 def compile_c(command: Sequence[str], cwd: Path) -> str:
@@ -47,15 +46,16 @@ def shared_library(source: Path) -> Path:
     Raises CompileError E703 where no compiler can."""
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
     kept = cache_folder() / f"{source.stem}-{digest}.so"
-    if kept.is_file():
+    if is_own_file(kept):
         return kept
     complaint = "no C compiler is installed"
     for cc in host_compilers():
-        fresh = kept.with_suffix(f".{os.getpid()}.so")
         flags = ("-std=c99", "-O2", "-shared", "-fPIC")
-        complaint = compile_c([*cc, *flags, str(source), "-o", str(fresh)], source.parent)
+        with keeping(kept) as fresh:
+            complaint = compile_c([*cc, *flags, str(source), "-o", str(fresh)], source.parent)
+            if complaint:
+                fresh.unlink(missing_ok=True)
         if not complaint:
-            fresh.replace(kept)  # whole or not at all, whoever else compiles it
             return kept
     raise CompileError(
         "E703", "the host's C compiler", complaint[-300:], "apt-get install gcc libc6-dev"

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..data import NPZ_ERRORS
 from ..errors import CompileError
+from ..folder import written
 from . import packages
-from .files import written
 
 CLASSES = 10
 HELD_OUT, SPLIT_SEED = 0.25, 7

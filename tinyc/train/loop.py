@@ -15,9 +15,9 @@ import numpy as np
 
 from ..data import NPZ_ERRORS
 from ..errors import CompileError
+from ..folder import written
 from . import packages
 from .dataset import CLASSES, Dataset
-from .files import written
 from .network import build
 from .recipe import Recipe
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .files import check_writable, written
+from ..folder import written
+from .files import check_writable
 from .recipe import Recipe
 
 
