@@ -28,6 +28,7 @@ HEADER = """
 #define TOY_ARENA_ALIGN (8U)
 #define TOY_INPUTS (2)
 #define TOY_OUTPUTS (1)
+#define TOY_STATES (0)
 #define TOY_INPUT_0_BYTES (4U)
 #define TOY_INPUT_1_BYTES (4U)
 #define TOY_OUTPUT_0_BYTES (4U)
