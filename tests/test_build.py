@@ -332,7 +332,7 @@ def test_a_full_disk(
     status: int, complaint: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = subprocess.CompletedProcess(["cc"], status, "", complaint)
-    toolchain.find_toolchain()
+    assert toolchain.find_toolchain().has_libc in (True, False)  # known before it cannot be asked
     monkeypatch.setattr(toolchain, "_call", lambda *_: failed)
     with pytest.raises(CompileError, match=told) as error:
         build(toy(), "toy", load_board("stm32"), None, tmp_path / "out")

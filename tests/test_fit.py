@@ -75,7 +75,7 @@ def test_calibration_is_offered_to_float(refused, tmp_path: Path) -> None:
 def test_the_heaviest_weights(refused, tmp_path: Path) -> None:
     model = convolutions(tmp_path / "heavy.tflite", [8, 600, 600, 4], "int8", 1)
     told = refused(model, "blue_pill")
-    assert "FLASH (65536 bytes" in told and "of them in layer 2 'layer2'" in told
+    assert "the flash has 65,536" in told and "of them are in 'layer2' (Conv2d)" in told
     assert "activations" not in told
 
 

@@ -19,6 +19,7 @@ from elftools.elf.elffile import ELFFile
 from pydantic import ValidationError
 from test_build import CORES, run_in_qemu, toy
 
+from tinyc import versions
 from tinyc.boards import Board, Debug, all_boards, load_board
 from tinyc.build import build
 from tinyc.cli import execute
@@ -368,6 +369,7 @@ def test_the_flash_task_flashes_what_is_built(
     st_flash.chmod(0o755)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(versions, "beside", lambda: str(tmp_path))
     assert execute([*task["args"], "--dry-run"]) == 0
     told = f"st-flash --reset --format ihex write build/{preset}/toy.hex\n"
     assert image.elf == out / "toy.elf" and capsys.readouterr().out == told

@@ -624,7 +624,7 @@ def test_weights_that_cannot_fit_are_told_before_any_work(
 
 
 def test_the_least_size_counts_what_may_shrink(tmp_path: Path) -> None:
-    from tinyc.compile import least_weights
+    from tinyc.fit import least_weights
 
     dead = np.ones((8, 1, 1, 4), np.int8)
     dead[:6] = 0
@@ -643,11 +643,11 @@ def test_the_least_size_counts_what_may_shrink(tmp_path: Path) -> None:
     )  # fmt: skip
     graph = read(tmp_path / "m.tflite")
     kept = sum(n.inputs[1].type.bytes for n in optimize(graph).nodes)
-    assert 0 < least_weights(graph, False) <= kept < 64
+    assert 0 < least_weights(graph, False, False) <= kept < 64
     write_model(
         tmp_path / "f.tflite", [("FULLY_CONNECTED", {}, [0, 1, -1], [2])],
         [TensorSpec("x", (1, 4), "float32"), TensorSpec("w", (3, 4), "float32", data=np.ones(12)),
          TensorSpec("y", (1, 3), "float32")], [0], [2],
     )  # fmt: skip
     graph = read(tmp_path / "f.tflite")
-    assert least_weights(graph, False) == 48 and least_weights(graph, True) == 12
+    assert least_weights(graph, False, False) == 48 and least_weights(graph, True, False) == 12

@@ -12,9 +12,9 @@ from conftest import DATA, ROOT
 
 from tinyc import cli
 from tinyc.errors import CompileError, CompileErrors
+from tinyc.folder import written
 from tinyc.frontends.tflite import read
 from tinyc.train import dataset, packages, recipe
-from tinyc.train.files import written
 
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
 

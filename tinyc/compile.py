@@ -14,18 +14,15 @@ from .boards import Board
 from .data import load_inputs, load_npz
 from .emit.c import emit
 from .errors import CompileError, CompileErrors
+from .fit import refuse_heavy
 from .frontends import keras
 from .frontends.order import in_order
 from .frontends.tflite import lift, parse, read
-from .ir import DType, Graph, verify
+from .ir import Graph, verify
 from .op import Schedule
-from .ops.conv2d import Conv2d
-from .ops.depthwise_conv2d import DepthwiseConv2d
-from .ops.fully_connected import FullyConnected
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
-from .ops.transpose_conv import TransposeConv
 from .passes import optimize
 from .passes.binarize import binarize
 from .passes.calibrate import calibrate, exact_nodes, float_nodes
@@ -36,7 +33,6 @@ from .passes.remove_dead import remove_dead
 from .plan import Plan
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
-WEIGHTED = (Conv2d, DepthwiseConv2d, FullyConnected, TransposeConv)
 MOST_CALIBRATION = 256
 """Samples that calibration looks at; more change no range that matters."""
 
@@ -86,7 +82,7 @@ def compile_model(
     board could hold), and those of the backend.
     """
     source, predict = read_model(str(model))
-    _refuse_too_large(source, board, calibration is not None)
+    refuse_heavy(source, board, calibration is not None, is_binary(source))
     prepared = _prepare(source, board, calibration, float_glue, optional_calibration)
     graph = prepared.graph
     planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
@@ -105,45 +101,6 @@ def read_model(model: str) -> tuple[Graph, Predict | None]:
     name = model.rpartition(":")[2] if path.suffix.startswith(".py:") else path.stem
     graph = lift(parse(loaded.tflite, path.name, name))
     return in_order(graph, loaded.inputs, loaded.outputs, model), loaded.predict
-
-
-def _refuse_too_large(graph: Graph, board: Board, calibrated: bool) -> None:
-    """Raise E401 if what must remain of the weights exceeds the board's flash memories."""
-    least = least_weights(graph, calibrated)
-    room = sum(m.size for m in board.memory if m.kind == "flash")
-    if least > room:
-        shrink = "" if calibrated or not float_nodes(graph) else "pass --calibrate data.npz, "
-        raise CompileError(
-            "E401", f"{graph.name} on {board.name}",
-            f"does not fit: its weights take at least {least:,} bytes, the flash has {room:,}",
-            f"{shrink}shrink the weights or choose a larger board (`tinyc boards`)",
-        )  # fmt: skip
-
-
-def least_weights(graph: Graph, calibrated: bool) -> int:
-    """A lower bound of the weights' bytes in flash, from a look at each constant.
-
-    float32 counts one byte an element where it becomes int8 (``calibrated``), and one bit in a
-    network of binary layers, where it may become signs. An int8 convolution loses channels whose
-    filters are all zero, and the next layer what reads them.
-    """
-    binary = is_binary(graph)
-    sizes, lost = [], 0.0
-    for node in graph.nodes:
-        if not isinstance(node.op, WEIGHTED):
-            continue
-        weights = node.inputs[1]
-        if weights.data is None:
-            continue
-        axis = 3 if isinstance(node.op, DepthwiseConv2d) else 0
-        filters = np.moveaxis(weights.data, axis, 0).reshape(weights.type.shape[axis], -1)
-        alive = float(filters.any(axis=1).mean())
-        size = weights.type.dtype.size
-        if weights.type.dtype is DType.F32:
-            size = 1 / 8 if binary else 1 if calibrated else size
-        sizes.append(alive * weights.type.elements * size)
-        lost += 1 - alive
-    return int(sum(sizes) * max(0.0, 1 - lost))
 
 
 def is_binary(graph: Graph) -> bool:

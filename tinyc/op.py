@@ -7,12 +7,13 @@ edited to add an operator or a kernel.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import math
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .frontends.tflite import TfliteOp
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Constant:
     """A constant array of the generated C: ``const <ctype> <layer>_<suffix>[]``.
 
@@ -35,6 +36,12 @@ class Constant:
     suffix: str
     data: np.ndarray
     note: str
+
+    @cached_property
+    def contents(self) -> tuple[str, bytes]:
+        """What arrays have in common that can be one: the element type and a digest of the
+        bytes."""
+        return self.data.dtype.name, hashlib.sha256(np.ascontiguousarray(self.data)).digest()
 
 
 @dataclass(frozen=True)

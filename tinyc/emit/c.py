@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def emit(plan: Plan) -> dict[str, str]:
         "core": plan.core,
     }
     support = list(dict.fromkeys(name for s in plan.steps for name in s.binding.support))
-    arrays = [_array(step, constant) for step in plan.steps for constant in step.binding.constants]
+    arrays, stored = _stored(plan)
     copies = []
     for index, value in enumerate(dict.fromkeys(graph.outputs)):
         if value.data is not None:
@@ -117,7 +118,7 @@ def emit(plan: Plan) -> dict[str, str]:
         states=len(resets),
     )
     parts = [_support_text(name) for name in support]
-    layers = [_layer(step) for step in plan.steps]
+    layers = [_layer(step, stored) for step in plan.steps]
     code = env.get_template("model.c.j2").render(
         **common,
         floats=any(re.search(r"\bfloat\b", text) for text in (*parts, *layers)),
@@ -169,10 +170,11 @@ def _port(plan: Plan, role: str, port: Port) -> dict[str, Any]:
     }
 
 
-def _layer(step: Step) -> str:
+def _layer(step: Step, stored: Mapping[Constant, str]) -> str:
+    """stored: the symbol of each array, see `_stored`."""
     context = {
         "fn": step.symbol,
-        "c": {k.suffix: f"{step.symbol}_{k.suffix}" for k in step.binding.constants},
+        "c": {constant.suffix: stored[constant] for constant in step.binding.constants},
         **step.binding.params,
     }
     return environment().get_template(f"kernels/{step.kernel.template}").render(context).strip()
@@ -195,8 +197,17 @@ def _pointer(const: str, plan: Plan, value: Value) -> str:
     return f"({const}{value.type.dtype.c} *)({const}void *)(a + {plan.offsets[value]})"
 
 
-def _array(step: Step, constant: Constant) -> dict[str, str]:
-    return _named_array(f"{step.symbol}_{constant.suffix}", constant)
+def _stored(plan: Plan) -> tuple[list[dict[str, str]], dict[Constant, str]]:
+    """The arrays of all layers, equal ones once; and the symbol of each constant's."""
+    arrays, names = [], {}
+    known: dict[tuple[str, bytes], str] = {}
+    for step in plan.steps:
+        for constant in step.binding.constants:
+            name = f"{step.symbol}_{constant.suffix}"
+            names[constant] = known.setdefault(constant.contents, name)
+            if names[constant] == name:
+                arrays.append(_named_array(name, constant))
+    return arrays, names
 
 
 def _named_array(name: str, constant: Constant) -> dict[str, str]:
