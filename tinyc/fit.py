@@ -15,6 +15,8 @@ from .placement import RESERVED
 from .plan import Plan, Step, plan
 
 _MOST_BOARDS = 5
+_MOST_WORK = 1 << 30
+"""Bytes of weights that layers read, those that several share once for each."""
 
 
 def refuse_heavy(graph: Graph, board: Board, calibrated: bool, binary: bool) -> None:
@@ -22,6 +24,12 @@ def refuse_heavy(graph: Graph, board: Board, calibrated: bool, binary: bool) -> 
     of the board; calibrated, binary: see `least_weights`."""
     least = least_weights(graph, calibrated, binary)
     room = _flash(board)
+    work = sum(node.inputs[1].type.bytes for node in _weighted(graph))
+    if work > _MOST_WORK:
+        raise CompileError(
+            "E401", f"{graph.name} on {board.name}",
+            f"does not fit: its layers read {work:,} bytes of weights", "use fewer layers",
+        )  # fmt: skip
     if least <= room:
         return
     heaviest = max(_weighted(graph), key=lambda node: node.inputs[1].type.bytes)

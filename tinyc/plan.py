@@ -11,7 +11,7 @@ import numpy as np
 from .errors import CompileError
 from .frontends.tflite import identifier
 from .ir import Graph, Node, Value
-from .op import Binding, Kernel, Schedule
+from .op import Binding, Constant, Kernel, Schedule
 
 ALIGN = 8
 """Alignment in bytes of the arena and of every buffer in it."""
@@ -120,6 +120,13 @@ def _choose(
     schedules: Mapping[str, Schedule],
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
+    known: dict[tuple[str, bytes], np.ndarray] = {}
+
+    def shared(constant: Constant) -> Constant:
+        """With the array of an equal one before it, if there is any: it is held once."""
+        data = known.setdefault(constant.contents, constant.data)
+        return constant if data is constant.data else replace(constant, data=data)
+
     for node in graph.nodes:
         if node.op.view:
             continue
@@ -152,6 +159,7 @@ def _choose(
         else:
             schedule = _schedule(node, kernel, core, schedules)
             binding = kernel.scheduled(node, schedule)
+        binding = replace(binding, constants=tuple(shared(c) for c in binding.constants))
         name = _layer_name(node)
         symbol = f"{graph.name}_{index}_{name}"
         steps.append(
