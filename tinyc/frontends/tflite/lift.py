@@ -436,10 +436,12 @@ class _Lifting:
         shapes = result_shapes(src)
         for index, t, place in zip(src.source.outputs, tensors, range(len(tensors)), strict=True):
             full = shapes[place] if shapes else ()
-            if t.signature and len(full) == len(t.signature) and min(full) > 0:
+            if t.signature and len(full) == len(t.signature) and min(full) >= 0:
                 shape = tuple(f if s < 0 else s for s, f in zip(t.signature, full, strict=True))
                 value = self.value(index)
-                self._values[index] = replace(value, type=replace(value.type, shape=shape))
+                kind = replace(value.type, shape=shape)
+                empty = None if kind.elements else np.zeros(shape, kind.dtype.numpy)
+                self._values[index] = replace(value, type=kind, data=empty)
             elif self._is_open(index):
                 raise src.fail(
                     f"gives the shape {list(t.signature)}, which depends on the model's input",
