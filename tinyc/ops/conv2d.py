@@ -11,8 +11,9 @@ import numpy as np
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
-from . import _conv_dsp, _tir_conv
+from . import _conv_dsp, _conv_dsp16, _tir_conv
 from ._conv import (
+    INT8,
     NO_PADDING,
     Padding,
     Pair,
@@ -31,6 +32,7 @@ from ._conv import (
     windows,
     with_bias,
 )
+from ._int16 import check_sums, finishing
 
 
 @register
@@ -38,7 +40,8 @@ from ._conv import (
 class Conv2d(Op):
     """Inputs: x [n, h, w, c], weights [o, kh, kw, c / groups], bias [o]; output [n, oh, ow, o].
 
-    int8 (bias int32, weights per tensor or per channel along 0) or float32.
+    int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
+    weights as before) or float32.
     stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
     """
 
@@ -67,6 +70,7 @@ class Conv2d(Op):
         if x.shape[3] % depth or channels % (x.shape[3] // depth):
             raise fail(node, f"{x.shape[3]} channels do not fit filters of {depth}", CONVERT_AGAIN)
         check_operands(node, channels, 0, kh * kw * depth)
+        check_sums(node, _rows(node))
         height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
@@ -109,9 +113,23 @@ class Conv2d(Op):
             op = cls(stride, dilation, padding, activation)
             size = out_sizes(x[1:3], (kh, kw), stride, dilation, padding)
             weights = (channels, kh, kw, x[3] // groups)
+            triple = (x, weights, (x[0], *size, channels))
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
-                triple = (x, weights, (x[0], *size, channels))
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
+            for bias in (DType.I64, DType.I32):
+                yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
+        # Sums of more than 32 bits.
+        for bias in (DType.I64, DType.I32):
+            triple = ((1, 3, 3, 130), (3, 3, 3, 130), (1, 3, 3, 3))
+            op = cls(one, one, ((1, 1), (1, 1)), "none")
+            yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
+
+
+def _rows(node: Node) -> np.ndarray:
+    """The weights as [channels, depth]."""
+    weights = node.inputs[1].data
+    assert weights is not None
+    return weights.reshape(len(weights), -1)
 
 
 def _params(node: Node) -> dict[str, Any]:
@@ -137,12 +155,23 @@ def _bind_s8(node: Node) -> Binding:
     params = _params(node)
     fold = not params["padded"]
     return Binding(
-        params={**params, "offset": 0 if fold else -node.inputs[0].type.zero_point},
+        params={**params, **INT8, "offset": 0 if fold else -node.inputs[0].type.zero_point},
         constants=(
             Constant("weights", weights, "weights, OHWI"),
-            channel_table(node, weights.reshape(len(weights), -1) if fold else None),
+            channel_table(node, _rows(node) if fold else None),
         ),
         support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
+    )
+
+
+def _bind_s16(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    params, table = finishing(node, _rows(node))
+    return Binding(
+        params={**_params(node), **params},
+        constants=(Constant("weights", weights, "weights, OHWI"), table),
+        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_sum16.h"),
     )
 
 
@@ -169,7 +198,7 @@ def _bind_tile4(node: Node) -> Binding:
     assert weights is not None
     op: Any = node.op
     params = _params(node)
-    rows = weights.reshape(len(weights), -1)
+    rows = _rows(node)
     pointwise = weights.shape[1:3] == (1, 1) and op.stride == (1, 1) and not params["padded"]
     return Binding(
         params={
@@ -191,8 +220,10 @@ def _bind_tile4(node: Node) -> Binding:
 
 Conv2d.kernels = (
     _conv_dsp.CONV2D,
+    _conv_dsp16.CONV2D,
     Kernel("conv2d_s8_tile4", "conv2d_s8_tile4.c.j2", frozenset(), _reject_tile4, _bind_tile4),
     portable("conv2d_s8_scalar", DType.I8, _bind_s8),
+    portable("conv2d_s16", DType.I16, _bind_s16, "conv2d_s8_scalar.c.j2"),
     portable("conv2d_f32", DType.F32, _bind_f32),
 )
 Conv2d.tir = _tir_conv.CONV2D
