@@ -1,5 +1,5 @@
 /* Sums of int16 inputs times int8 weights, and their last steps. A channel's table begins with the
- * low and the high word of its bias. See tinyc/ops/_int16.py. */
+ * low and the high word of its bias, unless told otherwise. See tinyc/ops/_int16.py. */
 
 /* acc + sum of x[i] * w[i], where no such sum leaves 32 bits. */
 TINYC_INLINE int32_t tinyc_dot_s16(int32_t acc, const int16_t *x, const int8_t *w, int32_t count)
@@ -26,6 +26,32 @@ TINYC_INLINE int64_t tinyc_dot_s16_wide(int64_t acc, const int16_t *x, const int
     return acc + tinyc_dot_s16(0, x, w, count);
 }
 
+/* Sums of four channels, as tinyc_tile4.h has them of int8 inputs; returns the next four channels'
+ * weights. */
+TINYC_SHARED static const int8_t *tinyc_tile4_s16(int32_t *acc, const int16_t *x,
+                                                  const int8_t *weights, int32_t depth)
+{
+    const int16_t *const end = x + depth;
+    int32_t a0 = 0;
+    int32_t a1 = 0;
+    int32_t a2 = 0;
+    int32_t a3 = 0;
+
+    do {
+        const int32_t v = *x++;
+        a0 += v * weights[0];
+        a1 += v * weights[1];
+        a2 += v * weights[2];
+        a3 += v * weights[3];
+        weights += 4;
+    } while (x != end);
+    acc[0] = a0;
+    acc[1] = a1;
+    acc[2] = a2;
+    acc[3] = a3;
+    return weights;
+}
+
 TINYC_INLINE int64_t tinyc_biased16(int64_t acc, const int32_t *channel)
 {
     return acc + (int64_t)((uint64_t)(uint32_t)channel[1] << 32 | (uint32_t)channel[0]);
@@ -43,6 +69,14 @@ TINYC_INLINE int32_t tinyc_reduced16(int64_t acc, const int32_t *channel)
     const int32_t right = channel[3];
     acc = tinyc_biased16(acc, channel) * channel[2] + ((int64_t)1 << (right - 1));
     return (int32_t)(acc >> right);
+}
+
+/* The same of sums that fit 32 bits with their bias, where the rounding lies within the high word.
+ * channel: bias, in one word, multiplier shifted up by 16, right shift less 16. */
+TINYC_INLINE int32_t tinyc_high16(int32_t acc, const int32_t *channel)
+{
+    const int32_t high = (int32_t)(((int64_t)(acc + channel[0]) * channel[1]) >> 32);
+    return (high + ((int32_t)1 << (channel[2] - 1))) >> channel[2];
 }
 
 /* channel: bias, multiplier, shift as of tinyc_requant2. */

@@ -247,8 +247,8 @@ def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
     return np.clip(y, *activation_range(activation, out)).astype(out.dtype.numpy)
 
 
-INT8 = {"ctype": "int8_t", "wide": "int32_t", "dot": "tinyc_dot_s8"}
-"""Types and the dot product of int8 sums, for templates that have int16 ones too."""
+INT8 = {"ctype": "int8_t", "wide": "int32_t", "dot": "tinyc_dot_s8", "tile": "tinyc_tile4"}
+"""Types and products of int8 sums, for templates that have int16 ones too."""
 
 
 # Portable kernels -------------------------------------------------------------------------

@@ -87,14 +87,18 @@ def finishing(node: Node, rows: np.ndarray, dense: bool = False) -> tuple[dict[s
     else:
         name, rest = "reduced", list(reduced_multipliers(multipliers, shifts))
     wide = bias.ravel().astype(np.int64)
-    table = np.stack([*_words(wide), *rest], 1).astype(np.int32)
-    low, high = activation_range(node.op.activation, node.output.type)
     is_narrow = narrow(node, rows)
-    note = "bias in two words, then what scales the sum, of each channel"
+    biases, note = _words(wide), "bias in two words, then what scales the sum, of each channel"
+    if name == "reduced" and is_narrow and rest[1].min() > 16:
+        name, rest = "high", [rest[0] << 16, rest[1] - 16]
+        biases, note = [wide], "bias, multiplier, right shift of each channel"
+    table = np.stack([*biases, *rest], 1).astype(np.int32)
+    low, high = activation_range(node.op.activation, node.output.type)
     return {
         "ctype": "int16_t",
         "wide": "int32_t" if is_narrow else "int64_t",
         "narrow": is_narrow,
+        "tile": "tinyc_tile4_s16",
         "dot": "tinyc_dot_s16" if is_narrow else "tinyc_dot_s16_wide",
         "finish": f"tinyc_{name}16",
         "words": table.shape[1],

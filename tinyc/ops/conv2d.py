@@ -32,7 +32,7 @@ from ._conv import (
     windows,
     with_bias,
 )
-from ._int16 import check_sums, finishing
+from ._int16 import check_sums, finishing, narrow
 
 
 @register
@@ -185,12 +185,19 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
-def _reject_tile4(node: Node) -> str | None:
-    if node.inputs[0].type.dtype is not DType.I8:
-        return "not i8"
+def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
+    if node.inputs[0].type.dtype is not dtype:
+        return f"not {dtype.value}"
     if node.inputs[1].type.shape[3] != node.inputs[0].type.shape[3]:
         return "grouped"
     return None
+
+
+def _reject_s16_tile4(node: Node) -> str | None:
+    reason = _reject_tile4(node, DType.I16)
+    if reason is None and not narrow(node, _rows(node)):
+        return "a sum could reach 2^31"
+    return reason
 
 
 def _bind_tile4(node: Node) -> Binding:
@@ -200,21 +207,29 @@ def _bind_tile4(node: Node) -> Binding:
     params = _params(node)
     rows = _rows(node)
     pointwise = weights.shape[1:3] == (1, 1) and op.stride == (1, 1) and not params["padded"]
+    if x.dtype is DType.I16:
+        types, table = finishing(node, rows)
+        support = ("tinyc_requant.h", "tinyc_sum16.h")
+    else:
+        types, table = INT8, channel_table(node, rows)
+        support = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h")
     return Binding(
         params={
             **params,
+            **types,
+            "size": x.dtype.size,
             "pointwise": pointwise,
             "pixels": params["out_h"] * params["out_w"],
             "last_x": params["in_w"] - params["kernel_w"],
-            "row_bytes": params["kernel_w"] * params["in_c"],
+            "row": params["kernel_w"] * params["in_c"],
             "padding_byte": x.zero_point,
         },
         constants=(
             four_channels(rows, "weights of four channels, input by input"),
-            channel_table(node, rows),
+            table,
         ),
-        scratch=0 if pointwise else rows.shape[1],
-        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
+        scratch=0 if pointwise else rows.shape[1] * x.dtype.size,
+        support=support,
     )
 
 
@@ -223,7 +238,14 @@ Conv2d.kernels = (
     _conv_dsp16.CONV2D,
     Kernel("conv2d_s8_tile4", "conv2d_s8_tile4.c.j2", frozenset(), _reject_tile4, _bind_tile4),
     portable("conv2d_s8_scalar", DType.I8, _bind_s8),
-    portable("conv2d_s16", DType.I16, _bind_s16, "conv2d_s8_scalar.c.j2"),
+    Kernel(
+        "conv2d_s16_tile4",
+        "conv2d_s8_tile4.c.j2",
+        frozenset(),
+        _reject_s16_tile4,
+        _bind_tile4,
+    ),
+    portable("conv2d_s16_scalar", DType.I16, _bind_s16, "conv2d_s8_scalar.c.j2"),
     portable("conv2d_f32", DType.F32, _bind_f32),
 )
 Conv2d.tir = _tir_conv.CONV2D

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
-from ..op import Binding, Constant, Op, expect_arity, expect_shape, fail, register
+from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
 from ..quant import multiply_real, multiply_single_rounding
 from . import _conv_dsp, _conv_dsp16, _tir_conv
 from ._conv import (
+    INT8,
     channel_table,
     check_operands,
     clamp_output,
@@ -26,7 +27,7 @@ from ._conv import (
     weighted_case,
     with_bias,
 )
-from ._int16 import check_sums, finishing
+from ._int16 import check_sums, finishing, narrow
 
 
 @register
@@ -126,7 +127,7 @@ def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     return Binding(
-        params=_params(node),
+        params={**_params(node), **INT8},
         constants=(
             four_channels(weights, "weights of four channels, input by input"),
             channel_table(node, weights),
@@ -135,13 +136,24 @@ def _bind_s8(node: Node) -> Binding:
     )
 
 
-def _bind_s16(node: Node) -> Binding:
+def _reject_s16(node: Node) -> str | None:
+    if node.inputs[0].type.dtype is not DType.I16:
+        return "not i16"
+    weights = node.inputs[1].data
+    assert weights is not None
+    return None if narrow(node, weights) else "a sum could reach 2^31"
+
+
+def _bind_s16(node: Node, tiled: bool = False) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     params, table = finishing(node, weights, dense=True)
+    packed = Constant("weights", weights, "weights, row by row")
+    if tiled:
+        packed = four_channels(weights, "weights of four channels, input by input")
     return Binding(
         params={**_params(node), **params},
-        constants=(Constant("weights", weights, "weights, row by row"), table),
+        constants=(packed, table),
         support=("tinyc_requant.h", "tinyc_sum16.h"),
     )
 
@@ -163,7 +175,14 @@ FullyConnected.kernels = (
     _conv_dsp.FULLY_CONNECTED,
     _conv_dsp16.FULLY_CONNECTED,
     portable("fully_connected_s8_scalar", DType.I8, _bind_s8),
-    portable("fully_connected_s16", DType.I16, _bind_s16),
+    Kernel(
+        "fully_connected_s16_scalar",
+        "fully_connected_s8_scalar.c.j2",
+        frozenset(),
+        _reject_s16,
+        lambda node: _bind_s16(node, tiled=True),
+    ),
+    portable("fully_connected_s16_wide", DType.I16, _bind_s16),
     portable("fully_connected_f32", DType.F32, _bind_f32),
 )
 FullyConnected.tir = _tir_conv.FULLY_CONNECTED
