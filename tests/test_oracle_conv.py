@@ -245,7 +245,7 @@ def test_reduce(seed: int, dtype: str, name: str, rng: np.random.Generator, tmp_
     compare(path, rng, (name, {"keepDims": keep}), [x, where, y], [0, 1], [0], optimized)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(16))
 def test_batch_matmul(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     i, k, j = (int(v) for v in rng.integers(1, 20, 3))
