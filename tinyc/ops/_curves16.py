@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import DType, Node, TensorType, Value
-from ..op import Constant, Op, fail
+from ..op import REQUANTIZE, Constant, Op, fail
 from ._conv import random_type
 from ._unary import FRACTION
 
@@ -43,7 +43,7 @@ def check_curve16(node: Node) -> None:
     """An int16 input scaled to 1/12288ths fits 32 bits."""
     x = node.inputs[0].type
     if x.dtype is DType.I16 and x.scale >= 5:
-        raise fail(node, f"its input has the scale {x.scale:.6g}", "quantize again", "E341")
+        raise fail(node, f"its input has the scale {x.scale:.6g}", REQUANTIZE, "E341")
 
 
 def _interpolated(x: np.ndarray, source: TensorType, most: int, bits: int) -> Any:

@@ -55,7 +55,7 @@ class Add(Op):
         if self.pot and not _pot_fits(node):
             raise fail(
                 node, "its scales are powers of two, but not one operand's that of its output and "
-                "the other's less", REQUANTIZE, "E304",
+                "the other's less by up to 15 bits", REQUANTIZE, "E304",
             )  # fmt: skip
         if not _reals(node)[2] < 1:
             raise fail(
@@ -137,9 +137,10 @@ def _pot_shifts(node: Node) -> tuple[int, int]:
 
 
 def _pot_fits(node: Node) -> bool:
-    """Whether one operand has its output's scale, and the other none that is larger."""
+    """Whether one operand has its output's scale, and the other one that is not larger, by no
+    more bits than it has."""
     x, y = _pot_shifts(node)
-    return min(x, y) == 0 and max(x, y) <= 31
+    return min(x, y) == 0 and max(x, y) <= 15
 
 
 def _bind_s8(node: Node) -> Binding:

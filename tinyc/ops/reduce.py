@@ -70,8 +70,8 @@ class Reduce(Op):
         expect_quant(node, y, "output")
         if not self.rescales and (x.scale, x.zero_point) != (y.scale, y.zero_point):
             raise fail(node, "input and output are quantized differently", REQUANTIZE, "E304")
-        most = 255 if x.dtype is DType.I8 else 1 << 15
-        if max(1.0, x.scale / y.scale) * self.count(node) * most >= 1 << 30:
+        most, bits = (255, 30) if x.dtype is DType.I8 else (1 << 15, 31)
+        if max(1.0, x.scale / y.scale) * self.count(node) * most >= 1 << bits:
             raise fail(
                 node,
                 f"its sums of {self.count(node)} elements do not fit 32 bits",
