@@ -30,7 +30,7 @@ from ._conv import (
     windows,
     with_bias,
 )
-from ._int16 import check_sums, finishing
+from ._int16 import check_sums, finishing, narrow
 
 
 @register
@@ -189,17 +189,24 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
-def _reject_tile4(node: Node) -> str | None:
-    if node.inputs[0].type.dtype is not DType.I8:
-        return "not i8"
+def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
+    if node.inputs[0].type.dtype is not dtype:
+        return f"not {dtype.value}"
     op: Any = node.op
     if op.multiplier > 1 or node.output.type.shape[3] % 4:
         return "a depth multiplier, or channels that are no multiple of 4"
     return None
 
 
+def _reject_s16_tile4(node: Node) -> str | None:
+    reason = _reject_tile4(node, DType.I16)
+    if reason is None and not narrow(node, _flat(node)):
+        return "a sum could reach 2^31"
+    return reason
+
+
 def _bind_tile4(node: Node) -> Binding:
-    bound = _bind_s8(node)
+    bound = (_bind_s16 if node.inputs[0].type.dtype is DType.I16 else _bind_s8)(node)
     _, table = bound.constants
     rows = _rows(node)
     groups = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
@@ -230,7 +237,16 @@ DepthwiseConv2d.kernels = (
         _bind_tile4,
     ),
     portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8),
-    portable("depthwise_conv2d_s16", DType.I16, _bind_s16, "depthwise_conv2d_s8_scalar.c.j2"),
+    Kernel(
+        "depthwise_conv2d_s16_tile4",
+        "depthwise_conv2d_s8_tile4.c.j2",
+        frozenset(),
+        _reject_s16_tile4,
+        _bind_tile4,
+    ),
+    portable(
+        "depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "depthwise_conv2d_s8_scalar.c.j2"
+    ),
     portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
 )
 DepthwiseConv2d.tir = _tir_conv.DEPTHWISE_CONV2D
