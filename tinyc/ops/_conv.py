@@ -184,6 +184,13 @@ def check_operands(
         raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
 
 
+def filter_rows(node: Node) -> np.ndarray:
+    """Weights [channels, ...] as [channels, depth]."""
+    weights = node.inputs[1].data
+    assert weights is not None
+    return weights.reshape(len(weights), -1)
+
+
 def real_multipliers(node: Node) -> list[float]:
     """input_scale * filter_scale[c] / output_scale of each output channel, in double
     (PopulateConvolutionQuantizationParams)."""

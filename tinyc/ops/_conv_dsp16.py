@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel
-from ._conv import NO_PADDING, window_params
+from ._conv import NO_PADDING, filter_rows, window_params
 from ._conv_dsp import REQUIRES, padded
 from ._int16 import finishing
 
@@ -27,7 +27,7 @@ def _reject_conv(node: Node) -> str | None:
 def _bind_conv(node: Node) -> Binding:
     weights, op = node.inputs[1].data, node.op
     assert weights is not None
-    rows = weights.reshape(len(weights), -1)
+    rows = filter_rows(node)
     packed = padded(rows, 2, 8)
     depth = packed.shape[1]
     # [pair of channels, channel, pair of inputs, k] -> [.., pair of inputs, k, channel]

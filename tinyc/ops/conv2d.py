@@ -21,6 +21,7 @@ from ._conv import (
     check_operands,
     check_window,
     clamp_params,
+    filter_rows,
     finish,
     four_channels,
     import_window,
@@ -70,7 +71,7 @@ class Conv2d(Op):
         if x.shape[3] % depth or channels % (x.shape[3] // depth):
             raise fail(node, f"{x.shape[3]} channels do not fit filters of {depth}", CONVERT_AGAIN)
         check_operands(node, channels, 0, kh * kw * depth)
-        check_sums(node, _rows(node))
+        check_sums(node, filter_rows(node))
         height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
@@ -125,13 +126,6 @@ class Conv2d(Op):
             yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
 
 
-def _rows(node: Node) -> np.ndarray:
-    """The weights as [channels, depth]."""
-    weights = node.inputs[1].data
-    assert weights is not None
-    return weights.reshape(len(weights), -1)
-
-
 def _params(node: Node) -> dict[str, Any]:
     channels, kh, kw, depth = node.inputs[1].type.shape
     groups = node.inputs[0].type.shape[3] // depth
@@ -158,7 +152,7 @@ def _bind_s8(node: Node) -> Binding:
         params={**params, **INT8, "offset": 0 if fold else -node.inputs[0].type.zero_point},
         constants=(
             Constant("weights", weights, "weights, OHWI"),
-            channel_table(node, _rows(node) if fold else None),
+            channel_table(node, filter_rows(node) if fold else None),
         ),
         support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
     )
@@ -167,7 +161,7 @@ def _bind_s8(node: Node) -> Binding:
 def _bind_s16(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
-    params, table = finishing(node, _rows(node))
+    params, table = finishing(node, filter_rows(node))
     return Binding(
         params={**_params(node), **params},
         constants=(Constant("weights", weights, "weights, OHWI"), table),
@@ -195,7 +189,7 @@ def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
 
 def _reject_s16_tile4(node: Node) -> str | None:
     reason = _reject_tile4(node, DType.I16)
-    if reason is None and not narrow(node, _rows(node)):
+    if reason is None and not narrow(node, filter_rows(node)):
         return "a sum could reach 2^31"
     return reason
 
@@ -205,7 +199,7 @@ def _bind_tile4(node: Node) -> Binding:
     assert weights is not None
     op: Any = node.op
     params = _params(node)
-    rows = _rows(node)
+    rows = filter_rows(node)
     pointwise = weights.shape[1:3] == (1, 1) and op.stride == (1, 1) and not params["padded"]
     if x.dtype is DType.I16:
         types, table = finishing(node, rows)

@@ -18,6 +18,7 @@ from ._conv import (
     channel_table,
     check_operands,
     clamp_params,
+    filter_rows,
     finish,
     import_stride,
     portable,
@@ -72,7 +73,7 @@ class TransposeConv(Op):
         if depth != x.shape[3] or out.shape[3] != channels or out.shape[0] != x.shape[0]:
             raise fail(node, "input, weights and output do not fit", CONVERT_AGAIN)
         check_operands(node, channels, 0, kh * kw * depth)
-        check_sums(node, _rows(node))
+        check_sums(node, filter_rows(node))
         sizes = zip(x.shape[1:3], (kh, kw), self.stride, self.cut, strict=True)
         if min(self.stride) < 1 or min(self.cut) < 0:
             raise fail(node, "its stride or padding is out of range", CONVERT_AGAIN)
@@ -133,13 +134,6 @@ class TransposeConv(Op):
                 yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
 
 
-def _rows(node: Node) -> np.ndarray:
-    """The weights as [channels, depth]."""
-    weights = node.inputs[1].data
-    assert weights is not None
-    return weights.reshape(len(weights), -1)
-
-
 def _bind(node: Node) -> Binding:
     x, weights, bias = node.inputs
     op: Any = node.op
@@ -159,7 +153,7 @@ def _bind(node: Node) -> Binding:
         constants = (packed, Constant("bias", bias.data, "bias"))
         return Binding(params, constants, support=("tinyc_dot_f32.h",))
     if x.type.dtype is DType.I16:
-        more, table = finishing(node, _rows(node))
+        more, table = finishing(node, filter_rows(node))
         support = ("tinyc_requant.h", "tinyc_sum16.h")
         return Binding({**params, **more}, (packed, table), support=support)
     return Binding(
