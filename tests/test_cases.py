@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, slow_but
 from tflite_writer import litert, run_lce, run_litert
 
 from tinyc import cli
@@ -335,8 +335,6 @@ def test_files_that_a_user_expects_to_work(name: str, tolerance: float, cases: P
         ("micro_speech_lstm", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
         ("lstm_fused_float", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
         ("mnist_hybrid", [("E330", "dynamic-range", "--calibrate")]),
-        ("int16x8_mtb", [("E331", "16x8", "representative_dataset")]),
-        ("resnet_16x8", [("E331", "16x8", "representative_dataset")]),
         ("tf1_uint8", [("E332", "uint8", "representative_dataset")]),
     ],
 )  # fmt: skip
@@ -409,3 +407,21 @@ def test_a_dilated_convolution_is_one_layer(cases: Path, tmp_path: Path) -> None
     expected = b"".join(run_litert(path, [row.astype(np.int8)])[0].tobytes() for row in x)
     rows = x.astype(np.int8).reshape(2, -1).view(np.uint8)
     assert emulated(graph, "stm32f4_discovery", rows, tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("name", ["int16x8_mtb", "resnet_16x8"])
+@pytest.mark.parametrize(
+    "board", slow_but(["stm32f4_discovery"], ["stm32f4_discovery", "nucleo_g0b1re"])
+)
+def test_int16_activations_are_exact(name: str, board: str, cases: Path, tmp_path: Path) -> None:
+    """Over the whole range of the type, and near zero."""
+    path = cases / f"{name}.tflite"
+    graph = read(path)
+    rng = np.random.default_rng(4)
+    shape = graph.inputs[0].type.shape
+    wide = rng.integers(-32768, 32767, (3, *shape), endpoint=True)
+    x = np.concatenate([wide, wide // 300]).astype(np.int16)
+    expected = b"".join(run_litert(path, [row])[0].tobytes() for row in x)
+    assert len(set(expected)) > 20
+    rows = x.reshape(len(x), -1).view(np.uint8)
+    assert emulated(graph, board, rows, tmp_path / "out") == expected

@@ -35,17 +35,27 @@ def random_data(rng: np.random.Generator, t: TensorSpec) -> np.ndarray:
 def spec(
     rng: np.random.Generator, name: str, shape: Any, dtype: str, scale: float = 0.0
 ) -> TensorSpec:
-    """A variable tensor; int8 with a random scale and an often extreme zero point."""
+    """A variable tensor; int8 with a random scale and an often extreme zero point, int16 with a
+    random scale."""
     if dtype == "float32":
         return TensorSpec(name, shape, dtype)
+    if dtype == "int16":
+        return TensorSpec(name, shape, dtype, scale or float(rng.uniform(0.01, 0.2)), 0)
     zero = int(rng.choice([-128, 127, 0, int(rng.integers(-127, 127))]))
     return TensorSpec(name, shape, dtype, scale or float(rng.uniform(0.01, 0.2)), zero)
 
 
 def weights_and_bias(
-    rng: np.random.Generator, shape: Any, channels: int, axis: int, dtype: str, x_scale: float
+    rng: np.random.Generator,
+    shape: Any,
+    channels: int,
+    axis: int,
+    dtype: str,
+    x_scale: float,
+    wide: bool = True,
 ) -> list[TensorSpec]:
-    """Weights, per tensor or per channel, and a bias of the scale that the converter gives."""
+    """Weights, per tensor or per channel, and a bias of the scale that the converter gives, of
+    64 bits for int16 inputs if ``wide``."""
     if dtype == "float32":
         return [
             TensorSpec("w", shape, dtype, data=rng.normal(0, 1, shape)),
@@ -55,9 +65,12 @@ def weights_and_bias(
     scales = np.exp(rng.uniform(np.log(1e-4), np.log(0.2), count)).astype(np.float32)
     data = rng.integers(-127, 127, shape, endpoint=True)
     bias = rng.integers(-20000, 20000, channels)
+    if dtype == "int16":
+        bias = bias * rng.choice([1, 1 << 14], channels)
+    integer = "int64" if dtype == "int16" and wide else "int32"
     return [
         TensorSpec("w", shape, "int8", scales, 0, axis if count > 1 else 0, data),
-        TensorSpec("b", (channels,), "int32", np.float32(x_scale) * scales, 0, 0, bias),
+        TensorSpec("b", (channels,), integer, np.float32(x_scale) * scales, 0, 0, bias),
     ]
 
 
@@ -113,7 +126,12 @@ def conv_options(rng: np.random.Generator, g: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def bias_type(dtype: str, wide: bool) -> dict[str, int]:
+    """The option that tells the type of an int16 layer's bias."""
+    return {"quantizedBiasType": 4 if wide else 2} if dtype == "int16" else {}
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_conv2d(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     n, h, w = int(rng.integers(1, 3)), int(rng.integers(1, 10)), int(rng.integers(1, 10))
@@ -121,14 +139,14 @@ def test_conv2d(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path)
     depth, channels = int(rng.integers(1, 9)), groups * int(rng.integers(1, 7))
     g = window(rng, (h, w))
     x = spec(rng, "x", (n, h, w, depth * groups), dtype)
-    wb = weights_and_bias(rng, (channels, *g["kernel"], depth), channels, 0, dtype, x.scale)
+    wide = seed % 3 > 0
+    wb = weights_and_bias(rng, (channels, *g["kernel"], depth), channels, 0, dtype, x.scale, wide)
     y = spec(rng, "y", (n, *g["out"], channels), dtype)
-    compare(
-        tmp_path / "m.tflite", rng, ("CONV_2D", conv_options(rng, g)), [x, *wb, y], [0, 1, 2], [0]
-    )
+    options = {**conv_options(rng, g), **bias_type(dtype, wide)}
+    compare(tmp_path / "m.tflite", rng, ("CONV_2D", options), [x, *wb, y], [0, 1, 2], [0])
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_depthwise_conv2d(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     n, h, w = int(rng.integers(1, 3)), int(rng.integers(1, 10)), int(rng.integers(1, 10))
@@ -142,23 +160,25 @@ def test_depthwise_conv2d(seed: int, dtype: str, rng: np.random.Generator, tmp_p
     compare(tmp_path / "m.tflite", rng, ("DEPTHWISE_CONV_2D", options), [x, *wb, y], [0, 1, 2], [0])
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_fully_connected(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     lead = tuple(map(int, rng.integers(1, 5, rng.integers(1, 3))))
     depth, channels = int(rng.integers(1, 70)), int(rng.integers(1, 90))
     keep = bool(rng.integers(2))
     x = spec(rng, "x", (*lead, depth), dtype)
-    wb = weights_and_bias(rng, (channels, depth), channels, 0, dtype, x.scale)
+    wide = seed % 3 > 0
+    wb = weights_and_bias(rng, (channels, depth), channels, 0, dtype, x.scale, wide)
     shape = (*lead, channels) if keep else (int(np.prod(lead)), channels)
     y = spec(rng, "y", shape, dtype, float(rng.choice([0.02, 0.5, 3.0])))
     options = {"keepNumDims": keep, "fusedActivationFunction": int(rng.choice(ACTIVATIONS))}
+    options |= bias_type(dtype, wide)
     operands = [0, 1, 2] if seed % 5 else [0, 1, -1]
     compare(tmp_path / "m.tflite", rng, ("FULLY_CONNECTED", options), [x, *wb, y], operands, [0])
 
 
 @pytest.mark.parametrize("name", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(12))
 def test_pool(seed: int, dtype: str, name: str, rng: np.random.Generator, tmp_path: Path) -> None:
     n, h, w, c = (int(v) for v in rng.integers(1, 9, 4))
@@ -171,7 +191,7 @@ def test_pool(seed: int, dtype: str, name: str, rng: np.random.Generator, tmp_pa
     compare(tmp_path / "m.tflite", rng, (name, options), [x, y], [0], [0])
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_transpose_conv(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     n, h, w, c = (int(v) for v in rng.integers(1, 6, 4))
@@ -183,7 +203,8 @@ def test_transpose_conv(seed: int, dtype: str, rng: np.random.Generator, tmp_pat
     same = bool(rng.integers(2))
     size = (h * sh, w * sw) if same else ((h - 1) * sh + kh, (w - 1) * sw + kw)
     x = spec(rng, "x", (n, h, w, c), dtype)
-    wb = weights_and_bias(rng, (channels, kh, kw, c), channels, 0, dtype, x.scale)
+    wide = seed % 3 > 0
+    wb = weights_and_bias(rng, (channels, kh, kw, c), channels, 0, dtype, x.scale, wide)
     y = spec(rng, "y", (n, *map(int, size), channels), dtype)
     shape = TensorSpec("shape", (4,), "int32", data=y.shape)
     options = {
@@ -191,6 +212,7 @@ def test_transpose_conv(seed: int, dtype: str, rng: np.random.Generator, tmp_pat
         "strideH": int(sh),
         "strideW": int(sw),
         "fusedActivationFunction": int(rng.choice(ACTIVATIONS)),
+        **bias_type(dtype, wide),
     }
     operands = [1, 2, 0, 3] if seed % 4 else [1, 2, 0]
     tensors = [x, shape, *wb, y]
@@ -198,9 +220,11 @@ def test_transpose_conv(seed: int, dtype: str, rng: np.random.Generator, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["MEAN", "SUM", "REDUCE_MAX"])
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(16))
 def test_reduce(seed: int, dtype: str, name: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    if name == "SUM" and dtype == "int16":
+        pytest.skip("LiteRT rescales no int16 sums")
     rank = int(rng.integers(1, 5))
     shape = tuple(map(int, rng.integers(1, 9, rank)))
     axes = rng.choice(rank, int(rng.integers(1, rank + 1)), replace=False)
@@ -221,7 +245,7 @@ def test_reduce(seed: int, dtype: str, name: str, rng: np.random.Generator, tmp_
     compare(path, rng, (name, {"keepDims": keep}), [x, where, y], [0, 1], [0], optimized)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(16))
 def test_batch_matmul(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     i, k, j = (int(v) for v in rng.integers(1, 20, 3))

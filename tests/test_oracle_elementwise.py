@@ -77,7 +77,7 @@ def random_shape(rng: np.random.Generator, least: int = 1, most: int = 4) -> tup
     return tuple(map(int, rng.integers(1, 8, rng.integers(least, most + 1))))
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_softmax(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     shape = (
@@ -85,7 +85,8 @@ def test_softmax(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path
         int(rng.choice([1, 2, 10, 37, 500])),
     )  # LiteRT aborts on a sum of 512
     x = spec(rng, "x", shape, dtype)
-    y = TensorSpec("y", shape, dtype, *((1 / 256, -128) if dtype == "int8" else ()))
+    fixed = {"int8": (1 / 256, -128), "int16": (1 / 32768, 0)}.get(dtype, ())
+    y = TensorSpec("y", shape, dtype, *fixed)
     beta = float(rng.choice([1.0, 0.3, 2.0]))
     compare(tmp_path / "m.tflite", rng, ("SOFTMAX", {"beta": beta}), [x, y])
 
@@ -122,12 +123,26 @@ def compare_binary(
     compare(path, rng, operator, tensors)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("name", ["ADD", "SUB"])
 @pytest.mark.parametrize("seed", range(15))
 def test_add(seed: int, name: str, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     options = {"fusedActivationFunction": int(rng.integers(0, 4))}
     compare_binary(tmp_path / "m.tflite", rng, (name, options), dtype)
+
+
+@pytest.mark.parametrize("name", ["ADD", "SUB"])
+@pytest.mark.parametrize("pot", [True, False])
+@pytest.mark.parametrize("exponents", [(-9, -12, -9), (-15, -8, -8), (-7, -7, -7)])
+def test_add_of_powers_of_two(
+    exponents: tuple[int, ...], pot: bool, name: str, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """int16 operators of old files shift instead of multiplying, as an option tells."""
+    tensors = [
+        TensorSpec(n, (5, 7), "int16", 2.0**e) for n, e in zip("xyz", exponents, strict=True)
+    ]
+    options = {"fusedActivationFunction": int(rng.integers(0, 4)), "potScaleInt16": pot}
+    compare(tmp_path / "m.tflite", rng, (name, options), tensors)
 
 
 def compare_unary(
@@ -143,10 +158,12 @@ def compare_unary(
     compare(path, rng, operator, [x, replace(y, **fixed)])
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("name", ["RELU", "RELU6", "RELU_N1_TO_1"])
 @pytest.mark.parametrize("seed", range(10))
 def test_relu(seed: int, name: str, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    if (name, dtype) == ("RELU_N1_TO_1", "int16"):
+        pytest.skip("LiteRT has none")
     compare_unary(tmp_path / "m.tflite", rng, (name, None), (dtype, dtype))
 
 
@@ -167,14 +184,14 @@ def test_dequantize(seed: int, source: str, rng: np.random.Generator, tmp_path: 
     compare_unary(tmp_path / "m.tflite", rng, ("DEQUANTIZE", None), (source, "float32"))
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_mul(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     options = {"fusedActivationFunction": int(rng.integers(0, 4))}
     compare_binary(tmp_path / "m.tflite", rng, ("MUL", options), dtype)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("name", ["MAXIMUM", "MINIMUM"])
 @pytest.mark.parametrize("seed", range(10))
 def test_maximum_minimum(
@@ -195,14 +212,14 @@ def test_prelu(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) 
     )
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(20))
 def test_leaky_relu(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     options = {"alpha": float(rng.uniform(0, 1.5))}
     compare_unary(tmp_path / "m.tflite", rng, ("LEAKY_RELU", options), (dtype, dtype))
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize(
     ("name", "scale", "zero_point"), [("LOGISTIC", 1 / 256, -128), ("TANH", 1 / 128, 0)]
 )
@@ -212,6 +229,13 @@ def test_curve(
     rng: np.random.Generator, tmp_path: Path,
 ) -> None:  # fmt: skip
     fixed = {"scale": scale, "zero_point": zero_point} if dtype == "int8" else {}
+    if dtype == "int16":
+        fixed = {"scale": 1 / 32768, "zero_point": 0}
+        shape, step = (2000,), [2.0**-12, 2.0**-11, 1e-3, 1e-4, 1e-7][seed % 5]
+        x = TensorSpec("x", shape, dtype, step)
+        compare(
+            tmp_path / "m.tflite", rng, (name, None), [x, TensorSpec("y", shape, dtype, **fixed)]
+        )
     compare_unary(tmp_path / "m.tflite", rng, (name, None), (dtype, dtype), **fixed)
 
 

@@ -371,7 +371,7 @@ def weighted(path: Path, x: str, w: str, count: int = 3) -> Path:
     ("x", "w", "id", "word"),
     [
         ("float32", "int8", "E330", "dynamic-range"), ("float32", "int4", "E330", "dynamic-range"),
-        ("int16", "int8", "E331", "16x8"), ("uint8", "uint8", "E332", "uint8"),
+        ("uint8", "uint8", "E332", "uint8"),
     ],
 )  # fmt: skip
 def test_a_quantization_of_the_whole_model_is_named_once(

@@ -240,6 +240,13 @@ def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = 
         )
     if actual.quant.per_channel and not per_channel:
         raise fail(node, f"{name} is quantized per channel", REQUANTIZE, "E304")
+    if actual.dtype is DType.I16 and any(actual.quant.zero_point):
+        raise fail(
+            node,
+            f"{name} is int16 with the zero point {actual.quant.zero_point[0]}",
+            "quantize the model again with the TFLite converter, whose int16 tensors have 0",
+            "E342",
+        )
     if not per_channel and not 2.0**-40 <= actual.scale <= 2.0**40:
         raise fail(
             node,

@@ -123,6 +123,32 @@ def multiply_single_rounding(
     return (x * multiplier + (np.int64(1) << (total - 1))) >> total
 
 
+def multiply_reduced(
+    x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int
+) -> np.ndarray:
+    """The same of an int64 sum, |x| < 2**46, with the multiplier's upper 16 bits alone: what
+    MultiplyByQuantizedMultiplier makes of 64-bit sums. int64 out, which holds an int32."""
+    reduced, right = reduced_multipliers(multiplier, shift)
+    x = np.asarray(x, np.int64)
+    return _wrap32((x * reduced + (np.int64(1) << (right - 1))) >> right)
+
+
+def reduced_multipliers(
+    multiplier: np.ndarray | int, shift: np.ndarray | int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(16-bit multiplier, right shift) of `multiply_reduced`."""
+    upper = np.minimum((np.asarray(multiplier, np.int64) + (1 << 15)) >> 16, (1 << 15) - 1)
+    return upper, 15 - np.asarray(shift, np.int64)
+
+
+def multiply_real(x: np.ndarray, real: np.ndarray | float) -> np.ndarray:
+    """x times ``real`` in float64, halves away from zero, as LiteRT's dense layers do it;
+    2**20 at most. int64 in and out."""
+    y = np.clip(x.astype(np.float64) * real, -(2.0**20), 2.0**20)
+    whole = np.trunc(y)
+    return (whole + np.where(np.abs(y - whole) >= 0.5, np.sign(y), 0)).astype(np.int64)
+
+
 def f32(x: float) -> np.float32:
     return np.float32(x)
 

@@ -32,26 +32,31 @@ _POOL = {
     "filter_w": (3, "i32", 0), "filter_h": (4, "i32", 0), "activation": (5, "i8", 0),
 }  # fmt: skip
 _ACTIVATION = {"activation": (0, "i8", 0)}
+_SUM = {**_ACTIVATION, "pot_scale_int16": (1, "bool", 1)}
 _REDUCE = {"keep_dims": (0, "bool", 0)}
 _RESIZE_NEAREST = {"align_corners": (0, "bool", 0), "half_pixel_centers": (1, "bool", 0)}
 _RESIZE_BILINEAR = {"align_corners": (2, "bool", 0), "half_pixel_centers": (3, "bool", 0)}
 _BLOCK = {"block_size": (0, "i32", 0)}
 
 OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
-    "ADD": _ACTIVATION,
-    "SUB": _ACTIVATION,
+    "ADD": _SUM,
+    "SUB": _SUM,
     "MUL": _ACTIVATION,
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
-    "CONV_2D": _CONV,
+    "CONV_2D": {**_CONV, "bias_type": (6, "i8", 0)},
     "DEPTHWISE_CONV_2D": {
         "padding": (0, "i8", 0), "stride_w": (1, "i32", 0), "stride_h": (2, "i32", 0),
         "depth_multiplier": (3, "i32", 0), "activation": (4, "i8", 0),
         "dilation_w": (5, "i32", 1), "dilation_h": (6, "i32", 1),
     },
-    "TRANSPOSE_CONV": {k: _CONV[k] for k in ("padding", "stride_w", "stride_h", "activation")},
+    "TRANSPOSE_CONV": {
+        **{k: _CONV[k] for k in ("padding", "stride_w", "stride_h", "activation")},
+        "bias_type": (4, "i8", 0),
+    },
     "FULLY_CONNECTED": {
         "activation": (0, "i8", 0), "weights_format": (1, "i8", 0), "keep_num_dims": (2, "bool", 0),
+        "bias_type": (4, "i8", 0),
     },
     "MEAN": _REDUCE,
     "SUM": _REDUCE,

@@ -22,13 +22,16 @@ from ..op import (
 )
 from ._conv import random_type
 
+NUMBERS = (DType.I8, DType.I16, DType.F32)
+"""Element types of operators that TFLite has in 8 and in 16 bits."""
+
 Loop = tuple[int, tuple[int, ...]]
 """(count, step of each operand in elements)."""
 
 
 def check_binary(node: Node, allowed: tuple[DType, ...] = (DType.I8, DType.F32)) -> None:
     """Both operands and the output are of one dtype of ``allowed``, the output's shape is theirs
-    broadcast, and int8 tensors are quantized per tensor."""
+    broadcast, and int8 and int16 tensors are quantized per tensor."""
     expect_arity(node, 2)
     a, b = (v.type for v in node.inputs)
     try:
@@ -42,7 +45,7 @@ def check_binary(node: Node, allowed: tuple[DType, ...] = (DType.I8, DType.F32))
     expect_dtype(node, b, (a.dtype,), "the second operand")
     expect_dtype(node, out, (a.dtype,), "output")
     expect_shape(node, out, shape, "output")
-    if a.dtype is DType.I8:
+    if a.dtype in (DType.I8, DType.I16):
         for t, name in ((a, "the first operand"), (b, "the second operand"), (out, "output")):
             expect_quant(node, t, name)
 
@@ -158,7 +161,7 @@ def binary_cases(
         ]:
             shape = np.broadcast_shapes(a, b)
             quant = random_type(rng, dtype, ()).quant
-            scales = (0.0, 0.0, float(rng.choice([0.0, 0.0, 1e-6, 9.0])))  # 0: a random one
+            scales = (0.0, 0.0, float(rng.choice([0.0, 0.0, 1e-5, 9.0])))  # 0: a random one
             types = [
                 random_type(rng, dtype, s, v) for s, v in zip((a, b, shape), scales, strict=True)
             ]
@@ -175,5 +178,5 @@ def _operand(rng: np.random.Generator, name: str, t: TensorType, constant: bool)
     if t.dtype is DType.F32:
         data = np.asarray(rng.normal(0, 2, t.shape), np.float32)
     else:
-        data = np.asarray(rng.integers(-128, 127, t.shape, endpoint=True), t.dtype.numpy)
+        data = np.asarray(rng.integers(*t.dtype.limits, t.shape, endpoint=True), t.dtype.numpy)
     return Value(name, t, "case", data)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..frontends import schema
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, Quant, TensorType, Value
 from ..op import (
@@ -26,6 +27,7 @@ from ..quant import (
     exact_multiplier,
     float_activation_range,
     multiply_double_rounding,
+    multiply_reduced,
     multiply_single_rounding,
     quantize_multiplier,
     quantize_multipliers,
@@ -130,20 +132,41 @@ def with_bias(src: TfliteOp, operands: list[Value], channels: int) -> list[Value
     if len(operands) == 3 and operands[2].type.elements:
         return operands
     dtype = np.float32 if operands[0].type.dtype is DType.F32 else np.int32
+    if operands[0].type.dtype is DType.I16 and not _has_narrow_bias(src):
+        dtype = np.int64
     return [*operands[:2], src.const("bias", np.zeros(channels, dtype))]
 
 
-def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
-    """dtypes and quantization of (x, weights, bias) -> output: all int8 or all float32.
+def _has_narrow_bias(src: TfliteOp) -> bool:
+    """Whether an int16 layer has a bias of 32 bits, if it has any."""
+    return (
+        src.has_option("bias_type")
+        and schema.TENSOR_TYPES.get(src.option("bias_type")) is DType.I32
+    )
+
+
+_BIASES = {DType.I8: (DType.I32,), DType.F32: (DType.F32,)}
+
+
+def check_operands(
+    node: Node,
+    channels: int,
+    axis: int,
+    depth: int,
+    biases: tuple[DType, ...] = (DType.I64, DType.I32),
+) -> None:
+    """dtypes and quantization of (x, weights, bias) -> output: all int8, all float32, or int16
+    with int8 weights.
 
     channels: of the output, along ``axis`` of the weights; depth: products in each sum, which
-    must fit 32 bits. Weights are symmetric, as TFLite's int8 kernels demand.
+    must fit 32 bits if they are int8; biases: what int16 layers may have. Weights are symmetric,
+    as TFLite's kernels demand.
     """
     x, weights, bias = (v.type for v in node.inputs)
-    expect_dtype(node, x, (DType.I8, DType.F32), "input")
-    expect_dtype(node, weights, (x.dtype,), "weights")
+    expect_dtype(node, x, (DType.I8, DType.I16, DType.F32), "input")
+    expect_dtype(node, weights, (DType.F32 if x.dtype is DType.F32 else DType.I8,), "weights")
     expect_dtype(node, node.output.type, (x.dtype,), "output")
-    expect_dtype(node, bias, (DType.I32 if x.dtype is DType.I8 else DType.F32,), "bias")
+    expect_dtype(node, bias, biases if x.dtype is DType.I16 else _BIASES[x.dtype], "bias")
     if bias.elements != channels:
         raise fail(node, f"bias has {bias.elements} elements, not {channels}", CONVERT_AGAIN)
     for value, name in zip(node.inputs[1:], ("weights are", "bias is"), strict=True):
@@ -172,6 +195,8 @@ def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
         raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
     if bias.quant is not None and any(bias.quant.zero_point):
         raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")
+    if x.dtype is DType.I16:
+        return
     if depth * 255 * 128 >= 1 << 31:
         raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
     _expect_ratios(node, axis)
@@ -195,6 +220,13 @@ def expect_activation(node: Node) -> None:
     """The bounds of the fused activation must be numbers of the int8 output's scale."""
     if node.output.type.dtype is DType.I8 and node.op.activation in ("relu6", "relu_n1_to_1"):
         expect_ratio(node, 6, 1 / node.output.type.scale)
+
+
+def filter_rows(node: Node) -> np.ndarray:
+    """Weights [channels, ...] as [channels, depth]."""
+    weights = node.inputs[1].data
+    assert weights is not None
+    return weights.reshape(len(weights), -1)
 
 
 def real_multipliers(node: Node) -> list[float]:
@@ -240,14 +272,17 @@ def matmul(a: np.ndarray, b: np.ndarray, zero: int) -> np.ndarray:
 
 def finish(node: Node, acc: np.ndarray) -> np.ndarray:
     """Sums [..., channels] -> the output: bias, rescaling, zero point, clamp
-    (reference_integer_ops::ConvPerChannel); for floats bias and clamp."""
+    (reference_integer_ops::ConvPerChannel, of which one has 64-bit sums and biases); for floats
+    bias and clamp."""
     bias = node.inputs[2].data
     assert bias is not None
     acc = acc + bias.ravel()
     if node.output.type.dtype is DType.F32:
         return clamp_output(node, acc)
-    acc = acc.astype(np.int32)  # a bias near the limits wraps around, in C too
     multipliers, shifts = channel_multipliers(node)
+    if bias.dtype == np.int64:
+        return clamp_output(node, multiply_reduced(acc, multipliers, shifts))
+    acc = acc.astype(np.int32)  # what leaves 32 bits wraps around, in C too
     once = getattr(node.op, "rounds_once", False)
     requantize = multiply_single_rounding if once else multiply_double_rounding
     y = requantize(acc, multipliers, shifts).astype(np.int32).astype(np.int64)
@@ -261,6 +296,10 @@ def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
         low, high = float_activation_range(activation)
         return np.clip(y, np.float32(low), np.float32(high)).astype(np.float32)
     return np.clip(y, *activation_range(activation, out)).astype(out.dtype.numpy)
+
+
+INT8 = {"ctype": "int8_t", "wide": "int32_t", "dot": "tinyc_dot_s8", "tile": "tinyc_tile4"}
+"""Types and products of int8 sums, for templates that have int16 ones too."""
 
 
 # Portable kernels -------------------------------------------------------------------------
@@ -348,10 +387,13 @@ def four_channels(rows: np.ndarray, note: str) -> Constant:
 def random_type(
     rng: np.random.Generator, dtype: DType, shape: tuple[int, ...], scale: float = 0.0
 ) -> TensorType:
-    """A type for a case; int8 with an often extreme zero point and a random scale."""
-    if dtype is not DType.I8:
+    """A type for a case; int8 with an often extreme zero point and a random scale, int16 with a
+    random scale."""
+    if dtype not in (DType.I8, DType.I16):
         return TensorType(shape, dtype)
     scale = float(np.float32(scale or rng.uniform(0.01, 0.1)))
+    if dtype is DType.I16:
+        return TensorType(shape, dtype, Quant((scale,), (0,)))
     return TensorType(shape, dtype, Quant((scale,), (int(rng.choice([-128, 127, 0, 5, -77])),)))
 
 
@@ -362,9 +404,11 @@ def weighted_case(
     shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
     axis: int,
     per_channel: bool = True,
+    bias_dtype: DType = DType.I64,
 ) -> Node:
     """A random node of (x, weights, bias) -> y with ``shapes`` of x, weights and y. Multipliers
-    of an int8 node reach from far below to above one, so that some outputs saturate."""
+    of an integer node reach from far below to above one, so that some outputs saturate;
+    bias_dtype: of an int16 one."""
     x, weights, out = shapes
     channels = out[-1]
     if dtype is DType.F32:
@@ -375,14 +419,19 @@ def weighted_case(
     else:
         data = rng.integers(-127, 127, weights, endpoint=True).astype(np.int8)
         bias = rng.integers(-9000, 9000, channels).astype(np.int32)
+        if dtype is DType.I16:
+            bias = (bias * rng.choice([1, 1 << 12], channels)).astype(bias_dtype.numpy)
         count = channels if per_channel else 1
         scales = np.exp(rng.uniform(np.log(1e-4), np.log(0.3), count)).astype(np.float32)
         type_w = TensorType(
-            weights, dtype, Quant(tuple(map(float, scales)), (0,) * count, axis if count > 1 else 0)
+            weights,
+            DType.I8,
+            Quant(tuple(map(float, scales)), (0,) * count, axis if count > 1 else 0),
         )
         type_x = random_type(rng, dtype, x, 0.05)
         type_y = random_type(rng, dtype, out, rng.choice([0.02, 0.7, 3.0]))
-    type_b = TensorType((channels,), DType.F32 if dtype is DType.F32 else DType.I32)
+    integers = bias_dtype if dtype is DType.I16 else DType.I32
+    type_b = TensorType((channels,), DType.F32 if dtype is DType.F32 else integers)
     return Node(
         op,
         (

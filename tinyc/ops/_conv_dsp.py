@@ -72,7 +72,7 @@ def table(node: Node, rows: np.ndarray, fold: bool, single: bool = False) -> Con
     return Constant("channels", entries.astype(np.int32), note)
 
 
-def _padded(rows: np.ndarray, channels: int, depth: int) -> np.ndarray:
+def padded(rows: np.ndarray, channels: int, depth: int) -> np.ndarray:
     """[channels, depth] with both rounded up to multiples; zeros fill."""
     c, k = rows.shape
     out = np.zeros((-(-c // channels) * channels, -(-k // depth) * depth), np.int8)
@@ -106,7 +106,7 @@ def _bind_conv(node: Node) -> Binding:
     out_c, kernel_h, kernel_w, _ = weights.type.shape
     _, out_h, out_w, _ = node.output.type.shape
     (top, bottom), (left, right) = op.padding
-    packed = _padded(rows, 2, 8)
+    packed = padded(rows, 2, 8)
     depth = packed.shape[1]
     # [pair, channel, quad, k] -> [pair, quad, parity, (k or k + 2), channel]
     quads = packed.reshape(-1, 2, depth // 4, 2, 2)  # k = 2 * half + parity
@@ -253,7 +253,7 @@ def _bind_fully_connected(node: Node) -> Binding:
     weights = node.inputs[1]
     assert weights.data is not None
     channels, depth = weights.data.shape
-    packed = _padded(weights.data, 4, 4)
+    packed = padded(weights.data, 4, 4)
     quads = packed.shape[1] // 4
     # [group of four channels, quad, channel, k]
     packed = packed.reshape(-1, 4, quads, 4).transpose(0, 2, 1, 3)

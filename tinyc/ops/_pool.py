@@ -11,6 +11,7 @@ import numpy as np
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, Value
 from ..op import Binding, Op, expect_arity, expect_dtype, expect_quant, expect_shape, fail
+from ._binary import NUMBERS
 from ._conv import (
     NO_PADDING,
     Padding,
@@ -27,7 +28,8 @@ from ._conv import (
 
 @dataclass(frozen=True)
 class Pool(Op):
-    """x [n, h, w, c] -> [n, oh, ow, c], int8 (the same quantization on both sides) or float32.
+    """x [n, h, w, c] -> [n, oh, ow, c], int8 or int16 (the same quantization on both sides) or
+    float32.
 
     kernel, stride: (height, width); padding: ((top, bottom), (left, right)) in elements, which
     no window takes into account.
@@ -54,9 +56,9 @@ class Pool(Op):
         x, y = node.inputs[0].type, node.output.type
         if len(x.shape) != 4:
             raise fail(node, "its input is not of rank 4", CONVERT_AGAIN)
-        expect_dtype(node, x, (DType.I8, DType.F32), "input")
+        expect_dtype(node, x, NUMBERS, "input")
         expect_dtype(node, y, (x.dtype,), "output")
-        if x.dtype is DType.I8:
+        if x.dtype is not DType.F32:
             expect_quant(node, x, "input")
             expect_quant(node, y, "output")
             if (x.scale, x.zero_point) != (y.scale, y.zero_point):
@@ -71,8 +73,9 @@ class Pool(Op):
         # A window must see a pixel; SAME padding always leaves one.
         if any(max(pad) >= k for pad, k in zip(self.padding, self.kernel, strict=True)):
             raise fail(node, "its padding is as large as its filter", CONVERT_AGAIN)
-        if self.kernel[0] * self.kernel[1] >= 1 << 23:
-            raise fail(node, "its filter has more than 2^23 taps", CONVERT_AGAIN)
+        bits = 15 if x.dtype is DType.I16 else 23  # so that sums of the taps fit 32
+        if self.kernel[0] * self.kernel[1] >= 1 << bits:
+            raise fail(node, f"its filter has more than 2^{bits} taps", CONVERT_AGAIN)
         expect_shape(node, y, (x.shape[0], height, width, x.shape[3]), "output")
 
     @classmethod
@@ -89,21 +92,22 @@ class Pool(Op):
         for x, kernel, stride, padding, activation in shapes:
             op = cls(kernel, stride, padding, activation)
             out = (x[0], *out_sizes(x[1:3], kernel, stride, (1, 1), padding), x[3])
-            for dtype in (DType.I8, DType.F32):
+            for dtype in NUMBERS:
                 type_x = random_type(rng, dtype, x)
                 type_y = type(type_x)(out, dtype, type_x.quant)
                 yield Node(op, (Value("x", type_x, "case"),), (Value("y", type_y, "case"),), "case")
 
 
 def bind(node: Node) -> Binding:
-    """Parameters of both element types' templates."""
+    """Parameters of all element types' templates."""
     op: Any = node.op
     return Binding(
         params={
             **window_params(node, op.kernel),
             **clamp_params(node),
             "clamped": op.activation != "none",
+            "ctype": node.output.type.dtype.c,
             "taps": op.kernel[0] * op.kernel[1],
         },
-        support=("tinyc_requant.h",) if node.output.type.dtype is DType.I8 else (),
+        support=() if node.output.type.dtype is DType.F32 else ("tinyc_requant.h",),
     )

@@ -27,13 +27,16 @@ from ..quant import activation_range, clamp
 from ._conv import portable, random_type
 
 BYTES = (DType.I8, DType.U8)
+FRACTION = Quant((1 / 32768,), (0,))
+"""The only int16 output of operators whose results lie in -1 .. 1."""
 
 
 def check_unary(
     node: Node, allowed: tuple[DType, ...] = (DType.I8, DType.F32), fixed: Quant | None = None
 ) -> None:
-    """Input and output are of one shape and one dtype of ``allowed``; int8 is quantized per
-    tensor, and its output as ``fixed``, if that is given."""
+    """Input and output are of one shape and one dtype of ``allowed``; int8 and int16 are
+    quantized per tensor, and if ``fixed`` is given, an int8 output like that and an int16 one
+    as `FRACTION`."""
     expect_arity(node, 1)
     x, out = node.inputs[0].type, node.output.type
     expect_dtype(node, x, allowed, "input")
@@ -42,10 +45,10 @@ def check_unary(
     if x.dtype is not DType.F32:
         expect_quant(node, x, "input")
         expect_quant(node, out, "output")
-        if fixed is not None and (out.scale, out.zero_point) != (
-            fixed.scale[0],
-            fixed.zero_point[0],
-        ):
+        if fixed is None:
+            return
+        fixed = FRACTION if out.dtype is DType.I16 else fixed
+        if (out.scale, out.zero_point) != (fixed.scale[0], fixed.zero_point[0]):
             raise fail(
                 node,
                 f"its output has scale {out.scale:.6g} and zero point {out.zero_point}",
@@ -141,18 +144,36 @@ def f32_kernel(
     return portable(name, DType.F32, bind)
 
 
+def s16_kernel(
+    name: str,
+    params: Callable[[Node], dict[str, Any]],
+    support: tuple[str, ...] = ("tinyc_requant.h",),
+    constants: tuple[Constant, ...] = (),
+) -> Kernel:
+    """The kernel of an int16 node, whose template extends ``unary.c.j2``."""
+
+    def bind(node: Node) -> Binding:
+        return Binding({**unary_params(node), **params(node)}, constants, 0, support, inplace=0)
+
+    return portable(name, DType.I16, bind)
+
+
 SHAPES: tuple[tuple[int, ...], ...] = ((1,), (2, 3, 5), (1, 300))
 
 
 def unary_cases(
-    rng: np.random.Generator, ops: Iterable[Op], fixed: Quant | None = None
+    rng: np.random.Generator,
+    ops: Iterable[Op],
+    fixed: Quant | None = None,
+    dtypes: tuple[DType, ...] = (DType.I8, DType.F32),
 ) -> Iterator[Node]:
-    """int8 and float32 nodes of each of ``ops``; ``fixed``: the int8 output's quantization."""
+    """Nodes of each of ``ops``; ``fixed``: the int8 output's quantization, beside which an int16
+    one has `FRACTION`."""
     for op in ops:
         for shape in SHAPES:
-            for dtype in (DType.I8, DType.F32):
+            for dtype in dtypes:
                 x = random_type(rng, dtype, shape)
                 y = random_type(rng, dtype, shape)
-                if fixed is not None and dtype is DType.I8:
-                    y = replace(y, quant=fixed)
+                if fixed is not None and dtype is not DType.F32:
+                    y = replace(y, quant=FRACTION if dtype is DType.I16 else fixed)
                 yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")

@@ -16,7 +16,8 @@ from ._tir_elementwise import pool_kernel
 @register
 @dataclass(frozen=True)
 class AveragePool2d(Pool):
-    """See `Pool`. int8 means round halves away from zero (reference_integer_ops::AveragePool)."""
+    """See `Pool`. Means of integers round halves away from zero
+    (reference_integer_ops::AveragePool)."""
 
     tflite = ("AVERAGE_POOL_2D",)
 
@@ -39,6 +40,7 @@ class AveragePool2d(Pool):
 
 AveragePool2d.kernels = (
     portable("average_pool_s8", DType.I8, bind),
+    portable("average_pool_s16", DType.I16, bind, "average_pool_s8.c.j2"),
     portable("average_pool_f32", DType.F32, bind),
 )
 AveragePool2d.tir = (pool_kernel("average_pool_s8_tvm", average=True),)

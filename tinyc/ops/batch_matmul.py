@@ -12,6 +12,7 @@ import numpy as np
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, TensorType, Value
 from ..op import (
+    REQUANTIZE,
     Binding,
     Constant,
     Op,
@@ -23,15 +24,23 @@ from ..op import (
     fail,
     register,
 )
-from ..quant import multiply_double_rounding, quantize_multiplier
+from ..quant import (
+    clamp,
+    multiply_double_rounding,
+    multiply_reduced,
+    quantize_multiplier,
+    reduced_multipliers,
+)
+from ._binary import NUMBERS
 from ._conv import exact_matmul, offset_params, portable, random_type
+from ._int16 import LARGEST_SUM
 
 
 @register
 @dataclass(frozen=True)
 class BatchMatMul(Op):
-    """Inputs a [..., i, k] and b [..., k, j] of rank 2 to 5, int8 or float32, whose leading axes
-    broadcast; output [..., i, j]. adj_x: a is stored [..., k, i]; adj_y: b as [..., j, k]."""
+    """Inputs a [..., i, k] and b [..., k, j] of rank 2 to 5, int8, int16 or float32, whose leading
+    axes broadcast; output [..., i, j]. adj_x: a is stored [..., k, i]; adj_y: b as [..., j, k]."""
 
     adj_x: bool
     adj_y: bool
@@ -48,7 +57,7 @@ class BatchMatMul(Op):
         a, b = (v.type for v in node.inputs)
         if not (2 <= len(a.shape) <= 5 and 2 <= len(b.shape) <= 5):
             raise fail(node, "its operands are not of rank 2 to 5", CONVERT_AGAIN)
-        expect_dtype(node, a, (DType.I8, DType.F32), "first operand")
+        expect_dtype(node, a, NUMBERS, "first operand")
         expect_dtype(node, b, (a.dtype,), "second operand")
         expect_dtype(node, node.output.type, (a.dtype,), "output")
         rows, depth, columns = self.sizes(node)
@@ -59,16 +68,25 @@ class BatchMatMul(Op):
         except ValueError:
             raise fail(node, f"batches of {a} and {b} do not fit", CONVERT_AGAIN) from None
         expect_shape(node, node.output.type, (*lead, rows, columns), "output")
-        if a.dtype is DType.I8:
+        if a.dtype is not DType.F32:
             for t, name in (
                 (a, "first operand"),
                 (b, "second operand"),
                 (node.output.type, "output"),
             ):
                 expect_quant(node, t, name)
-            if depth * 255 * 255 >= 1 << 31:
+            if a.dtype is DType.I8 and depth * 255 * 255 >= 1 << 31:
                 raise fail(node, f"sums {depth} products, more than 32 bits hold", "split it")
-            expect_ratio(node, depth * 255 * 255, self._ratio(node))
+            if a.dtype is DType.I16:
+                if depth << 30 >= LARGEST_SUM:
+                    raise fail(node, f"sums {depth} products", "split it", "E340")
+                if self.multiplier(node)[1] > 14:
+                    raise fail(
+                        node, "its operands' scales are over 2^14 times its output's", REQUANTIZE,
+                        "E341",
+                    )  # fmt: skip
+            else:
+                expect_ratio(node, depth * 255 * 255, self._ratio(node))
 
     def sizes(self, node: Node) -> tuple[int, int, int]:
         """(i, k, j)."""
@@ -97,8 +115,10 @@ class BatchMatMul(Op):
             return (y,)
         zero_a, zero_b = (v.type.zero_point for v in node.inputs)
         acc = exact_matmul(a.astype(np.int32) - zero_a, b.astype(np.int32) - zero_b)
-        y = multiply_double_rounding(acc, *self.multiplier(node)) + node.output.type.zero_point
-        return (np.clip(y, -128, 127).astype(np.int8),)
+        out = node.output.type
+        multiply = multiply_reduced if out.dtype is DType.I16 else multiply_double_rounding
+        y = multiply(acc, *self.multiplier(node)) + out.zero_point
+        return (clamp(y, *out.dtype.limits, out.dtype),)
 
     def macs(self, node: Node) -> int:
         return node.output.type.elements * self.sizes(node)[1]
@@ -114,7 +134,7 @@ class BatchMatMul(Op):
             ((3, 3), (3, 3), True, False, "same"),
         ]
         for a, b, adj_x, adj_y, variable in shapes:
-            for dtype in (DType.I8, DType.F32):
+            for dtype in NUMBERS:
                 op = cls(adj_x, adj_y)
                 types = [random_type(rng, dtype, a), random_type(rng, dtype, b)]
                 data = [_data(rng, t) for t in types]
@@ -130,7 +150,7 @@ class BatchMatMul(Op):
 def _data(rng: np.random.Generator, t: TensorType) -> np.ndarray:
     if t.dtype is DType.F32:
         return rng.normal(0, 1, t.shape).astype(np.float32)
-    return rng.integers(-128, 127, t.shape, endpoint=True).astype(np.int8)
+    return rng.integers(*t.dtype.limits, t.shape, endpoint=True).astype(t.dtype.numpy)
 
 
 def _bind(node: Node) -> Binding:
@@ -164,10 +184,16 @@ def _bind(node: Node) -> Binding:
     if node.output.type.dtype is DType.F32:
         return Binding(params, tuple(constants))
     multiplier, shift = op.multiplier(node)
+    out = node.output.type
+    if out.dtype is DType.I16:
+        # What follows the bias in a channel's table of tinyc_reduced16.
+        multiplier, shift = (int(v) for v in reduced_multipliers(multiplier, shift))
     params |= {
+        "ctype": out.dtype.c,
+        "wide": "int64_t" if out.dtype is DType.I16 else "int32_t",
         "a_zero": node.inputs[0].type.zero_point,
         "b_zero": node.inputs[1].type.zero_point,
-        **offset_params(node.output.type, -128, 127),
+        **offset_params(out, *out.dtype.limits),
         "multiplier": multiplier,
         "shift": shift,
     }
@@ -176,5 +202,6 @@ def _bind(node: Node) -> Binding:
 
 BatchMatMul.kernels = (
     portable("batch_matmul_s8", DType.I8, _bind),
+    portable("batch_matmul_s16", DType.I16, _bind, "batch_matmul_s8.c.j2"),
     portable("batch_matmul_f32", DType.F32, _bind),
 )

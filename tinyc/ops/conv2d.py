@@ -11,8 +11,9 @@ import numpy as np
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
-from . import _conv_dsp, _tir_conv
+from . import _conv_dsp, _conv_dsp16, _tir_conv
 from ._conv import (
+    INT8,
     NO_PADDING,
     Padding,
     Pair,
@@ -20,6 +21,7 @@ from ._conv import (
     check_operands,
     check_window,
     clamp_params,
+    filter_rows,
     finish,
     four_channels,
     import_window,
@@ -31,6 +33,7 @@ from ._conv import (
     windows,
     with_bias,
 )
+from ._int16 import check_sums, finishing, narrow
 
 
 @register
@@ -38,7 +41,8 @@ from ._conv import (
 class Conv2d(Op):
     """Inputs: x [n, h, w, c], weights [o, kh, kw, c / groups], bias [o]; output [n, oh, ow, o].
 
-    int8 (bias int32, weights per tensor or per channel along 0) or float32.
+    int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
+    weights as before) or float32.
     stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
     """
 
@@ -68,6 +72,7 @@ class Conv2d(Op):
         if x.shape[3] % depth or channels % (x.shape[3] // depth):
             raise fail(node, f"{x.shape[3]} channels do not fit filters of {depth}", CONVERT_AGAIN)
         check_operands(node, channels, 0, kh * kw * depth)
+        check_sums(node, filter_rows(node))
         height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
@@ -110,9 +115,16 @@ class Conv2d(Op):
             op = cls(stride, dilation, padding, activation)
             size = out_sizes(x[1:3], (kh, kw), stride, dilation, padding)
             weights = (channels, kh, kw, x[3] // groups)
+            triple = (x, weights, (x[0], *size, channels))
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
-                triple = (x, weights, (x[0], *size, channels))
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
+            for bias in (DType.I64, DType.I32):
+                yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
+        # Sums of more than 32 bits.
+        for bias in (DType.I64, DType.I32):
+            triple = ((1, 3, 3, 130), (3, 3, 3, 130), (1, 3, 3, 3))
+            op = cls(one, one, ((1, 1), (1, 1)), "none")
+            yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
 
 
 def _params(node: Node) -> dict[str, Any]:
@@ -138,12 +150,23 @@ def _bind_s8(node: Node) -> Binding:
     params = _params(node)
     fold = not params["padded"]
     return Binding(
-        params={**params, "offset": 0 if fold else -node.inputs[0].type.zero_point},
+        params={**params, **INT8, "offset": 0 if fold else -node.inputs[0].type.zero_point},
         constants=(
             Constant("weights", weights, "weights, OHWI"),
-            channel_table(node, weights.reshape(len(weights), -1) if fold else None),
+            channel_table(node, filter_rows(node) if fold else None),
         ),
         support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
+    )
+
+
+def _bind_s16(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    params, table = finishing(node, filter_rows(node))
+    return Binding(
+        params={**_params(node), **params},
+        constants=(Constant("weights", weights, "weights, OHWI"), table),
+        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_sum16.h"),
     )
 
 
@@ -157,12 +180,19 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
-def _reject_tile4(node: Node) -> str | None:
-    if node.inputs[0].type.dtype is not DType.I8:
-        return "not i8"
+def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
+    if node.inputs[0].type.dtype is not dtype:
+        return f"not {dtype.value}"
     if node.inputs[1].type.shape[3] != node.inputs[0].type.shape[3]:
         return "grouped"
     return None
+
+
+def _reject_s16_tile4(node: Node) -> str | None:
+    reason = _reject_tile4(node, DType.I16)
+    if reason is None and not narrow(node, filter_rows(node)):
+        return "a sum could reach 2^31"
+    return reason
 
 
 def _bind_tile4(node: Node) -> Binding:
@@ -170,30 +200,47 @@ def _bind_tile4(node: Node) -> Binding:
     assert weights is not None
     op: Any = node.op
     params = _params(node)
-    rows = weights.reshape(len(weights), -1)
+    rows = filter_rows(node)
     pointwise = weights.shape[1:3] == (1, 1) and op.stride == (1, 1) and not params["padded"]
+    if x.dtype is DType.I16:
+        types, table = finishing(node, rows)
+        support = ("tinyc_requant.h", "tinyc_sum16.h")
+    else:
+        types, table = INT8, channel_table(node, rows)
+        support = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h")
     return Binding(
         params={
             **params,
+            **types,
+            "size": x.dtype.size,
             "pointwise": pointwise,
             "pixels": params["out_h"] * params["out_w"],
             "last_x": params["in_w"] - params["kernel_w"],
-            "row_bytes": params["kernel_w"] * params["in_c"],
+            "row": params["kernel_w"] * params["in_c"],
             "padding_byte": x.zero_point,
         },
         constants=(
             four_channels(rows, "weights of four channels, input by input"),
-            channel_table(node, rows),
+            table,
         ),
-        scratch=0 if pointwise else rows.shape[1],
-        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
+        scratch=0 if pointwise else rows.shape[1] * x.dtype.size,
+        support=support,
     )
 
 
 Conv2d.kernels = (
     _conv_dsp.CONV2D,
+    _conv_dsp16.CONV2D,
     Kernel("conv2d_s8_tile4", "conv2d_s8_tile4.c.j2", frozenset(), _reject_tile4, _bind_tile4),
     portable("conv2d_s8_scalar", DType.I8, _bind_s8),
+    Kernel(
+        "conv2d_s16_tile4",
+        "conv2d_s8_tile4.c.j2",
+        frozenset(),
+        _reject_s16_tile4,
+        _bind_tile4,
+    ),
+    portable("conv2d_s16_scalar", DType.I16, _bind_s16, "conv2d_s8_scalar.c.j2"),
     portable("conv2d_f32", DType.F32, _bind_f32),
 )
 Conv2d.tir = _tir_conv.CONV2D

@@ -13,6 +13,7 @@ from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
 from . import _conv_dsp, _tir_conv
 from ._conv import (
+    INT8,
     NO_PADDING,
     Padding,
     Pair,
@@ -29,6 +30,7 @@ from ._conv import (
     windows,
     with_bias,
 )
+from ._int16 import check_sums, finishing, narrow
 
 
 @register
@@ -37,7 +39,8 @@ class DepthwiseConv2d(Op):
     """Inputs: x [n, h, w, c], weights [1, kh, kw, c * multiplier], bias [c * multiplier];
     output [n, oh, ow, c * multiplier].
 
-    int8 (bias int32, weights per tensor or per channel along 3) or float32.
+    int8 (bias int32, weights per tensor or per channel along 3), int16 (bias int64, weights as
+    before) or float32.
     stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
     """
 
@@ -73,7 +76,8 @@ class DepthwiseConv2d(Op):
                 f"weights {list(weights.shape)} do not fit {x.shape[3]} input channels",
                 CONVERT_AGAIN,
             )
-        check_operands(node, channels, 3, kh * kw)
+        check_operands(node, channels, 3, kh * kw, (DType.I64,))
+        check_sums(node, _flat(node))
         height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
@@ -81,7 +85,7 @@ class DepthwiseConv2d(Op):
         x, weights, _ = inputs
         _, kh, kw, channels = weights.shape
         zero = node.inputs[0].type.zero_point
-        wide = np.float32 if x.dtype == np.float32 else np.int32
+        wide = np.float32 if x.dtype == np.float32 else np.int64
         acc = np.zeros((*node.output.type.shape[:3], x.shape[3], self.multiplier), wide)
         patches = windows(x, node, (kh, kw), zero)
         taps = weights.reshape(kh, kw, x.shape[3], self.multiplier)
@@ -115,9 +119,14 @@ class DepthwiseConv2d(Op):
             op = cls(stride, dilation, padding, activation, multiplier)
             size = out_sizes(x[1:3], kernel, stride, dilation, padding)
             channels = x[3] * multiplier
-            for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
+            for dtype, per_channel in (
+                (DType.I8, True), (DType.I8, False), (DType.I16, True), (DType.F32, False)
+            ):  # fmt: skip
                 triple = (x, (1, *kernel, channels), (x[0], *size, channels))
                 yield weighted_case(op, rng, dtype, triple, 3, per_channel)
+        # Sums of more than 32 bits.
+        triple = ((1, 40, 40, 2), (1, 40, 40, 2), (1, 1, 1, 2))
+        yield weighted_case(cls(one, one, NO_PADDING, "none"), rng, DType.I16, triple, 3)
 
 
 def _rows(node: Node) -> np.ndarray:
@@ -125,6 +134,12 @@ def _rows(node: Node) -> np.ndarray:
     weights = node.inputs[1].data
     assert weights is not None
     return weights[0].transpose(2, 0, 1)
+
+
+def _flat(node: Node) -> np.ndarray:
+    """The weights as [channels, depth]."""
+    rows = _rows(node)
+    return rows.reshape(len(rows), -1)
 
 
 def _params(node: Node) -> dict[str, Any]:
@@ -144,12 +159,21 @@ def _bind_s8(node: Node) -> Binding:
     params, rows = _params(node), _rows(node)
     fold = not params["padded"]
     return Binding(
-        params={**params, "offset": 0 if fold else -node.inputs[0].type.zero_point},
+        params={**params, **INT8, "offset": 0 if fold else -node.inputs[0].type.zero_point},
         constants=(
             Constant("weights", rows, "weights, channel by channel"),
-            channel_table(node, rows.reshape(len(rows), -1) if fold else None),
+            channel_table(node, _flat(node) if fold else None),
         ),
         support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
+    )
+
+
+def _bind_s16(node: Node) -> Binding:
+    params, table = finishing(node, _flat(node))
+    return Binding(
+        params={**_params(node), **params},
+        constants=(Constant("weights", _rows(node), "weights, channel by channel"), table),
+        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_sum16.h"),
     )
 
 
@@ -166,17 +190,24 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
-def _reject_tile4(node: Node) -> str | None:
-    if node.inputs[0].type.dtype is not DType.I8:
-        return "not i8"
+def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
+    if node.inputs[0].type.dtype is not dtype:
+        return f"not {dtype.value}"
     op: Any = node.op
     if op.multiplier > 1 or node.output.type.shape[3] % 4:
         return "a depth multiplier, or channels that are no multiple of 4"
     return None
 
 
+def _reject_s16_tile4(node: Node) -> str | None:
+    reason = _reject_tile4(node, DType.I16)
+    if reason is None and not narrow(node, _flat(node)):
+        return "a sum could reach 2^31"
+    return reason
+
+
 def _bind_tile4(node: Node) -> Binding:
-    bound = _bind_s8(node)
+    bound = (_bind_s16 if node.inputs[0].type.dtype is DType.I16 else _bind_s8)(node)
     _, table = bound.constants
     rows = _rows(node)
     groups = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
@@ -207,6 +238,16 @@ DepthwiseConv2d.kernels = (
         _bind_tile4,
     ),
     portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8),
+    Kernel(
+        "depthwise_conv2d_s16_tile4",
+        "depthwise_conv2d_s8_tile4.c.j2",
+        frozenset(),
+        _reject_s16_tile4,
+        _bind_tile4,
+    ),
+    portable(
+        "depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "depthwise_conv2d_s8_scalar.c.j2"
+    ),
     portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
 )
 DepthwiseConv2d.tir = _tir_conv.DEPTHWISE_CONV2D

@@ -10,19 +10,24 @@ import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
-from ..op import Binding, Constant, Op, expect_arity, expect_shape, fail, register
-from . import _conv_dsp, _tir_conv
+from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
+from ..quant import multiply_real
+from . import _conv_dsp, _conv_dsp16, _tir_conv
 from ._conv import (
+    INT8,
     channel_table,
     check_operands,
+    clamp_output,
     clamp_params,
     finish,
     four_channels,
     matmul,
     portable,
+    real_multipliers,
     weighted_case,
     with_bias,
 )
+from ._int16 import check_sums, finishing, narrow
 
 
 @register
@@ -31,7 +36,8 @@ class FullyConnected(Op):
     """Inputs: x of any rank, read as [batches, in]; weights [out, in]; bias [out].
 
     Output [batches, out], or x's shape with the last extent replaced if ``keep_num_dims``.
-    int8 (bias int32, weights per tensor or per channel along 0) or float32.
+    int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
+    weights as before) or float32.
     """
 
     activation: str
@@ -62,14 +68,27 @@ class FullyConnected(Op):
         if not fits:
             raise fail(node, f"input {list(x.shape)} does not fit {depth} weights", CONVERT_AGAIN)
         check_operands(node, channels, 0, depth)
+        weights_data = node.inputs[1].data
+        assert weights_data is not None
+        check_sums(node, weights_data, dense=True)
         lead = x.shape[:-1] if self.keep_num_dims else (x.elements // depth,)
         expect_shape(node, node.output.type, (*lead, channels), "output")
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, weights, _ = inputs
         acc = matmul(x.reshape(-1, weights.shape[1]), weights.T, node.inputs[0].type.zero_point)
-        y = finish(node, acc)
+        y = self._finish_int16(node, acc) if x.dtype == np.int16 else finish(node, acc)
         return (y.reshape(node.output.type.shape),)
+
+    def _finish_int16(self, node: Node, acc: np.ndarray) -> np.ndarray:
+        """As `finish`; LiteRT scales in float64 (FullyConnected of
+        reference_integer_ops/fully_connected.h)."""
+        bias = node.inputs[2].data
+        assert bias is not None
+        acc = acc + bias.ravel()
+        if bias.dtype == np.int32:
+            acc = acc.astype(np.int32)
+        return clamp_output(node, multiply_real(acc, np.array(real_multipliers(node))))
 
     def macs(self, node: Node) -> int:
         return node.output.type.elements * node.inputs[1].type.shape[1]
@@ -87,9 +106,15 @@ class FullyConnected(Op):
         ]
         for x, channels, depth, keep, activation in shapes:
             lead = x[:-1] if keep else (int(np.prod(x)) // depth,)
+            triple = (x, (channels, depth), (*lead, channels))
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
-                triple = (x, (channels, depth), (*lead, channels))
                 yield weighted_case(cls(activation, keep), rng, dtype, triple, 0, per_channel)
+            for bias in (DType.I64, DType.I32):
+                yield weighted_case(cls(activation, keep), rng, DType.I16, triple, 0, True, bias)
+        # Sums of more than 32 bits.
+        for bias in (DType.I64, DType.I32):
+            triple = ((2, 2003), (5, 2003), (2, 5))
+            yield weighted_case(cls("none"), rng, DType.I16, triple, 0, True, bias)
 
 
 def _params(node: Node) -> dict[str, Any]:
@@ -102,12 +127,34 @@ def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     return Binding(
-        params=_params(node),
+        params={**_params(node), **INT8},
         constants=(
             four_channels(weights, "weights of four channels, input by input"),
             channel_table(node, weights),
         ),
         support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
+    )
+
+
+def _reject_s16(node: Node) -> str | None:
+    if node.inputs[0].type.dtype is not DType.I16:
+        return "not i16"
+    weights = node.inputs[1].data
+    assert weights is not None
+    return None if narrow(node, weights) else "a sum could reach 2^31"
+
+
+def _bind_s16(node: Node, tiled: bool = False) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    params, table = finishing(node, weights, dense=True)
+    packed = Constant("weights", weights, "weights, row by row")
+    if tiled:
+        packed = four_channels(weights, "weights of four channels, input by input")
+    return Binding(
+        params={**_params(node), **params},
+        constants=(packed, table),
+        support=("tinyc_requant.h", "tinyc_sum16.h"),
     )
 
 
@@ -126,7 +173,16 @@ def _bind_f32(node: Node) -> Binding:
 
 FullyConnected.kernels = (
     _conv_dsp.FULLY_CONNECTED,
+    _conv_dsp16.FULLY_CONNECTED,
     portable("fully_connected_s8_scalar", DType.I8, _bind_s8),
+    Kernel(
+        "fully_connected_s16_scalar",
+        "fully_connected_s8_scalar.c.j2",
+        frozenset(),
+        _reject_s16,
+        lambda node: _bind_s16(node, tiled=True),
+    ),
+    portable("fully_connected_s16_wide", DType.I16, _bind_s16),
     portable("fully_connected_f32", DType.F32, _bind_f32),
 )
 FullyConnected.tir = _tir_conv.FULLY_CONNECTED

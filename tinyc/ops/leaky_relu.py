@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,16 +12,18 @@ from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
 from ..op import Op, expect_ratio, fail, register
 from ..quant import clamp, multiply_double_rounding, quantize_multiplier
-from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+from ._binary import NUMBERS
+from ._unary import check_unary, f32_kernel, s16_kernel, table_kernel, unary_cases
 
 GREATEST_ALPHA = 1 << 20
-"""Of int8 nodes; it keeps alpha times a quotient of two scales within float32."""
+"""Of integer nodes; it keeps alpha times a quotient of two scales within float32."""
 
 
 @register
 @dataclass(frozen=True)
 class LeakyRelu(Op):
-    """Input and output of one shape, int8 or float32. alpha: finite; from 0 if int8."""
+    """Input and output of one shape, int8, int16 or float32. alpha: finite; from 0 if
+    integer."""
 
     alpha: float
 
@@ -31,8 +34,8 @@ class LeakyRelu(Op):
         return [src.node(cls(src.float_option("alpha")), src.operands(1))]
 
     def check(self, node: Node) -> None:
-        check_unary(node)
-        if node.output.type.dtype is DType.I8 and not 0 <= self.alpha < GREATEST_ALPHA:
+        check_unary(node, NUMBERS)
+        if node.output.type.dtype is not DType.F32 and not 0 <= self.alpha < GREATEST_ALPHA:
             raise fail(
                 node,
                 f"its alpha is {self.alpha:.6g}",
@@ -61,10 +64,17 @@ class LeakyRelu(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        yield from unary_cases(rng, (cls(0.1), cls(0.0), cls(1.5)))
+        yield from unary_cases(rng, (cls(0.1), cls(0.0), cls(1.5)), dtypes=NUMBERS)
+
+
+def _params_s16(node: Node) -> dict[str, Any]:
+    assert isinstance(node.op, LeakyRelu)
+    above, below = map(quantize_multiplier, node.op._ratios(node))
+    return {"above": above, "below": below}
 
 
 LeakyRelu.kernels = (
     table_kernel("leaky_relu_s8"),
+    s16_kernel("leaky_relu_s16", _params_s16),
     f32_kernel("leaky_relu_f32", lambda node: {"alpha": node.op.alpha}),
 )

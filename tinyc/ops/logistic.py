@@ -10,7 +10,16 @@ import numpy as np
 from ..frontends.tflite import TfliteOp
 from ..ir import Node, Quant
 from ..op import Op, register
-from ._unary import check_unary, f32_kernel, float_curve, table_kernel, unary_cases
+from ._binary import NUMBERS
+from ._curves16 import (
+    SIGMOID,
+    SUPPORT16,
+    check_curve16,
+    curve16_cases,
+    logistic16,
+    logistic_params16,
+)
+from ._unary import check_unary, f32_kernel, float_curve, s16_kernel, table_kernel, unary_cases
 
 OUTPUT = Quant((1 / 256,), (-128,))
 """The only int8 output that TFLite's logistic has."""
@@ -19,7 +28,8 @@ OUTPUT = Quant((1 / 256,), (-128,))
 @register
 @dataclass(frozen=True)
 class Logistic(Op):
-    """Input and output of one shape, int8 (output scale 1/256, zero point -128) or float32."""
+    """Input and output of one shape, int8 (output scale 1/256, zero point -128), int16
+    (output scale 1/32768) or float32."""
 
     tflite = ("LOGISTIC",)
     fixed_quant = OUTPUT
@@ -29,7 +39,8 @@ class Logistic(Op):
         return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
-        check_unary(node, fixed=OUTPUT)
+        check_unary(node, NUMBERS, OUTPUT)
+        check_curve16(node)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
@@ -37,11 +48,14 @@ class Logistic(Op):
             # TFLite's reference returns 1 and exp(x) where the formula is that to a float32.
             with np.errstate(over="ignore"):
                 return (np.float32(1) / (np.float32(1) + np.exp(-x)),)
+        if x.dtype == np.int16:
+            return (logistic16(x, node.inputs[0].type),)
         return (float_curve(node, x, _logistic),)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        yield from unary_cases(rng, (cls(),), OUTPUT)
+        yield from unary_cases(rng, (cls(),), OUTPUT, NUMBERS)
+        yield from curve16_cases(cls())
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:
@@ -54,5 +68,6 @@ def _logistic(x: np.ndarray) -> np.ndarray:
 
 Logistic.kernels = (
     table_kernel("logistic_s8"),
+    s16_kernel("logistic_s16", logistic_params16, SUPPORT16, (SIGMOID,)),
     f32_kernel("logistic_f32", lambda node: {}, ("tinyc_math.h",)),
 )

@@ -34,6 +34,7 @@ class MaxPool2d(Pool):
 
 MaxPool2d.kernels = (
     portable("max_pool_s8", DType.I8, bind),
+    portable("max_pool_s16", DType.I16, bind, "max_pool_s8.c.j2"),
     portable("max_pool_f32", DType.F32, bind),
 )
 MaxPool2d.tir = (pool_kernel("max_pool_s8_tvm", average=False),)

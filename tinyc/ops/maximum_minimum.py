@@ -12,7 +12,7 @@ from ..frontends.tflite import TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Op, fail, register
 from ..tir import tvm
-from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+from ._binary import NUMBERS, binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._tir_elementwise import Element
 from ._tir_elementwise import binary_kernel as tir_kernel
 
@@ -20,7 +20,7 @@ from ._tir_elementwise import binary_kernel as tir_kernel
 @register
 @dataclass(frozen=True)
 class Maximum(Op):
-    """Inputs: x, y, which broadcast; output of their common shape; all int8, of one
+    """Inputs: x, y, which broadcast; output of their common shape; all int8 or all int16, of one
     quantization, or all float32."""
 
     tflite = ("MAXIMUM",)
@@ -32,7 +32,7 @@ class Maximum(Op):
         return [src.node(cls(), src.operands(2))]
 
     def check(self, node: Node) -> None:
-        check_binary(node)
+        check_binary(node, NUMBERS)
         types = [v.type for v in (*node.inputs, node.output)]
         if len({(t.quant.scale, t.quant.zero_point) for t in types if t.quant}) > 1:
             raise fail(
@@ -48,7 +48,7 @@ class Maximum(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        yield from binary_cases(rng, cls(), one_quant=True)
+        yield from binary_cases(rng, cls(), NUMBERS, one_quant=True)
 
 
 @register
@@ -70,6 +70,7 @@ def _bind(node: Node) -> Binding:
 
 Maximum.kernels = (
     binary_kernel("maximum_minimum_s8", DType.I8, _bind, "maximum_minimum.c.j2"),
+    binary_kernel("maximum_minimum_s16", DType.I16, _bind, "maximum_minimum.c.j2"),
     binary_kernel("maximum_minimum_f32", DType.F32, _bind, "maximum_minimum.c.j2"),
 )
 

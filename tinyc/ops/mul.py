@@ -13,7 +13,7 @@ from ..ir import DType, Node
 from ..op import Binding, Op, expect_ratio, register
 from ..quant import multiply_double_rounding, quantize_multiplier
 from ..tir import tvm
-from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+from ._binary import NUMBERS, binary_cases, binary_kernel, bind_binary, caption, check_binary
 from ._conv import clamp_output, clamp_params, expect_activation
 from ._tir_elementwise import Element, saturated
 from ._tir_elementwise import binary_kernel as tir_kernel
@@ -23,7 +23,8 @@ from ._unary import output_params
 @register
 @dataclass(frozen=True)
 class Mul(Op):
-    """Inputs: x, y, which broadcast; output of their common shape; all int8 or all float32."""
+    """Inputs: x, y, which broadcast; output of their common shape; all int8, all int16 or all
+    float32."""
 
     activation: str
 
@@ -34,7 +35,7 @@ class Mul(Op):
         return [src.node(cls(src.activation()), src.operands(2))]
 
     def check(self, node: Node) -> None:
-        check_binary(node)
+        check_binary(node, NUMBERS)
         expect_activation(node)
         if node.output.type.dtype is DType.I8:
             expect_ratio(node, 255 * 255, _ratio(node))
@@ -53,8 +54,8 @@ class Mul(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        yield from binary_cases(rng, cls("none"))
-        yield from binary_cases(rng, cls("relu"))
+        yield from binary_cases(rng, cls("none"), NUMBERS)
+        yield from binary_cases(rng, cls("relu"), NUMBERS)
 
 
 def _ratio(node: Node) -> float:
@@ -67,7 +68,7 @@ def _multiplier(node: Node) -> tuple[int, int]:
     return quantize_multiplier(_ratio(node))
 
 
-def _bind_s8(node: Node) -> Binding:
+def _bind_integers(node: Node) -> Binding:
     assert isinstance(node.op, Mul)
     multiplier, shift = _multiplier(node)
     params = {
@@ -86,7 +87,8 @@ def _bind_f32(node: Node) -> Binding:
 
 
 Mul.kernels = (
-    binary_kernel("mul_s8", DType.I8, _bind_s8),
+    binary_kernel("mul_s8", DType.I8, _bind_integers),
+    binary_kernel("mul_s16", DType.I16, _bind_integers, "mul_s8.c.j2"),
     binary_kernel("mul_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
 )
 

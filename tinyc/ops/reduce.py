@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from ..op import (
     fail,
     register,
 )
-from ..quant import multiply_double_rounding, multiply_single_rounding, quantize_multiplier
+from ..quant import clamp, multiply_double_rounding, multiply_single_rounding, quantize_multiplier
+from ._binary import NUMBERS
 from ._conv import offset_params, portable, random_type
 
 LEAST = float(np.finfo(np.float32).min)
@@ -32,11 +33,14 @@ LEAST = float(np.finfo(np.float32).min)
 
 @dataclass(frozen=True)
 class Reduce(Op):
-    """x of any shape -> y without ``axes``, or with extent 1 there if ``keep_dims``; int8 or
-    float32. axes: rising, not negative, each once."""
+    """x of any shape -> y without ``axes``, or with extent 1 there if ``keep_dims``; int8,
+    int16 (but no SUM, which LiteRT has for 8 bits alone) or float32. axes: rising, not negative,
+    each once."""
 
     axes: tuple[int, ...]
     keep_dims: bool
+
+    dtypes: ClassVar[tuple[DType, ...]] = NUMBERS
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
@@ -54,7 +58,7 @@ class Reduce(Op):
         rank = len(x.shape)
         if list(self.axes) != sorted({a for a in self.axes if 0 <= a < rank}):
             raise fail(node, f"axes {list(self.axes)} are not those of {x}", CONVERT_AGAIN)
-        expect_dtype(node, x, (DType.I8, DType.F32), "input")
+        expect_dtype(node, x, self.dtypes, "input")
         expect_dtype(node, y, (x.dtype,), "output")
         kept = [(a not in self.axes, d) for a, d in enumerate(x.shape)]
         if self.keep_dims:
@@ -68,7 +72,8 @@ class Reduce(Op):
         expect_quant(node, y, "output")
         if self.keeps_quant and (x.scale, x.zero_point) != (y.scale, y.zero_point):
             raise fail(node, "input and output are quantized differently", REQUANTIZE, "E304")
-        if max(1.0, x.scale / y.scale) * self.count(node) * 255 >= 1 << 30:
+        most, bits = (255, 30) if x.dtype is DType.I8 else (1 << 15, 31)
+        if max(1.0, x.scale / y.scale) * self.count(node) * most >= 1 << bits:
             raise fail(
                 node,
                 f"its sums of {self.count(node)} elements do not fit 32 bits",
@@ -89,13 +94,14 @@ class Reduce(Op):
         return (self.rows(node, x).astype(np.int64) - node.inputs[0].type.zero_point).sum(1)
 
     def multiplier(self, node: Node) -> tuple[int, int]:
-        """(multiplier, shift) from an int8 sum to the output's scale."""
+        """(multiplier, shift) from an integer sum to the output's scale."""
         return quantize_multiplier(node.inputs[0].type.scale / node.output.type.scale)
 
     def finish(self, node: Node, y: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Add the zero point to rescaled int8 sums, saturate, shape."""
-        y = np.clip(y + node.output.type.zero_point, -128, 127).astype(np.int8)
-        return (y.reshape(node.output.type.shape),)
+        """Add the zero point to rescaled sums, saturate, shape."""
+        out = node.output.type
+        y = clamp(y + out.zero_point, *out.dtype.limits, out.dtype)
+        return (y.reshape(out.shape),)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
@@ -109,7 +115,7 @@ class Reduce(Op):
             ((2, 3), (0, 1), False),
             ((2, 3), (), False),
         ]
-        for (shape, axes, keep), dtype in itertools.product(shapes, (DType.I8, DType.F32)):
+        for (shape, axes, keep), dtype in itertools.product(shapes, cls.dtypes):
             op = cls(axes, keep)
             out = [1 if a in axes else d for a, d in enumerate(shape) if keep or a not in axes]
             x = random_type(rng, dtype, shape, 0.05)
@@ -127,7 +133,7 @@ def _float_sums(op: Reduce, node: Node, x: np.ndarray) -> np.ndarray:
 @register
 @dataclass(frozen=True)
 class Mean(Reduce):
-    """See `Reduce`. int8: the count is divided into the multiplier, at the cost of some of its
+    """See `Reduce`. Integers: the count is divided into the multiplier, at the cost of some of its
     bits where it is large, then one double-rounding product (LiteRT's reference MEAN)."""
 
     tflite = ("MEAN",)
@@ -154,6 +160,7 @@ class Sum(Reduce):
     reference SUM (2.3) reads int8 as uint8 and is right for non-negative tensors alone."""
 
     tflite = ("SUM",)
+    dtypes = (DType.I8, DType.F32)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
@@ -216,14 +223,20 @@ def _bind(node: Node) -> Binding:
         "start": -count * x.zero_point,
         "multiplier": multiplier,
         "shift": shift,
-        **offset_params(node.output.type, -128, 127),
+        "ctype": x.dtype.c,
+        **offset_params(node.output.type, *x.dtype.limits),
     }
     return Binding(params, support=("tinyc_requant.h",))
 
 
 for _op in (Mean, Sum, ReduceMax):
     _name = {Mean: "mean", Sum: "sum", ReduceMax: "reduce_max"}[_op]
-    _op.kernels = (
-        portable(f"{_name}_s8", DType.I8, _bind, "reduce_s8.c.j2"),
-        portable(f"{_name}_f32", DType.F32, _bind, "reduce_f32.c.j2"),
+    _op.kernels = tuple(
+        portable(f"{_name}_{suffix}", dtype, _bind, template)
+        for dtype, suffix, template in (
+            (DType.I8, "s8", "reduce_s8.c.j2"),
+            (DType.I16, "s16", "reduce_s8.c.j2"),
+            (DType.F32, "f32", "reduce_f32.c.j2"),
+        )
+        if dtype in _op.dtypes
     )

@@ -14,14 +14,16 @@ from ..ir import DType, Node
 from ..op import Op, expect_ratio, register
 from ..quant import float_activation_range, multiply_double_rounding, quantize_multiplier
 from . import _tir_elementwise
-from ._conv import clamp_output, expect_activation
-from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+from ._binary import NUMBERS
+from ._conv import clamp_output, clamp_params, expect_activation
+from ._unary import check_unary, f32_kernel, s16_kernel, table_kernel, unary_cases
 
 
 @register
 @dataclass(frozen=True)
 class Relu(Op):
-    """Input and output of one shape, int8 (which may differ in quantization) or float32.
+    """Input and output of one shape, int8 or int16 (which may differ in quantization) or
+    float32.
 
     activation: ``relu``, ``relu6`` or ``relu_n1_to_1``.
     """
@@ -35,7 +37,7 @@ class Relu(Op):
         return [src.node(cls(src.name.lower()), src.operands(1))]
 
     def check(self, node: Node) -> None:
-        check_unary(node)
+        check_unary(node, NUMBERS)
         expect_activation(node)
         if node.output.type.dtype is DType.I8:
             expect_ratio(node, 255, _ratio(node))
@@ -51,7 +53,7 @@ class Relu(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        yield from unary_cases(rng, map(cls, ("relu", "relu6", "relu_n1_to_1")))
+        yield from unary_cases(rng, map(cls, ("relu", "relu6", "relu_n1_to_1")), dtypes=NUMBERS)
 
 
 def _ratio(node: Node) -> float:
@@ -71,5 +73,16 @@ def _f32_params(node: Node) -> dict[str, Any]:
     return {"low": low, "high": high, "capped": math.isfinite(high)}
 
 
-Relu.kernels = (table_kernel("relu_s8"), f32_kernel("relu_f32", _f32_params))
+def _params_s16(node: Node) -> dict[str, Any]:
+    multiplier, shift = quantize_multiplier(_ratio(node))
+    # A ReLU between tensors of one scale is a clamp.
+    same = node.inputs[0].type.scale == node.output.type.scale
+    return {"multiplier": multiplier, "shift": shift, "same": same, **clamp_params(node)}
+
+
+Relu.kernels = (
+    table_kernel("relu_s8"),
+    s16_kernel("relu_s16", _params_s16),
+    f32_kernel("relu_f32", _f32_params),
+)
 Relu.tir = (_tir_elementwise.table_kernel("relu_s8_tvm"),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +14,19 @@ from ..op import (
     Binding,
     Constant,
     Op,
-    expect_arity,
-    expect_dtype,
-    expect_quant,
-    expect_shape,
     fail,
     register,
 )
-from ..quant import quantize_multiplier, rounding_divide_by_pot, saturating_doubling_high_mul
+from ..quant import (
+    multiply_double_rounding,
+    quantize_multiplier,
+    rounding_divide_by_pot,
+    saturating_doubling_high_mul,
+)
+from ._binary import NUMBERS
 from ._conv import portable, random_type
 from ._fixedpoint import exp_of_negative, reciprocal
+from ._unary import FRACTION, check_unary
 
 DIFFERENCE_BITS = 5
 """Integer bits of a scaled distance to the maximum."""
@@ -31,13 +34,45 @@ SUM_BITS = 12
 """Integer bits of the sum, which so holds fewer than 2**12 terms of at most one."""
 OUTPUT = Quant((1 / 256,), (-128,))
 """The only int8 output that TFLite's softmax has."""
+GREATEST_STEP = 5.0
+"""Of beta times the scale of an int16 input, so that scaled distances fit 32 bits."""
+
+
+def _samples(curve: Callable[[float], float], low: float, high: float) -> np.ndarray:
+    """513 values of ``curve`` from ``low`` to ``high`` in 1/32768ths, each moved by half of what
+    interpolating would miss in the middle after it (LUTPopulate of common.h, in double)."""
+
+    def rounded(x: float) -> float:
+        return math.copysign(math.floor(abs(x) + 0.5), x)
+
+    unit, step = 2.0 / 65535, (high - low) / 512
+    inverse = 65536 / (unit * 32767 - unit * -32768)
+    samples = []
+    for i in range(512):
+        here = rounded(curve(low + i * step) * inverse)
+        middle = rounded(curve(low + i * step + step / 2) * inverse)
+        between = rounded((curve(low + (i + 1) * step) * inverse + here) / 2)
+        samples.append(here - rounded((between - middle) / 2))
+    samples.append(rounded(curve(high) * inverse))
+    return np.clip(samples, -32768, 32767).astype(np.int16)
+
+
+EXP = _samples(math.exp, 10.0 / 65535 * -65535, 0.0)
+INVERSE = _samples(lambda x: 1.0 / (1.0 + x), 0.0, 1.0 / 65535 * 65535)
+
+
+def interpolate16(samples: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The curve of 513 ``samples`` at -32768 .. 32767, between two of them (LUTLookup)."""
+    index, rest = 256 + (x >> 7), x & 0x7F
+    base = samples[index].astype(np.int64)
+    return base + (((samples[index + 1] - base) * rest + 64) >> 7)
 
 
 @register
 @dataclass(frozen=True)
 class Softmax(Op):
     """Input and output of one shape, rank 1 or more, int8 (output scale 1/256 and zero point
-    -128) or float32. beta: finite, positive if int8."""
+    -128), int16 (output scale 1/32768) or float32. beta: finite, positive if integer."""
 
     beta: float
 
@@ -49,24 +84,18 @@ class Softmax(Op):
         return [src.node(cls(src.float_option("beta")), src.operands(1))]
 
     def check(self, node: Node) -> None:
-        expect_arity(node, 1)
-        x, out = node.inputs[0].type, node.output.type
-        expect_dtype(node, x, (DType.I8, DType.F32), "input")
-        expect_dtype(node, out, (x.dtype,), "output")
-        expect_shape(node, out, x.shape, "output")
+        check_unary(node, NUMBERS, OUTPUT)
+        x = node.inputs[0].type
         if not x.shape:
             raise fail(node, "its input is a scalar", CONVERT_AGAIN)
         if x.dtype is DType.F32:
             return
-        expect_quant(node, x, "input")
-        expect_quant(node, out, "output")
-        if (out.scale, out.zero_point) != (OUTPUT.scale[0], OUTPUT.zero_point[0]):
-            raise fail(
-                node,
-                f"its output has scale {out.scale:.6g} and zero point {out.zero_point}",
-                "quantize the model with the TFLite converter (1/256 and -128)",
-                "E304",
-            )
+        if x.dtype is DType.I16:
+            if not 0 < self.beta * x.scale < GREATEST_STEP:
+                raise fail(node, f"beta {self.beta:.6g} times scale {x.scale:.6g} is out of range")
+            if x.shape[-1] >= 1 << 16:
+                raise fail(node, f"has {x.shape[-1]} classes", "end the network with the logits")
+            return
         if not self.beta * x.scale * (1 << (31 - DIFFERENCE_BITS)) > 1:
             raise fail(node, f"beta {self.beta:.6g} times scale {x.scale:.6g} is too small")
         if x.shape[-1] >= 1 << SUM_BITS:
@@ -75,6 +104,27 @@ class Softmax(Op):
                 f"has {x.shape[-1]} classes, int8 softmax sums at most {(1 << SUM_BITS) - 1}",
                 "end the network with the logits",
             )
+
+    def multiplier16(self, node: Node) -> tuple[int, int]:
+        """(multiplier, shift) from an int16 distance to steps of `_EXP`, 10 / 65535 each; the
+        scale times beta is a float32 (SoftmaxPrepare)."""
+        scaled = np.float32(node.inputs[0].type.scale) * np.float32(self.beta)
+        return quantize_multiplier(float(scaled) / (10.0 / 65535.0))
+
+    def _evaluate16(self, node: Node, x: np.ndarray) -> np.ndarray:
+        """SoftmaxInt16 of reference/softmax.h."""
+        wide = x.astype(np.int64)
+        steps = multiply_double_rounding(
+            wide - wide.max(-1, keepdims=True), *self.multiplier16(node)
+        )
+        powers = interpolate16(EXP, np.clip(steps + 32767, -32768, 32767))
+        total = powers.sum(-1, keepdims=True)
+        zeros = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
+        fraction = (((total << (zeros - 1)) + (1 << 13)) >> 14) - (1 << 15) - (1 << 16)
+        inverse = interpolate16(INVERSE, np.clip(fraction, -32768, 32767))
+        right = 31 - zeros
+        y = (powers * inverse + (np.int64(1) << (right - 1))) >> right
+        return np.clip(y, 0, 32767).astype(np.int16)
 
     def exp_table(self, node: Node) -> np.ndarray:
         """exp(-d * scale * beta) of each distance d = 0 .. 255 to the maximum: int32, 0 integer
@@ -97,6 +147,8 @@ class Softmax(Op):
         if x.dtype == np.float32:
             powers = np.exp((x - greatest) * np.float32(self.beta))
             return (powers / np.cumsum(powers, -1, dtype=np.float32)[..., -1:],)
+        if x.dtype == np.int16:
+            return (self._evaluate16(node, x),)
         powers = self.exp_table(node)[greatest.astype(np.int32) - x].astype(np.int64)
         total = rounding_divide_by_pot(powers, SUM_BITS).sum(-1, keepdims=True)
         scale, shift = reciprocal(total, SUM_BITS)
@@ -109,13 +161,14 @@ class Softmax(Op):
             ((1, 1), 1.0, 0.1),
             ((1, 10), 1.0, 0.15),
             ((2, 3, 7), 0.5, 0.02),
-            ((5,), 2.0, 3.0),
+            ((5,), 2.0, 2.4),
             ((1, 1001), 1.0, 1e-4),
             ((4, 2), 1.0, 1e-7),
         ]
         for shape, beta, scale in shapes:
-            for dtype in (DType.I8, DType.F32):
-                quant = OUTPUT if dtype is DType.I8 else None
+            for dtype, quant in (
+                (DType.I8, OUTPUT), (DType.I16, FRACTION), (DType.F32, None)
+            ):  # fmt: skip
                 x = Value("x", random_type(rng, dtype, shape, scale), "case")
                 y = Value("y", TensorType(shape, dtype, quant), "case")
                 yield Node(cls(beta), (x,), (y,), "case")
@@ -142,6 +195,20 @@ def _bind_s8(node: Node) -> Binding:
     )
 
 
+def _bind_s16(node: Node) -> Binding:
+    assert isinstance(node.op, Softmax)
+    multiplier, shift = node.op.multiplier16(node)
+    return Binding(
+        params={**_sizes(node), "multiplier": multiplier, "shift": shift},
+        constants=(
+            Constant("exp", EXP, "exp(10 * (i / 512 - 1)) * 2^15"),
+            Constant("inverse", INVERSE, "1 / (1 + i / 512) * 2^15"),
+        ),
+        support=("tinyc_requant.h", "tinyc_softmax16.h"),
+        inplace=0,
+    )
+
+
 def _bind_f32(node: Node) -> Binding:
     assert isinstance(node.op, Softmax)
     return Binding(
@@ -153,5 +220,6 @@ def _bind_f32(node: Node) -> Binding:
 
 Softmax.kernels = (
     portable("softmax_s8", DType.I8, _bind_s8),
+    portable("softmax_s16", DType.I16, _bind_s16),
     portable("softmax_f32", DType.F32, _bind_f32),
 )

@@ -10,7 +10,9 @@ import numpy as np
 from ..frontends.tflite import TfliteOp
 from ..ir import Node, Quant
 from ..op import Op, register
-from ._unary import check_unary, f32_kernel, float_curve, table_kernel, unary_cases
+from ._binary import NUMBERS
+from ._curves16 import SIGMOID, SUPPORT16, check_curve16, curve16_cases, tanh16, tanh_params16
+from ._unary import check_unary, f32_kernel, float_curve, s16_kernel, table_kernel, unary_cases
 
 OUTPUT = Quant((1 / 128,), (0,))
 """The only int8 output that TFLite's tanh has."""
@@ -19,7 +21,8 @@ OUTPUT = Quant((1 / 128,), (0,))
 @register
 @dataclass(frozen=True)
 class Tanh(Op):
-    """Input and output of one shape, int8 (output scale 1/128, zero point 0) or float32."""
+    """Input and output of one shape, int8 (output scale 1/128, zero point 0), int16
+    (output scale 1/32768) or float32."""
 
     tflite = ("TANH",)
     fixed_quant = OUTPUT
@@ -29,21 +32,26 @@ class Tanh(Op):
         return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
-        check_unary(node, fixed=OUTPUT)
+        check_unary(node, NUMBERS, OUTPUT)
+        check_curve16(node)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             return (np.tanh(x),)
+        if x.dtype == np.int16:
+            return (tanh16(x, node.inputs[0].type),)
         # in double, since float32's tanh differs from one library to another
         return (float_curve(node, x, lambda real: np.tanh(real.astype(np.float64))),)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        yield from unary_cases(rng, (cls(),), OUTPUT)
+        yield from unary_cases(rng, (cls(),), OUTPUT, NUMBERS)
+        yield from curve16_cases(cls())
 
 
 Tanh.kernels = (
     table_kernel("tanh_s8"),
+    s16_kernel("tanh_s16", tanh_params16, SUPPORT16, (SIGMOID,)),
     f32_kernel("tanh_f32", lambda node: {}, ("tinyc_math.h",)),
 )

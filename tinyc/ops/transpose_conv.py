@@ -12,11 +12,13 @@ from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Constant, Op, expect_arity, fail, register
 from ._conv import (
+    INT8,
     LARGEST_INDEX,
     Pair,
     channel_table,
     check_operands,
     clamp_params,
+    filter_rows,
     finish,
     import_stride,
     portable,
@@ -24,6 +26,7 @@ from ._conv import (
     weighted_case,
     with_bias,
 )
+from ._int16 import check_sums, finishing
 
 
 @register
@@ -31,8 +34,9 @@ from ._conv import (
 class TransposeConv(Op):
     """Inputs: x [n, h, w, c], weights [o, kh, kw, c], bias [o]; output [n, oh, ow, o].
 
-    int8 (bias int32, weights per tensor or per channel along 0) or float32. stride: (height,
-    width); cut: (top, left) rows and columns of the full result that the output leaves out.
+    int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
+    weights as before) or float32. stride: (height, width); cut: (top, left) rows and columns of
+    the full result that the output leaves out.
     """
 
     stride: Pair
@@ -70,6 +74,7 @@ class TransposeConv(Op):
         if depth != x.shape[3] or out.shape[3] != channels or out.shape[0] != x.shape[0]:
             raise fail(node, "input, weights and output do not fit", CONVERT_AGAIN)
         check_operands(node, channels, 0, kh * kw * depth)
+        check_sums(node, filter_rows(node))
         sizes = zip(x.shape[1:3], (kh, kw), self.stride, self.cut, strict=True)
         if min(self.stride) < 1 or min(self.cut) < 0:
             raise fail(node, "its stride or padding is out of range", CONVERT_AGAIN)
@@ -122,10 +127,12 @@ class TransposeConv(Op):
             ((1, 3, 3, 1), (2, 5, 4), (2, 2), (1, 1), (6, 6), "relu_n1_to_1"),
         ]
         for x, (channels, kh, kw), stride, cut, size, activation in shapes:
+            triple = (x, (channels, kh, kw, x[3]), (x[0], *size, channels))
+            op = cls(stride, cut, activation)
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
-                triple = (x, (channels, kh, kw, x[3]), (x[0], *size, channels))
-                op = cls(stride, cut, activation)
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
+            for bias in (DType.I64, DType.I32):
+                yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
 
 
 def _bind(node: Node) -> Binding:
@@ -146,12 +153,19 @@ def _bind(node: Node) -> Binding:
     if x.type.dtype is DType.F32:
         constants = (packed, Constant("bias", bias.data, "bias"))
         return Binding(params, constants, support=("tinyc_dot_f32.h",))
+    if x.type.dtype is DType.I16:
+        more, table = finishing(node, filter_rows(node))
+        support = ("tinyc_requant.h", "tinyc_sum16.h")
+        return Binding({**params, **more}, (packed, table), support=support)
     return Binding(
-        params, (packed, channel_table(node)), support=("tinyc_requant.h", "tinyc_dot.h")
+        {**params, **INT8},
+        (packed, channel_table(node)),
+        support=("tinyc_requant.h", "tinyc_dot.h"),
     )
 
 
 TransposeConv.kernels = (
     portable("transpose_conv_s8", DType.I8, _bind),
+    portable("transpose_conv_s16", DType.I16, _bind, "transpose_conv_s8.c.j2"),
     portable("transpose_conv_f32", DType.F32, _bind),
 )

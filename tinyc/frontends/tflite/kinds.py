@@ -31,11 +31,6 @@ _KINDS: list[tuple[str, Callable[[SourceTensor, SourceTensor], bool], str, str]]
         f"convert it {_FULL_INTEGER}, or without optimizations and pass --calibrate data.npz",
     ),
     (
-        "E331", lambda x, w: x.dtype is DType.I16 and x.quant is not None,
-        "is quantized to int16 activations with int8 weights (16x8): {} of its layers",
-        f"convert it {_FULL_INTEGER}",
-    ),
-    (
         "E332", lambda x, w: x.dtype is DType.U8 and x.quant is not None,
         "is quantized to uint8, as TensorFlow 1 did: {} of its layers",
         f"convert the Keras model or the SavedModel again {_FULL_INTEGER}",
@@ -44,7 +39,7 @@ _KINDS: list[tuple[str, Callable[[SourceTensor, SourceTensor], bool], str, str]]
 
 
 def unsupported_quantization(source: Source) -> list[CompileError]:
-    """E330 to E332 for a model of such a kind, at most once each."""
+    """E330 and E332 for a model of such a kind, at most once each."""
     pairs = []
     for op in source.ops:
         places = _WEIGHTED.get(op.name)
