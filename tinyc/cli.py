@@ -119,6 +119,12 @@ FloatGlueOpt = Annotated[
         "--float-glue", envvar=_env("FLOAT_GLUE"), help="Keep float32 between binary layers."
     ),
 ]
+TrustOpt = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust", envvar=_env("TRUST"), help="Run the code that came with a Keras model's file."
+    ),
+]
 MainOpt = Annotated[
     str | None,
     typer.Option(
@@ -205,6 +211,7 @@ def build(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     backend: BackendOpt = None,
@@ -240,6 +247,7 @@ def test(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     backend: BackendOpt = None,
     database: DatabaseOpt = None,
     as_json: JsonOpt = False,
@@ -279,6 +287,7 @@ def profile(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     backend: BackendOpt = None,
     database: DatabaseOpt = None,
     as_json: JsonOpt = False,
@@ -317,6 +326,7 @@ def serve(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
@@ -351,6 +361,7 @@ def compare(
     samples: SamplesOpt = None,
     seed: SeedOpt = None,
     calibrate: CalibrateOpt = None,
+    trust: TrustOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -563,6 +574,7 @@ def flash(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     as_json: JsonOpt = False,
@@ -598,6 +610,7 @@ def debug(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     as_json: JsonOpt = False,
@@ -690,6 +703,7 @@ def export(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -742,6 +756,7 @@ def tune(
     toolchain: ToolchainOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,

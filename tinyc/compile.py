@@ -56,16 +56,18 @@ def compile_model(
     schedules: Mapping[str, Schedule] | None = None,
     toolchain: str | None = None,
     max_flash: int | None = None,
+    trust: bool = False,
 ) -> Compiled:
     """Read, rewrite, plan and emit ``model`` for the core of ``board``.
 
     strict: a kernel that the core could run but a node does not allow is an error (E307);
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
     what lies between binary layers in float32; optional_calibration: no error (E217) where there
-    is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`.
+    is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`;
+    trust: load a Keras model even if that runs code which came with it.
     Raises CompileError(s) E2xx and E3xx, and those of the backend.
     """
-    source, predict = read_model(str(model))
+    source, predict = read_model(str(model), trust)
     graph = _prepare(source, board, calibration, float_glue, optional_calibration)
     planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
     if strict:
@@ -73,11 +75,11 @@ def compile_model(
     return Compiled(source, graph, planned, emit(planned), predict)
 
 
-def read_model(model: str) -> tuple[Graph, Predict | None]:
+def read_model(model: str, trust: bool = False) -> tuple[Graph, Predict | None]:
     """The graph of a ``.tflite`` file or of a Keras model, and how to run the latter."""
     if not keras.is_keras(model):
         return read(Path(model)), None
-    loaded = keras.load(model)
+    loaded = keras.load(model, trust)
     path = Path(model)
     name = model.rpartition(":")[2] if path.suffix.startswith(".py:") else path.stem
     return lift(parse(loaded.tflite, path.name, name)), loaded.predict
