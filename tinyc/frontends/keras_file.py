@@ -35,8 +35,9 @@ _OF_LARQ = re.compile(
 """What tells layers and quantizers of larq in a description."""
 
 _PURE = re.compile(
-    r"((__operators__|bitwise|dtypes|image|linalg|math|nn|quantization|random|signal|strings)\.)?"
-    r"(?!.*(py_?func|numpy_function|print|file|load_|_library))\w+(\.\w+)*$"
+    r"(?!.*(py_?func|numpy_function|print|file|load_|_library))"
+    r"((__operators__|bitwise|dtypes|image|linalg|math|nn|quantization|random|signal|strings)"
+    r"(\.\w+)+|\w+)$"
 )
 """Functions of TensorFlow that Keras 2 calls by name in a functional model, and that only
 compute; `tf.io`, `tf.raw_ops`, `tf.summary` and the like are none of them."""
