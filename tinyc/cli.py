@@ -399,7 +399,10 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Other than the recipe's.")] = None,
     data: Annotated[
         Path | None,
-        typer.Option(envvar=_env("DATA"), file_okay=False, help="The folder that has cifar10/."),
+        typer.Option(
+            help="An .npz with images x and classes y, or CIFAR-10's archive or folder "
+            "[in the folder that TINYC_DATA names]."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--fresh", help="Go on from a checkpoint, or start anew.")
