@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,6 @@ from tinyc.passes.remove_dead import remove_dead
 _missing = [name for name in LARQ if importlib.util.find_spec(name) is None]
 if _missing:
     pytest.skip(f"needs {', '.join(_missing)}: {remedy(_missing)}", allow_module_level=True)
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 pytestmark = pytest.mark.slow  # TensorFlow takes long to start
 
 MODELS = Path(__file__).with_name("larq_models.py")
