@@ -54,6 +54,11 @@ def recurrent():
     return keras.Model(x, L.Dense(2)(L.Bidirectional(L.GRU(3))(y)))
 
 
+def enlarged():
+    x = keras.Input((3, 4, 2))
+    return keras.Model(x, L.Conv2D(2, 3)(L.UpSampling2D((2, 3))(x)))
+
+
 def trained_with_noise():
     x = keras.Input((8, 8, 1))
     y = L.GaussianNoise(0.5)(L.RandomFlip()(L.Dropout(0.5)(x)))
@@ -221,7 +226,7 @@ def test_dictionaries_are_named_by_their_keys(kerases: Any, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [(FUNCTIONS, n) for n in ("two", "recurrent", "trained_with_noise")]
+    [(FUNCTIONS, n) for n in ("two", "recurrent", "enlarged", "trained_with_noise")]
     + [(FUNCTIONS2, n) for n in ("called", "built", "recurrent")],
 )
 def test_functions(text: str, name: str, kerases: Any, tmp_path: Path) -> None:

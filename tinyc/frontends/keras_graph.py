@@ -126,21 +126,30 @@ def of_keras(model: Any, origin: str) -> Network:
 
 def _simplify(model: Any, specs: Sequence[Any]) -> None:
     """Have layers compute the same by operators that microcontrollers have: recurrent ones of few
-    steps without a loop, Keras 3's embeddings without the choice of what a negative index means."""
+    steps without a loop; of Keras 3 embeddings without the choice of what a negative index means,
+    and enlarged images by a resize in the place of repeated rows."""
     import tensorflow as tf
 
     def embed(layer: Any, inputs: Any) -> Any:
         rows = tf.gather(tf.convert_to_tensor(layer.embeddings), tf.cast(inputs, tf.int32))
         return tf.cast(rows, layer.compute_dtype)
 
+    def enlarge(layer: Any, inputs: Any) -> Any:
+        size = [inputs.shape[1] * layer.size[0], inputs.shape[2] * layer.size[1]]
+        return tf.image.resize(inputs, size, "nearest")
+
     few = all(spec.shape.rank and (spec.shape.as_list()[1:] or [1])[0] <= _STEPS for spec in specs)
     for layer in model._flatten_layers():
         if few and hasattr(layer, "unroll"):
             layer.unroll = True
             layer._could_use_gpu_kernel = False  # by which Keras 2 prefers a loop of its own
-        is_keras3 = type(layer).__module__.startswith("keras.")
-        if is_keras3 and type(layer).__name__ == "Embedding" and not layer.quantization_mode:
+        kind = type(layer).__name__ if type(layer).__module__.startswith("keras.") else ""
+        if kind == "Embedding" and not layer.quantization_mode:
             layer.call = partial(embed, layer)
+        elif kind == "UpSampling2D" and (layer.interpolation, layer.data_format) == (
+            "nearest", "channels_last",
+        ):  # fmt: skip
+            layer.call = partial(enlarge, layer)
 
 
 def _holder(model: Any) -> Any:
