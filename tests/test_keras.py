@@ -281,6 +281,15 @@ def test_refused_files(kerases: Any, tmp_path: Path) -> None:
     refused(str(tmp_path / "silent"), "E313", "no signature", "model.export")
 
 
+def test_samples_that_keras_refuses(kerases: Any, tmp_path: Path) -> None:
+    keras = kerases[1]
+    x = keras.Input((3,))
+    keras.Model(x, keras.layers.Embedding(9, 2)(x)).save(tmp_path / "model.keras")
+    loaded = agreed(str(tmp_path / "model.keras"))
+    with pytest.raises(CompileError, match=r"E225 .*: indices\[0,0\] = 50 is not in \[0, 9\);"):
+        loaded.predict([np.full((1, 3), 50, np.float32)])
+
+
 def test_plain_models_need_no_larq(
     kerases: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,8 +33,8 @@ SUFFIXES = (".h5", ".hdf5", ".keras")
 @dataclass(frozen=True)
 class KerasModel:
     """tflite: the converted file's bytes; predict: an array [n, ...] for each input -> the
-    outputs of the Keras model, a list of float32 [n, ...]; inputs, outputs: both in the Keras
-    model's order, which is predict's."""
+    outputs of the Keras model, a list of float32 [n, ...], raises CompileError E225 where Keras
+    fails at them; inputs, outputs: both in the Keras model's order, which is predict's."""
 
     tflite: bytes
     predict: Callable[[list[np.ndarray]], list[np.ndarray]]
@@ -83,8 +83,14 @@ def load(model: str, trust: bool = False) -> KerasModel:
             tflite = _convert(network, model)
 
     def predict(inputs: list[np.ndarray]) -> list[np.ndarray]:
-        with quiet():
-            return network.predict(inputs)
+        try:
+            with quiet():
+                return network.predict(inputs)
+        except Exception as error:  # TensorFlow's own checks, as of indices
+            raise CompileError(
+                "E225", model, f"Keras cannot compute these samples: {line(str(error))}",
+                "pass --data data.npz with samples like the real ones",
+            ) from None  # fmt: skip
 
     return KerasModel(tflite, predict, network.inputs, network.outputs)
 

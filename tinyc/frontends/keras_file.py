@@ -59,7 +59,7 @@ _TOUCHES = re.compile(
 
 _FRAME = re.compile(
     r'^ *File ".*\n.*|^in user code:|^Traceback.*|.*Exception encountered when calling.*'
-    r"|\x1b\[[0-9;]*m",
+    r"|\x1b\[[0-9;]*m|\{\{.*?\}\} *|\[\[.*",
     re.MULTILINE,
 )
 """What of TensorFlow's and Keras's messages tells where, and not what."""
