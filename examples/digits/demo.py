@@ -55,7 +55,8 @@ def main() -> None:
         for board in options.board or BOARDS
     ]
 
-    table = Table(title="handwritten digits, int8 and binarized", title_justify="left")
+    kinds = "int8" if missing else "int8 and binarized"
+    table = Table(title=f"handwritten digits, {kinds}", title_justify="left")
     for column in ("core", "network", "accuracy", "MACs", "flash", "RAM", "cycles", "time"):
         table.add_column(column, justify="left" if column in ("core", "network") else "right")
     for board in compared:
