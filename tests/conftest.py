@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # programs that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# TensorFlow asks once which Keras is `tf.keras`; larq, and what some tests import of it, needs 2.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 DATA = Path(os.environ.get("TINYC_DATA", ROOT.parent / "shared" / "data"))
 
 

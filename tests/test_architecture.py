@@ -41,8 +41,9 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # Imported inside a function only, so that a command pays for what it uses.
 HEAVY = {
-    "tensorflow", "tf_keras", "larq", "tvm", "onnx", "unicorn", "capstone", "jinja2", "elftools",
-    "ai_edge_litert", "ziglang", "rich", "sklearn", "larq_compute_engine", "flatbuffers",
+    "tensorflow", "tf_keras", "keras", "h5py", "larq", "tvm", "onnx", "unicorn", "capstone",
+    "jinja2", "elftools", "ai_edge_litert", "ziglang", "rich", "sklearn", "larq_compute_engine",
+    "flatbuffers",
 }  # fmt: skip
 
 

@@ -6,7 +6,6 @@ The data folder's ``cases/README.md`` tells where they are from.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,7 @@ from tflite_writer import litert, run_lce, run_litert
 from tinyc import cli
 from tinyc.boards import load_board
 from tinyc.build import build
-from tinyc.compile import Compiled, compile_model
+from tinyc.compile import Compiled, compile_model, read_model
 from tinyc.data import dequantize, given_samples, quantize, random_samples
 from tinyc.emit.c import emit
 from tinyc.errors import CompileError, CompileErrors
@@ -31,8 +30,6 @@ from tinyc.passes import optimize
 from tinyc.passes.calibrate import float_nodes
 from tinyc.plan import plan
 from tinyc.run import MAINS, run
-
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # before TensorFlow, for larq
 
 
 def test_the_cases_are_there(cases: Path) -> None:
@@ -351,6 +348,21 @@ def test_what_is_refused_is_called_what_it_is(
 
 
 # Keras ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow  # TensorFlow takes long to start
+@pytest.mark.skipif(not find_spec("tensorflow"), reason="needs TensorFlow: tinyc[keras]")
+@pytest.mark.parametrize("model", ["sig_k3.keras", "k3_function.py:net", "plain_export"])
+def test_keras_3_and_what_it_exports_are_read(model: str, cases: Path) -> None:
+    """The numpy reference computes what the model does, in Keras or by TensorFlow."""
+    graph, predict = read_model(str(cases / model))
+    assert predict is not None
+    shape = graph.inputs[0].type.shape
+    x = np.random.default_rng(0).normal(0, 1, (8, *shape)).astype(np.float32)
+    (theirs,) = predict([x.reshape(8, *shape[1:])])
+    ours = [interpret(graph, [row])[graph.outputs[0]][0] for row in x]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert np.ptp(theirs) > 0.01
 
 
 # Operators and types ---------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from tinyc import cli
 from tinyc.boards import load_board
 from tinyc.compile import Compiled, compile_model, read_model
 from tinyc.errors import CompileError
+from tinyc.frontends.packages import LARQ, remedy
 from tinyc.ir import DType, Graph, interpret, verify
 from tinyc.ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from tinyc.ops.conv2d import Conv2d
@@ -29,9 +29,9 @@ from tinyc.passes.fold_affine import fold_affine
 from tinyc.passes.fold_thresholds import fold_thresholds
 from tinyc.passes.remove_dead import remove_dead
 
-if importlib.util.find_spec("larq_compute_engine") is None:
-    pytest.skip("larq_compute_engine is not installed", allow_module_level=True)
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+_missing = [name for name in LARQ if importlib.util.find_spec(name) is None]
+if _missing:
+    pytest.skip(f"needs {', '.join(_missing)}: {remedy(_missing)}", allow_module_level=True)
 pytestmark = pytest.mark.slow  # TensorFlow takes long to start
 
 MODELS = Path(__file__).with_name("larq_models.py")

@@ -13,13 +13,14 @@ from conftest import write_binary
 from tflite_writer import TensorSpec, run_lce, write_model
 
 from tinyc.errors import CompileError
+from tinyc.frontends.packages import remedy
 from tinyc.frontends.tflite import read
 from tinyc.ir import DType, Quant, interpret
 from tinyc.ops._bits import random_words, words
 from tinyc.ops._conv import out_size, same_padding
 from tinyc.ops.lce_bconv2d import _known, fixed_point, possible
 
-pytest.importorskip("larq_compute_engine")
+pytest.importorskip("larq_compute_engine", reason=remedy(["larq_compute_engine"]))
 OUTPUTS = ("float32", "int8", "packed")
 
 

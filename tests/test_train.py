@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import pickle
+import shutil
+import sys
+import tarfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +19,9 @@ from conftest import DATA, ROOT
 from tinyc import cli
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.folder import written
+from tinyc.frontends.packages import KERAS2, LARQ, remedy
 from tinyc.frontends.tflite import read
-from tinyc.train import dataset, packages, recipe
+from tinyc.train import cifar, dataset, packages, recipe
 
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
 
@@ -39,19 +46,24 @@ flip = true
 """
 
 
-def _packages() -> None:
-    for name in ("tensorflow", "tf_keras", "larq", "larq_compute_engine", "sklearn"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"training needs {name}: pip install 'tinyc[train]'")
+def _skip_without(modules: Collection[str]) -> None:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"training needs {', '.join(missing)}: {remedy(missing)}")
 
 
 @pytest.fixture(scope="module")
 def keras():
-    _packages()
+    _skip_without([*KERAS2, "sklearn"])
     packages.tensorflow()
     import tf_keras
 
     return tf_keras
+
+
+@pytest.fixture(scope="module")
+def larq(keras):
+    _skip_without(LARQ)
 
 
 @pytest.fixture
@@ -136,18 +148,183 @@ def test_what_does_not_train_leaves_the_fingerprint(tmp_path: Path) -> None:
 # Packages and data -------------------------------------------------------------------------
 
 
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, run) -> None:
+@pytest.mark.parametrize(
+    ("name", "python", "hint"),
+    [
+        ("larq", (3, 11), "pip install 'tinyc[larq]'"),
+        ("larq", (3, 13), "no wheels for Python 3.13: use Python 3.11 or 3.12"),
+        ("tf_keras", (3, 13), "pip install 'tinyc[keras]'"),
+        ("sklearn", (3, 13), "pip install 'tinyc[train]'"),
+    ],
+)
+def test_missing_packages_are_named(
+    name: str, python: tuple[int, int], hint: str, monkeypatch: pytest.MonkeyPatch, run
+) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "larq" else find(name)
+        importlib.util, "find_spec", lambda m: None if m == name else (find(m) or 1)
     )
+    monkeypatch.setattr(sys, "version_info", python)
     code, _, err = run("digits-bnn")
-    assert code == 7 and "E705" in err and "needs larq;" in err and "tinyc[train]" in err
+    package = {"tf_keras": "tf-keras", "sklearn": "scikit-learn"}.get(name, name)
+    assert code == 7 and "E705" in err and f"needs {package};" in err and hint in err
 
 
 def test_missing_data_are_named_with_the_remedy(run, tmp_path: Path, keras) -> None:
-    code, _, err = run("cifar10-bnn", "--data", tmp_path)
-    assert code == 2 and "E219" in err and "TINYC_DATA" in err and "train.npz" in err
+    for place in (tmp_path, tmp_path / "absent"):
+        code, _, err = run("cifar10-int8", "--data", place)
+        assert code == 2 and f"E219 {place}: there is no CIFAR-10" in err
+        for word in ("cifar-10-python.tar.gz from https://", "TINYC_DATA", "--data my.npz"):
+            assert word in err
+    code, _, err = run("digits-int8", "--data", tmp_path / "absent.npz")
+    assert code == 2 and "E219" in err and "absent.npz" in err
+    (tmp_path / "other.tar.gz").write_bytes(b"")
+    code, _, err = run("digits-int8", "--data", tmp_path / "other.tar.gz")
+    assert code == 2 and "E223 --data" in err and "digits-int8 trains with digits" in err
+
+
+# CIFAR-10 as it is published ---------------------------------------------------------------
+
+
+def write_cifar(folder: Path, protocol: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """``cifar-10-batches-py`` and its archive with four images a batch; all of them, in order."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (24, 32, 32, 3), np.uint8)
+    y = rng.integers(0, 10, 24)
+    (folder / cifar.FOLDER).mkdir(parents=True)
+    names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+    for i, name in enumerate(names):
+        part = slice(4 * i, 4 * i + 4)
+        entries = {
+            b"data": x[part].transpose(0, 3, 1, 2).reshape(4, -1), b"labels": y[part].tolist(),
+            b"batch_label": b"a batch", b"filenames": [b"a.png"] * 4,
+        }  # fmt: skip
+        (folder / cifar.FOLDER / name).write_bytes(pickle.dumps(entries, protocol))
+    with tarfile.open(folder / cifar.ARCHIVE, "w:gz") as archive:
+        archive.add(folder / cifar.FOLDER, cifar.FOLDER)
+    return x, y
+
+
+@pytest.mark.parametrize("place", ["archive", "folder", "beside", "below", "archive below"])
+def test_the_original_cifar_10_is_taken(place: str, tmp_path: Path) -> None:
+    folder = tmp_path / "cifar10" if "below" in place else tmp_path
+    x, y = write_cifar(folder)
+    if place in ("archive", "archive below"):
+        shutil.rmtree(folder / cifar.FOLDER)
+    given = {"archive": folder / cifar.ARCHIVE, "folder": folder / cifar.FOLDER}.get(
+        place, tmp_path
+    )
+    found = dataset.load("cifar10", given, tmp_path / "cache")
+    assert np.array_equal(found.x, x[:20]) and np.array_equal(found.y, y[:20])
+    assert np.array_equal(found.x_test, x[20:]) and np.array_equal(found.y_test, y[20:])
+    assert found.x.dtype == np.uint8 and found.classes == 10 and found.middle == 128
+
+
+def test_a_pickle_of_cifar_10_runs_nothing(tmp_path: Path) -> None:
+    class Sly:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    write_cifar(tmp_path)
+    batch = tmp_path / cifar.FOLDER / "data_batch_3"
+    for content, word in (
+        (pickle.dumps({b"data": Sly()}), "names posix.mkdir"),
+        (pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": [10]}), "labels"),
+        (pickle.dumps({b"data": np.zeros((1, 9), np.uint8), b"labels": [1]}), "a batch holds"),
+        (b"junk", ""),
+        (None, "data_batch_3"),
+    ):
+        batch.unlink()
+        if content is not None:
+            batch.write_bytes(content)
+        with pytest.raises(CompileError, match=f"E210 .*is not CIFAR-10: .*{word}.*get cifar-10"):
+            dataset.load("cifar10", batch.parent, tmp_path)
+        batch.touch()
+    assert not (tmp_path / "ran").exists()
+
+
+# One's own images --------------------------------------------------------------------------
+
+
+def write_own(path: Path, **arrays: np.ndarray) -> Path:
+    """Images uint8 [40, 12, 10] of five classes whose brightness tells them apart; ``arrays``
+    take the place of those."""
+    y = np.arange(40) % 5
+    x = np.random.default_rng(0).integers(0, 50, (40, 12, 10)) + 50 * y[:, None, None]
+    np.savez(path, **{"x": x.astype(np.uint8), "y": y, **arrays})
+    return path
+
+
+def test_own_images_are_split_by_the_seed(tmp_path: Path) -> None:
+    path = write_own(tmp_path / "mine.npz")
+    one, same, other = (dataset.load(str(path), Path(), Path(), seed) for seed in (1, 1, 2))
+    assert one.x.shape == (30, 12, 10, 1) and one.x_test.shape == (10, 12, 10, 1)
+    assert np.bincount(one.y_test).tolist() == [2] * 5 and one.classes == 5
+    assert np.array_equal(one.x, same.x) and not np.array_equal(one.x, other.x)
+    assert np.array_equal(one.x.mean((1, 2, 3)) // 50, one.y)
+    assert one.middle == 128
+    everything = np.concatenate([one.x, one.x_test])[..., 0]
+    assert sorted(map(bytes, everything)) == sorted(map(bytes, np.load(path)["x"]))
+    held = {"x_test": np.ones((3, 12, 10), np.uint8), "y_test": np.array([[4], [0], [1]])}
+    given = dataset.load(str(write_own(tmp_path / "two.npz", **held)), Path(), Path())
+    assert len(given.x) == 40 and given.y_test.tolist() == [4, 0, 1]
+    assert given.digest != one.digest == other.digest
+    floats = {"x": np.linspace(0, 1, 40 * 12).reshape(40, 12, 1, 1)}
+    found = dataset.load(str(write_own(tmp_path / "floats.npz", **floats)), Path(), Path())
+    assert found.x.dtype == np.uint8 and found.x.max() == 255
+    small = {"x": np.full((40, 2, 2), 15)}
+    assert dataset.load(str(write_own(tmp_path / "s.npz", **small)), Path(), Path()).middle == 8
+
+
+@pytest.mark.parametrize(
+    ("arrays", "id", "words"),
+    [
+        ({"x": np.zeros((40, 7))}, "E212", "shape [40, 7]; recipes train with images"),
+        ({"y": np.zeros(39, int)}, "E212", "one class a sample: [40]"),
+        ({"y": np.zeros(40)}, "E213", "float64; class indices are integers"),
+        ({"y": np.zeros(40, int)}, "E214", "no sample of class 1"),
+        ({"y": np.arange(40) % 5 + 1}, "E214", "no sample of class 0"),
+        ({"y": np.r_[-1, np.arange(39) % 2]}, "E214", "holds the class -1"),
+        ({"y": np.r_[2, np.arange(39) % 2]}, "E214", "1 sample of class 2; one is held out"),
+        ({"x": np.full((40, 4, 4), 256)}, "E214", "256 as int64; pixels are"),
+        ({"x": np.full((40, 4, 4), -0.5)}, "E214", "floats in 0..1"),
+        ({"x": np.full((40, 4, 4), np.nan)}, "E214", "holds nan"),
+        ({"x": np.full((40, 4, 4), "a")}, "E213", "has dtype <U1"),
+        ({"x": np.full((40, 4, 4), None)}, "E210", "cannot be read as .npz"),
+        ({"x_test": np.zeros((2, 4, 4))}, "E211", "no array 'y_test'"),
+        ({"x_test": np.zeros((2, 4, 4)), "y_test": np.arange(2)}, "E212", "those of x [12, 10, 1]"),
+        ({"x_test": np.zeros((1, 12, 10)), "y_test": np.array([5])}, "E214", "reaches class 5"),
+    ],
+)  # fmt: skip
+def test_own_images_that_are_refused(
+    arrays: dict[str, np.ndarray], id: str, words: str, tmp_path: Path
+) -> None:
+    path = write_own(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(CompileError) as caught:
+        dataset.load(str(path), Path(), Path())
+    assert caught.value.id == id and words in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_recipe_trains_with_own_images(run, tmp_path: Path, keras) -> None:
+    """Their shape and classes are the network's; named in the recipe, or in its data's place."""
+    write_own(tmp_path / "mine.npz")
+    text = TINY.replace('"binary"', '"int8"').replace("batch = 256", "batch = 10")
+    (tmp_path / "named.toml").write_text(text.replace('"digits"', '"mine.npz"'))
+    code, out, err = run("named.toml", "--json", "-q")
+    assert code == 0, err
+    assert json.loads(out)["held_out_images"] == 10
+    graph = read(Path("build/train/named/named.tflite"))
+    assert graph.inputs[0].type.shape == (1, 12, 10, 1)
+    assert graph.outputs[0].type.shape == (1, 5)
+    (tmp_path / "tiny.toml").write_text(text)
+    code, out, _ = run("tiny.toml", "--data", "mine.npz", "--json", "-q")
+    assert code == 0 and json.loads(out)["held_out_images"] == 10
+    x = np.zeros((40, 12, 10), np.uint8)
+    x[::2] = 9
+    write_own(tmp_path / "mine.npz", x=x)
+    code, _, err = run("tiny.toml", "--data", "mine.npz")
+    assert code == 2 and "E220" in err and "of other data" in err
 
 
 def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keras) -> None:
@@ -202,6 +379,8 @@ def test_networks_have_what_their_recipe_says(path: Path, keras) -> None:
     from tinyc.train.network import build
 
     _, found = recipe.load(path.stem)
+    if found.model.body == "binary":
+        _skip_without(LARQ)
     network = found.model
     model = build(network, (8, 8, 1) if found.data == "digits" else (32, 32, 3), 10)
     assert model.output_shape == (None, 10)
@@ -223,7 +402,7 @@ def test_the_int8_twin_of_the_digits_has_their_topology(keras) -> None:
     )
 
 
-def test_the_order_to_export_is_the_same_function(keras) -> None:
+def test_the_order_to_export_is_the_same_function(larq) -> None:
     from tinyc.train.network import build
 
     _, found = recipe.load("digits-bnn")
@@ -272,7 +451,7 @@ def _weights(folder: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, keras) -> tuple[Path, Path]:
+def whole(tmp_path_factory: pytest.TempPathFactory, larq) -> tuple[Path, Path]:
     """(recipe, folder) of a tiny training that ran to its end."""
     folder = tmp_path_factory.mktemp("train")
     (folder / "tiny.toml").write_text(TINY)
@@ -374,7 +553,7 @@ def test_an_epoch_interrupted_behind_its_last_step_is_told_once(
     ],
 )
 def test_recipes_too_large_for_their_images(
-    old: str, new: str, words: str, keras, run, tmp_path: Path
+    old: str, new: str, words: str, larq, run, tmp_path: Path
 ) -> None:
     path = tmp_path / "large.toml"
     path.write_text(TINY.replace(old, new))
@@ -397,7 +576,7 @@ def test_a_checkpoint_of_another_recipe_is_not_taken(whole, run, tmp_path: Path)
     assert code == 0 and json.loads(out)["epochs"] == 1
 
 
-def test_too_large_a_batch_is_refused(run, tmp_path: Path, keras) -> None:
+def test_too_large_a_batch_is_refused(run, tmp_path: Path, larq) -> None:
     (tmp_path / "big.toml").write_text(TINY.replace("batch = 256", "batch = 5000"))
     code, _, err = run("big.toml")
     assert code == 2 and "E221" in err and "1347" in err
@@ -420,6 +599,8 @@ def _scored(name: str, images: dataset.Dataset) -> tuple[float, float]:
     from tinyc.train import export
 
     _, found = recipe.load(name)
+    if found.model.body == "binary":
+        _skip_without(LARQ)
     content = (ROOT / "recipes" / f"{name}.tflite").read_bytes()
     return export.accuracy(found, content, images), found.result.accuracy
 

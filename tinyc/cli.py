@@ -130,6 +130,12 @@ FloatGlueOpt = Annotated[
         "--float-glue", envvar=_env("FLOAT_GLUE"), help="Keep float32 between binary layers."
     ),
 ]
+TrustOpt = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust", envvar=_env("TRUST"), help="Run the code that came with a Keras model's file."
+    ),
+]
 MainOpt = Annotated[
     str | None,
     typer.Option(
@@ -258,6 +264,7 @@ def build(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     backend: BackendOpt = None,
@@ -294,6 +301,7 @@ def test(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     backend: BackendOpt = None,
     database: DatabaseOpt = None,
     as_json: JsonOpt = False,
@@ -332,6 +340,7 @@ def profile(
     max_instructions: InstructionsOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
+    trust: TrustOpt = None,
     backend: BackendOpt = None,
     database: DatabaseOpt = None,
     as_json: JsonOpt = False,
@@ -372,6 +381,7 @@ def serve(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
@@ -402,6 +412,7 @@ def compare(
     samples: SamplesOpt = None,
     seed: SeedOpt = None,
     calibrate: CalibrateOpt = None,
+    trust: TrustOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -443,7 +454,10 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Other than the recipe's.")] = None,
     data: Annotated[
         Path | None,
-        typer.Option(envvar=_env("DATA"), file_okay=False, help="The folder that has cifar10/."),
+        typer.Option(
+            help="An .npz with images x and classes y, or CIFAR-10's archive or folder "
+            "[in the folder that TINYC_DATA names]."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--fresh", help="Go on from a checkpoint, or start anew.")
@@ -618,6 +632,7 @@ def flash(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     as_json: JsonOpt = False,
@@ -653,6 +668,7 @@ def debug(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     max_flash: FlashOpt = None,
     max_ram: RamOpt = None,
     as_json: JsonOpt = False,
@@ -749,6 +765,7 @@ def export(
     strict: StrictOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,
@@ -823,6 +840,7 @@ def tune(
     toolchain: ToolchainOpt = None,
     calibrate: CalibrateOpt = None,
     float_glue: FloatGlueOpt = None,
+    trust: TrustOpt = None,
     as_json: JsonOpt = False,
     verbose: VerboseOpt = False,
     quiet: QuietOpt = False,

@@ -70,6 +70,7 @@ def compile_model(
     schedules: Mapping[str, Schedule] | None = None,
     toolchain: str | None = None,
     max_flash: int | None = None,
+    trust: bool = False,
 ) -> Compiled:
     """Read, rewrite and plan ``model`` for the core of ``board``.
 
@@ -77,11 +78,12 @@ def compile_model(
     so is a layer of signs that is not computed with bits;
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
     what lies between binary layers in float32; optional_calibration: no error (E217) where there
-    is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`.
-    Raises CompileError(s) E2xx and E3xx, E401 (before any work, for weights that no flash of the
-    board could hold), and those of the backend.
+    is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`;
+    trust: load a Keras model even if that runs code which came with it. Raises CompileError(s)
+    E2xx and E3xx, E401 (before any work, for weights that no flash of the board could hold), and
+    those of the backend.
     """
-    source, predict = read_model(str(model))
+    source, predict = read_model(str(model), trust)
     refuse_heavy(source, board, calibration is not None, is_binary(source))
     prepared = _prepare(source, board, calibration, float_glue, optional_calibration)
     graph = prepared.graph
@@ -92,11 +94,11 @@ def compile_model(
     return Compiled(source, graph, planned, predict, changes, prepared.warnings)
 
 
-def read_model(model: str) -> tuple[Graph, Predict | None]:
+def read_model(model: str, trust: bool = False) -> tuple[Graph, Predict | None]:
     """The graph of a ``.tflite`` file or of a Keras model, and how to run the latter."""
     if not keras.is_keras(model):
         return read(Path(model)), None
-    loaded = keras.load(model)
+    loaded = keras.load(model, trust)
     path = Path(model)
     name = model.rpartition(":")[2] if path.suffix.startswith(".py:") else path.stem
     graph = lift(parse(loaded.tflite, path.name, name))

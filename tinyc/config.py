@@ -57,6 +57,7 @@ class Config(BaseModel):
     data: str | None = None
     calibrate: str | None = None
     float_glue: bool = False
+    trust: bool = False
     output_dir: str = "build"
     toolchain: Literal["gcc", "clang"] | None = None
     emulator: Literal["unicorn", "qemu", "renode", "host"] = "unicorn"

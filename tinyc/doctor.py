@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from .frontends import packages
 from .renode_tool import REMEDY, find_renode
 from .versions import Answer, ask, find_program, version
 
@@ -133,10 +134,10 @@ _GROUPS: dict[str, Sequence[_Tool]] = {
     ),
     "Python packages": (
         _Package("pytest", "the fixtures tinyc_firmware and tinyc_build", "pip install pytest"),
-        _Package("tensorflow", "tinyc train, Keras models", "pip install 'tinyc[train]'"),
-        _Package("tf-keras", "tinyc train, Keras models", "pip install 'tinyc[train]'"),
-        _Package("larq", "larq models", "pip install 'tinyc[train]'"),
-        _Package("larq-compute-engine", "larq models", "pip install 'tinyc[train]'"),
+        _Package("tensorflow", "tinyc train, Keras models", packages.remedy(["tensorflow"])),
+        _Package("tf-keras", "tinyc train, Keras 2 models", packages.remedy(["tf_keras"])),
+        _Package("larq", "larq models", packages.remedy(["larq"])),
+        _Package("larq-compute-engine", "larq models", packages.remedy(["larq_compute_engine"])),
         _Package("scikit-learn", "tinyc train with digits", "pip install 'tinyc[train]'"),
         _Package("ai-edge-litert", "the tests' oracle", "pip install 'tinyc[test]'"),
         _Package(

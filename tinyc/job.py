@@ -75,7 +75,7 @@ class Job:
             compiled = compile_model(
                 settings.model, board, settings.strict, calibration, settings.float_glue,
                 optional_calibration, settings.backend, _schedules(settings), settings.toolchain,
-                settings.expect.max_flash,
+                settings.expect.max_flash, settings.trust,
             )  # fmt: skip
         for note in compiled.source.notes:
             cls.info(note)

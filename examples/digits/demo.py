@@ -8,13 +8,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-RECIPES = ("digits-int8", "digits-bnn")
+from tinyc.frontends.packages import LARQ, remedy
+
+BINARIZED = "digits-bnn"
+RECIPES = ("digits-int8", BINARIZED)
 BOARDS = ("stm32f4_discovery", "mps2_an385", "nucleo_g0b1re")  # Cortex-M4, M3, M0+
 
 
@@ -39,20 +43,26 @@ def main() -> None:
     options = parser.parse_args()
     place = ["--output-dir", options.output_dir]
 
+    recipes = RECIPES
+    missing = [module for module in LARQ if find_spec(module) is None]
+    if missing:
+        recipes = tuple(recipe for recipe in RECIPES if recipe != BINARIZED)
+        print(f"without the binarized half, which needs larq: {remedy(missing)}", file=sys.stderr)
     trained = []
-    for recipe in RECIPES:
+    for recipe in recipes:
         print(f"training {recipe}", file=sys.stderr)
         trained.append(tinyc("train", recipe, *place, "--fresh", "--quiet"))
-    folders = [Path(options.output_dir) / "train" / recipe for recipe in RECIPES]
+    folders = [Path(options.output_dir) / "train" / recipe for recipe in recipes]
     models = [str(f / f"{f.name}.tflite") for f in folders]
     data = ["--data", str(folders[0] / "test.npz")]
-    calibration = ["--calibrate", str(folders[1] / "calibration.npz")]
+    calibration = ["--calibrate", str(folders[-1] / "calibration.npz")]
     compared = [
         tinyc("compare", *models, "--board", board, *data, *calibration, *place)
         for board in options.board or BOARDS
     ]
 
-    table = Table(title="handwritten digits, int8 and binarized", title_justify="left")
+    kinds = "int8" if missing else "int8 and binarized"
+    table = Table(title=f"handwritten digits, {kinds}", title_justify="left")
     for column in ("core", "network", "accuracy", "MACs", "flash", "RAM", "cycles", "time"):
         table.add_column(column, justify="left" if column in ("core", "network") else "right")
     for board in compared:
@@ -73,9 +83,12 @@ def main() -> None:
     console.print(table)
     first = compared[0]
     scores = ", ".join(f"{t['recipe']} {t['accuracy']:.2%}" for t in trained)
+    interpreters = "TFLite's and Larq Compute Engine's interpreters"
+    if missing:
+        interpreters = "TFLite's interpreter"
     console.print(
         f"Trained just now; the files score {scores} on {first['samples']} held-out digits by "
-        f"TFLite's and Larq Compute Engine's interpreters.\nAccuracy in the table: the same "
+        f"{interpreters}.\nAccuracy in the table: the same "
         f"digits on the emulated board ({first['emulator']}), every output equal to the "
         f"reference's.\nFlash and RAM in bytes, of the linked ELF and with the stack; "
         f"{cycles_sources(compared)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,38 +14,43 @@ import numpy as np
 from ..data import NPZ_ERRORS
 from ..errors import CompileError
 from ..folder import written
-from . import packages
+from . import cifar, packages
 
-CLASSES = 10
 HELD_OUT, SPLIT_SEED = 0.25, 7
-"""The part of the digits that is held out, and the seed by which it is chosen."""
+"""The part of the data that is held out, and the seed by which that of the digits is chosen."""
 
 
 @dataclass(frozen=True)
 class Dataset:
     """x: uint8 [n, height, width, channels], y: int64 [n] class indices, for training;
     x_test, y_test: the same, held out; middle: the pixel value that becomes 0, and half the
-    range of pixels, a power of two, so that int8 inputs of the firmware are pixels less it."""
+    range of pixels, a power of two, so that int8 inputs of the firmware are pixels less it;
+    classes: how many there are; digest: of data that are the user's own, else empty."""
 
     x: np.ndarray
     y: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
     middle: int
+    classes: int = 10
+    digest: str = ""
 
     def normalized(self, x: np.ndarray) -> np.ndarray:
         """Pixels -> float32 in -1..1."""
         return (x.astype(np.float32) - self.middle) / self.middle
 
 
-def load(name: str, folder: Path, cache: Path) -> Dataset:
+def load(name: str, given: Path, cache: Path, seed: int = 0) -> Dataset:
     """The data of a recipe.
 
-    name: ``digits`` (1,797 of 8x8 pixels in 0..16, from scikit-learn's package) or ``cifar10``
-    (55,000 of 32x32 RGB, from ``folder``/cifar10); cache: where decoded images are kept.
-    Raises CompileError E219 (no such data), E210 (it cannot be read).
+    name: ``digits`` (1,797 of 8x8 pixels in 0..16, from scikit-learn's package), ``cifar10``
+    (32x32 RGB, as ``given`` has it, see `tinyc.train.cifar.find`), or the path of an ``.npz`` (see
+    `_own`); cache: where decoded images are kept; seed: chooses what of an ``.npz`` is held out.
+    Raises CompileError E219 (no such data), E210 (they cannot be read), and those of `_own`.
     """
-    return _digits() if name == "digits" else _cifar10(folder / "cifar10", cache)
+    if name == "digits":
+        return _digits()
+    return _cifar10(given, cache) if name == "cifar10" else _own(Path(name), seed)
 
 
 def _digits() -> Dataset:
@@ -60,15 +66,11 @@ def _digits() -> Dataset:
     return Dataset(x, y, x_test, y_test, middle=8)
 
 
-def _cifar10(folder: Path, cache: Path) -> Dataset:
-    files = [folder / "train.npz", folder / "test.npz"]
-    for file in files:
-        if not file.is_file():
-            raise CompileError(
-                "E219", str(file), "there is no CIFAR-10",
-                "pass --data DIR or set TINYC_DATA to a folder with cifar10/train.npz and "
-                "cifar10/test.npz: arrays jpeg (uint8), offset (int64 [n + 1]), label (uint8 [n])",
-            )  # fmt: skip
+def _cifar10(given: Path, cache: Path) -> Dataset:
+    found = cifar.find(given)
+    if isinstance(found, cifar.Original):
+        return Dataset(*found.read(), middle=128)
+    files = found
     stamp = np.array([[f.stat().st_size, f.stat().st_mtime_ns] for f in files])
     try:
         with np.load(cache / "cifar10.npz") as known:
@@ -89,13 +91,114 @@ def _decode(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             jpeg, offset, label = file["jpeg"].tobytes(), file["offset"], file["label"]
-        if label.size and int(label.max()) >= CLASSES:
-            raise ValueError(f"its labels reach {label.max()}, there are {CLASSES} classes")
+        if label.size and int(label.max()) >= cifar.CLASSES:
+            raise ValueError(f"its labels reach {label.max()}, there are {cifar.CLASSES} classes")
         images = [tf.io.decode_jpeg(jpeg[a:b], channels=3).numpy() for a, b in pairwise(offset)]
         return np.stack(images).reshape(len(label), 32, 32, 3), label.astype(np.int64)
     except (*NPZ_ERRORS, tf.errors.InvalidArgumentError) as error:
         what = " ".join(str(error).split())
         raise CompileError("E210", str(path), f"cannot be read as images: {what}") from None
+
+
+def _own(path: Path, seed: int) -> Dataset:
+    """The images ``x`` [n, height, width] or [n, height, width, channels], integers in 0..255 or
+    floats in 0..1, and the class indices ``y`` [n] of an ``.npz``; a quarter of each class is
+    held out, unless there are ``x_test`` and ``y_test``.
+
+    Raises CompileError E219 (no such file), E210 (not an npz), E211 (no x or y), E212 (shapes),
+    E213 (types), E214 (values).
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {k: file[k] for k in ("x", "y", "x_test", "y_test") if k in file.files}
+    except FileNotFoundError:
+        hint = "pass --data my.npz with images x and class indices y"
+        raise CompileError("E219", str(path), "there are no such data", hint) from None
+    except PermissionError:
+        raise
+    except (*NPZ_ERRORS, AttributeError) as error:
+        raise CompileError(
+            "E210", str(path), f"cannot be read as .npz: {error}", "save it with numpy.savez"
+        ) from None
+    for key in ("x", "y", *(("x_test", "y_test") if {"x_test", "y_test"} & arrays.keys() else ())):
+        if key not in arrays:
+            hint = "save it with numpy.savez(path, x=images, y=classes)"
+            raise CompileError("E211", str(path), f"has no array '{key}'", hint)
+    x, y = _pairs(path, arrays, "")
+    digest = hashlib.sha256()
+    for key in sorted(arrays):
+        digest.update(np.ascontiguousarray(arrays[key]).tobytes())
+    classes = _classes(f"{path}: y", y, 1 if "x_test" in arrays else 2)
+    if "x_test" in arrays:
+        x_test, y_test = _pairs(path, arrays, "_test")
+        if x_test.shape[1:] != x.shape[1:]:
+            shapes = f"{list(x_test.shape[1:])}, those of x {list(x.shape[1:])}"
+            raise CompileError("E212", f"{path}: x_test", f"has images of {shapes}")
+        if y_test.max() >= classes:
+            what = f"reaches class {y_test.max()}; y has {classes} classes"
+            raise CompileError("E214", f"{path}: y_test", what)
+    else:
+        train, held = _split(y, seed)
+        x, y, x_test, y_test = x[train], y[train], x[held], y[held]
+    # The power of two over the largest pixel, halved.
+    middle = max(1, (1 << int(x.max()).bit_length()) // 2)
+    return Dataset(x, y, x_test, y_test, middle, classes, digest.hexdigest())
+
+
+def _pairs(path: Path, arrays: dict[str, np.ndarray], suffix: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [n, height, width, channels] and their classes int64 [n]."""
+    x, y = arrays[f"x{suffix}"], arrays[f"y{suffix}"]
+    if x.ndim not in (3, 4) or 0 in x.shape:
+        raise CompileError(
+            "E212", f"{path}: x{suffix}", f"has shape {list(x.shape)}",
+            "recipes train with images: [n, height, width] or [n, height, width, channels]",
+        )  # fmt: skip
+    x = x[..., np.newaxis] if x.ndim == 3 else x
+    if y.shape == (len(x), 1):
+        y = y[:, 0]
+    if y.shape != (len(x),):
+        what = f"has shape {list(y.shape)}"
+        raise CompileError("E212", f"{path}: y{suffix}", what, f"one class a sample: [{len(x)}]")
+    if y.dtype.kind not in "iu":
+        what = f"has dtype {y.dtype}"
+        raise CompileError("E213", f"{path}: y{suffix}", what, "class indices are integers")
+    return _pixels(f"{path}: x{suffix}", x), y.astype(np.int64)
+
+
+def _pixels(origin: str, x: np.ndarray) -> np.ndarray:
+    hint = "pixels are integers in 0..255, or floats in 0..1"
+    if x.dtype.kind not in "iufb":
+        raise CompileError("E213", origin, f"has dtype {x.dtype}", hint)
+    most = 1 if x.dtype.kind == "f" else 255
+    low, high = x.min(), x.max()
+    if not (low >= 0 and high <= most):  # NaN is neither
+        raise CompileError("E214", origin, f"holds {low} to {high} as {x.dtype}", hint)
+    return (np.rint(x * 255) if x.dtype.kind == "f" else x).astype(np.uint8)
+
+
+def _classes(origin: str, y: np.ndarray, least: int) -> int:
+    """How many there are: 0, 1, ... with ``least`` samples of each or more."""
+    if y.min() < 0:
+        raise CompileError("E214", origin, f"holds the class {y.min()}", "they count from 0")
+    kinds, counts = np.unique(y, return_counts=True)
+    missing = next((i for i, kind in enumerate(kinds) if i != kind), None)
+    if missing is not None or len(kinds) < 2:
+        what = f"has no sample of class {len(kinds) if missing is None else missing}"
+        raise CompileError("E214", origin, what, "number two classes or more 0, 1, ...")
+    if counts.min() < least:
+        what = f"has {counts.min()} sample of class {counts.argmin()}"
+        raise CompileError("E214", origin, what, "one is held out: give two of each or more")
+    return len(kinds)
+
+
+def _split(y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices to train with, and of the quarter of each class that is held out."""
+    order = np.random.default_rng(seed).permutation(len(y))
+    held = np.zeros(len(y), bool)
+    for kind in range(y.max() + 1):
+        of_kind = order[y[order] == kind]
+        held[of_kind[: max(1, round(len(of_kind) * HELD_OUT))]] = True
+    return order[~held[order]], order[held[order]]
 
 
 def default_folder() -> Path:

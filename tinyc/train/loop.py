@@ -17,7 +17,7 @@ from ..data import NPZ_ERRORS
 from ..errors import CompileError
 from ..folder import written
 from . import packages
-from .dataset import CLASSES, Dataset
+from .dataset import Dataset
 from .network import build
 from .recipe import Recipe
 
@@ -45,7 +45,7 @@ class Training:
     """
 
     def __init__(self, recipe: Recipe, data: Dataset, folder: Path, resume: bool = True) -> None:
-        tf = packages.tensorflow()
+        tf = packages.tensorflow(recipe.model.body == "binary")
         import tf_keras
 
         self.recipe, self.data, self.folder = recipe, data, folder
@@ -62,7 +62,7 @@ class Training:
         before = tf_keras.mixed_precision.global_policy()
         try:
             tf_keras.mixed_precision.set_global_policy(self.precision)
-            self.model = build(recipe.model, data.x.shape[1:], CLASSES)
+            self.model = build(recipe.model, data.x.shape[1:], data.classes)
         finally:
             tf_keras.mixed_precision.set_global_policy(before)
         rate = tf_keras.optimizers.schedules.CosineDecay(
@@ -80,6 +80,11 @@ class Training:
     @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.npz"
+
+    @property
+    def _identity(self) -> str:
+        """Equal for trainings that take the same steps."""
+        return self.recipe.fingerprint + self.data.digest
 
     @property
     def done(self) -> int:
@@ -146,7 +151,7 @@ class Training:
 
     def trained(self) -> Any:
         """A float32 Keras model with the weights, in the order to export."""
-        model = build(self.recipe.model, self.data.x.shape[1:], CLASSES, fused=True)
+        model = build(self.recipe.model, self.data.x.shape[1:], self.data.classes, fused=True)
         model.set_weights(self.model.get_weights())
         return model
 
@@ -159,7 +164,7 @@ class Training:
         arrays = {f"v{i}": variable.numpy() for i, variable in enumerate(self._state())}
         # In memory first: an interrupt would leave numpy's archive without its file.
         content = io.BytesIO()
-        np.savez(content, recipe=self.recipe.fingerprint, seconds=self.seconds, **arrays)
+        np.savez(content, recipe=self._identity, seconds=self.seconds, **arrays)
         with written(self.checkpoint) as file:
             file.write(content.getbuffer())
 
@@ -167,8 +172,9 @@ class Training:
         hint = "pass --fresh to start anew"
         try:
             with np.load(self.checkpoint, allow_pickle=False) as file:
-                if str(file["recipe"]) != self.recipe.fingerprint:
-                    raise CompileError("E220", str(self.checkpoint), "is of another recipe", hint)
+                if str(file["recipe"]) != self._identity:
+                    what = "is of another recipe or of other data"
+                    raise CompileError("E220", str(self.checkpoint), what, hint)
                 for index, variable in enumerate(self._state()):
                     variable.assign(file[f"v{index}"])
                 self.seconds = float(file["seconds"])
@@ -214,7 +220,7 @@ def _training_step(training: Training) -> Any:
         x = (tf.cast(x, tf.float32) - data.middle) / data.middle
         with tf.GradientTape() as tape:
             logits = model(x, training=True)
-            loss = loss_of(tf.one_hot(y, CLASSES), logits)
+            loss = loss_of(tf.one_hot(y, data.classes), logits)
         training.optimizer.apply_gradients(
             zip(tape.gradient(loss, variables), variables, strict=True)
         )

@@ -6,16 +6,19 @@ import contextlib
 import importlib.metadata
 from types import ModuleType
 
-from ..frontends.keras import PACKAGES, prepare, quiet
+from ..frontends.packages import KERAS2, LARQ, prepare, quiet
 
-_PACKAGES = {**PACKAGES, "sklearn": "scikit-learn"}
+_DIGITS = {"sklearn": "scikit-learn"}  # which come with it
+_PACKAGES = LARQ | _DIGITS
 
 __all__ = ["quiet", "tensorflow", "versions"]
 
 
-def tensorflow() -> ModuleType:
-    """Import TensorFlow. Raises CompileError E705 if it, larq or another package is missing."""
-    prepare("tinyc train", _PACKAGES)
+def tensorflow(binary: bool = False, digits: bool = False) -> ModuleType:
+    """Import TensorFlow. binary: for a network with layers of larq; digits: with scikit-learn's
+    data. Raises CompileError E705 if a package is missing."""
+    needed = (LARQ if binary else KERAS2) | (_DIGITS if digits else {})
+    prepare("tinyc train", needed)
     with quiet():
         import tensorflow
 
@@ -27,5 +30,9 @@ def tensorflow() -> ModuleType:
 
 
 def versions() -> dict[str, str]:
-    """The version of each package that training depends on."""
-    return {name: importlib.metadata.version(name) for name in _PACKAGES.values()}
+    """The version of each package that training depends on, of those that are installed."""
+    found = {}
+    for name in _PACKAGES.values():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

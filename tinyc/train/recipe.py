@@ -8,7 +8,7 @@ import reprlib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import CompileError, CompileErrors
 from ..inputs import read_toml
@@ -77,10 +77,14 @@ class Result(_Strict):
 
 
 class Recipe(_Strict):
-    """Everything that a training depends on, but the machine."""
+    """Everything that a training depends on, but the machine and the images.
+
+    data: ``digits``, ``cifar10``, or the path of an ``.npz`` with images x and classes y, relative
+    to the recipe; see `tinyc.train.dataset.load`.
+    """
 
     title: str
-    data: Literal["digits", "cifar10"]
+    data: str
     seed: int = Field(ge=0)
     epochs: int = Field(ge=1)
     model: Network
@@ -88,10 +92,18 @@ class Recipe(_Strict):
     augment: Augment = Augment()
     result: Result | None = None
 
+    @field_validator("data")
+    @classmethod
+    def _known(cls, data: str) -> str:
+        if data not in ("digits", "cifar10") and not data.endswith(".npz"):
+            raise ValueError("data are 'digits', 'cifar10', or the path of an .npz with x and y")
+        return data
+
     @property
     def fingerprint(self) -> str:
-        """Equal for recipes that train alike."""
-        text = self.model_dump_json(exclude={"title", "result"})
+        """Equal for recipes that train alike, wherever data of one's own lie."""
+        plain = self.model_copy(update={"data": ".npz"}) if self.data.endswith(".npz") else self
+        text = plain.model_dump_json(exclude={"title", "result"})
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -121,7 +133,10 @@ def load(recipe: str) -> tuple[str, Recipe]:
         hint = f"known recipes: {', '.join(names())}"
         raise CompileError("E218", str(path), "no such file", hint) from None
     try:
-        return path.stem, Recipe.model_validate(values)
+        found = Recipe.model_validate(values)
+        own = found.data.endswith(".npz")
+        place = {"data": str(path.parent / found.data)} if own else {}
+        return path.stem, found.model_copy(update=place)
     except ValidationError as error:
         problems = tuple(_problem(str(path), e) for e in error.errors())
         raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None

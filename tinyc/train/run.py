@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import CompileError
 from ..folder import written
 from .files import check_writable
 from .recipe import Recipe
@@ -25,19 +26,28 @@ def train(
 ) -> dict[str, Any]:
     """Train, export and measure; returns what ``result.json`` says.
 
-    data: where cifar10/ lies, None for the default; folder: takes ``checkpoint.npz``, ``logs/``,
+    data: an ``.npz`` to train with in the place of the recipe's data, or where CIFAR-10 lies, None
+    for the default; folder: takes ``checkpoint.npz``, ``logs/``,
     ``<name>.tflite``, ``calibration.npz`` (x: 256 training inputs, float32), ``test.npz`` (x, y:
     all that is held out, float16, which holds pixels exactly) and ``result.json``, its parent
     the decoded images; resume: go on from a checkpoint; started: given the steps done
     and those of the whole training, returns what is called with the steps done after each;
-    on_epoch: called with a `tinyc.train.loop.Epoch`. Raises CompileErrors of
-    `tinyc.train.dataset.load`, `tinyc.train.loop.Training` and `tinyc.train.packages`.
+    on_epoch: called with a `tinyc.train.loop.Epoch`. Raises CompileError E223 (a file that the
+    recipe does not train with), and those of `tinyc.train.dataset.load`,
+    `tinyc.train.loop.Training` and `tinyc.train.packages`.
     """
     from . import dataset, export, packages
     from .loop import Training
 
-    packages.tensorflow()
-    images = dataset.load(recipe.data, data or dataset.default_folder(), folder.parent)
+    if data is not None and data.suffix == ".npz":
+        recipe = recipe.model_copy(update={"data": str(data)})
+    elif data is not None and data.is_file() and recipe.data != "cifar10":
+        what = f"{data} was given, but {name} trains with {recipe.data}"
+        hint = "pass an .npz with x and y, or leave it out"
+        raise CompileError("E223", "--data", what, hint)
+    packages.tensorflow(recipe.model.body == "binary", recipe.data == "digits")
+    place = data or dataset.default_folder()
+    images = dataset.load(recipe.data, place, folder.parent, recipe.seed)
     check_writable(folder)
     training = Training(recipe, images, folder, resume)
     training.run(started(training.done, training.total), on_epoch)
