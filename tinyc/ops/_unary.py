@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node, Quant, Value
+from ..ir import DType, Node, Quant, TensorType, Value
 from ..op import (
     Binding,
     Constant,
@@ -39,7 +39,7 @@ def check_unary(
     expect_dtype(node, x, allowed, "input")
     expect_dtype(node, out, (x.dtype,), "output")
     expect_shape(node, out, x.shape, "output")
-    if x.dtype is not DType.F32:
+    if x.dtype in BYTES:
         expect_quant(node, x, "input")
         expect_quant(node, out, "output")
         if fixed is not None and (out.scale, out.zero_point) != (
@@ -131,14 +131,17 @@ def table_kernel(name: str, allowed: tuple[DType, ...] = (DType.I8,)) -> Kernel:
 
 
 def f32_kernel(
-    name: str, params: Callable[[Node], dict[str, Any]], support: tuple[str, ...] = ()
+    name: str,
+    params: Callable[[Node], dict[str, Any]],
+    support: tuple[str, ...] = (),
+    template: str | None = None,
 ) -> Kernel:
     """The kernel of a float32 node, whose template extends ``unary.c.j2``."""
 
     def bind(node: Node) -> Binding:
         return Binding(params={**unary_params(node), **params(node)}, support=support, inplace=0)
 
-    return portable(name, DType.F32, bind)
+    return portable(name, DType.F32, bind, template)
 
 
 SHAPES: tuple[tuple[int, ...], ...] = ((1,), (2, 3, 5), (1, 300))
@@ -156,3 +159,11 @@ def unary_cases(
                 if fixed is not None and dtype is DType.I8:
                     y = replace(y, quant=fixed)
                 yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
+
+
+def integer_cases(op: Op, dtypes: Iterable[DType]) -> Iterator[Node]:
+    """Nodes of ``op`` on integers that stand for themselves."""
+    for dtype in dtypes:
+        for shape in SHAPES:
+            x, y = (Value(name, TensorType(shape, dtype), "case") for name in "xy")
+            yield Node(op, (x,), (y,), "case")

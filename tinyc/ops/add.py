@@ -31,6 +31,7 @@ class Add(Op):
     activation: str
 
     tflite = ("ADD",)
+    elementwise = True
     sign: ClassVar[str] = "+"
 
     @classmethod

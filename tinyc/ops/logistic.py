@@ -22,6 +22,7 @@ class Logistic(Op):
     """Input and output of one shape, int8 (output scale 1/256, zero point -128) or float32."""
 
     tflite = ("LOGISTIC",)
+    elementwise = True
     fixed_quant = OUTPUT
 
     @classmethod

@@ -22,6 +22,7 @@ class Tanh(Op):
     """Input and output of one shape, int8 (output scale 1/128, zero point 0) or float32."""
 
     tflite = ("TANH",)
+    elementwise = True
     fixed_quant = OUTPUT
 
     @classmethod
