@@ -17,7 +17,9 @@ from .quantize import quantized_type
 @dataclass(frozen=True)
 class ByteTable(Op):
     """Inputs: x, int8 or uint8, and the 256 outputs for its bytes 0 .. 255, a constant of the
-    output's type; output int8 or uint8, of x's shape."""
+    output's type; output int8 or uint8, of x's shape. of: names of what the table does."""
+
+    of: tuple[str, ...]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 2)
@@ -45,15 +47,16 @@ class ByteTable(Op):
                     low, high = target.limits
                     data = rng.integers(low, high, 256, target.numpy, endpoint=True)
                     entries = Value("table", quantized_type(rng, target, (256,)), "case", data)
-                    yield Node(cls(), (x, entries), (y,), "case")
+                    yield Node(cls(("case",)), (x, entries), (y,), "case")
 
 
 def _bind(node: Node) -> Binding:
     entries = node.inputs[1].data
-    assert entries is not None
-    note = "outputs for the bytes 0 to 255 of the input"
+    assert entries is not None and isinstance(node.op, ByteTable)
+    steps = ", ".join(node.op.of)
+    note = f"{steps} of each byte, from 0 to 255 as unsigned"
     return Binding(
-        params=unary_params(node),
+        params={**unary_params(node), "caption": steps},
         constants=(Constant("table", entries, note),),
         inplace=unary_inplace(node),
     )

@@ -26,8 +26,8 @@ PIPELINE = (
     fuse_dilation,
     fuse_pad,
     fuse_activation,
-    fold_tables,
     drop_dead_channels,
+    fold_tables,
 )
 
 

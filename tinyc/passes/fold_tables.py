@@ -61,9 +61,10 @@ def _as_table(chain: Sequence[Node]) -> Node:
         flat = replace(node, inputs=inputs, outputs=(_flat(node.output),))
         with np.errstate(all="ignore"):
             (data,) = node.op.evaluate(flat, *(data if v.data is None else v.data for v in inputs))
-    type = TensorType((256,), last.type.dtype, last.type.quant)
-    entries = Value(f"{last.name}/table", type, last.origin, data)
-    return replace(chain[-1], op=ByteTable(), inputs=(first, entries))
+    kind = TensorType((256,), last.type.dtype, last.type.quant)
+    entries = Value(f"{last.name}/table", kind, last.origin, data)
+    names = tuple(type(node.op).__name__ for node in chain)
+    return replace(chain[-1], op=ByteTable(names), inputs=(first, entries))
 
 
 def _flat(value: Value) -> Value:
