@@ -510,6 +510,61 @@ def test_select(
         compare(tmp_path / "m.tflite", rng, (name, {}), [c, x, y, z])
 
 
+# Operators along axes, and of many operands ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("REDUCE_MIN", "int8"), ("REDUCE_MIN", "float32"), ("REDUCE_MAX", "int8"),
+     ("REDUCE_PROD", "float32"), ("REDUCE_ANY", "bool_"), ("REDUCE_ALL", "bool_")],
+)  # fmt: skip
+@pytest.mark.parametrize("axes", [[0], [1], [0, 2], [-1], [0, 1, 2]])
+def test_reductions(
+    name: str, dtype: str, axes: list[int], rng: np.random.Generator, tmp_path: Path
+) -> None:
+    for keep in (False, True):
+        x = spec(rng, "x", (3, 4, 2), dtype)
+        shape = np.zeros(x.shape).sum(tuple(axes), keepdims=keep).shape
+        axis = TensorSpec("axis", (len(axes),), "int32", data=axes)
+        y = replace(x, name="y", shape=shape)
+        compare(tmp_path / "m.tflite", rng, (name, {"keepDims": keep}), [x, axis, y])
+
+
+@pytest.mark.parametrize("name", ["REDUCE_MIN", "REDUCE_MAX"])
+def test_what_is_no_number_is_no_end(name: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    n, m = np.nan, np.inf
+    x = np.array([[n, 1, n], [m, n, n], [2, m, n], [-m, 3, n]], np.float32)
+    tensors = [
+        TensorSpec("x", x.shape, "float32"),
+        TensorSpec("axis", (1,), "int32", data=[0]),
+        TensorSpec("y", (3,), "float32"),
+    ]
+    compare(tmp_path / "m.tflite", rng, (name, {}), tensors, arrays=[x])
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_add_n(count: int, rng: np.random.Generator, tmp_path: Path) -> None:
+    tensors = [TensorSpec(f"t{i}", (3, 5), "float32") for i in range(count + 1)]
+    compare(tmp_path / "m.tflite", rng, ("ADD_N", None), tensors)
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 16), (1, 1), (4, 500)])
+def test_l2_normalization(shape: Any, rng: np.random.Generator, tmp_path: Path) -> None:
+    options = {"fusedActivationFunction": 0}
+    for dtype in ("int8", "float32"):
+        x = spec(rng, "x", shape, dtype)
+        y = TensorSpec("y", shape, dtype, *((1 / 128, 0) if dtype == "int8" else ()))
+        compare(tmp_path / "m.tflite", rng, ("L2_NORMALIZATION", options), [x, y])
+    small = np.full(shape, 1e-8, np.float32)
+    compare(tmp_path / "m.tflite", rng, ("L2_NORMALIZATION", options), [x, y], arrays=[small])
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 16), (1, 1), (4, 500)])
+def test_log_softmax(shape: Any, rng: np.random.Generator, tmp_path: Path) -> None:
+    tensors = [TensorSpec(n, shape, "float32") for n in "xy"]
+    compare(tmp_path / "m.tflite", rng, ("LOG_SOFTMAX", None), tensors)
+
+
 BIG = float(np.finfo(np.float32).max)
 WINDOW = {"padding": 0, "strideW": 1, "strideH": 1}
 CONV = {**WINDOW, "dilationWFactor": 1, "dilationHFactor": 1}

@@ -309,7 +309,7 @@ def test_drop_dead_channels_in_one_chain_after_the_other() -> None:
 
 
 def test_pipeline_ends_with_dead_channels_and_verifies() -> None:
-    assert PIPELINE[-1] is drop_dead_channels
+    assert PIPELINE[-2:] == (drop_dead_channels, fold_tables)
     x, a, p = value("x", 1, 4, 4, 2), value("a", 1, 4, 4, 2), value("p", 1, 6, 6, 2)
     rng = np.random.default_rng(4)
     weights = rng.integers(-127, 128, (3, 3, 3, 2))

@@ -61,6 +61,7 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "REDUCE_ANY": _REDUCE,
     "REDUCE_ALL": _REDUCE,
     "DIV": _ACTIVATION,
+    "L2_NORMALIZATION": _ACTIVATION,
     "SOFTMAX": {"beta": (0, "f32", 0.0)},
     "CONCATENATION": {"axis": (0, "i32", 0), "activation": (1, "i8", 0)},
     "SPLIT": {"num_splits": (0, "i32", 0)},
@@ -111,7 +112,7 @@ _OPTIONS_OF = {
     "AVERAGE_POOL_2D": "Pool2D", "MAX_POOL_2D": "Pool2D", "L2_POOL_2D": "Pool2D",
     "MEAN": "Reducer", "SUM": "Reducer", "REDUCE_MAX": "Reducer", "REDUCE_MIN": "Reducer",
     "REDUCE_PROD": "Reducer", "REDUCE_ANY": "Reducer", "REDUCE_ALL": "Reducer",
-    "MAXIMUM": "MaximumMinimum", "MINIMUM": "MaximumMinimum",
+    "L2_NORMALIZATION": "L2Norm", "MAXIMUM": "MaximumMinimum", "MINIMUM": "MaximumMinimum",
     "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNN",
 }  # fmt: skip
 

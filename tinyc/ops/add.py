@@ -30,12 +30,14 @@ class Add(Op):
 
     activation: str
 
-    tflite = ("ADD",)
+    tflite = ("ADD", "ADD_N")
     elementwise = True
     sign: ClassVar[str] = "+"
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        if src.name == "ADD_N":
+            return _sums(src, cls("none"))
         return [src.node(cls(src.activation()), src.operands(2))]
 
     def check(self, node: Node) -> None:
@@ -67,6 +69,19 @@ class Add(Op):
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from binary_cases(rng, cls("none"))
         yield from binary_cases(rng, cls("relu6"))
+
+
+def _sums(src: TfliteOp, op: Add) -> list[Node]:
+    """ADD_N, which adds one operand after the other."""
+    total, *rest = src.operands(2, max(2, len(src.inputs)))
+    nodes = []
+    for i, value in enumerate(rest, 1):
+        out = src.outputs[0]
+        if i < len(rest):
+            out = replace(out, name=f"{out.name}/{i}")
+        nodes.append(Node(op, (total, value), (out,), src.origin))
+        total = out
+    return nodes
 
 
 @register
