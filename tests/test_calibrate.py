@@ -26,6 +26,7 @@ from tinyc.ops.div import Div
 from tinyc.ops.elementwise_math import Log, Rsqrt, Sqrt
 from tinyc.ops.fully_connected import FullyConnected
 from tinyc.ops.gather import GatherComputed
+from tinyc.ops.pow import Pow
 from tinyc.ops.relu import Relu
 from tinyc.ops.tanh import Tanh
 from tinyc.passes import optimize
@@ -43,6 +44,7 @@ def _float_cases(op: type[Op]) -> list[Node]:
         node
         for node in op.cases(rng)
         if type(node.op) is op
+        and (op is not Pow or (node.inputs[1].constant and node.inputs[1].type.elements == 1))
         and any(v.type.dtype is DType.F32 for v in (*node.variable_inputs, *node.outputs))
     ]
 
@@ -57,7 +59,7 @@ def _draw(node: Node, value: Value, rng: np.random.Generator) -> np.ndarray:
     if dtype is DType.F32:
         numbers = rng.normal(0, 2, shape).astype(np.float32)
         # Below 0 there is no root and no logarithm, and near it they and quotients have no range.
-        bounded = isinstance(node.op, (Sqrt, Rsqrt, Log, Div))
+        bounded = isinstance(node.op, (Sqrt, Rsqrt, Log, Div, Pow))
         return np.abs(numbers) + np.float32(0.5) if bounded else numbers
     if dtype is DType.BOOL:
         return rng.integers(0, 2, shape).astype(np.bool_)

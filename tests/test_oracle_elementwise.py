@@ -565,6 +565,13 @@ def test_log_softmax(shape: Any, rng: np.random.Generator, tmp_path: Path) -> No
     compare(tmp_path / "m.tflite", rng, ("LOG_SOFTMAX", None), tensors)
 
 
+def test_an_int8_log_softmax_says_what_to_do(tmp_path: Path) -> None:
+    x, y = TensorSpec("x", (1, 4), "int8", 0.1, 3), TensorSpec("y", (1, 4), "int8", 16 / 256, 127)
+    path = write_model(tmp_path / "m.tflite", [("LOG_SOFTMAX", None, [0], [1])], [x, y], [0], [1])
+    with pytest.raises(CompileError, match=r"E351 .*end the network before it"):
+        read(path)
+
+
 BIG = float(np.finfo(np.float32).max)
 WINDOW = {"padding": 0, "strideW": 1, "strideH": 1}
 CONV = {**WINDOW, "dilationWFactor": 1, "dilationHFactor": 1}

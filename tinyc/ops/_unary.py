@@ -56,16 +56,18 @@ def check_unary(
 
 
 def table(node: Node) -> np.ndarray:
-    """The outputs of a node with an 8-bit input for each byte 0 .. 255, read as that input."""
+    """The outputs of a node with an 8-bit input for each byte 0 .. 255, read as that input; what
+    else it reads are constants of one element."""
     source, target = node.inputs[0], node.output
     data = np.arange(256, dtype=np.uint8).view(source.type.dtype.numpy)
     whole = Node(
         node.op,
-        (replace(source, type=replace(source.type, shape=(256,))),),
+        (replace(source, type=replace(source.type, shape=(256,))), *node.inputs[1:]),
         (replace(target, type=replace(target.type, shape=(256,))),),
         node.origin,
     )
-    (out,) = node.op.evaluate(whole, data)
+    rest = (v.data.reshape(()) for v in node.inputs[1:] if v.data is not None)
+    (out,) = node.op.evaluate(whole, data, *rest)
     return out
 
 

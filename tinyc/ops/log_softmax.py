@@ -26,6 +26,12 @@ class LogSoftmax(Op):
         return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
+        if node.inputs and node.inputs[0].type.dtype is DType.I8:
+            raise fail(
+                node, "is int8, for which there is no kernel",
+                "end the network before it, with the logits, or with SOFTMAX: of both the order is "
+                "the same", "E351",
+            )  # fmt: skip
         check_unary(node, (DType.F32,))
         if not node.output.type.shape:
             raise fail(node, "its input is a scalar", CONVERT_AGAIN)
