@@ -437,3 +437,43 @@ def test_int16_activations_are_exact(name: str, board: str, cases: Path, tmp_pat
     assert len(set(expected)) > 20
     rows = x.reshape(len(x), -1).view(np.uint8)
     assert emulated(graph, board, rows, tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("elu_int8", ["FullyConnected", "ByteTable", "FullyConnected"]),
+        ("layernorm_int8",
+         ["Reshape", "FullyConnected", "Reshape", "Add", "Mean", "ByteTable", "SquaredDifference",
+          "Mean", "ByteTable", "Mul", "Mul", "Add", "Mul", "Add", "Reshape", "FullyConnected",
+          "Reshape", "Add"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "board", slow_but(["stm32f4_discovery"], ["stm32f4_discovery", "nucleo_g0b1re"])
+)
+def test_what_float32_computes_between_int8_is_a_table(
+    name: str, kinds: list[str], board: str, cases: Path, tmp_path: Path
+) -> None:
+    graph = read(cases / f"{name}.tflite")
+    assert [type(node.op).__name__ for node in optimize(graph).nodes] == kinds
+    # LiteRT's reference kernels, among which there is no ELU: XNNPACK's there.
+    if name == "elu_int8":
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(cases / f"{name}.tflite"))
+    else:
+        interpreter = litert(cases / f"{name}.tflite")
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    shape = graph.inputs[0].type.shape
+    interpreter.resize_tensor_input(source["index"], shape)
+    interpreter.allocate_tensors()
+    x = np.random.default_rng(4).integers(-128, 128, (40, *shape)).astype(np.int8)
+    expected = b""
+    for row in x:
+        interpreter.set_tensor(source["index"], row)
+        interpreter.invoke()
+        expected += interpreter.get_tensor(result["index"]).tobytes()
+    rows = x.reshape(len(x), -1).view(np.uint8)
+    assert len(set(expected)) > 10
+    assert emulated(graph, board, rows, tmp_path / "out") == expected

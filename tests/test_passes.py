@@ -25,9 +25,11 @@ from tinyc.ops.concat import Concat
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.ops.dequantize import Dequantize
+from tinyc.ops.elementwise_math import Elu, Neg
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
 from tinyc.ops.lce_quantize import LceQuantize
+from tinyc.ops.leaky_relu import LeakyRelu
 from tinyc.ops.max_pool import MaxPool2d
 from tinyc.ops.mul import Mul
 from tinyc.ops.pad import Pad
@@ -42,6 +44,7 @@ from tinyc.passes import PIPELINE, optimize
 from tinyc.passes.binarize import binarize
 from tinyc.passes.drop_dead_channels import drop_dead_channels
 from tinyc.passes.fold_constants import fold_constants
+from tinyc.passes.fold_tables import fold_tables
 from tinyc.passes.fold_thresholds import fold_thresholds
 from tinyc.passes.fuse_activation import fuse_activation
 from tinyc.passes.fuse_dilation import fuse_dilation
@@ -203,6 +206,57 @@ def test_fuse_pad(depthwise: bool, pad_value: int, fused: bool) -> None:
     assert len(fuse_pad(shared).nodes) == 2
 
 
+def _float(name: str) -> Value:
+    return value(name, 2, 3, quant=None, dtype=DType.F32)
+
+
+def test_fold_tables() -> None:
+    """A chain from byte to byte, constants of one element with it; the longest there is."""
+    x, y = value("x", 2, 3), value("y", 2, 3, dtype=DType.U8)
+    a, b, c, d = map(_float, "abcd")
+    half = constant("half", np.full((1, 1), 0.5, np.float32), None)
+    nodes = [
+        Node(LeakyRelu(0.25), (x,), (value("l", 2, 3),), "l"),
+        Node(Dequantize(), (value("l", 2, 3),), (a,), "a"),
+        Node(Neg(), (a,), (b,), "b"),
+        Node(Mul("none"), (half, b), (c,), "c"),
+        Node(Elu(), (c,), (d,), "d"),
+        Node(Quantize(), (d,), (y,), "y"),
+    ]
+    nodes[1] = replace(nodes[1], inputs=nodes[0].outputs)
+    before = graph([x], nodes, [y])
+    after = fold_tables(before)
+    assert kinds(after) == ["ByteTable"]
+    assert after.nodes[0].op.of == tuple(kinds(before))
+    assert_exact(before, after)
+    # From the last byte on, if something else reads what is before it.
+    shared = graph([x], nodes, [y, nodes[0].output])
+    assert kinds(fold_tables(shared)) == ["LeakyRelu", "ByteTable"]
+    assert_exact(shared, fold_tables(shared))
+
+
+@pytest.mark.parametrize("why", ["read by another", "a result", "not a scalar", "one node"])
+def test_what_is_no_table(why: str) -> None:
+    x, y, z = value("x", 2, 3), value("y", 2, 3), _float("z")
+    a, b = map(_float, "ab")
+    row = constant("row", np.ones((3,) if why == "not a scalar" else (1,), np.float32), None)
+    nodes = [
+        Node(Dequantize(), (x,), (a,), "a"),
+        Node(Mul("none"), (a, row), (b,), "b"),
+        Node(Quantize(), (b,), (y,), "y"),
+    ]
+    results = [y]
+    if why == "read by another":
+        nodes.append(Node(Mul("none"), (b, a), (z,), "z"))
+        results.append(z)
+    elif why == "a result":
+        results.append(b)
+    elif why == "one node":
+        nodes, results = [Node(LeakyRelu(0.5), (x,), (y,), "y")], [y]
+    before = graph([x], nodes, results)
+    assert kinds(fold_tables(before)) == kinds(before)
+
+
 def test_remove_dead() -> None:
     x, a, y = value("x", 2, 3), value("a", 3, 2), value("y", 2, 3)
     nodes = [Node(Transpose((1, 0)), (x,), (a,), "a"), Node(Concat(0), (x,), (y,), "y")]
@@ -261,7 +315,7 @@ def test_drop_dead_channels_in_one_chain_after_the_other() -> None:
 
 
 def test_pipeline_ends_with_dead_channels_and_verifies() -> None:
-    assert PIPELINE[-1] is drop_dead_channels
+    assert PIPELINE[-2:] == (drop_dead_channels, fold_tables)
     x, a, p = value("x", 1, 4, 4, 2), value("a", 1, 4, 4, 2), value("p", 1, 6, 6, 2)
     rng = np.random.default_rng(4)
     weights = rng.integers(-127, 128, (3, 3, 3, 2))

@@ -26,13 +26,16 @@ _OPTIONS = {
     "AVERAGE_POOL_2D": "Pool2D", "MAX_POOL_2D": "Pool2D", "L2_POOL_2D": "Pool2D",
     "MEAN": "Reducer", "SUM": "Reducer", "REDUCE_MAX": "Reducer", "REDUCE_MIN": "Reducer",
     "REDUCE_PROD": "Reducer", "REDUCE_ANY": "Reducer", "REDUCE_ALL": "Reducer",
+    "L2_NORMALIZATION": "L2Norm",
 }  # fmt: skip
 # Versions other than 2; LiteRT knows these operators in this one.
 _VERSIONS = {
     "FULLY_CONNECTED": 5, "CONV_2D": 5, "DEPTHWISE_CONV_2D": 5,
     "RELU_N1_TO_1": 1, "PRELU": 1, "HARD_SWISH": 1, "CAST": 1,
     "RESHAPE": 1, "SQUEEZE": 1, "EXPAND_DIMS": 1, "DEPTH_TO_SPACE": 1, "SHAPE": 1,
-    "DENSIFY": 1, "REDUCE_PROD": 1, "FLOOR": 1,
+    "DENSIFY": 1, "REDUCE_PROD": 1, "FLOOR": 1, "CEIL": 1, "ROUND": 1, "ELU": 1, "SQUARE": 1,
+    "SIN": 1, "COS": 1, "NEG": 1, "POW": 1, "ADD_N": 1, "LOGICAL_AND": 1, "LOGICAL_OR": 1,
+    "LOGICAL_NOT": 1, "GELU": 1, "SIGN": 1, "REDUCE_ANY": 1, "REDUCE_ALL": 1,
 }  # fmt: skip
 
 

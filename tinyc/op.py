@@ -97,7 +97,9 @@ class Op:
     tflite: the TFLite operators that it is imported from;
     kernels: fastest first; the planner takes the first one that the core and the node allow;
     tir: the same for what TVM makes, which may leave nodes to the former;
-    view: True if the output is the input's bytes unchanged (RESHAPE), which needs no code.
+    view: True if the output is the input's bytes unchanged (RESHAPE), which needs no code;
+    elementwise: True if each output element depends on the operands' at its place alone, as far as
+    they have it, broadcast.
 
     How an int8 node of it is quantized, of which `tinyc.passes.calibrate` makes one:
     keeps_quant: all its real operands and outputs are quantized alike;
@@ -111,6 +113,7 @@ class Op:
     kernels: ClassVar[tuple[Kernel, ...]] = ()
     tir: ClassVar[tuple[Kernel, ...]] = ()
     view: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
     keeps_quant: ClassVar[bool] = False
     fixed_quant: ClassVar[Quant | None] = None
     weight_axis: ClassVar[int | None] = None

@@ -66,6 +66,7 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "REDUCE_ANY": _REDUCE,
     "REDUCE_ALL": _REDUCE,
     "DIV": _ACTIVATION,
+    "L2_NORMALIZATION": _ACTIVATION,
     "SOFTMAX": {"beta": (0, "f32", 0.0)},
     "CONCATENATION": {"axis": (0, "i32", 0), "activation": (1, "i8", 0)},
     "SPLIT": {"num_splits": (0, "i32", 0)},
@@ -88,6 +89,7 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "ARG_MAX": {"output_type": (0, "i8", 0)},
     "CAST": {"in_type": (0, "i8", 0), "out_type": (1, "i8", 0)},
     "LEAKY_RELU": {"alpha": (0, "f32", 0.0)},
+    "GELU": {"approximate": (0, "bool", 0)},
     "CALL_ONCE": {"init": (0, "i32", 0)},
     "WHILE": {"cond": (0, "i32", 0), "body": (1, "i32", 0)},
     "IF": {"then": (0, "i32", 0), "else": (1, "i32", 0)},
@@ -115,7 +117,7 @@ _OPTIONS_OF = {
     "AVERAGE_POOL_2D": "Pool2D", "MAX_POOL_2D": "Pool2D", "L2_POOL_2D": "Pool2D",
     "MEAN": "Reducer", "SUM": "Reducer", "REDUCE_MAX": "Reducer", "REDUCE_MIN": "Reducer",
     "REDUCE_PROD": "Reducer", "REDUCE_ANY": "Reducer", "REDUCE_ALL": "Reducer",
-    "MAXIMUM": "MaximumMinimum", "MINIMUM": "MaximumMinimum",
+    "L2_NORMALIZATION": "L2Norm", "MAXIMUM": "MaximumMinimum", "MINIMUM": "MaximumMinimum",
     "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNN",
 }  # fmt: skip
 

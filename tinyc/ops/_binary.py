@@ -1,4 +1,4 @@
-"""What operators of two broadcast operands share: the rule, the loops, and their cases."""
+"""What operators of broadcast operands share: the rule, the loops, and their cases."""
 
 from __future__ import annotations
 
@@ -24,29 +24,38 @@ from ._conv import random_type
 
 NUMBERS = (DType.I8, DType.I16, DType.F32)
 """Element types of operators that TFLite has in 8 and in 16 bits."""
+WHOLE = (DType.I8, DType.F32, DType.I32)
+"""Operands' types of an operator that computes with integers for themselves too."""
 
 Loop = tuple[int, tuple[int, ...]]
 """(count, step of each operand in elements)."""
 
 
-def check_binary(node: Node, allowed: tuple[DType, ...] = (DType.I8, DType.F32)) -> None:
-    """Both operands and the output are of one dtype of ``allowed``, the output's shape is theirs
-    broadcast, and int8 and int16 tensors are quantized per tensor."""
-    expect_arity(node, 2)
-    a, b = (v.type for v in node.inputs)
+def check_broadcast(node: Node, operands: int) -> None:
+    """``operands`` inputs, whose shapes broadcast to the output's."""
+    expect_arity(node, operands)
+    shapes = [v.type.shape for v in node.inputs]
     try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
+        shape = np.broadcast_shapes(*shapes)
     except ValueError:
-        raise fail(
-            node, f"operands {list(a.shape)} and {list(b.shape)} do not broadcast", CONVERT_AGAIN
-        ) from None
-    out = node.output.type
+        named = " and ".join(str(list(s)) for s in shapes)
+        raise fail(node, f"operands {named} do not broadcast", CONVERT_AGAIN) from None
+    expect_shape(node, node.output.type, shape, "output")
+
+
+def check_binary(
+    node: Node, allowed: tuple[DType, ...] = (DType.I8, DType.F32), out: DType | None = None
+) -> None:
+    """Both operands are of one dtype of ``allowed``, the output of that or of ``out``, its shape
+    is theirs broadcast, and int8 and int16 tensors are quantized per tensor."""
+    check_broadcast(node, 2)
+    a, b = (v.type for v in node.inputs)
     expect_dtype(node, a, allowed, "the first operand")
     expect_dtype(node, b, (a.dtype,), "the second operand")
-    expect_dtype(node, out, (a.dtype,), "output")
-    expect_shape(node, out, shape, "output")
-    if a.dtype in (DType.I8, DType.I16):
-        for t, name in ((a, "the first operand"), (b, "the second operand"), (out, "output")):
+    expect_dtype(node, node.output.type, (out or a.dtype,), "output")
+    named = ((a, "the first operand"), (b, "the second operand"), (node.output.type, "output"))
+    for t, name in named:
+        if t.dtype in (DType.I8, DType.I16):
             expect_quant(node, t, name)
 
 
@@ -78,7 +87,7 @@ def _index(nest: list[Loop], operand: int) -> str:
 def bind_binary(
     node: Node, params: dict[str, Any], support: tuple[str, ...] = ("tinyc_requant.h",)
 ) -> Binding:
-    """Bind a template that extends ``binary.c.j2``.
+    """Bind a template that extends ``binary.c.j2``, for two operands or three.
 
     Beside ``params`` the template gets ``elements``, for each operand (suffix of its constant
     array or "", text to follow): a number if it is a constant of one element, else an access.
@@ -93,24 +102,43 @@ def bind_binary(
             elements.append(("", f"{pointers[variables.index(value)]}[{_index(nest, i)}]"))
         elif value.data.size == 1:
             number = value.data.ravel()[0]
-            elements.append(("", float(number) if out.dtype is DType.F32 else f"({int(number)})"))
+            real = value.type.dtype is DType.F32
+            elements.append(("", float(number) if real else _literal(int(number))))
         else:
-            suffix = "xy"[i]
-            constants.append(Constant(suffix, value.data, f"{('left', 'right')[i]} operand"))
+            suffix = "xyz"[i]
+            data = value.data.astype(np.uint8) if value.type.dtype is DType.BOOL else value.data
+            constants.append(Constant(suffix, data, f"{('first', 'second', 'third')[i]} operand"))
             elements.append((suffix, f"[{_index(nest, i)}]"))
-    whole = [i for i, v in enumerate(variables) if v.type.shape == out.shape]
     return Binding(
         params={
-            "pointers": pointers,
-            "ctype": out.dtype.c,
+            "pointers": [
+                {"name": name, "ctype": value.type.dtype.c}
+                for name, value in zip(pointers, variables, strict=True)
+            ],
+            "ctype": node.inputs[-1].type.dtype.c,
+            "out_type": out.dtype.c,
             "counts": [count for count, _ in nest],
             "elements": elements,
             **params,
         },
         constants=tuple(constants),
         support=support,
-        inplace=whole[0] if whole else None,
+        inplace=_inplace(out, variables),
     )
+
+
+def _literal(number: int) -> str:
+    """An integer of up to 32 bits in C, whose least has no literal of its own type."""
+    return "INT32_MIN" if number == -(1 << 31) else f"({number})"
+
+
+def _inplace(out: TensorType, variables: tuple[Value, ...]) -> int | None:
+    """The first operand over which the output may lie: of its shape, and of its type, or the
+    output is of bytes, which in C may stand for any type."""
+    for i, value in enumerate(variables):
+        if value.type.shape == out.shape and (value.type.dtype is out.dtype or out.dtype.size == 1):
+            return i
+    return None
 
 
 def caption(node: Node, sign: str) -> str:
@@ -149,9 +177,12 @@ def binary_cases(
     op: Op,
     dtypes: tuple[DType, ...] = (DType.I8, DType.F32),
     one_quant: bool = False,
+    least: float = 1e-5,
+    out: DType | None = None,
 ) -> Iterator[Node]:
     """`SHAPES` with variable operands, with either one constant, and a value with itself.
-    one_quant: operands and output share one quantization."""
+    one_quant: operands and output share one quantization; least: the smallest scale of an output,
+    which makes it saturate; out: its type, if that is another than the operands'."""
     for dtype in dtypes:
         for kind, (a, b) in [
             *(("variables", s) for s in SHAPES),
@@ -161,22 +192,27 @@ def binary_cases(
         ]:
             shape = np.broadcast_shapes(a, b)
             quant = random_type(rng, dtype, ()).quant
-            scales = (0.0, 0.0, float(rng.choice([0.0, 0.0, 1e-5, 9.0])))  # 0: a random one
+            scales = (0.0, 0.0, float(rng.choice([0.0, 0.0, least, 9.0])))  # 0: a random one
+            kinds = (dtype, dtype, out or dtype)
             types = [
-                random_type(rng, dtype, s, v) for s, v in zip((a, b, shape), scales, strict=True)
+                random_type(rng, d, s, v)
+                for d, s, v in zip(kinds, (a, b, shape), scales, strict=True)
             ]
             if one_quant:
                 types = [TensorType(t.shape, t.dtype, quant) for t in types]
-            x = _operand(rng, "x", types[0], kind == "left")
-            y = x if kind == "twice" else _operand(rng, "y", types[1], kind == "right")
+            x = operand(rng, "x", types[0], kind == "left")
+            y = x if kind == "twice" else operand(rng, "y", types[1], kind == "right")
             yield Node(op, (x, y), (Value("z", types[2], "case"),), "case")
 
 
-def _operand(rng: np.random.Generator, name: str, t: TensorType, constant: bool) -> Value:
+def operand(rng: np.random.Generator, name: str, t: TensorType, constant: bool) -> Value:
+    """A value of a case, with random data if it is ``constant``."""
     if not constant:
         return Value(name, t, "case")
     if t.dtype is DType.F32:
         data = np.asarray(rng.normal(0, 2, t.shape), np.float32)
+    elif t.dtype is DType.BOOL:
+        data = np.asarray(rng.integers(0, 2, t.shape), np.bool_)
     else:
         data = np.asarray(rng.integers(*t.dtype.limits, t.shape, endpoint=True), t.dtype.numpy)
     return Value(name, t, "case", data)

@@ -1,5 +1,5 @@
-"""exp and 1 / (1 + x) in 32-bit fixed point, as TFLite's int8 softmax computes them with gemmlowp
-(fixedpoint/fixedpoint.h).
+"""exp, 1 / (1 + x) and 1 / sqrt(x) in 32-bit fixed point, as TFLite's int8 kernels compute them
+with gemmlowp (fixedpoint/fixedpoint.h).
 
 A fixed-point number with ``bits`` integer bits is raw / 2**(31 - bits). Raw values are int64
 arrays that hold int32 values.
@@ -16,6 +16,7 @@ INT32_MAX = (1 << 31) - 1
 _EXP_OF_POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 _EXP_OF_EIGHTH = 1895147668  # exp(-1/8), 0 integer bits
 _THIRD = 715827883  # 1/3, 0 integer bits
+_SQRT_HALF = 1518500250  # 1 / sqrt(2), 0 integer bits
 _48_OVER_17, _NEG_32_OVER_17 = 1515870810, -1010580540  # 2 integer bits
 
 _mul = saturating_doubling_high_mul
@@ -70,3 +71,22 @@ def reciprocal(x: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     x = np.asarray(x, np.int64)
     zeros = 32 - np.frexp(x.astype(np.float64))[1].astype(np.int64)
     return one_over_one_plus((x << zeros) - (1 << 31)), bits - zeros
+
+
+def inverse_sqrt(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """1 / sqrt(x) for whole x from 1 on, as (multiplier with 0 integer bits, right shift): five
+    Newton-Raphson steps from 1 (GetInvSqrtQuantizedMultiplierExp of internal/common.h)."""
+    x = np.asarray(x, np.int64)
+    rest, shift = x.copy(), np.full(x.shape, 11, np.int64)
+    while np.any(rest >= 1 << 29):
+        shift, rest = shift + (rest >= 1 << 29), np.where(rest >= 1 << 29, rest // 4, rest)
+    pairs = (31 - np.frexp(rest.astype(np.float64))[1].astype(np.int64)) // 2 - 1
+    shift = shift - pairs
+    half = rounding_divide_by_pot((rest << (2 * pairs)) >> 1, 1)
+    y = np.full(x.shape, 1 << 28, np.int64)  # 1, with 3 integer bits
+    for _ in range(5):
+        cube = _shift_left(_mul(_mul(y, y), y), 6)
+        y = _shift_left(_mul(np.int64(3 << 27), y) - _mul(half, cube), 3)
+    multiplier = _mul(y, np.int64(_SQRT_HALF)) << np.maximum(-shift, 0)
+    one = x <= 1
+    return np.where(one, INT32_MAX, multiplier), np.where(one, 0, np.maximum(shift, 0))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node, Quant, Value
+from ..ir import DType, Node, Quant, TensorType, Value
 from ..op import (
     Binding,
     Constant,
@@ -42,7 +42,7 @@ def check_unary(
     expect_dtype(node, x, allowed, "input")
     expect_dtype(node, out, (x.dtype,), "output")
     expect_shape(node, out, x.shape, "output")
-    if x.dtype is not DType.F32:
+    if x.dtype in BYTES:
         expect_quant(node, x, "input")
         expect_quant(node, out, "output")
         if fixed is None:
@@ -59,16 +59,18 @@ def check_unary(
 
 
 def table(node: Node) -> np.ndarray:
-    """The outputs of a node with an 8-bit input for each byte 0 .. 255, read as that input."""
+    """The outputs of a node with an 8-bit input for each byte 0 .. 255, read as that input; what
+    else it reads are constants of one element."""
     source, target = node.inputs[0], node.output
     data = np.arange(256, dtype=np.uint8).view(source.type.dtype.numpy)
     whole = Node(
         node.op,
-        (replace(source, type=replace(source.type, shape=(256,))),),
+        (replace(source, type=replace(source.type, shape=(256,))), *node.inputs[1:]),
         (replace(target, type=replace(target.type, shape=(256,))),),
         node.origin,
     )
-    (out,) = node.op.evaluate(whole, data)
+    rest = (v.data.reshape(()) for v in node.inputs[1:] if v.data is not None)
+    (out,) = node.op.evaluate(whole, data, *rest)
     return out
 
 
@@ -134,14 +136,17 @@ def table_kernel(name: str, allowed: tuple[DType, ...] = (DType.I8,)) -> Kernel:
 
 
 def f32_kernel(
-    name: str, params: Callable[[Node], dict[str, Any]], support: tuple[str, ...] = ()
+    name: str,
+    params: Callable[[Node], dict[str, Any]],
+    support: tuple[str, ...] = (),
+    template: str | None = None,
 ) -> Kernel:
     """The kernel of a float32 node, whose template extends ``unary.c.j2``."""
 
     def bind(node: Node) -> Binding:
         return Binding(params={**unary_params(node), **params(node)}, support=support, inplace=0)
 
-    return portable(name, DType.F32, bind)
+    return portable(name, DType.F32, bind, template)
 
 
 def s16_kernel(
@@ -177,3 +182,11 @@ def unary_cases(
                 if fixed is not None and dtype is not DType.F32:
                     y = replace(y, quant=FRACTION if dtype is DType.I16 else fixed)
                 yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
+
+
+def integer_cases(op: Op, dtypes: Iterable[DType]) -> Iterator[Node]:
+    """Nodes of ``op`` on integers that stand for themselves."""
+    for dtype in dtypes:
+        for shape in SHAPES:
+            x, y = (Value(name, TensorType(shape, dtype), "case") for name in "xy")
+            yield Node(op, (x,), (y,), "case")

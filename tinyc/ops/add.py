@@ -39,11 +39,14 @@ class Add(Op):
     activation: str
     pot: bool = False
 
-    tflite = ("ADD",)
+    tflite = ("ADD", "ADD_N")
+    elementwise = True
     sign: ClassVar[str] = "+"
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        if src.name == "ADD_N":
+            return _sums(src, cls("none"))
         inputs = src.operands(2)
         return [src.node(cls(src.activation(), _shifts_alone(src, inputs)), inputs)]
 
@@ -95,6 +98,19 @@ class Add(Op):
             names = zip("xyz", scales, strict=True)
             x, y, z = (Value(n, random_type(rng, DType.I16, (2, 7), s), "case") for n, s in names)
             yield Node(cls("relu6", pot=True), (x, y), (z,), "case")
+
+
+def _sums(src: TfliteOp, op: Add) -> list[Node]:
+    """ADD_N, which adds one operand after the other."""
+    total, *rest = src.operands(2, max(2, len(src.inputs)))
+    nodes = []
+    for i, value in enumerate(rest, 1):
+        out = src.outputs[0]
+        if i < len(rest):
+            out = replace(out, name=f"{out.name}/{i}")
+        nodes.append(Node(op, (total, value), (out,), src.origin))
+        total = out
+    return nodes
 
 
 @register

@@ -24,6 +24,7 @@ class Cast(Op):
     """
 
     tflite = ("CAST",)
+    elementwise = True
     keeps_quant = True
 
     @classmethod

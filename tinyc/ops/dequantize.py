@@ -31,6 +31,7 @@ class Dequantize(Op):
     float32 of the same shape."""
 
     tflite = ("DEQUANTIZE",)
+    elementwise = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -22,6 +22,7 @@ class HardSwish(Op):
     """Input and output of one shape, int8 or float32."""
 
     tflite = ("HARD_SWISH",)
+    elementwise = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -28,6 +28,7 @@ class LeakyRelu(Op):
     alpha: float
 
     tflite = ("LEAKY_RELU",)
+    elementwise = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -32,6 +32,7 @@ class Logistic(Op):
     (output scale 1/32768) or float32."""
 
     tflite = ("LOGISTIC",)
+    elementwise = True
     fixed_quant = OUTPUT
 
     @classmethod

@@ -24,6 +24,7 @@ class Maximum(Op):
     quantization, or all float32."""
 
     tflite = ("MAXIMUM",)
+    elementwise = True
     keeps_quant = True
     sign: ClassVar[str] = ">"
 

@@ -29,6 +29,7 @@ class Mul(Op):
     activation: str
 
     tflite = ("MUL",)
+    elementwise = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -22,6 +22,7 @@ class Prelu(Op):
     """Inputs: x, alpha, which broadcast; output of their common shape; all int8 or float32."""
 
     tflite = ("PRELU",)
+    elementwise = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -33,6 +33,7 @@ class Quantize(Op):
     integer quantized per tensor."""
 
     tflite = ("QUANTIZE",)
+    elementwise = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -1,4 +1,4 @@
-"""MEAN, SUM and REDUCE_MAX over any axes."""
+"""MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, REDUCE_ANY and REDUCE_ALL over any axes."""
 
 from __future__ import annotations
 
@@ -27,20 +27,19 @@ from ..quant import clamp, multiply_double_rounding, multiply_single_rounding, q
 from ._binary import NUMBERS
 from ._conv import offset_params, portable, random_type
 
-LEAST = float(np.finfo(np.float32).min)
-"""Where a float32 maximum starts in TFLite."""
+GREATEST = float(np.finfo(np.float32).max)
+"""Where a float32 minimum starts in TFLite; a maximum does at its opposite."""
 
 
 @dataclass(frozen=True)
 class Reduce(Op):
-    """x of any shape -> y without ``axes``, or with extent 1 there if ``keep_dims``; int8,
-    int16 (but no SUM, which LiteRT has for 8 bits alone) or float32. axes: rising, not negative,
-    each once."""
+    """x of any shape -> y without ``axes``, or with extent 1 there if ``keep_dims``; of one of
+    ``types``. axes: rising, not negative, each once."""
 
     axes: tuple[int, ...]
     keep_dims: bool
 
-    dtypes: ClassVar[tuple[DType, ...]] = NUMBERS
+    types: ClassVar[tuple[DType, ...]] = NUMBERS
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
@@ -58,7 +57,7 @@ class Reduce(Op):
         rank = len(x.shape)
         if list(self.axes) != sorted({a for a in self.axes if 0 <= a < rank}):
             raise fail(node, f"axes {list(self.axes)} are not those of {x}", CONVERT_AGAIN)
-        expect_dtype(node, x, self.dtypes, "input")
+        expect_dtype(node, x, self.types, "input")
         expect_dtype(node, y, (x.dtype,), "output")
         kept = [(a not in self.axes, d) for a, d in enumerate(x.shape)]
         if self.keep_dims:
@@ -66,7 +65,7 @@ class Reduce(Op):
         else:
             shape = tuple(d for keep, d in kept if keep)
         expect_shape(node, y, shape, "output")
-        if x.dtype is DType.F32:
+        if x.dtype is not DType.I8:
             return
         expect_quant(node, x, "input")
         expect_quant(node, y, "output")
@@ -115,7 +114,7 @@ class Reduce(Op):
             ((2, 3), (0, 1), False),
             ((2, 3), (), False),
         ]
-        for (shape, axes, keep), dtype in itertools.product(shapes, cls.dtypes):
+        for (shape, axes, keep), dtype in itertools.product(shapes, cls.types):
             op = cls(axes, keep)
             out = [1 if a in axes else d for a, d in enumerate(shape) if keep or a not in axes]
             x = random_type(rng, dtype, shape, 0.05)
@@ -160,7 +159,7 @@ class Sum(Reduce):
     reference SUM (2.3) reads int8 as uint8 and is right for non-negative tensors alone."""
 
     tflite = ("SUM",)
-    dtypes = (DType.I8, DType.F32)
+    types = (DType.I8, DType.F32)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
@@ -173,16 +172,67 @@ class Sum(Reduce):
 @register
 @dataclass(frozen=True)
 class ReduceMax(Reduce):
-    """See `Reduce`; both sides are quantized alike."""
+    """See `Reduce`; both sides are quantized alike. What is no number is passed over."""
 
     tflite = ("REDUCE_MAX",)
     keeps_quant = True
+    sign: ClassVar[str] = ">"
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        rows, least = self.rows(node, inputs[0]), self.sign == "<"
+        if rows.dtype == np.float32:
+            pick = np.fmin if least else np.fmax
+            best = pick.reduce(rows, 1, initial=GREATEST if least else -GREATEST)
+        else:
+            best = rows.min(1) if least else rows.max(1)
+        return (best.reshape(node.output.type.shape),)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceMin(ReduceMax):
+    """The least; otherwise as `ReduceMax`."""
+
+    tflite = ("REDUCE_MIN",)
+    sign = "<"
+
+
+@register
+@dataclass(frozen=True)
+class ReduceProd(Reduce):
+    """See `Reduce`; float32 alone."""
+
+    tflite = ("REDUCE_PROD",)
+    types = (DType.F32,)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        with np.errstate(all="ignore"):
+            products = np.cumprod(self.rows(node, inputs[0]), axis=1, dtype=np.float32)
+        return (products[:, -1].reshape(node.output.type.shape),)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceAny(Reduce):
+    """See `Reduce`; bool: whether any element holds."""
+
+    tflite = ("REDUCE_ANY",)
+    types = (DType.BOOL,)
+    sign: ClassVar[str] = "||"
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         rows = self.rows(node, inputs[0])
-        real = rows.dtype == np.float32  # what is no number is then less than any
-        best = np.fmax.reduce(rows, 1, initial=LEAST) if real else rows.max(1)
-        return (best.reshape(node.output.type.shape),)
+        found = rows.any(1) if self.sign == "||" else rows.all(1)
+        return (found.reshape(node.output.type.shape),)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceAll(ReduceAny):
+    """See `Reduce`; bool: whether every element holds."""
+
+    tflite = ("REDUCE_ALL",)
+    sign = "&&"
 
 
 def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list[dict[str, int]]:
@@ -208,19 +258,23 @@ def _bind(node: Node) -> Binding:
     x = node.inputs[0].type
     kept, reduced = (_loops(x.shape, op.axes, r) for r in (False, True))
     count = op.count(node)
-    params = {
-        "operation": {Mean: "mean", Sum: "sum", ReduceMax: "maximum"}[type(op)],
+    params: dict[str, Any] = {
+        "operation": _NAMES[type(op)],
+        "step": _step(op),
         "kept": kept,
         "reduced": reduced,
         "count": count,
         "body": "    " * (len(kept) + 1),
         "inner": "    " * (len(kept) + len(reduced) + 2),
     }
+    if x.dtype is DType.BOOL:
+        return Binding({**params, "start": "0" if op.sign == "||" else "1"})
     if x.dtype is DType.F32:
-        return Binding({**params, "least": LEAST})
+        return Binding({**params, "start": {ReduceMax: -GREATEST, ReduceMin: GREATEST}.get(
+            type(op), float(isinstance(op, ReduceProd)))})  # fmt: skip
     multiplier, shift = op.multiplier(node)
     params |= {
-        "start": -count * x.zero_point,
+        "start": "from[0]" if isinstance(op, ReduceMax) else -count * x.zero_point,
         "multiplier": multiplier,
         "shift": shift,
         "ctype": x.dtype.c,
@@ -229,14 +283,28 @@ def _bind(node: Node) -> Binding:
     return Binding(params, support=("tinyc_requant.h",))
 
 
-for _op in (Mean, Sum, ReduceMax):
-    _name = {Mean: "mean", Sum: "sum", ReduceMax: "reduce_max"}[_op]
+_NAMES: dict[type[Reduce], str] = {
+    Mean: "mean", Sum: "sum", ReduceMax: "reduce_max", ReduceMin: "reduce_min",
+    ReduceProd: "reduce_prod", ReduceAny: "reduce_any", ReduceAll: "reduce_all",
+}  # fmt: skip
+
+
+def _step(op: Reduce) -> str:
+    """The C statement that takes x into acc."""
+    if isinstance(op, ReduceMax):
+        return f"acc = x {op.sign} acc ? x : acc;"
+    if isinstance(op, ReduceAny):
+        return f"acc = acc {op.sign} x;"
+    return "acc *= x;" if isinstance(op, ReduceProd) else "acc += x;"
+
+
+_FORMS = {
+    DType.I8: ("s8", "reduce_s8"), DType.I16: ("s16", "reduce_s8"),
+    DType.F32: ("f32", "reduce_f32"), DType.BOOL: ("bool", "reduce_bool"),
+}  # fmt: skip
+"""The ending of a kernel's name, and its template."""
+
+for _op, _name in _NAMES.items():
     _op.kernels = tuple(
-        portable(f"{_name}_{suffix}", dtype, _bind, template)
-        for dtype, suffix, template in (
-            (DType.I8, "s8", "reduce_s8.c.j2"),
-            (DType.I16, "s16", "reduce_s8.c.j2"),
-            (DType.F32, "f32", "reduce_f32.c.j2"),
-        )
-        if dtype in _op.dtypes
+        portable(f"{_name}_{_FORMS[d][0]}", d, _bind, f"{_FORMS[d][1]}.c.j2") for d in _op.types
     )

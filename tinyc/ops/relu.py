@@ -31,6 +31,7 @@ class Relu(Op):
     activation: str
 
     tflite = ("RELU", "RELU6", "RELU_N1_TO_1")
+    elementwise = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

@@ -25,6 +25,7 @@ class Tanh(Op):
     (output scale 1/32768) or float32."""
 
     tflite = ("TANH",)
+    elementwise = True
     fixed_quant = OUTPUT
 
     @classmethod

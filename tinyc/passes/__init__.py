@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..ir import Graph, verify
 from .drop_dead_channels import drop_dead_channels
 from .fold_constants import fold_constants
+from .fold_tables import fold_tables
 from .fold_thresholds import fold_thresholds
 from .fuse_activation import fuse_activation
 from .fuse_dilation import fuse_dilation
@@ -26,6 +27,7 @@ PIPELINE = (
     fuse_pad,
     fuse_activation,
     drop_dead_channels,
+    fold_tables,
 )
 
 

@@ -7,7 +7,7 @@ over the range seen, which is stretched to hold 0. How an operator's int8 form i
 operator tells (`tinyc.op.Op`).
 
 Numbers that count or point stay what they are: integers, and float32 that a CAST turns into
-integers or has made of them, until something computes with it.
+integers or has made of them, until something computes with it; so does float32 that is compared.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..ir import DType, Graph, Node, Quant, State, TensorType, Value, interpret,
 from ..ops._move import Lookup, Movement
 from ..ops.add import Add
 from ..ops.cast import Cast
+from ..ops.comparison import Comparison
 from ..ops.dequantize import Dequantize
 from ..ops.gather import GatherComputed
 from ..ops.hard_swish import HardSwish
@@ -76,12 +77,12 @@ def float_nodes(graph: Graph) -> list[Node]:
 
 
 def exact_nodes(graph: Graph) -> set[Node]:
-    """The nodes that make integers of float32: each such CAST, and what moves, scales or clamps
-    numbers for nothing else. int8 has too few numbers for them."""
+    """The nodes that make integers or bool of float32: each such CAST, each comparison, and what
+    moves, scales or clamps numbers for nothing else. int8 has too few numbers for them."""
     uses, outputs = graph.uses(), set(graph.results)
     found: set[Node] = set()
     for node in reversed(graph.nodes):
-        if isinstance(node.op, Cast) and not _is_float(node.output):
+        if isinstance(node.op, (Cast, Comparison)) and not _is_float(node.output):
             if _is_float(node.inputs[0]):
                 found.add(node)
             continue

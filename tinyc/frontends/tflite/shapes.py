@@ -216,7 +216,10 @@ _RULES: dict[str, Callable[[TfliteOp], Shape | list[Shape]]] = {
     "SPLIT": _split,
     "SPLIT_V": _split_v,
     "GATHER": _gather,
-    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX"), _reduce),
+    **dict.fromkeys(
+        ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"),
+        _reduce,
+    ),
     **dict.fromkeys(("PAD", "PADV2", "MIRROR_PAD"), _pad),
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"), _window),
     "TRANSPOSE_CONV": lambda src: _ints(src, 0),
@@ -225,5 +228,6 @@ _RULES: dict[str, Callable[[TfliteOp], Shape | list[Shape]]] = {
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), _batches),
     "BATCH_MATMUL": _batch_matmul,
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), lambda src: _without(_shape(src), _ints(src, 1)[0])),
-    "PRELU": _like_first,
+    **dict.fromkeys(("PRELU", "L2_NORMALIZATION", "LOG_SOFTMAX"), _like_first),
+    "SELECT": lambda src: _shape(src, 1),
 }

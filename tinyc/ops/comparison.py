@@ -1,0 +1,146 @@
+"""EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL of broadcast operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Op, expect_ratio, register
+from ..quant import multiply_double_rounding, quantize_multiplier
+from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+
+LEFT_SHIFT = 8
+"""Bits after the point of the real numbers as which int8 operands are compared."""
+
+NUMBERS = (DType.I8, DType.F32, DType.I32, DType.I64)
+
+
+class Comparison(Op):
+    """Inputs: x, y, of one type, which broadcast; output: bool of their common shape.
+
+    int8 operands, each with its own quantization, are compared as real numbers in steps of 1/256,
+    as in TFLite: what differs by less may be equal.
+    """
+
+    elementwise = True
+    sign: ClassVar[str]
+    compare: ClassVar[Callable[..., Any]]
+    allowed: ClassVar[tuple[DType, ...]] = NUMBERS
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(2))]
+
+    def check(self, node: Node) -> None:
+        check_binary(node, self.allowed, DType.BOOL)
+        if node.inputs[0].type.dtype is DType.I8:
+            expect_ratio(node, 255 << LEFT_SHIFT, *(v.type.scale for v in node.inputs))
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        if inputs[0].dtype != np.int8:
+            return (type(self).compare(*inputs),)
+        # ComparisonWithScaling of reference/comparisons.h
+        x, y = (
+            multiply_double_rounding(
+                (array.astype(np.int64) - value.type.zero_point) << LEFT_SHIFT,
+                *quantize_multiplier(value.type.scale),
+            )
+            for array, value in zip(inputs, node.inputs, strict=True)
+        )
+        return (type(self).compare(x, y),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from binary_cases(rng, cls(), cls.allowed, out=DType.BOOL)
+
+
+@register
+@dataclass(frozen=True)
+class Equal(Comparison):
+    """x == y, see `Comparison`; bool too."""
+
+    tflite = ("EQUAL",)
+    sign = "=="
+    compare = np.equal
+    allowed = (*NUMBERS, DType.BOOL)
+
+
+@register
+@dataclass(frozen=True)
+class NotEqual(Comparison):
+    """x != y, see `Comparison`; bool too."""
+
+    tflite = ("NOT_EQUAL",)
+    sign = "!="
+    compare = np.not_equal
+    allowed = (*NUMBERS, DType.BOOL)
+
+
+@register
+@dataclass(frozen=True)
+class Less(Comparison):
+    """x < y, see `Comparison`."""
+
+    tflite = ("LESS",)
+    sign = "<"
+    compare = np.less
+
+
+@register
+@dataclass(frozen=True)
+class LessEqual(Comparison):
+    """x <= y, see `Comparison`."""
+
+    tflite = ("LESS_EQUAL",)
+    sign = "<="
+    compare = np.less_equal
+
+
+@register
+@dataclass(frozen=True)
+class Greater(Comparison):
+    """x > y, see `Comparison`."""
+
+    tflite = ("GREATER",)
+    sign = ">"
+    compare = np.greater
+
+
+@register
+@dataclass(frozen=True)
+class GreaterEqual(Comparison):
+    """x >= y, see `Comparison`."""
+
+    tflite = ("GREATER_EQUAL",)
+    sign = ">="
+    compare = np.greater_equal
+
+
+def _bind(node: Node) -> Binding:
+    assert isinstance(node.op, Comparison)
+    params: dict[str, Any] = {"caption": caption(node, node.op.sign), "sign": node.op.sign}
+    if node.inputs[0].type.dtype is not DType.I8:
+        return bind_binary(node, params, support=())
+    for name, value in zip(("left", "right"), node.inputs, strict=True):
+        multiplier, shift = quantize_multiplier(value.type.scale)
+        params[name] = {
+            "offset": -value.type.zero_point, "multiplier": multiplier, "shift": shift,
+        }  # fmt: skip
+    return bind_binary(node, params)
+
+
+for _op in (Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual):
+    _op.kernels = tuple(
+        binary_kernel(
+            f"{_op.tflite[0].lower()}_{'s8' if dtype is DType.I8 else dtype.value}",
+            dtype,
+            _bind,
+            "comparison_s8.c.j2" if dtype is DType.I8 else "comparison.c.j2",
+        )
+        for dtype in _op.allowed
+    )

@@ -1,0 +1,393 @@
+"""Functions of one number: ABS, NEG, SQRT, EXP, ELU, GELU and their like.
+
+Of int8, TFLite knows ABS, SQRT, RSQRT, EXP, LOG, ELU and GELU, which are as there; the others
+round the function of the real number in the same way (`float_curve`).
+
+float32 functions that libraries round differently are taken here from double's, rounded once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Op, expect_ratio, fail, register
+from ..quant import clamp, multiply_double_rounding, quantize_multiplier
+from ._conv import portable
+from ._fixedpoint import inverse_sqrt
+from ._unary import (
+    check_unary,
+    f32_kernel,
+    float_curve,
+    integer_cases,
+    table_kernel,
+    unary_cases,
+    unary_params,
+)
+
+
+class Curve(Op):
+    """Input and output of one shape, int8 (which may differ in quantization) or float32, or of a
+    type among ``integers``, whose numbers stand for themselves.
+
+    code: the C expression of the float32 x; whole: that of an integer x.
+    """
+
+    elementwise = True
+    code: ClassVar[str]
+    whole: ClassVar[str] = ""
+    integers: ClassVar[tuple[DType, ...]] = ()
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        check_unary(node, (DType.I8, DType.F32, *self.integers))
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        """The function of float32 (or, if there are ``integers``, of these), in the same type."""
+        raise AssertionError(f"{type(self).__name__} has no function")
+
+    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+        """The function of int8."""
+        return float_curve(node, x, self.real)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        with np.errstate(all="ignore"):
+            return (self.narrow(node, x) if x.dtype == np.int8 else self.real(x),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from unary_cases(rng, (cls(),))
+        yield from integer_cases(cls(), cls.integers)
+
+
+def _wide(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+    """A function of float32 by way of double."""
+    return np.asarray(function(x.astype(np.float64)), np.float64).astype(np.float32)
+
+
+@register
+@dataclass(frozen=True)
+class Abs(Curve):
+    """See `Curve`; int32 too, of which the least stays what it is."""
+
+    tflite = ("ABS",)
+    code = "fabsf(x)"
+    whole = "x < 0 ? (int32_t)(0U - (uint32_t)x) : x"
+    integers = (DType.I32,)
+
+    def check(self, node: Node) -> None:
+        super().check(node)
+        if node.output.type.dtype is DType.I8:
+            expect_ratio(node, 255, _ratio(node))
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.abs(x)
+
+    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+        # AbsEvalQuantized of elementwise.cc
+        y = np.abs(x.astype(np.int64) - node.inputs[0].type.zero_point)
+        if _ratio(node) != 1:
+            y = multiply_double_rounding(y, *quantize_multiplier(_ratio(node)))
+        return clamp(y + node.output.type.zero_point, *DType.I8.limits, DType.I8)
+
+
+def _ratio(node: Node) -> float:
+    """Input's scale / output's scale, in float32 as in TFLite."""
+    return float(np.float32(node.inputs[0].type.scale) / np.float32(node.output.type.scale))
+
+
+@register
+@dataclass(frozen=True)
+class Neg(Curve):
+    """See `Curve`; int32 too, of which the least stays what it is.
+
+    wraps: as TFLite's int8 kernel, which negates bytes whatever they stand for: -128 stays, and
+    the output's quantization must be the input's, mirrored.
+    """
+
+    wraps: bool = False
+
+    tflite = ("NEG",)
+    code = "-x"
+    whole = "(int32_t)(0U - (uint32_t)x)"
+    integers = (DType.I32,)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        (x,) = src.operands(1)
+        return [src.node(cls(x.type.dtype is DType.I8), [x])]
+
+    def check(self, node: Node) -> None:
+        super().check(node)
+        x, y = node.inputs[0].type, node.output.type
+        if (
+            self.wraps
+            and y.dtype is DType.I8
+            and (x.scale, x.zero_point) != (y.scale, -y.zero_point)
+        ):
+            raise fail(
+                node,
+                f"TFLite's kernel negates bytes, but zero points are {x.zero_point} and "
+                f"{y.zero_point}, scales {x.scale:.6g} and {y.scale:.6g}",
+                "quantize the model with the TFLite converter, which leaves NEG in float32",
+                "E304",
+            )
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.negative(x)
+
+    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+        return np.negative(x) if self.wraps else super().narrow(node, x)
+
+
+@register
+@dataclass(frozen=True)
+class Sqrt(Curve):
+    """See `Curve`. int8: cut, not rounded, and a negative number, which TFLite's kernel refuses
+    when it meets it, is as 0."""
+
+    tflite = ("SQRT",)
+    code = "sqrtf(x)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.sqrt(x)
+
+    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+        # SqrtEvalQuantized of elementwise.cc
+        source, out = node.inputs[0].type, node.output.type
+        whole = np.maximum(x.astype(np.int32) - source.zero_point, 0).astype(np.float32)
+        root = np.sqrt(np.float32(source.scale) * whole) / np.float32(out.scale)
+        return clamp(np.trunc(root) + out.zero_point, *DType.I8.limits, DType.I8)
+
+
+@register
+@dataclass(frozen=True)
+class Rsqrt(Curve):
+    """See `Curve`. int8: 0, and a negative number, which TFLite's kernel refuses when it meets
+    it, give the greatest output."""
+
+    tflite = ("RSQRT",)
+    code = "1.0f / sqrtf(x)"
+    bits: ClassVar[int] = 20  # after the point of 1 / sqrt(x)
+
+    def check(self, node: Node) -> None:
+        super().check(node)
+        if node.output.type.dtype is DType.I8:
+            expect_ratio(node, 1 << self.bits, self._scale(node) / (1 << self.bits))
+
+    def _scale(self, node: Node) -> float:
+        """By what 1 / sqrt(input less its zero point) is multiplied (SetRsqrtOutputMultiplier)."""
+        root = np.sqrt(np.float32(node.inputs[0].type.scale))
+        return 1.0 / float(root * np.float32(node.output.type.scale))
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.float32(1) / np.sqrt(x)
+
+    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+        # RsqrtEvalQuantizedInt8 of elementwise.cc
+        whole = x.astype(np.int64) - node.inputs[0].type.zero_point
+        multiplier, shift = inverse_sqrt(np.maximum(whole, 1))
+        fine = multiply_double_rounding(np.ones_like(whole), multiplier, self.bits - shift)
+        multiplier_out, shift_out = quantize_multiplier(self._scale(node))
+        y = multiply_double_rounding(fine, multiplier_out, shift_out - self.bits)
+        y = np.where(whole <= 0, 127, y + node.output.type.zero_point)
+        return clamp(y, *DType.I8.limits, DType.I8)
+
+
+@register
+@dataclass(frozen=True)
+class Square(Curve):
+    """See `Curve`."""
+
+    tflite = ("SQUARE",)
+    code = "x * x"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.square(x)
+
+
+@register
+@dataclass(frozen=True)
+class Exp(Curve):
+    """See `Curve`."""
+
+    tflite = ("EXP",)
+    code = "expf(x)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return _wide(np.exp, x)
+
+
+@register
+@dataclass(frozen=True)
+class Log(Curve):
+    """See `Curve`. int8: from 0 downwards the least output."""
+
+    tflite = ("LOG",)
+    code = "logf(x)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return _wide(np.log, x)
+
+    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+        positive = x.astype(np.int32) > node.inputs[0].type.zero_point
+        return np.where(positive, super().narrow(node, np.where(positive, x, 127)), -128).astype(
+            np.int8
+        )
+
+
+@register
+@dataclass(frozen=True)
+class Sin(Curve):
+    """See `Curve`."""
+
+    tflite = ("SIN",)
+    code = "sinf(x)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return _wide(np.sin, x)
+
+
+@register
+@dataclass(frozen=True)
+class Cos(Curve):
+    """See `Curve`."""
+
+    tflite = ("COS",)
+    code = "cosf(x)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return _wide(np.cos, x)
+
+
+@register
+@dataclass(frozen=True)
+class Ceil(Curve):
+    """See `Curve`."""
+
+    tflite = ("CEIL",)
+    code = "ceilf(x)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.ceil(x)
+
+
+@register
+@dataclass(frozen=True)
+class Floor(Curve):
+    """See `Curve`."""
+
+    tflite = ("FLOOR",)
+    code = "floorf(x)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.floor(x)
+
+
+@register
+@dataclass(frozen=True)
+class Round(Curve):
+    """See `Curve`; halves go to the even number (RoundToNearest of reference/round.h)."""
+
+    tflite = ("ROUND",)
+    code = "rintf(x)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.rint(x)
+
+
+@register
+@dataclass(frozen=True)
+class Sign(Curve):
+    """See `Curve`; int32 too. The sign of what is no number is that."""
+
+    tflite = ("SIGN",)
+    code = "x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x"
+    whole = "(x > 0) - (x < 0)"
+    integers = (DType.I32,)
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.sign(x)
+
+
+@register
+@dataclass(frozen=True)
+class Elu(Curve):
+    """See `Curve`: x from 0 on, below exp(x) - 1."""
+
+    tflite = ("ELU",)
+    code = "x < 0.0f ? expm1f(x) : x"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        return np.where(x < 0, _wide(np.expm1, x), x)
+
+
+_erfc = np.frompyfunc(math.erfc, 1, 1)
+
+
+@register
+@dataclass(frozen=True)
+class Gelu(Curve):
+    """See `Curve`: x times the normal distribution's integral up to x; ``approximate``: that by a
+    tanh (reference/gelu.h)."""
+
+    approximate: bool
+
+    tflite = ("GELU",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(bool(src.option("approximate"))), src.operands(1))]
+
+    @property
+    def code(self) -> str:  # type: ignore[override]
+        if self.approximate:
+            cube = f"(x + {_CUBIC!r}f * x * x * x)"
+            return f"0.5f * x * (1.0f + tanhf({_SQRT_2_PI!r}f * {cube}))"
+        return f"0.5f * x * erfcf(x * {_MINUS_SQRT_HALF!r}f)"
+
+    def real(self, x: np.ndarray) -> np.ndarray:
+        half = np.float32(0.5) * x
+        if self.approximate:
+            inner = np.float32(_SQRT_2_PI) * (x + np.float32(_CUBIC) * x * x * x)
+            return half * (np.float32(1) + _wide(np.tanh, inner))
+        return half * _wide(_erfc, x * np.float32(_MINUS_SQRT_HALF))
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from unary_cases(rng, (cls(False), cls(True)))
+
+
+_CUBIC, _SQRT_2_PI, _MINUS_SQRT_HALF = 0.044715, 0.7978846, -0.70710677
+
+
+def _f32_params(node: Node) -> dict[str, Any]:
+    assert isinstance(node.op, Curve)
+    return {"code": node.op.code}
+
+
+def _bind_whole(node: Node) -> Binding:
+    assert isinstance(node.op, Curve)
+    return Binding(params={**unary_params(node), "code": node.op.whole}, inplace=0)
+
+
+for _op in (Abs, Neg, Sqrt, Rsqrt, Square, Exp, Log, Sin, Cos, Ceil, Floor, Round, Sign, Elu, Gelu):
+    _name = _op.__name__.lower()
+    _op.kernels = (
+        table_kernel(f"{_name}_s8"),
+        f32_kernel(f"{_name}_f32", _f32_params, ("tinyc_math.h",), "expression.c.j2"),
+        *(
+            portable(f"{_name}_{dtype.value}", dtype, _bind_whole, "expression.c.j2")
+            for dtype in _op.integers
+        ),
+    )

@@ -1,0 +1,80 @@
+"""L2_NORMALIZATION: x / sqrt(the sum of its squares) over the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node, Quant
+from ..op import Binding, Op, fail, register
+from ..quant import clamp, multiply_double_rounding
+from ._conv import portable
+from ._fixedpoint import inverse_sqrt
+from ._unary import check_unary, unary_cases
+
+OUTPUT = Quant((1 / 128,), (0,))
+"""The only int8 output that TFLite's normalization has."""
+
+EPSILON = 1e-6
+"""The least norm of float32."""
+
+DEEPEST = 1 << 15
+"""Most int8 elements of whose squares 31 bits hold the sum."""
+
+
+@register
+@dataclass(frozen=True)
+class L2Normalization(Op):
+    """Input and output of one shape, int8 (output scale 1/128, zero point 0) or float32."""
+
+    tflite = ("L2_NORMALIZATION",)
+    fixed_quant = OUTPUT
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        if src.activation() != "none":
+            raise src.fail(f"has the fused activation {src.activation()}", CONVERT_AGAIN)
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        check_unary(node, fixed=OUTPUT)
+        shape = node.output.type.shape
+        if not shape:
+            raise fail(node, "its input is a scalar", CONVERT_AGAIN)
+        if node.output.type.dtype is DType.I8 and shape[-1] > DEEPEST:
+            raise fail(node, f"{shape[-1]} elements are over {DEEPEST:,}", "use float32")
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        if x.dtype == np.float32:
+            with np.errstate(all="ignore"):
+                squares = np.cumsum(x * x, axis=-1, dtype=np.float32)[..., -1:]
+                norm = np.sqrt(squares)
+                # What is no number is not less.
+                return (x / np.where(norm < np.float32(EPSILON), np.float32(EPSILON), norm),)
+        # reference_integer_ops/l2normalization.h
+        whole = x.astype(np.int64) - node.inputs[0].type.zero_point
+        multiplier, right = inverse_sqrt((whole * whole).sum(-1, keepdims=True))
+        return (clamp(multiply_double_rounding(whole, multiplier, 7 - right), -128, 127, DType.I8),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from unary_cases(rng, (cls(),), OUTPUT)
+
+
+def _bind(node: Node) -> Binding:
+    x = node.inputs[0].type
+    params = {"depth": x.shape[-1], "rows": x.elements // x.shape[-1]}
+    if x.dtype is DType.F32:
+        return Binding({**params, "least": EPSILON}, support=("tinyc_math.h",), inplace=0)
+    support = ("tinyc_requant.h", "tinyc_reciprocal.h", "tinyc_inverse_sqrt.h")
+    return Binding({**params, "offset": -x.zero_point}, support=support, inplace=0)
+
+
+L2Normalization.kernels = (
+    portable("l2_normalization_s8", DType.I8, _bind),
+    portable("l2_normalization_f32", DType.F32, _bind),
+)

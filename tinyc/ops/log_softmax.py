@@ -1,0 +1,61 @@
+"""LOG_SOFTMAX: x - log(the sum of exp(x)) over the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node
+from ..op import Binding, Op, fail, register
+from ._conv import portable
+from ._unary import check_unary, integer_cases
+
+
+@register
+@dataclass(frozen=True)
+class LogSoftmax(Op):
+    """Input and output of one shape, float32."""
+
+    tflite = ("LOG_SOFTMAX",)
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        return [src.node(cls(), src.operands(1))]
+
+    def check(self, node: Node) -> None:
+        if node.inputs and node.inputs[0].type.dtype is DType.I8:
+            raise fail(
+                node, "is int8, for which there is no kernel",
+                "end the network before it, with the logits, or with SOFTMAX: of both the order is "
+                "the same", "E351",
+            )  # fmt: skip
+        check_unary(node, (DType.F32,))
+        if not node.output.type.shape:
+            raise fail(node, "its input is a scalar", CONVERT_AGAIN)
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        # LogSoftmax of reference_ops.h; exp and log by way of double, where libraries agree.
+        (x,) = inputs
+        with np.errstate(all="ignore"):
+            least = np.finfo(np.float32).min
+            centred = x - np.fmax.reduce(x, axis=-1, keepdims=True, initial=least)
+            powers = np.exp(centred.astype(np.float64)).astype(np.float32)
+            total = np.cumsum(powers, axis=-1, dtype=np.float32)[..., -1:]
+            return (centred - np.log(total.astype(np.float64)).astype(np.float32),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from integer_cases(cls(), (DType.F32,))
+
+
+def _bind(node: Node) -> Binding:
+    x = node.inputs[0].type
+    params = {"depth": x.shape[-1], "rows": x.elements // x.shape[-1]}
+    least = float(np.finfo(np.float32).min)
+    return Binding({**params, "least": least}, support=("tinyc_math.h",), inplace=0)
+
+
+LogSoftmax.kernels = (portable("log_softmax_f32", DType.F32, _bind),)
