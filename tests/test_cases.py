@@ -279,8 +279,6 @@ def test_files_that_a_user_expects_to_work(name: str, tolerance: float, cases: P
 @pytest.mark.parametrize(
     ("name", "problems"),
     [
-        ("micro_speech_lstm", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
-        ("lstm_fused_float", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
         ("mnist_hybrid", [("E330", "dynamic-range", "--calibrate")]),
         ("int16x8_mtb", [("E331", "16x8", "representative_dataset")]),
         ("resnet_16x8", [("E331", "16x8", "representative_dataset")]),
@@ -313,15 +311,11 @@ def emulated(graph: Graph, board_name: str, rows: np.ndarray, folder: Path) -> b
     return run(image, rows).outputs.tobytes()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f072b_disco"])
-def test_a_wake_word_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
-    """Its six variables over 20 steps, then after a reset."""
-    path = cases / "wake_word_okay_nabu.tflite"
-    graph = read(path)
-    assert len(graph.states) == 6
-    rng = np.random.default_rng(1)
-    steps = [rng.integers(-128, 128, graph.inputs[0].type.shape).astype(np.int8) for _ in range(24)]
+def as_litert_remembers(
+    path: Path, graph: Graph, board: str, steps: list[np.ndarray], folder: Path
+) -> tuple[bytes, bytes]:
+    """The outputs of LiteRT and of the firmware for one input after the other, with a reset before
+    the 21st."""
     expected, rows = b"", []
     for i, x in enumerate(steps):
         if i in (0, 20):
@@ -331,8 +325,49 @@ def test_a_wake_word_remembers_as_litert_does(cases: Path, board: str, tmp_path:
         interpreter.invoke()
         expected += interpreter.get_tensor(result["index"]).tobytes()
         rows.append(np.frombuffer(bytes([i in (0, 20)]) + x.tobytes(), np.uint8))
+    return expected, emulated(graph, board, np.stack(rows), folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f072b_disco"])
+def test_a_wake_word_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
+    """Its six variables over 20 steps, then after a reset."""
+    path = cases / "wake_word_okay_nabu.tflite"
+    graph = read(path)
+    assert len(graph.states) == 6
+    rng = np.random.default_rng(1)
+    steps = [rng.integers(-128, 128, graph.inputs[0].type.shape).astype(np.int8) for _ in range(24)]
+    expected, found = as_litert_remembers(path, graph, board, steps, tmp_path / "out")
     assert len(set(expected)) > 1
-    assert emulated(graph, board, np.stack(rows), tmp_path / "out") == expected
+    assert found == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "nucleo_g0b1re"])
+def test_an_int8_lstm_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
+    """The hidden and the cell state, over 20 runs of 49 steps, then after a reset."""
+    path = cases / "micro_speech_lstm.tflite"
+    graph = read(path)
+    assert len(graph.states) == 2
+    rng = np.random.default_rng(1)
+    spread = rng.uniform(1, 12, (24, 1, 1, 1))  # louder features drive every score to its end
+    noise = np.abs(rng.normal(0, spread, (24, *graph.inputs[0].type.shape)))
+    steps = list(np.clip(noise - 128, -128, 127).astype(np.int8))
+    expected, found = as_litert_remembers(path, graph, board, steps, tmp_path / "out")
+    assert len(set(expected)) > 6
+    assert found == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f072b_disco"])
+def test_a_float_lstm_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
+    path = cases / "lstm_fused_float.tflite"
+    graph = read(path)
+    rng = np.random.default_rng(2)
+    steps = [rng.standard_normal(graph.inputs[0].type.shape, np.float32) for _ in range(24)]
+    expected, found = as_litert_remembers(path, graph, board, steps, tmp_path / "out")
+    y, want = (np.frombuffer(raw, np.float32) for raw in (found, expected))
+    np.testing.assert_allclose(y, want, rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ write_model(
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,15 @@ class TensorSpec:
 
 def write_model(
     path: Path,
-    operators: Sequence[tuple[str, Mapping[str, Any] | None, Sequence[int], Sequence[int]]],
+    operators: Sequence[tuple[Any, ...]],
     tensors: Sequence[TensorSpec],
     inputs: Sequence[int],
     outputs: Sequence[int],
 ) -> Path:
     """Write a model of one subgraph to ``path`` and return it.
 
-    operators: (TFLite name, options, input indices with -1 for an absent one, output indices);
+    operators: (TFLite name, options, input indices with -1 for an absent one, output indices, and
+    those of intermediates if there are any): str, dict or None, and sequences of int;
     options are the fields of the options table as the object API names them
     (``{"padding": 1, "strideW": 2}``), ``{}`` for all defaults, None for no table; those of a
     custom operator (``CUSTOM LceQuantize``) are a FlexBuffers map, or bytes as they stand.
@@ -111,7 +112,7 @@ def write_model(
             tensor.quantization = q
         graph.tensors.append(tensor)
     names: list[str] = []
-    for name, options, ins, outs in operators:
+    for name, options, ins, outs, *inner in operators:
         if name not in names:
             code = s.OperatorCodeT()
             code.builtinCode = getattr(s.BuiltinOperator, name.split()[0])
@@ -124,6 +125,7 @@ def write_model(
         op = s.OperatorT()
         op.opcodeIndex = names.index(name)
         op.inputs, op.outputs = list(ins), list(outs)
+        op.intermediates = list(inner[0]) if inner else None
         if name.startswith("CUSTOM"):
             raw = options if isinstance(options, bytes) else bytes(flexbuffers.Dumps(options or {}))
             op.customOptions = np.frombuffer(raw, np.uint8)
