@@ -402,6 +402,16 @@ def test_state_in_variable_tensors_is_named(tmp_path: Path) -> None:
     assert text.startswith("E302") and "keeps state" in text
 
 
+def test_a_handle_is_no_number(tmp_path: Path) -> None:
+    tensors = [TensorSpec(name, (1, 4), "float32") for name in ("x", "handle", "y")]
+    read_it = [("VAR_HANDLE", {"sharedName": "v"}, [], [1]), ("ADD", {}, [0, 1], [2])]
+    give_it = [("ADD", {}, [0, 0], [1]), ("VAR_HANDLE", {"sharedName": "v"}, [], [2])]
+    for steps, words in ((read_it, "reads tensor 1 before"), (give_it, "2 is never computed")):
+        write_model(tmp_path / "m.tflite", steps, tensors, [0], [2])
+        text = refusal(tmp_path / "m.tflite")
+        assert text.startswith("E30") and words in text
+
+
 def test_errors_are_counted_by_kind(tmp_path: Path) -> None:
     tensors = [TensorSpec(f"t{i}", (1, 4), "float32") for i in range(2001)]
     steps = [(("ABS", "COS")[i % 2], {}, [i], [i + 1]) for i in range(2000)]

@@ -281,8 +281,11 @@ class _Lifting:
             else:
                 self._variable(op)
                 nodes, errors = [], []
-        except CompileError as error:
+        except (CompileError, MalformedError) as error:
             self._unknown.update(op.outputs)
+            if isinstance(error, MalformedError):
+                what = f"malformed options: {error}"
+                error = TfliteOp(self.source.file, op, (), ()).fail(what, CONVERT_AGAIN, "E301")
             return _Step(op, errors=(error,), reads=reads)
         if errors:
             self._unknown.update(op.outputs)
@@ -348,6 +351,8 @@ class _Lifting:
         return nodes, errors
 
     def _variable(self, op: SourceOp) -> None:
+        if op.name != "READ_VARIABLE":
+            self.defined.difference_update(op.outputs)  # at most a handle, which is no number
         if op.name == "CALL_ONCE":
             with self.variables.initializing():
                 _, _, errors = self._call(op, "init", (), f"@{op.index}")
