@@ -359,6 +359,18 @@ def test_an_int8_lstm_remembers_as_litert_does(cases: Path, board: str, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["micro_speech_lstm", "wake_word_okay_nabu"])
+def test_samples_are_one_sequence_to_a_model_with_states(
+    name: str, cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`tinyc test` and its reference both start with a reset and then go on."""
+    args = [str(cases / f"{name}.tflite"), "--board", "stm32", "--samples", "7"]
+    assert cli.execute(["test", *args, "-o", str(tmp_path / "out"), "--json"]) == 0
+    assert '"mismatches": 0' in capsys.readouterr().out
+    assert cli.execute(["profile", *args[:3], "-o", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f072b_disco"])
 def test_a_float_lstm_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
     path = cases / "lstm_fused_float.tflite"
