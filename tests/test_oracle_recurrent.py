@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tflite_writer import TensorSpec, litert, write_model
+from tflite_writer import TensorSpec, litert, run_litert, write_model
 
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
@@ -171,6 +171,24 @@ def test_states_without_a_batch(rng, tmp_path: Path) -> None:
     assert len(compare(lstm(tmp_path / "m.tflite", rng, change=flat), rng, 1e-5)) > 100
 
 
+@pytest.mark.slow
+def test_a_loop_of_keras_that_returns_its_steps(
+    rng, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a GRU the converter makes a loop, which puts a list of rows together step by step."""
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+    tf = pytest.importorskip("tensorflow")
+    keras = pytest.importorskip("tf_keras")
+    gru = keras.layers.GRU(4, return_sequences=True)
+    model = keras.Sequential([keras.Input((6, 3), batch_size=1), gru])
+    path = tmp_path / "gru.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    x = rng.normal(0, 1, (1, 6, 3)).astype(np.float32)
+    graph = optimize(read(path))
+    found = interpret(graph, [x])[graph.outputs[0]]
+    np.testing.assert_allclose(found, run_litert(path, [x])[0], rtol=0, atol=1e-5)
+
+
 def _set(place: int, **fields: Any) -> Callable[[list[TensorSpec], list[int]], None]:
     """Another form of the operand at ``place``, which is there even if it is optional."""
 
@@ -200,8 +218,9 @@ def _point(place: int, to: int) -> Callable[[list[TensorSpec], list[int]], None]
         (False, _point(1, -1), "E301", "lacks weights or a bias"),
         (False, _set(6, shape=(5, 4), data=np.zeros((5, 4))), "E302", "recurrent weights"),
         (False, _set(2, dtype="int8", scale=0.1), "E330", "dynamic-range"),
-        (True, _set(19, scale=0.001), "E304", "no power of two"),
-        (True, _set(19, scale=2**-8), "E304", "no power of two from 2^-15 to 2^-9"),
+        (True, _set(19, scale=0.001), "E344", "no power of two from 2^-15 to 2^-9"),
+        (True, _set(19, scale=2**-8), "E344", "no power of two from 2^-15 to 2^-9"),
+        (True, _set(19, scale=2**-16), "E344", "cells exceed 0.5"),
         (True, _set(2, zero_point=3), "E304", "have a zero point"),
         (True, _set(2, scale=1e9), "E304", "32 bits do not hold"),
         (True, _set(30, scale=None), "E304", "quantization of its hidden numbers"),

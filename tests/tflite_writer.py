@@ -32,7 +32,7 @@ _VERSIONS = {
     "FULLY_CONNECTED": 5, "CONV_2D": 5, "DEPTHWISE_CONV_2D": 5,
     "RELU_N1_TO_1": 1, "PRELU": 1, "HARD_SWISH": 1, "CAST": 1,
     "RESHAPE": 1, "SQUEEZE": 1, "EXPAND_DIMS": 1, "DEPTH_TO_SPACE": 1, "SHAPE": 1,
-    "DENSIFY": 1, "REDUCE_PROD": 1, "FLOOR": 1,
+    "DENSIFY": 1, "REDUCE_PROD": 1, "FLOOR": 1, "REVERSE_V2": 1,
 }  # fmt: skip
 
 

@@ -178,8 +178,14 @@ class Lstm(Op):
         expect_quant(node, TensorType((), DType.I8, self.hidden), "hidden number")
         mantissa, exponent = math.frexp(c.scale)
         if mantissa != 0.5 or not 0 <= exponent + 14 <= 6:
-            what = f"its cells have the scale {c.scale:.6g}, no power of two from 2^-15 to 2^-9"
-            raise fail(node, what, REQUANTIZE, "E304")
+            raise fail(
+                node,
+                f"its cells have the scale {c.scale:.6g}, no power of two from 2^-15 to 2^-9, of "
+                "which alone TFLite computes a tanh",
+                "quantize the model again with a representative_dataset on which its cells exceed "
+                "0.5, or keep it float32",
+                "E344",
+            )
         for rows, bias, ratios in zip(*self.folded(node), strict=True):
             for r, b, ratio in zip(rows, bias, ratios, strict=True):
                 reach = np.abs(b) + 128 * np.abs(r.astype(np.int64)).sum(1)

@@ -463,10 +463,13 @@ class _Lifting:
         shapes = result_shapes(src)
         for index, t, place in zip(src.source.outputs, tensors, range(len(tensors)), strict=True):
             full = shapes[place] if shapes else ()
-            if t.signature and len(full) == len(t.signature) and min(full) > 0:
+            if t.signature and len(full) == len(t.signature) and min(full) >= 0:
                 shape = tuple(f if s < 0 else s for s, f in zip(t.signature, full, strict=True))
                 value = self.value(index)
-                self._values[index] = replace(value, type=replace(value.type, shape=shape))
+                # What has no elements is a constant, as in `TensorReader.read`.
+                data = np.zeros(shape, value.type.dtype.numpy) if 0 in shape else None
+                kind = replace(value.type, shape=shape)
+                self._values[index] = replace(value, type=kind, data=data)
             elif self._is_open(index):
                 raise src.fail(
                     f"gives the shape {list(t.signature)}, which depends on the model's input",
