@@ -23,6 +23,7 @@ from tinyc.emit.c import emit
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
 from tinyc.ir import DType, Graph, interpret
+from tinyc.op import tflite_importers
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.passes import optimize
 from tinyc.passes.calibrate import float_nodes
@@ -392,6 +393,16 @@ def test_a_loop_of_known_length_is_unrolled(cases: Path, tmp_path: Path) -> None
     rows = x.reshape(3, -1).view(np.uint8)
     found = np.frombuffer(emulated(graph, "stm32f4_discovery", rows, tmp_path / "out"), np.float32)
     np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_loop_over_what_is_refused_gives_no_error_of_its_own(
+    cases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(tflite_importers(), "TRANSPOSE")
+    with pytest.raises((CompileError, CompileErrors)) as raised:
+        read(cases / "hey_mycroft_gru_while.tflite")
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith("E300") and "(TRANSPOSE)" in line
 
 
 def test_a_dilated_convolution_is_one_layer(cases: Path, tmp_path: Path) -> None:

@@ -273,6 +273,9 @@ class _Lifting:
         """A loop of as many steps as the file tells, or a branch that it tells, in its place; a
         variable that outlives a run."""
         reads = frozenset(i for i in op.inputs if i != -1)
+        if self._unknown.intersection(reads):  # whose own error is told
+            self._unknown.update(op.outputs)
+            return _Step(op, reads=reads)
         try:
             if op.name == "WHILE":
                 nodes, errors = self._unroll(op)
