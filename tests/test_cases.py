@@ -25,6 +25,7 @@ from tinyc.emit.c import emit
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
 from tinyc.ir import DType, Graph, Quant, TensorType, Value, interpret
+from tinyc.op import tflite_importers
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.passes import optimize
 from tinyc.passes.calibrate import float_nodes
@@ -329,8 +330,6 @@ def test_files_that_a_user_expects_to_work(name: str, tolerance: float, cases: P
 @pytest.mark.parametrize(
     ("name", "problems"),
     [
-        ("micro_speech_lstm", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
-        ("lstm_fused_float", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
         ("mnist_hybrid", [("E330", "dynamic-range", "--calibrate")]),
         ("tf1_uint8", [("E332", "uint8", "representative_dataset")]),
     ],
@@ -376,15 +375,11 @@ def emulated(graph: Graph, board_name: str, rows: np.ndarray, folder: Path) -> b
     return run(image, rows).outputs.tobytes()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f072b_disco"])
-def test_a_wake_word_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
-    """Its six variables over 20 steps, then after a reset."""
-    path = cases / "wake_word_okay_nabu.tflite"
-    graph = read(path)
-    assert len(graph.states) == 6
-    rng = np.random.default_rng(1)
-    steps = [rng.integers(-128, 128, graph.inputs[0].type.shape).astype(np.int8) for _ in range(24)]
+def as_litert_remembers(
+    path: Path, graph: Graph, board: str, steps: list[np.ndarray], folder: Path
+) -> tuple[bytes, bytes]:
+    """The outputs of LiteRT and of the firmware for one input after the other, with a reset before
+    the 21st."""
     expected, rows = b"", []
     for i, x in enumerate(steps):
         if i in (0, 20):
@@ -394,8 +389,61 @@ def test_a_wake_word_remembers_as_litert_does(cases: Path, board: str, tmp_path:
         interpreter.invoke()
         expected += interpreter.get_tensor(result["index"]).tobytes()
         rows.append(np.frombuffer(bytes([i in (0, 20)]) + x.tobytes(), np.uint8))
+    return expected, emulated(graph, board, np.stack(rows), folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f072b_disco"])
+def test_a_wake_word_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
+    """Its six variables over 20 steps, then after a reset."""
+    path = cases / "wake_word_okay_nabu.tflite"
+    graph = read(path)
+    assert len(graph.states) == 6
+    rng = np.random.default_rng(1)
+    steps = [rng.integers(-128, 128, graph.inputs[0].type.shape).astype(np.int8) for _ in range(24)]
+    expected, found = as_litert_remembers(path, graph, board, steps, tmp_path / "out")
     assert len(set(expected)) > 1
-    assert emulated(graph, board, np.stack(rows), tmp_path / "out") == expected
+    assert found == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "nucleo_g0b1re"])
+def test_an_int8_lstm_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
+    """The hidden and the cell state, over 20 runs of 49 steps, then after a reset."""
+    path = cases / "micro_speech_lstm.tflite"
+    graph = read(path)
+    assert len(graph.states) == 2
+    rng = np.random.default_rng(1)
+    spread = rng.uniform(1, 12, (24, 1, 1, 1))  # louder features drive every score to its end
+    noise = np.abs(rng.normal(0, spread, (24, *graph.inputs[0].type.shape)))
+    steps = list(np.clip(noise - 128, -128, 127).astype(np.int8))
+    expected, found = as_litert_remembers(path, graph, board, steps, tmp_path / "out")
+    assert len(set(expected)) > 6
+    assert found == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["micro_speech_lstm", "wake_word_okay_nabu"])
+def test_samples_are_one_sequence_to_a_model_with_states(
+    name: str, cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`tinyc test` and its reference both start with a reset and then go on."""
+    args = [str(cases / f"{name}.tflite"), "--board", "stm32", "--samples", "7"]
+    assert cli.execute(["test", *args, "-o", str(tmp_path / "out"), "--json"]) == 0
+    assert '"mismatches": 0' in capsys.readouterr().out
+    assert cli.execute(["profile", *args[:3], "-o", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f072b_disco"])
+def test_a_float_lstm_remembers_as_litert_does(cases: Path, board: str, tmp_path: Path) -> None:
+    path = cases / "lstm_fused_float.tflite"
+    graph = read(path)
+    rng = np.random.default_rng(2)
+    steps = [rng.standard_normal(graph.inputs[0].type.shape, np.float32) for _ in range(24)]
+    expected, found = as_litert_remembers(path, graph, board, steps, tmp_path / "out")
+    y, want = (np.frombuffer(raw, np.float32) for raw in (found, expected))
+    np.testing.assert_allclose(y, want, rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -408,6 +456,16 @@ def test_a_loop_of_known_length_is_unrolled(cases: Path, tmp_path: Path) -> None
     rows = x.reshape(3, -1).view(np.uint8)
     found = np.frombuffer(emulated(graph, "stm32f4_discovery", rows, tmp_path / "out"), np.float32)
     np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_loop_over_what_is_refused_gives_no_error_of_its_own(
+    cases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(tflite_importers(), "TRANSPOSE")
+    with pytest.raises((CompileError, CompileErrors)) as raised:
+        read(cases / "hey_mycroft_gru_while.tflite")
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith("E300") and "(TRANSPOSE)" in line
 
 
 def test_a_dilated_convolution_is_one_layer(cases: Path, tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ CASES: list[Case] = [
     (*strided([0, 0, 1], [0, 2, 3], [1, 1, 1], newAxis=1), [(3, 4)], [(1, 2, 2)]),
     (*strided([1, 1], [1, 2], [1, 1], offset=1), [(4, 5)], [(1, 2)]),
     (*strided([2, 1], [3, 4], [2, 1], begin=1, shrinkAxis=1), [(3, 5)], [(3,)]),
+    ("REVERSE_V2", {}, [[1]], [(2, 3, 4)], [(2, 3, 4)]),
+    ("REVERSE_V2", {}, [[-1]], [(2, 3, 4)], [(2, 3, 4)]),
     ("SPLIT", {"numSplits": 3}, [[-1]], [(2, 3, 6)], [(2, 3, 2)] * 3),
     ("SPLIT_V", {"numSplits": 2}, [[1, -1], [1]], [(2, 5, 3)], [(2, 1, 3), (2, 4, 3)]),
     ("PACK", {"valuesCount": 2, "axis": -1}, [], [(2, 3), (2, 3)], [(2, 3, 2)]),
@@ -199,6 +201,20 @@ def test_shape_and_computed_reshape(tmp_path: Path) -> None:
     compare(path, [data(np.random.default_rng(7), "int8", (1, 2, 3))])
 
 
+def test_what_has_no_elements_joins_nothing(tmp_path: Path) -> None:
+    """As a list's rows before its first, of a size that the file leaves open."""
+    tensors = [
+        TensorSpec("x", (2, 3), "float32"),
+        TensorSpec("from", (2,), "int32", data=[0, 0]),
+        TensorSpec("none", (2,), "int32", data=[0, -1]),
+        TensorSpec("head", (1, 1), "float32", signature=(-1, -1)),
+        TensorSpec("y", (2, 3), "float32"),
+    ]  # fmt: skip
+    operators = [("SLICE", {}, [0, 1, 2], [3]), ("CONCATENATION", {"axis": 0}, [3, 0], [4])]
+    path = write_model(tmp_path / "m.tflite", operators, tensors, [0], [4])
+    compare(path, [data(np.random.default_rng(7), "float32", (2, 3))])
+
+
 REFUSED: list[tuple[Case, str]] = [
     (("RESHAPE", {}, [[5, 5]], [(2, 3)], [(5, 5)]), "E301"),
     (("TRANSPOSE", {}, [[0, 0]], [(2, 3)], [(2, 2)]), "E301"),
@@ -212,6 +228,7 @@ REFUSED: list[tuple[Case, str]] = [
     ((*strided([1], [0], [-1], shrinkAxis=1), [(3,)], [()]), "E301"),
     ((*strided([1], [2], [1], newAxis=1, shrinkAxis=1), [(3,)], [(1, 3)]), "E301"),
     ((*strided([0, 1], [0, 2], [1, 1], ellipsis=1), [(3,)], [(1,)]), "E302"),
+    (("REVERSE_V2", {}, [[2]], [(3, 2)], [(3, 2)]), "E301"),
     (("SPLIT", {}, [[0]], [(5, 2)], [(2, 2), (2, 2)]), "E301"),
     (("SPLIT_V", {}, [[9, -1], [0]], [(5, 2)], [(2, 2), (2, 2)]), "E301"),
     (("GATHER", {"axis": 0}, [[3]], [(3, 2)], [(1, 2)]), "E301"),

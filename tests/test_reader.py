@@ -386,7 +386,7 @@ def test_a_quantization_of_the_whole_model_is_named_once(
 def test_state_in_variable_tensors_is_named(tmp_path: Path) -> None:
     write_model(
         tmp_path / "m.tflite",
-        [("UNIDIRECTIONAL_SEQUENCE_LSTM", {}, [0, 1, 1, 1, 1], [2]), ("RELU", None, [2], [3])],
+        [("UNIDIRECTIONAL_SEQUENCE_RNN", None, [0, 1, 1, 1, 1], [2]), ("RELU", None, [2], [3])],
         [TensorSpec("x", (1, 4), "float32"), TensorSpec("h", (1, 4), "float32", variable=True),
          TensorSpec("m", (1, 4), "float32"), TensorSpec("y", (1, 4), "float32")],
         [0], [3],
@@ -402,13 +402,23 @@ def test_state_in_variable_tensors_is_named(tmp_path: Path) -> None:
     assert text.startswith("E302") and "keeps state" in text
 
 
+def test_a_handle_is_no_number(tmp_path: Path) -> None:
+    tensors = [TensorSpec(name, (1, 4), "float32") for name in ("x", "handle", "y")]
+    read_it = [("VAR_HANDLE", {"sharedName": "v"}, [], [1]), ("ADD", {}, [0, 1], [2])]
+    give_it = [("ADD", {}, [0, 0], [1]), ("VAR_HANDLE", {"sharedName": "v"}, [], [2])]
+    for steps, words in ((read_it, "reads tensor 1 before"), (give_it, "2 is never computed")):
+        write_model(tmp_path / "m.tflite", steps, tensors, [0], [2])
+        text = refusal(tmp_path / "m.tflite")
+        assert text.startswith("E30") and words in text
+
+
 def test_errors_are_counted_by_kind(tmp_path: Path) -> None:
     tensors = [TensorSpec(f"t{i}", (1, 4), "float32") for i in range(2001)]
-    steps = [(("TOPK_V2", "REVERSE_V2")[i % 2], {}, [i], [i + 1]) for i in range(2000)]
+    steps = [(("TOPK_V2", "CUMSUM")[i % 2], {}, [i], [i + 1]) for i in range(2000)]
     write_model(tmp_path / "m.tflite", steps, tensors, [0], [2000])
     first, second = refusal(tmp_path / "m.tflite").splitlines()
     assert "op 0 't1' (TOPK_V2)" in first and first.endswith("(and 999 more like it)")
-    assert "op 1 't2' (REVERSE_V2)" in second and second.endswith("(and 999 more like it)")
+    assert "op 1 't2' (CUMSUM)" in second and second.endswith("(and 999 more like it)")
 
 
 def test_only_some_kinds_are_printed() -> None:
@@ -482,8 +492,8 @@ def flatbuffer(path: Path, operators: int, operands: int) -> Path:
         return b.EndVector()
 
     s.OperatorCodeStart(b)
-    s.OperatorCodeAddBuiltinCode(b, s.BuiltinOperator.REVERSE_V2)
-    s.OperatorCodeAddDeprecatedBuiltinCode(b, s.BuiltinOperator.REVERSE_V2)
+    s.OperatorCodeAddBuiltinCode(b, s.BuiltinOperator.CUMSUM)
+    s.OperatorCodeAddDeprecatedBuiltinCode(b, s.BuiltinOperator.CUMSUM)
     code = s.OperatorCodeEnd(b)
     shape = vector(s.TensorStartShapeVector, [1, 4], b.PrependInt32)
     label = b.CreateString("name" * 10_000)
@@ -563,7 +573,7 @@ def test_names_with_nul_and_control_characters(tmp_path: Path) -> None:
         TensorSpec("x\0\n*/", (1, 4), "float32"),
         TensorSpec("y\0\033[31m", (1, 4), "float32"),
     ]
-    path = write_model(tmp_path / "m.tflite", [("REVERSE_V2", {}, [0], [1])], tensors, [0], [1])
+    path = write_model(tmp_path / "m.tflite", [("CUMSUM", {}, [0], [1])], tensors, [0], [1])
     text = refusal(path)
     assert text.isprintable() and r"\x00" in text
     write_model(path, [("RELU", None, [0], [1])], tensors, [0], [1])

@@ -14,7 +14,7 @@ write_model(
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ _VERSIONS = {
     "RESHAPE": 1, "SQUEEZE": 1, "EXPAND_DIMS": 1, "DEPTH_TO_SPACE": 1, "SHAPE": 1,
     "DENSIFY": 1, "REDUCE_PROD": 1, "FLOOR": 1, "CEIL": 1, "ROUND": 1, "ELU": 1, "SQUARE": 1,
     "SIN": 1, "COS": 1, "NEG": 1, "POW": 1, "ADD_N": 1, "LOGICAL_AND": 1, "LOGICAL_OR": 1,
-    "LOGICAL_NOT": 1, "GELU": 1, "SIGN": 1, "REDUCE_ANY": 1, "REDUCE_ALL": 1,
+    "LOGICAL_NOT": 1, "GELU": 1, "SIGN": 1, "REDUCE_ANY": 1, "REDUCE_ALL": 1, "REVERSE_V2": 1,
 }  # fmt: skip
 
 
@@ -61,7 +61,7 @@ class TensorSpec:
 
 def write_model(
     path: Path,
-    operators: Sequence[tuple[str, Mapping[str, Any] | None, Sequence[int], Sequence[int]]],
+    operators: Sequence[tuple[Any, ...]],
     tensors: Sequence[TensorSpec],
     inputs: Sequence[int],
     outputs: Sequence[int],
@@ -71,7 +71,8 @@ def write_model(
 
     signature: names and tensors of the inputs, and those of the outputs.
 
-    operators: (TFLite name, options, input indices with -1 for an absent one, output indices);
+    operators: (TFLite name, options, input indices with -1 for an absent one, output indices, and
+    those of intermediates if there are any): str, dict or None, and sequences of int;
     options are the fields of the options table as the object API names them
     (``{"padding": 1, "strideW": 2}``), ``{}`` for all defaults, None for no table; those of a
     custom operator (``CUSTOM LceQuantize``) are a FlexBuffers map, or bytes as they stand.
@@ -117,7 +118,7 @@ def write_model(
             tensor.quantization = q
         graph.tensors.append(tensor)
     names: list[str] = []
-    for name, options, ins, outs in operators:
+    for name, options, ins, outs, *inner in operators:
         if name not in names:
             code = s.OperatorCodeT()
             code.builtinCode = getattr(s.BuiltinOperator, name.split()[0])
@@ -130,6 +131,7 @@ def write_model(
         op = s.OperatorT()
         op.opcodeIndex = names.index(name)
         op.inputs, op.outputs = list(ins), list(outs)
+        op.intermediates = list(inner[0]) if inner else None
         if name.startswith("CUSTOM"):
             raw = options if isinstance(options, bytes) else bytes(flexbuffers.Dumps(options or {}))
             op.customOptions = np.frombuffer(raw, np.uint8)

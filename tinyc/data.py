@@ -64,12 +64,18 @@ class Samples:
         given = self.given[index] if self.given else None
         return dequantize(self.inputs[index], type) if given is None else given
 
-    def bytes(self) -> np.ndarray:
-        """uint8 [n, bytes]: each sample's inputs one after the other, little-endian."""
+    def bytes(self, states: bool = False) -> np.ndarray:
+        """uint8 [n, bytes]: each sample's inputs one after the other, little-endian.
+
+        states: of a model that keeps some; the samples are one sequence to it, and each is led by
+        a byte that is 1 where the states are reset before: with the first (see `tinyc.run.run`).
+        """
         rows = [
             np.ascontiguousarray(a, a.dtype.newbyteorder("<")).reshape(len(a), -1).view(np.uint8)
             for a in self.inputs
         ]
+        if states:
+            rows.insert(0, (np.arange(len(self)) == 0).astype(np.uint8)[:, None])
         return np.concatenate(rows, axis=1)
 
 

@@ -253,7 +253,7 @@ class Job:
         with self.progress(f"running {len(samples)} in {self.config.emulator}"):
             return run(
                 image,
-                samples.bytes(),
+                samples.bytes(image.states > 0),
                 emulator=self.config.emulator,
                 profile=profile,
                 layers=symbols,
@@ -280,7 +280,7 @@ class Job:
             self.info(f"no renode/: its test firmware is larger, and {error.what}")
             return
         # The firmware counts what is right of the first output.
-        batch = Batch(samples.bytes(), expected, samples.labels.get(0))
+        batch = Batch(samples.bytes(image.states > 0), expected, samples.labels.get(0))
         expect, size = self.config.expect, sum(v.type.bytes for v in self.compiled.graph.outputs)
         renode.write(
             self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions,
@@ -330,15 +330,18 @@ class Job:
         return found
 
     def _interpret(self, graph: Graph, samples: Samples, text: str) -> list[np.ndarray]:
-        """For each output of ``graph`` an array [n, *shape], by the numpy reference."""
+        """For each output of ``graph`` an array [n, *shape], by the numpy reference, the samples
+        one sequence where it keeps states."""
         import numpy as np
 
-        from .ir import interpret
+        from .ir import interpret, kept
 
+        states = None
         found: list[list[Any]] = [[] for _ in graph.outputs]
         with self.progress(text, len(samples)) as advance:
             for index in range(len(samples)):
-                values = interpret(graph, samples.at(index))
+                values = interpret(graph, samples.at(index), states)
+                states = kept(graph, values)
                 for rows, value in zip(found, graph.outputs, strict=True):
                     rows.append(value.data if value.data is not None else values[value])
                 advance()

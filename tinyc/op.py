@@ -106,7 +106,8 @@ class Op:
     fixed_quant: what its output must have;
     weight_axis: it has the operands (x, weights, bias), with int8 weights that are symmetric for
     each index of this axis, and an int32 bias;
-    float_constants: its constants stay float32.
+    float_constants: its constants stay float32;
+    calibrates: False if a float32 node cannot be made an int8 one there.
     """
 
     tflite: ClassVar[tuple[str, ...]] = ()
@@ -118,6 +119,7 @@ class Op:
     fixed_quant: ClassVar[Quant | None] = None
     weight_axis: ClassVar[int | None] = None
     float_constants: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = True
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:

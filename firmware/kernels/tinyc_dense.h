@@ -52,6 +52,26 @@ TINYC_INLINE const int8_t *tinyc_dense_quad(int32_t *acc, uint32_t x, const int8
 
 #endif
 
+/* acc[i] + sum of in[k] * w[i][k]; returns the next four channels' weights. */
+TINYC_INLINE const int8_t *tinyc_dense_sums(int32_t *acc, const int8_t *in, const int8_t *weights,
+                                            int32_t depth)
+{
+    const int8_t *const end = in + (depth & ~3);
+    const int32_t tail = depth & 3;
+
+    for (const int8_t *x = in; x != end; x += 4) {
+        weights = tinyc_dense_quad(acc, tinyc_load4(x), weights);
+    }
+    if (tail != 0) {
+        uint32_t x = 0;
+        for (int32_t i = 0; i < tail; i++) {
+            x |= (uint32_t)(uint8_t)end[i] << (8 * i);
+        }
+        weights = tinyc_dense_quad(acc, x, weights);
+    }
+    return weights;
+}
+
 /* tinyc_requant1 for a right shift of `shift` + 2: the rounding lies within the high word. */
 TINYC_INLINE int32_t tinyc_requant1_dsp(int32_t acc, int32_t multiplier, int32_t shift)
 {
@@ -63,21 +83,9 @@ TINYC_SHARED static void tinyc_dense(const int8_t *in, const int8_t *weights, co
                                      int8_t *out, int32_t depth, int32_t channels,
                                      int32_t zero_point, int32_t low, int32_t high)
 {
-    const int8_t *const end = in + (depth & ~3);
-    const int32_t tail = depth & 3;
-
     for (int32_t c = 0; c < channels; c += 4, table += 12) {
         int32_t acc[4] = {table[0], table[3], table[6], table[9]};
-        for (const int8_t *x = in; x != end; x += 4) {
-            weights = tinyc_dense_quad(acc, tinyc_load4(x), weights);
-        }
-        if (tail != 0) {
-            uint32_t x = 0;
-            for (int32_t i = 0; i < tail; i++) {
-                x |= (uint32_t)(uint8_t)end[i] << (8 * i);
-            }
-            weights = tinyc_dense_quad(acc, x, weights);
-        }
+        weights = tinyc_dense_sums(acc, in, weights, depth);
         for (int i = 0; i < 4; i++) {
             if (c + i < channels) {
                 const int32_t y = tinyc_requant1_dsp(acc[i], table[3 * i + 1], table[3 * i + 2]);

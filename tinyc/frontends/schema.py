@@ -90,6 +90,10 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "CAST": {"in_type": (0, "i8", 0), "out_type": (1, "i8", 0)},
     "LEAKY_RELU": {"alpha": (0, "f32", 0.0)},
     "GELU": {"approximate": (0, "bool", 0)},
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": {
+        "activation": (0, "i8", 0), "cell_clip": (1, "f32", 0.0), "time_major": (3, "bool", 0),
+        "diagonal": (5, "bool", 0),
+    },
     "CALL_ONCE": {"init": (0, "i32", 0)},
     "WHILE": {"cond": (0, "i32", 0), "body": (1, "i32", 0)},
     "IF": {"then": (0, "i32", 0), "else": (1, "i32", 0)},

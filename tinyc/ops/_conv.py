@@ -373,12 +373,12 @@ def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
     )
 
 
-def four_channels(rows: np.ndarray, note: str) -> Constant:
+def four_channels(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
     """Weights [channels, depth] as tinyc_tile4.h reads them, zeros up to whole fours."""
     missing = -len(rows) % 4
     padded = np.concatenate([rows, np.zeros((missing, rows.shape[1]), np.int8)])
     groups = padded.reshape(-1, 4, rows.shape[1]).transpose(0, 2, 1)
-    return Constant("weights", np.ascontiguousarray(groups), note)
+    return Constant(suffix, np.ascontiguousarray(groups), note)
 
 
 # Cases ------------------------------------------------------------------------------------

@@ -249,14 +249,18 @@ def _reject_fully_connected(node: Node) -> str | None:
     return reject(node, node.inputs[1].data, largest_shift=-2)
 
 
+def quads(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
+    """Weights [channels, depth] as tinyc_dense.h reads them, zeros up to whole fours."""
+    packed = padded(rows, 4, 4)
+    # [group of four channels, quad, channel, k]
+    packed = packed.reshape(-1, 4, packed.shape[1] // 4, 4).transpose(0, 2, 1, 3)
+    return Constant(suffix, packed, note)
+
+
 def _bind_fully_connected(node: Node) -> Binding:
     weights = node.inputs[1]
     assert weights.data is not None
     channels, depth = weights.data.shape
-    packed = padded(weights.data, 4, 4)
-    quads = packed.shape[1] // 4
-    # [group of four channels, quad, channel, k]
-    packed = packed.reshape(-1, 4, quads, 4).transpose(0, 2, 1, 3)
     low, high = activation_range(node.op.activation, node.output.type)
     entries = table(node, weights.data, fold=True, single=True)
     missing = -len(entries.data) % 4
@@ -273,7 +277,7 @@ def _bind_fully_connected(node: Node) -> Binding:
             "high": high,
         },
         constants=(
-            Constant("weights", packed, "weights of four channels, four inputs of each in turn"),
+            quads(weights.data, "weights of four channels, four inputs of each in turn"),
             entries,
         ),
         support=("tinyc_dsp.h", "tinyc_dense.h"),

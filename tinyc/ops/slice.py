@@ -1,4 +1,4 @@
-"""SLICE, STRIDED_SLICE: every n-th element between two bounds, forwards or backwards."""
+"""SLICE, STRIDED_SLICE, REVERSE_V2: every n-th element between two bounds, also backwards."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ class Slice(Movement):
     step: tuple[int, ...]
     sizes: tuple[int, ...]
 
-    tflite = ("SLICE", "STRIDED_SLICE")
+    tflite = ("SLICE", "STRIDED_SLICE", "REVERSE_V2")
 
     @classmethod
     def from_tflite(cls, src: TfliteOp) -> list[Node]:
         if src.name == "STRIDED_SLICE":
             return [_strided(cls, src)]
+        if src.name == "REVERSE_V2":
+            return [_reversed(cls, src)]
         x, *operands = src.operands(3)
         begin, sizes = (src.constant_ints(v) for v in operands)
         if not len(begin) == len(sizes) == len(x.type.shape):
@@ -90,6 +92,19 @@ def _expect_output(src: TfliteOp, shape: tuple[int, ...]) -> None:
             CONVERT_AGAIN,
             "E301",
         )
+
+
+def _reversed(cls: type[Slice], src: TfliteOp) -> Node:
+    x, axes = src.operands(2)
+    shape, rank = x.type.shape, len(x.type.shape)
+    given = src.constant_ints(axes)
+    if not all(-rank <= a < rank for a in given):
+        raise src.fail(f"reverses the axes {list(given)} of {rank}", CONVERT_AGAIN, "E301")
+    turned = {a % rank for a in given}
+    _expect_output(src, shape)
+    begin = tuple(d - 1 if i in turned else 0 for i, d in enumerate(shape))
+    step = tuple(-1 if i in turned else 1 for i in range(rank))
+    return src.node(cls(begin, step, shape), [x])
 
 
 def _strided(cls: type[Slice], src: TfliteOp) -> Node:

@@ -159,7 +159,13 @@ class _Kinds:
             made = [v for v in node.outputs if _is_float(v)]
             if not made or node in exact:
                 continue
-            reads = [v for v in node.variable_inputs if _is_float(v)]
+            if narrow and not op.calibrates:
+            raise CompileError(
+                "E308", node.origin, "cannot be calibrated here",
+                "convert the model with full integer quantization (a representative_dataset): its "
+                "int8 form is supported; or keep float32",
+            )  # fmt: skip
+        reads = [v for v in node.variable_inputs if _is_float(v)]
             integer = _as_integer(node)
             moves = isinstance(node.op, (Movement, Lookup)) or node.op.view
             whole = isinstance(node.op, Cast) and integer is None

@@ -31,6 +31,9 @@ MAX_DEPTH = 16
 """Of subgraphs that call subgraphs."""
 _UNROLLED = "convert a model whose loops have a fixed number of steps: a fixed input length"
 
+_KEEPS = "keeps state in the variable tensor {}"
+_NO_STATE = "make the state an input and an output of the model"
+
 _TAKES_EMPTY = ("CONCATENATION", "SHAPE", "RANK", "FILL", "BROADCAST_TO", "BROADCAST_ARGS")
 """Operators to which a first operand without elements means something."""
 
@@ -112,12 +115,14 @@ def lift(source: Source) -> Graph:
 
 @dataclass(frozen=True)
 class _Step:
-    """What became of an operator: nodes or errors, and the tensors that these depend on."""
+    """What became of an operator: nodes or errors, the tensors that these depend on, and whether
+    it leaves something for the next run."""
 
     op: SourceOp
     nodes: tuple[Node, ...] = ()
     errors: tuple[CompileError, ...] = ()
     reads: frozenset[int] = frozenset()
+    carries: bool = False
 
 
 class _Lifting:
@@ -166,6 +171,10 @@ class _Lifting:
             kind = TensorType(t.shape, t.dtype, t.quant)
             self._values[index] = Value(name, kind, origin, t.data)
         return self._values[index]
+
+    def _type(self, index: int) -> TensorType | None:
+        t = self.source.tensors.get(index)
+        return None if t is None else TensorType(t.shape, t.dtype, t.quant)
 
     def take_inputs(self) -> tuple[str, ...]:
         """Check the graph's inputs; returns what there is to say of them."""
@@ -220,15 +229,20 @@ class _Lifting:
             self._unknown.update(op.outputs)
             errors = [source.refused[i] for i in refused] if known else [unsupported(source, op)]
             return replace(failed, errors=tuple(errors))
+        kept = [i for i in early if source.tensors[i].variable and not self.depth]
+        for i in kept:
+            origin = self._error(op, "").origin
+            self._values[i] = self.variables.read(_held(i), self.value(i), origin)
         src = TfliteOp(
             source.file,
             op,
             tuple(None if i == -1 else self.value(i) for i in op.inputs),
             tuple(self.value(i) for i in op.outputs),
+            tuple(self._type(i) for i in op.intermediates),
         )
         try:
             if known:
-                self._expect_operands(src, early, written)
+                self._expect_operands(src, [i for i in early if i not in kept], written)
                 self._expect_room(0, src)
             array = static.constant(src)
             if array is not None:
@@ -239,6 +253,7 @@ class _Lifting:
                 raise unsupported(source, op)
             nodes = self._import(src)
             self._expect_wide(src)
+            self._carry(src, kept)
         except (CompileError, MalformedError) as error:
             # What stands for a constant would only give more errors of the same cause.
             hidden = all(v is None or v.constant for v in src.inputs)
@@ -248,7 +263,8 @@ class _Lifting:
             # A copy has none of the frames, and arrays, that the error came through.
             return replace(failed, errors=(replace(error),))
         used = {value for node in nodes for value in node.inputs}
-        return _Step(op, nodes, reads=frozenset(i for i in inputs if self._values[i] in used))
+        reads = frozenset(i for i in inputs if self._values[i] in used)
+        return _Step(op, nodes, reads=reads, carries=bool(src.carried))
 
     # Loops, branches and variables ------------------------------------------------------------
 
@@ -259,6 +275,9 @@ class _Lifting:
         """A loop of as many steps as the file tells, or a branch that it tells, in its place; a
         variable that outlives a run."""
         reads = frozenset(i for i in op.inputs if i != -1)
+        if self._unknown.intersection(reads):  # whose own error is told
+            self._unknown.update(op.outputs)
+            return _Step(op, reads=reads)
         try:
             if op.name == "WHILE":
                 nodes, errors = self._unroll(op)
@@ -267,8 +286,11 @@ class _Lifting:
             else:
                 self._variable(op)
                 nodes, errors = [], []
-        except CompileError as error:
+        except (CompileError, MalformedError) as error:
             self._unknown.update(op.outputs)
+            if isinstance(error, MalformedError):
+                what = f"malformed options: {error}"
+                error = TfliteOp(self.source.file, op, (), ()).fail(what, CONVERT_AGAIN, "E301")
             return _Step(op, errors=(error,), reads=reads)
         if errors:
             self._unknown.update(op.outputs)
@@ -334,6 +356,8 @@ class _Lifting:
         return nodes, errors
 
     def _variable(self, op: SourceOp) -> None:
+        if op.name != "READ_VARIABLE":
+            self.defined.difference_update(op.outputs)  # at most a handle, which is no number
         if op.name == "CALL_ONCE":
             with self.variables.initializing():
                 _, _, errors = self._call(op, "init", (), f"@{op.index}")
@@ -372,11 +396,7 @@ class _Lifting:
         """
         for i in early:
             if self.source.tensors[i].variable:
-                raise src.fail(
-                    f"keeps state in the variable tensor {i}",
-                    "models that keep state between inferences are not supported: make the state "
-                    "an input and an output of the model",
-                )
+                raise src.fail(_KEEPS.format(i), _NO_STATE)
             raise src.fail(f"reads tensor {i} before it is computed", CONVERT_AGAIN, "E301")
         if written:
             raise src.fail(f"writes tensor {written[0]} a second time", CONVERT_AGAIN, "E301")
@@ -398,6 +418,18 @@ class _Lifting:
                     f"reads '{value.name}', which is empty: {list(value.type.shape)}",
                     "take the layer out that makes it",
                 )
+
+    def _carry(self, src: TfliteOp, kept: list[int]) -> None:
+        """Keep what an operator leaves in the variable tensors ``kept``, which are its operands.
+        Raises CompileError E302 unless its rule tells of each, E301 if it tells of others."""
+        carried = {src.source.inputs[place]: value for place, value in src.carried.items()}
+        for i in kept:
+            if i not in carried:
+                raise src.fail(_KEEPS.format(i), _NO_STATE)
+        if len(carried) < len(src.carried) or not carried.keys() <= set(kept):
+            raise src.fail("its state is no variable tensor of its own", CONVERT_AGAIN, "E301")
+        for i, value in carried.items():
+            self.variables.assign(_held(i), value, src.origin)
 
     def _expect_wide(self, src: TfliteOp) -> None:
         """Raise CompileError E303 if a type that only constants may have is computed with."""
@@ -439,9 +471,10 @@ class _Lifting:
             if t.signature and len(full) == len(t.signature) and min(full) >= 0:
                 shape = tuple(f if s < 0 else s for s, f in zip(t.signature, full, strict=True))
                 value = self.value(index)
+                # What has no elements is a constant, as in `TensorReader.read`.
+                data = np.zeros(shape, value.type.dtype.numpy) if 0 in shape else None
                 kind = replace(value.type, shape=shape)
-                empty = None if kind.elements else np.zeros(shape, kind.dtype.numpy)
-                self._values[index] = replace(value, type=kind, data=empty)
+                self._values[index] = replace(value, type=kind, data=data)
             elif self._is_open(index):
                 raise src.fail(
                     f"gives the shape {list(t.signature)}, which depends on the model's input",
@@ -477,6 +510,11 @@ class _Lifting:
         self._values[index] = replace(value, type=kind, data=np.array(array, kind.dtype.numpy))
 
 
+def _held(index: int) -> Name:
+    """What `Variables` knows a variable tensor by."""
+    return "", f"tensor {index}"
+
+
 def _finite(data: np.ndarray | None, reader: str) -> bool:
     """Whether a constant holds finite numbers alone, or infinity to pad with, which no maximum
     is taken from."""
@@ -486,11 +524,11 @@ def _finite(data: np.ndarray | None, reader: str) -> bool:
 
 
 def _live(steps: list[_Step], needed: set[int]) -> list[_Step]:
-    """The steps that the tensors ``needed`` depend on, and those that have no output: they are
-    there for their effect."""
+    """The steps that the tensors ``needed`` depend on, and those that are there for their effect:
+    they have no output, or a state."""
     kept = []
     for step in reversed(steps):
-        if not step.op.outputs or needed.intersection(step.op.outputs):
+        if step.carries or not step.op.outputs or needed.intersection(step.op.outputs):
             needed |= step.reads
             kept.append(step)
     return kept[::-1]

@@ -70,7 +70,8 @@ class _Parser:
         ops = self._operators(graph, len(tables))
         inputs = self._indices(graph.array(1, np.int32), "the graph's inputs", len(tables))
         outputs = self._indices(graph.array(2, np.int32), "the graph's outputs", len(tables))
-        named = {*inputs, *outputs}.union(*(op.inputs for op in ops), *(op.outputs for op in ops))
+        named = {*inputs, *outputs}
+        named.update(i for op in ops for i in (*op.inputs, *op.outputs, *op.intermediates))
         tensors, refused = {}, {}
         for i in sorted(named - {-1}):
             try:
@@ -120,7 +121,8 @@ class _Parser:
             outputs = self._indices(op.array(2, np.int32), f"op {i}", tensors)
             name = self._names[opcode]
             kind = int(op.scalar(3, "u8"))
-            ops.append(SourceOp(i, name, inputs, outputs, op.table(4), op.bytes(5), kind))
+            inner = self._indices(op.array(8, np.int32), f"op {i}", tensors, optional=True)
+            ops.append(SourceOp(i, name, inputs, outputs, op.table(4), op.bytes(5), kind, inner))
         return ops
 
 

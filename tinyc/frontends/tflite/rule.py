@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -21,12 +21,15 @@ _MOST_CUSTOM = 4096  # bytes of custom options; those of larq's operators have s
 @dataclass(frozen=True)
 class TfliteOp:
     """What an import rule sees. ``inputs`` and ``outputs`` are the graph's values; an absent
-    optional input is None."""
+    optional input is None. intermediates: the types of `SourceOp.intermediates`; carried: see
+    `carry`."""
 
     file: str
     source: SourceOp
     inputs: tuple[Value | None, ...]
     outputs: tuple[Value, ...]
+    intermediates: tuple[TensorType | None, ...] = ()
+    carried: dict[int, Value] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -139,6 +142,17 @@ class TfliteOp:
                 f"operand '{value.name}' is not of an integer type", CONVERT_AGAIN, "E301"
             )
         return tuple(int(x) for x in value.data.ravel())
+
+    def carry(self, place: int) -> tuple[Value, Value]:
+        """Operand ``place``, a variable tensor, as (what it holds before, a new value for what
+        the operator leaves in it, which must become an output of a node). Raises E301 if it is
+        absent."""
+        before = self.inputs[place] if place < len(self.inputs) else None
+        if before is None:
+            raise self.fail(f"has no operand {place}, its state", CONVERT_AGAIN, "E301")
+        after = Value(f"{self.outputs[0].name}/state{place}", before.type, self.origin)
+        self.carried[place] = after
+        return before, after
 
     def node(self, op: Op, inputs: tuple[Value, ...] | list[Value] | None = None) -> Node:
         """A node with this operator's outputs and origin; ``inputs`` default to all present."""

@@ -228,6 +228,6 @@ _RULES: dict[str, Callable[[TfliteOp], Shape | list[Shape]]] = {
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), _batches),
     "BATCH_MATMUL": _batch_matmul,
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), lambda src: _without(_shape(src), _ints(src, 1)[0])),
-    **dict.fromkeys(("PRELU", "L2_NORMALIZATION", "LOG_SOFTMAX"), _like_first),
+    **dict.fromkeys(("PRELU", "L2_NORMALIZATION", "LOG_SOFTMAX", "REVERSE_V2"), _like_first),
     "SELECT": lambda src: _shape(src, 1),
 }

@@ -31,7 +31,8 @@ class SourceOp:
     """One operator as the file states it; tensor index -1 is an absent optional input.
 
     name: ``CUSTOM <code>`` for a custom operator, whose options are the bytes ``custom``;
-    options_type: what ``options`` are, a code of BuiltinOptions.
+    options_type: what ``options`` are, a code of BuiltinOptions; intermediates: tensors that only
+    tell how numbers within the operator are quantized.
     """
 
     index: int
@@ -41,6 +42,7 @@ class SourceOp:
     options: Table | None
     custom: bytes | memoryview = b""
     options_type: int = 0
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ _CONTROL = "convert a model without loops and branches: give recurrent layers un
 _HINTS = {
     **dict.fromkeys(("CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"), _CONTROL),
     **dict.fromkeys(
-        ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN",
-         "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN"),
+        ("LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_RNN",
+         "BIDIRECTIONAL_SEQUENCE_RNN"),
         "give the recurrent layer unroll=True and convert the model again",
     ),
 }  # fmt: skip

@@ -1,0 +1,261 @@
+"""LSTM layers and their states against LiteRT's reference kernels, run after run."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tflite_writer import TensorSpec, litert, run_litert, write_model
+
+from tinyc.errors import CompileError, CompileErrors
+from tinyc.frontends.tflite import read
+from tinyc.ir import interpret, kept
+from tinyc.passes import optimize
+
+pytest.importorskip("ai_edge_litert")
+TANH, RELU, RELU6 = 4, 1, 3
+OUTPUT, HIDDEN, CELL, INNER = 25, 18, 19, range(26, 31)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Seeded by the test's own name, its parameters included."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
+
+
+def lstm(
+    path: Path,
+    rng: np.random.Generator,
+    sizes: tuple[int, int, int, int] = (1, 3, 4, 5),
+    narrow: bool = False,
+    coupled: bool = False,
+    unit: float = 2**-11,
+    change: Callable[[list[TensorSpec], list[int]], None] = lambda tensors, operands: None,
+    inputs: tuple[int, ...] = (0,),
+    **options: Any,
+) -> Path:
+    """A model of one LSTM. sizes: batch, time, in, cells; narrow: int8, with cells of the scale
+    ``unit``; change: of the tensors and of the operator's 24 operands, before they are written;
+    inputs: of the model."""
+    batch, time, depth, cells = sizes
+    dtype, bias, kind = ("int8", "int32", "int16") if narrow else ("float32",) * 3
+    lead = (time, batch) if options.get("timeMajor") else (batch, time)
+
+    def weights(shape: tuple[int, ...]) -> TensorSpec:
+        if not narrow:
+            return TensorSpec("w", shape, dtype, data=rng.normal(0, 0.6, shape))
+        if len(shape) == 1:
+            return TensorSpec("b", shape, bias, 1e-4, data=rng.integers(-9000, 9000, shape))
+        data = rng.integers(-127, 127, shape, endpoint=True)
+        return TensorSpec("w", shape, dtype, float(rng.uniform(0.001, 0.02)), 0, 0, data)
+
+    def moving(name: str, shape: tuple[int, ...], variable: bool = False) -> TensorSpec:
+        if not narrow:
+            return TensorSpec(name, shape, dtype, variable=variable)
+        scale, zero = float(rng.uniform(0.005, 0.03)), int(rng.choice([-128, 127, 0, -1, 31]))
+        return TensorSpec(name, shape, dtype, scale, zero, variable=variable)
+
+    tensors = [moving("x", (*lead, depth))]
+    tensors += [weights((cells, depth)) for _ in range(4)]
+    tensors += [weights((cells, cells)) for _ in range(4)]
+    tensors += [weights((cells,)) for _ in range(9)]
+    hidden = moving("h", (batch, cells), True)
+    cell = TensorSpec("c", (batch, cells), kind, unit if narrow else None, 0, variable=True)
+    tensors += [hidden, cell]
+    tensors += [weights((cells,)) for _ in range(5)]
+    tensors.append(replace(hidden, name="y", shape=(*lead, cells), variable=False))
+    if narrow:
+        tensors += [TensorSpec(f"inner{i}", (0,), "float32") for i in range(4)]
+        tensors.append(replace(hidden, name="inner4", shape=(0,), variable=False))
+    absent = {9, 10, 11, 16, 17, 20, 21, 22, 23} | ({1, 5, 12} if coupled else set())
+    operands = [-1 if i in absent else i for i in range(24)]
+    change(tensors, operands)
+    inner = list(INNER) if narrow else []
+    given = {"fusedActivationFunction": TANH, **options}
+    operator = ("UNIDIRECTIONAL_SEQUENCE_LSTM", given, operands, [OUTPUT], inner)
+    return write_model(path, [operator], tensors, inputs, [OUTPUT])
+
+
+def compare(path: Path, rng: np.random.Generator, tolerance: float) -> set[float]:
+    """22 runs, the states of one the start of the next, then 3 more after a reset. Returns the
+    numbers that come out."""
+    graph = read(path)
+    assert len(graph.states) == 2
+    interpreter = litert(path)
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    kind, seen = graph.inputs[0].type, set()
+    for version in (graph, optimize(graph)):
+        states = None
+        interpreter.reset_all_variables()
+        for i in range(25):
+            if i == 22:
+                interpreter.reset_all_variables()
+                states = None
+            x = rng.normal(0, 2, kind.shape).astype(np.float32)
+            if kind.dtype.value == "i8":
+                x = np.clip(x * 50 + kind.zero_point, -128, 127).astype(np.int8)
+            interpreter.set_tensor(source["index"], x)
+            interpreter.invoke()
+            values = interpret(version, [x], states)
+            states = kept(version, values)
+            found = [values[version.outputs[0]], *states]
+            seen.update(found[0].ravel().tolist())
+            for place, y in zip((result["index"], HIDDEN, CELL), found, strict=True):
+                want = interpreter.get_tensor(place)
+                np.testing.assert_allclose(y, want, rtol=0, atol=tolerance)
+    return seen
+
+
+@pytest.mark.parametrize("major", [False, True])
+@pytest.mark.parametrize("coupled", [False, True])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_lstm(narrow: bool, coupled: bool, major: bool, rng, tmp_path: Path) -> None:
+    seen: set[float] = set()
+    for i, sizes in enumerate([(1, 1, 1, 1), (1, 5, 3, 7), (3, 2, 9, 4), (2, 4, 16, 5)]):
+        path = lstm(
+            tmp_path / f"{i}.tflite", rng, sizes, narrow, coupled, 2.0 ** -(9 + 2 * i),
+            timeMajor=major, cellClip=(0.0, 10.0, 0.3)[i % 3],
+        )  # fmt: skip
+        seen |= compare(path, rng, 0 if narrow else 1e-5)
+    assert len(seen) > 100
+
+
+@pytest.mark.parametrize("activation", [RELU, RELU6])
+def test_other_activations(activation: int, rng, tmp_path: Path) -> None:
+    path = lstm(tmp_path / "m.tflite", rng, fusedActivationFunction=activation, cellClip=3.0)
+    assert len(compare(path, rng, 1e-5)) > 100
+
+
+def test_two_layers_keep_states_of_their_own(rng, tmp_path: Path) -> None:
+    """The second reads what the first gives; a third, which nothing reads, has states too."""
+
+    def layer(x: int, base: int) -> list[TensorSpec]:
+        shapes = [(5, 5)] * 8 + [(5,)] * 4
+        weights = [TensorSpec("w", s, "float32", data=rng.normal(0, 0.6, s)) for s in shapes]
+        states = [TensorSpec(n, (1, 5), "float32", variable=True) for n in ("h", "c")]
+        operands = [x, *range(base, base + 8), -1, -1, -1, *range(base + 8, base + 12), -1, -1,
+                    base + 12, base + 13, -1, -1, -1, -1]  # fmt: skip
+        options = {"fusedActivationFunction": TANH}
+        layers.append(("UNIDIRECTIONAL_SEQUENCE_LSTM", options, operands, [base + 14]))
+        return [*weights, *states, TensorSpec("y", (1, 3, 5), "float32")]
+
+    layers: list[tuple[Any, ...]] = []
+    tensors = [TensorSpec("x", (1, 3, 5), "float32")]
+    for x, base in ((0, 1), (15, 16), (15, 31)):
+        tensors += layer(x, base)
+    path = write_model(tmp_path / "m.tflite", layers, tensors, [0], [30])
+    graph, interpreter, states = optimize(read(path)), litert(path), None
+    assert len(graph.states) == 6
+    places = (30, 13, 14, 28, 29, 43, 44)
+    for _ in range(6):
+        x = rng.normal(0, 2, (1, 3, 5)).astype(np.float32)
+        interpreter.set_tensor(0, x)
+        interpreter.invoke()
+        values = interpret(graph, [x], states)
+        states = kept(graph, values)
+        for y, place in zip((values[graph.outputs[0]], *states), places, strict=True):
+            np.testing.assert_allclose(y, interpreter.get_tensor(place), rtol=0, atol=1e-5)
+
+
+def test_states_without_a_batch(rng, tmp_path: Path) -> None:
+    def flat(tensors: list[TensorSpec], operands: list[int]) -> None:
+        tensors[HIDDEN] = replace(tensors[HIDDEN], shape=(5,))
+        tensors[CELL] = replace(tensors[CELL], shape=(5,))
+        del operands[20:]
+
+    assert len(compare(lstm(tmp_path / "m.tflite", rng, change=flat), rng, 1e-5)) > 100
+
+
+@pytest.mark.slow
+def test_a_loop_of_keras_that_returns_its_steps(
+    rng, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a GRU the converter makes a loop, which puts a list of rows together step by step."""
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+    tf = pytest.importorskip("tensorflow")
+    keras = pytest.importorskip("tf_keras")
+    gru = keras.layers.GRU(4, return_sequences=True)
+    model = keras.Sequential([keras.Input((6, 3), batch_size=1), gru])
+    path = tmp_path / "gru.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    x = rng.normal(0, 1, (1, 6, 3)).astype(np.float32)
+    graph = optimize(read(path))
+    found = interpret(graph, [x])[graph.outputs[0]]
+    np.testing.assert_allclose(found, run_litert(path, [x])[0], rtol=0, atol=1e-5)
+
+
+def _set(place: int, **fields: Any) -> Callable[[list[TensorSpec], list[int]], None]:
+    """Another form of the operand at ``place``, which is there even if it is optional."""
+
+    def change(tensors: list[TensorSpec], operands: list[int]) -> None:
+        tensors[place] = replace(tensors[place], **fields)
+        if place < len(operands):
+            operands[place] = place
+
+    return change
+
+
+def _point(place: int, to: int) -> Callable[[list[TensorSpec], list[int]], None]:
+    return lambda tensors, operands: operands.__setitem__(place, to)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "change", "id", "words"),
+    [
+        (False, _set(9), "E343", "peephole"),
+        (True, _set(16), "E343", "projection"),
+        (False, _set(21), "E343", "layer normalization"),
+        (False, _point(18, -1), "E301", "has no operand 18, its state"),
+        (False, _point(18, 19), "E302", "constant, or one tensor"),
+        (False, _point(18, 0), "E302", "constant, or one tensor"),
+        (False, _set(18, variable=False), "E301", "before it is computed"),
+        (False, _set(18, shape=(1, 4)), "E302", "its states are 1x4 f32 and 1x5 f32, not 1x5"),
+        (False, _point(1, -1), "E301", "lacks weights or a bias"),
+        (False, _set(6, shape=(5, 4), data=np.zeros((5, 4))), "E302", "recurrent weights"),
+        (False, _set(2, dtype="int8", scale=0.1), "E330", "dynamic-range"),
+        (True, _set(19, scale=0.001), "E344", "no power of two from 2^-15 to 2^-9"),
+        (True, _set(19, scale=2**-8), "E344", "no power of two from 2^-15 to 2^-9"),
+        (True, _set(19, scale=2**-16), "E344", "cells exceed 0.5"),
+        (True, _set(2, zero_point=3), "E304", "have a zero point"),
+        (True, _set(2, scale=1e9), "E304", "32 bits do not hold"),
+        (True, _set(30, scale=None), "E304", "quantization of its hidden numbers"),
+        (True, _set(25, scale=None), "E304", "output has no quantization"),
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_lstm_is_named(
+    narrow: bool, change: Any, id: str, words: str, rng, tmp_path: Path
+) -> None:
+    path = lstm(tmp_path / "m.tflite", rng, (1, 3, 4, 5), narrow, change=change)
+    with pytest.raises((CompileError, CompileErrors)) as raised:
+        read(path)
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(id) and words in line
+
+
+def test_a_state_that_is_an_input_is_none(rng, tmp_path: Path) -> None:
+    path = lstm(tmp_path / "m.tflite", rng, change=_set(18, variable=False), inputs=(0, 18))
+    with pytest.raises(CompileError, match=r"^E301 .* its state is no variable tensor"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "options", "words"),
+    [
+        (True, {"fusedActivationFunction": RELU}, "its activation is relu"),
+        (False, {"fusedActivationFunction": 0}, "its activation is none"),
+        (False, {"fusedActivationFunction": 77}, "its activation is 77"),
+        (False, {"diagonalRecurrentTensors": True}, "diagonal weights"),
+    ],
+)
+def test_options_of_other_lstms_are_named(
+    narrow: bool, options: dict[str, Any], words: str, rng, tmp_path: Path
+) -> None:
+    path = lstm(tmp_path / "m.tflite", rng, narrow=narrow, **options)
+    with pytest.raises(CompileError) as raised:
+        read(path)
+    assert str(raised.value).startswith("E343") and words in str(raised.value)

@@ -1,0 +1,438 @@
+"""UNIDIRECTIONAL_SEQUENCE_LSTM: a long short-term memory over a sequence.
+
+Each step gives, of the input x and of the hidden numbers h and cells c of the step before,
+i, f, o = logistic(W x + R h + b), g = tanh(W x + R h + b), each with its own W, R and b,
+c = f c + i g and h = o tanh(c). h and c outlive a run: they are states of the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..frontends import schema
+from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
+from ..ir import DType, Node, Quant, TensorType, Value
+from ..op import (
+    REQUANTIZE,
+    Binding,
+    Constant,
+    Kernel,
+    Op,
+    expect_arity,
+    expect_dtype,
+    expect_quant,
+    expect_ratio,
+    expect_shape,
+    fail,
+    register,
+)
+from ..quant import multiply_double_rounding, quantize_multiplier, rounding_divide_by_pot
+from ._conv import exact_matmul, four_channels, ordered_matmul, portable, random_type
+from ._conv_dsp import REQUIRES, quads
+from ._fixedpoint import logistic16, tanh16
+
+GATE_BITS = 3
+"""Integer bits of the int16 sum that a gate's curve is taken of."""
+_KERAS = "use tf.keras.layers.LSTM with its default activations, which has none of that"
+# Operands of the TFLite operator that only other kinds of LSTM have.
+_OTHER_KINDS = {
+    "peephole connections": (9, 10, 11), "a projection": (16, 17),
+    "layer normalization": (20, 21, 22, 23),
+}  # fmt: skip
+_CURVES = ("tanh", "relu", "relu6")
+"""Of the float32 form. For none, TFLite leaves the cells' output what the memory held."""
+
+
+@register
+@dataclass(frozen=True)
+class Lstm(Op):
+    """Inputs: x [batch, time, in], or [time, batch, in] if ``time_major``; for each gate weights
+    [cells, in], then for each weights [cells, cells] of h, then a bias [cells] for each; h and c,
+    batch * cells elements. The gates are input, forget, cell and output, in this order; if
+    ``coupled`` there is no input gate: it is one less the forget gate.
+
+    Outputs: h of each step, shaped as x; h and c of the last step, as they come in.
+
+    float32 with the cell's ``activation``; or int8 with an int32 bias, int16 c of a scale that
+    is a power of two, and tanh (int8x8_16). clip: of c, in real numbers, 0 for none; hidden: how
+    int8 h is quantized.
+    """
+
+    activation: str
+    clip: float
+    time_major: bool
+    coupled: bool = False
+    hidden: Quant | None = None
+
+    tflite = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)
+    calibrates = False
+
+    @classmethod
+    def from_tflite(cls, src: TfliteOp) -> list[Node]:
+        if len(src.inputs) not in (20, 24) or len(src.outputs) != 1:
+            what = f"has {len(src.inputs)} inputs and {len(src.outputs)} outputs"
+            raise src.fail(f"{what}, not 24 and 1", CONVERT_AGAIN, "E301")
+        for kind, places in _OTHER_KINDS.items():
+            if any(src.inputs[p] is not None for p in places if p < len(src.inputs)):
+                raise src.fail(f"has {kind}, which is not supported", _KERAS, "E343")
+        if src.option("diagonal"):
+            raise src.fail("has diagonal weights, which are not supported", _KERAS, "E343")
+        code = src.option("activation")
+        curve = schema.ACTIVATIONS[code] if 0 <= code < len(schema.ACTIVATIONS) else str(code)
+        coupled = src.inputs[1] is None
+        first = 1 if coupled else 0
+        x = src.inputs[0]
+        operands = [src.inputs[p + g] for p in (1, 5, 12) for g in range(first, 4)]
+        of_input_gate = [src.inputs[p] for p in (1, 5, 12)]
+        if x is None or None in operands or (coupled and any(of_input_gate)):
+            raise src.fail("lacks weights or a bias", CONVERT_AGAIN, "E301")
+        given = [v for v in operands if v is not None]
+        (h, h_next), (c, c_next) = src.carry(18), src.carry(19)
+        hidden = None
+        if x.type.dtype is DType.I8:
+            inner = src.intermediates[4] if len(src.intermediates) == 5 else None
+            if inner is None or inner.quant is None:
+                raise src.fail("lacks the quantization of its hidden numbers", REQUANTIZE, "E304")
+            hidden = inner.quant
+        op = cls(
+            curve, src.float_option("cell_clip"), bool(src.option("time_major")), coupled, hidden
+        )
+        return [Node(op, (x, *given, h, c), (src.outputs[0], h_next, c_next), src.origin)]
+
+    # Shapes -------------------------------------------------------------------------------
+
+    @property
+    def gates(self) -> int:
+        """How many gates have weights."""
+        return 3 if self.coupled else 4
+
+    def sizes(self, node: Node) -> tuple[int, int, int, int]:
+        """(batch, time, in, cells)."""
+        first, second, depth = node.inputs[0].type.shape
+        batch, time = (second, first) if self.time_major else (first, second)
+        return batch, time, depth, node.inputs[1].type.shape[0]
+
+    def parts(self, node: Node) -> tuple[list[Value], list[Value], list[Value]]:
+        """(weights of x, weights of h, biases), each for every gate that has some."""
+        n = self.gates
+        of = list(node.inputs[1 : 1 + 3 * n])
+        return of[:n], of[n : 2 * n], of[2 * n :]
+
+    def macs(self, node: Node) -> int:
+        batch, time, depth, cells = self.sizes(node)
+        return batch * time * self.gates * cells * (depth + cells)
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 3 + 3 * self.gates, 3)
+        x, (h, c) = node.inputs[0].type, (v.type for v in node.inputs[-2:])
+        expect_dtype(node, x, (DType.I8, DType.F32), "input")
+        narrow = x.dtype is DType.I8
+        if self.activation not in (_CURVES[:1] if narrow else _CURVES):
+            raise fail(node, f"its activation is {self.activation}", _KERAS, "E343")
+        if not (math.isfinite(self.clip) and self.clip >= 0):
+            raise fail(node, f"clips its cells at {self.clip}", CONVERT_AGAIN)
+        weights, recurrent, biases = self.parts(node)
+        if len(x.shape) != 3 or len(weights[0].type.shape) != 2:
+            raise fail(node, f"its input is {x}, its weights {weights[0].type}", CONVERT_AGAIN)
+        batch, _, depth, cells = self.sizes(node)
+        for values, shape, dtype, name in (
+            (weights, (cells, depth), x.dtype, "weights"),
+            (recurrent, (cells, cells), x.dtype, "recurrent weights"),
+            (biases, (cells,), DType.I32 if narrow else DType.F32, "bias"),
+        ):
+            for value in values:
+                expect_shape(node, value.type, shape, name)
+                expect_dtype(node, value.type, (dtype,), name)
+                if not value.constant:
+                    what = f"its {name} is computed at run time"
+                    raise fail(node, what, "make it constant", "E305")
+        moving = (node.inputs[0], *node.inputs[-2:])
+        if len(set(moving)) < 3 or any(v.constant for v in moving):
+            raise fail(node, "its input or its state is constant, or one tensor", CONVERT_AGAIN)
+        expect_dtype(node, h, (x.dtype,), "hidden state")
+        expect_dtype(node, c, (DType.I16 if narrow else DType.F32,), "cell state")
+        if (h.elements, c.elements) != (batch * cells,) * 2:
+            raise fail(node, f"its states are {h} and {c}, not {batch}x{cells}", CONVERT_AGAIN)
+        y, *after = (v.type for v in node.outputs)
+        expect_shape(node, y, (*x.shape[:2], cells), "output")
+        expect_dtype(node, y, (x.dtype,), "output")
+        if after != [h, c]:
+            raise fail(node, "its states change their type", CONVERT_AGAIN)
+        if narrow:
+            self._check_quant(node)
+
+    def _check_quant(self, node: Node) -> None:
+        weights, recurrent, _ = self.parts(node)
+        x, h, c = (v.type for v in (node.inputs[0], *node.inputs[-2:]))
+        named = [(x, "input"), (h, "hidden state"), (c, "cell state")]
+        named += [(node.outputs[0].type, "output")]
+        named += [(v.type, "weights") for v in (*weights, *recurrent)]
+        for t, name in named:
+            expect_quant(node, t, name)
+        if any(v.type.zero_point for v in (*weights, *recurrent)) or c.zero_point:
+            raise fail(node, "its weights or its cells have a zero point", REQUANTIZE, "E304")
+        expect_quant(node, TensorType((), DType.I8, self.hidden), "hidden number")
+        mantissa, exponent = math.frexp(c.scale)
+        if mantissa != 0.5 or not 0 <= exponent + 14 <= 6:
+            raise fail(
+                node,
+                f"its cells have the scale {c.scale:.6g}, no power of two from 2^-15 to 2^-9, of "
+                "which alone TFLite computes a tanh",
+                "quantize the model again with a representative_dataset on which its cells exceed "
+                "0.5, or keep it float32",
+                "E344",
+            )
+        for rows, bias, ratios in zip(*self.folded(node), strict=True):
+            for r, b, ratio in zip(rows, bias, ratios, strict=True):
+                reach = np.abs(b) + 128 * np.abs(r.astype(np.int64)).sum(1)
+                # Doubled, for the int16 that is added.
+                expect_ratio(node, 2 * int(reach.max()), ratio)
+        expect_ratio(node, 1 << 30, self._hidden_ratio())
+
+    # int8 ---------------------------------------------------------------------------------
+
+    def folded(self, node: Node) -> tuple[Any, Any, Any]:
+        """For x and for h: the weights of each gate; int64 biases with the zero point of what
+        they are multiplied with; the ratio of the scale of the sum to that of the gate's curve
+        (PopulateQuantizedLstmParams8x8_16, PopulatePrecomputedZPTimesWeightsWithBias)."""
+        *given, biases = self.parts(node)
+        rows, starts, ratios = [], [], []
+        for values, source in zip(given, (node.inputs[0], node.inputs[-2]), strict=True):
+            matrices = [_data(v) for v in values]
+            first = source is node.inputs[0]
+            rows.append(matrices)
+            starts.append([
+                (_data(b).astype(np.int64) if first else 0)
+                - source.type.zero_point * m.astype(np.int64).sum(1)
+                for m, b in zip(matrices, biases, strict=True)
+            ])  # fmt: skip
+            unit, scale = np.float32(2.0 ** (GATE_BITS - 15)), np.float32(source.type.scale)
+            ratios.append([float(np.float32(v.type.scale) * scale / unit) for v in values])
+        return rows, starts, ratios
+
+    def _hidden_ratio(self) -> float:
+        assert self.hidden is not None
+        return float(np.float32(2.0**-15 / self.hidden.scale[0] * 2.0**-15))
+
+    def integers(self, node: Node) -> dict[str, int]:
+        """What the int8 form computes with beside its sums."""
+        assert self.hidden is not None
+        unit = node.inputs[-1].type.scale
+        bits = math.frexp(unit)[1] + 14
+        multiplier, shift = quantize_multiplier(self._hidden_ratio())
+        clip = int(min(np.float32(self.clip) / np.float32(unit), np.float32(32767)))
+        return {
+            "cell_bits": bits, "product_shift": 15 + bits, "clip": clip,
+            "multiplier": multiplier, "shift": shift, "zero_point": self.hidden.zero_point[0],
+        }  # fmt: skip
+
+    # Reference ----------------------------------------------------------------------------
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, h, c = inputs[0], *inputs[-2:]
+        batch, _, _, cells = self.sizes(node)
+        steps = x if self.time_major else x.swapaxes(0, 1)
+        step = self._step_f32(node) if x.dtype == np.float32 else self._step_s8(node)
+        found = []
+        before = h.reshape(batch, cells), c.reshape(batch, cells)
+        for numbers in steps:
+            before = step(numbers, *before)
+            found.append(before[0])
+        y = np.stack(found)
+        y = y if self.time_major else y.swapaxes(0, 1)
+        return y, before[0].reshape(h.shape), before[1].reshape(c.shape)
+
+    def _step_f32(self, node: Node) -> Any:
+        weights, recurrent, biases = ([_data(v) for v in part] for part in self.parts(node))
+        one = np.float32(1)
+
+        def curve(v: np.ndarray) -> np.ndarray:
+            if self.activation == "tanh":
+                return np.tanh(v)
+            if self.activation == "relu6":
+                v = np.where(v > 6, np.float32(6), v)
+            return np.where(v > 0, v, np.float32(0))
+
+        def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            joined = np.concatenate([x, h], 1)
+            sums = [
+                ordered_matmul(joined, np.concatenate([w, r], 1).T) + b
+                for w, r, b in zip(weights, recurrent, biases, strict=True)
+            ]
+            *first, f, g, o = sums
+            f, o = (one / (one + np.exp(-v)) for v in (f, o))
+            i = one / (one + np.exp(-first[0])) if first else one - f
+            c = f * c + i * curve(g)
+            if self.clip > 0:
+                limit = np.float32(self.clip)
+                c = np.where(c < limit, c, limit)
+                c = np.where(c < -limit, -limit, c)
+            return o * curve(c), c
+
+        return step
+
+    def _step_s8(self, node: Node) -> Any:
+        rows, starts, ratios = self.folded(node)
+        scales = [[quantize_multiplier(r) for r in part] for part in ratios]
+        k = self.integers(node)
+
+        def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            sums = []
+            for gate in range(self.gates):
+                total = np.zeros(c.shape, np.int64)
+                for source, matrices, bias, scale in zip((x, h), rows, starts, scales, strict=True):
+                    acc = exact_matmul(source, matrices[gate].T) + bias[gate]
+                    total = _clamp16(total + multiply_double_rounding(acc, *scale[gate]))
+                sums.append(total)
+            *first, f, g, o = sums
+            f, o, g = logistic16(f), logistic16(o), tanh16(g, GATE_BITS)
+            i = logistic16(first[0]) if first else 32767 - f
+            kept = rounding_divide_by_pot(f * c.astype(np.int64), 15)
+            c_next = _clamp16(kept + rounding_divide_by_pot(i * g, k["product_shift"]))
+            if k["clip"] > 0:
+                c_next = np.clip(c_next, -k["clip"], k["clip"])
+            product = o * tanh16(c_next, k["cell_bits"])
+            y = multiply_double_rounding(product, k["multiplier"], k["shift"]) + k["zero_point"]
+            return np.clip(y, -128, 127).astype(np.int8), c_next.astype(np.int16)
+
+        return step
+
+    # Cases --------------------------------------------------------------------------------
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        # batch, time, in, cells, time_major, coupled, clip, cell bits, activation
+        shapes: list[tuple[int, int, int, int, bool, bool, float, int, str]] = [
+            (1, 1, 1, 1, False, False, 0.0, 4, "tanh"),
+            (1, 5, 3, 5, False, False, 10.0, 4, "tanh"),
+            (2, 3, 4, 7, False, False, 0.0, 0, "relu6"),
+            (3, 2, 9, 4, True, False, 0.5, 6, "tanh"),
+            (2, 3, 5, 3, True, True, 0.0, 3, "relu"),
+            (1, 4, 17, 6, False, True, 1.0, 5, "tanh"),
+        ]
+        for batch, time, depth, cells, major, coupled, clip, bits, curve in shapes:
+            for dtype in (DType.I8, DType.F32):
+                narrow = dtype is DType.I8
+                h = random_type(rng, dtype, (batch, cells), float(rng.choice([1 / 128, 0.003])))
+                op = cls("tanh" if narrow else curve, clip, major, coupled, h.quant)
+                unit = Quant((2.0 ** (bits - 15),), (0,))
+                c = TensorType((batch, cells), DType.I16, unit) if narrow else h
+                lead = (time, batch) if major else (batch, time)
+                x = random_type(rng, dtype, (*lead, depth), 0.03)
+                weights = [
+                    _random_weights(rng, dtype, shape)
+                    for shape in ((cells, depth), (cells, cells), (cells,))
+                    for _ in range(op.gates)
+                ]
+                yield Node(
+                    op,
+                    (Value("x", x, "case"), *weights, Value("h", h, "case"), Value("c", c, "case")),
+                    (
+                        Value("y", TensorType((*lead, cells), dtype, h.quant), "case"),
+                        Value("h1", h, "case"),
+                        Value("c1", c, "case"),
+                    ),
+                    "case",
+                )
+
+
+def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> Value:
+    if dtype is DType.F32:
+        data = rng.normal(0, 0.5, shape).astype(np.float32)
+        return Value("w", TensorType(shape, dtype), "case", data)
+    if len(shape) == 1:
+        data = rng.integers(-3000, 3000, shape).astype(np.int32)
+        return Value("b", TensorType(shape, DType.I32), "case", data)
+    data = rng.integers(-127, 127, shape, endpoint=True).astype(np.int8)
+    scale = float(np.float32(rng.choice([0.002, 0.02])))
+    return Value("w", TensorType(shape, dtype, Quant((scale,), (0,))), "case", data)
+
+
+def _data(value: Value) -> np.ndarray:
+    assert value.data is not None
+    return value.data
+
+
+def _clamp16(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, -(1 << 15), (1 << 15) - 1)
+
+
+# Kernels ----------------------------------------------------------------------------------
+
+
+def _params(node: Node) -> dict[str, Any]:
+    op: Any = node.op
+    batch, time, depth, cells = op.sizes(node)
+    return {
+        "type": node.inputs[0].type.dtype.c, "cell_type": node.inputs[-1].type.dtype.c,
+        "batches": batch, "time": time, "depth": depth, "cells": cells, "coupled": op.coupled,
+        "step": batch if op.time_major else 1, "stride": 1 if op.time_major else time,
+    }  # fmt: skip
+
+
+def _by_cell(gates: list[np.ndarray], missing: int = 0) -> np.ndarray:
+    """[cells, ...] of each gate -> [cells * gates, ...]: those of a cell side by side, behind
+    ``missing`` gates of zeros."""
+    whole = [np.zeros_like(gates[0])] * missing + gates
+    return np.stack(whole, 1).reshape(-1, *gates[0].shape[1:])
+
+
+def _bind_s8(node: Node, pack: Any, support: tuple[str, ...], sums: str) -> Binding:
+    op: Any = node.op
+    rows, starts, ratios = op.folded(node)
+    missing = 4 - op.gates
+    packed = [
+        pack(_by_cell(part, missing), f"weights of {name}, the gates of a cell together", suffix)
+        for part, name, suffix in zip(rows, ("x", "h"), ("weights", "recurrent"), strict=True)
+    ]
+    # [cell, x and h, gate]
+    bias = np.stack([_by_cell(part, missing).reshape(-1, 4) for part in starts], 1)
+    scales = [[quantize_multiplier(r) for r in part] for part in ratios]
+    table = np.array([[[(0, 0)] * missing + part] for part in scales], np.int32).reshape(2, 4, 2)
+    return Binding(
+        params={**_params(node), **op.integers(node), "sums": sums},
+        constants=(
+            *packed,
+            Constant("bias", bias.astype(np.int32), "biases with the offsets of x, of h"),
+            Constant("scales", table, "multiplier and shift of each gate, of x, then of h"),
+        ),
+        support=("tinyc_requant.h", *support, "tinyc_lstm.h"),
+    )
+
+
+def _bind_scalar(node: Node) -> Binding:
+    return _bind_s8(node, four_channels, ("tinyc_tile4.h",), "tinyc_tile4")
+
+
+def _bind_dsp(node: Node) -> Binding:
+    return _bind_s8(node, quads, ("tinyc_dsp.h", "tinyc_dense.h"), "tinyc_dense_sums")
+
+
+def _bind_f32(node: Node) -> Binding:
+    op: Any = node.op
+    weights, recurrent, biases = ([_data(v) for v in part] for part in op.parts(node))
+    return Binding(
+        params={**_params(node), "gates": op.gates, "clip": op.clip, "curve": op.activation},
+        constants=(
+            Constant("weights", _by_cell(weights), "weights of x, the gates of a cell together"),
+            Constant("recurrent", _by_cell(recurrent), "weights of h, likewise"),
+            Constant("bias", _by_cell(biases), "biases, likewise"),
+        ),
+        support=("tinyc_math.h", "tinyc_dot_f32.h"),
+    )
+
+
+def _reject_wide(node: Node) -> str | None:
+    return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
+
+
+Lstm.kernels = (
+    Kernel("lstm_s8_dsp", "lstm_s8.c.j2", REQUIRES, _reject_wide, _bind_dsp),
+    portable("lstm_s8_scalar", DType.I8, _bind_scalar, "lstm_s8.c.j2"),
+    portable("lstm_f32", DType.F32, _bind_f32),
+)
