@@ -159,13 +159,7 @@ class _Kinds:
             made = [v for v in node.outputs if _is_float(v)]
             if not made or node in exact:
                 continue
-            if narrow and not op.calibrates:
-            raise CompileError(
-                "E308", node.origin, "cannot be calibrated here",
-                "convert the model with full integer quantization (a representative_dataset): its "
-                "int8 form is supported; or keep float32",
-            )  # fmt: skip
-        reads = [v for v in node.variable_inputs if _is_float(v)]
+            reads = [v for v in node.variable_inputs if _is_float(v)]
             integer = _as_integer(node)
             moves = isinstance(node.op, (Movement, Lookup)) or node.op.view
             whole = isinstance(node.op, Cast) and integer is None
@@ -457,6 +451,12 @@ class _Rewrite:
         """``node`` on integers. Raises CompileError E308 where its rule does not allow that."""
         op, made = node.op, tuple(map(self.own, node.outputs))
         narrow = _is_float(node.outputs[0]) and not _is_float(made[0])
+        if narrow and not op.calibrates:
+            raise CompileError(
+                "E308", node.origin, "cannot be calibrated here",
+                "convert the model with full integer quantization (a representative_dataset): its "
+                "int8 form is supported; or keep float32",
+            )  # fmt: skip
         reads = [v for v in node.variable_inputs if _is_float(v)]
         if node in self.kinds.exact or (not narrow and self.kinds.wide.issuperset(reads)):
             inputs = tuple(map(self.as_float, node.inputs))
