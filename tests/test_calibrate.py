@@ -110,7 +110,7 @@ def test_each_operator_calibrates_to_nearly_its_float_form(op: type[Op]) -> None
         graph = Graph("case", node.variable_inputs, node.outputs, (node,))
         samples = [[_draw(node, v, rng) for v in graph.inputs] for _ in range(6)]
         if not op.calibrates:
-            with pytest.raises(CompileError, match="E308 .*full integer quantization"):
+            with pytest.raises(CompileError, match=r"E308 .*full integer quantization"):
                 calibrate(graph, samples)
             continue
         made = calibrate(graph, samples)

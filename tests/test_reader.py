@@ -492,8 +492,8 @@ def flatbuffer(path: Path, operators: int, operands: int) -> Path:
         return b.EndVector()
 
     s.OperatorCodeStart(b)
-    s.OperatorCodeAddBuiltinCode(b, s.BuiltinOperator.CUMSUM)
-    s.OperatorCodeAddDeprecatedBuiltinCode(b, s.BuiltinOperator.CUMSUM)
+    s.OperatorCodeAddBuiltinCode(b, s.BuiltinOperator.UNIQUE)
+    s.OperatorCodeAddDeprecatedBuiltinCode(b, s.BuiltinOperator.UNIQUE)
     code = s.OperatorCodeEnd(b)
     shape = vector(s.TensorStartShapeVector, [1, 4], b.PrependInt32)
     label = b.CreateString("name" * 10_000)
