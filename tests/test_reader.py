@@ -370,16 +370,26 @@ def weighted(path: Path, x: str, w: str, count: int = 3) -> Path:
 @pytest.mark.parametrize(
     ("x", "w", "id", "word"),
     [
-        ("float32", "int8", "E330", "dynamic-range"), ("float32", "int4", "E330", "dynamic-range"),
         ("int16", "int8", "E331", "16x8"), ("uint8", "uint8", "E332", "uint8"),
     ],
 )  # fmt: skip
 def test_a_quantization_of_the_whole_model_is_named_once(
     x: str, w: str, id: str, word: str, tmp_path: Path
 ) -> None:
-    path = weighted(tmp_path / "m.tflite", x, "int8" if w == "int4" else w)
+    path = weighted(tmp_path / "m.tflite", x, w)
     text = refusal(path)
     assert text.startswith(id) and word in text and "3 of its layers" in text
+    assert "\n" not in text and "representative_dataset" in text
+
+
+def test_layers_that_are_never_hybrid_are_named_once(tmp_path: Path) -> None:
+    tensors = [TensorSpec("x", (1, 4, 4), "float32")]
+    for i in range(3):
+        tensors += [TensorSpec(f"w{i}", (1, 4, 4), "int8", 0.1, data=np.ones((1, 4, 4))),
+                    TensorSpec(f"y{i}", (1, 4, 4), "float32")]  # fmt: skip
+    layers = [("BATCH_MATMUL", {}, [2 * i, 2 * i + 1], [2 * i + 2]) for i in range(3)]
+    text = refusal(write_model(tmp_path / "m.tflite", layers, tensors, [0], [6]))
+    assert text.startswith("E330") and "dynamic-range" in text and "3 of its layers" in text
     assert "\n" not in text and "representative_dataset" in text
 
 

@@ -18,6 +18,7 @@ from .frontends import keras
 from .frontends.tflite import lift, parse, read
 from .ir import DType, Graph, verify
 from .op import Schedule
+from .ops._hybrid import Hybrid
 from .ops.conv2d import Conv2d
 from .ops.depthwise_conv2d import DepthwiseConv2d
 from .ops.fully_connected import FullyConnected
@@ -28,6 +29,7 @@ from .ops.transpose_conv import TransposeConv
 from .passes import optimize
 from .passes.binarize import binarize
 from .passes.calibrate import calibrate, exact_nodes, float_nodes
+from .passes.dequantize_weights import dequantize_weights
 from .passes.fold_affine import fold_affine
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
@@ -123,12 +125,13 @@ def least_weights(graph: Graph, calibrated: bool) -> int:
     binary = is_binary(graph)
     sizes, lost = [], 0.0
     for node in graph.nodes:
-        if not isinstance(node.op, WEIGHTED):
+        op = node.op.layer if isinstance(node.op, Hybrid) else node.op
+        if not isinstance(op, WEIGHTED):
             continue
         weights = node.inputs[1]
         if weights.data is None:
             continue
-        axis = 3 if isinstance(node.op, DepthwiseConv2d) else 0
+        axis = 3 if isinstance(op, DepthwiseConv2d) else 0
         filters = np.moveaxis(weights.data, axis, 0).reshape(weights.type.shape[axis], -1)
         alive = float(filters.any(axis=1).mean())
         size = weights.type.dtype.size
@@ -177,7 +180,8 @@ def _prepare(
             return graph
         what = "there is no float32 to calibrate in this model"
         raise CompileError("E217", "--calibrate", what, "leave it out")
-    graph = verify(remove_dead(fold_thresholds(fold_constants(graph))))
+    graph = dequantize_weights(fold_constants(graph))
+    graph = verify(remove_dead(fold_thresholds(graph)))
     graph = verify(fold_affine(graph, exact_nodes(graph)))
     samples = load_npz(calibration, graph)
     count = min(len(samples), MOST_CALIBRATION)

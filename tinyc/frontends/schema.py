@@ -52,6 +52,7 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     "TRANSPOSE_CONV": {k: _CONV[k] for k in ("padding", "stride_w", "stride_h", "activation")},
     "FULLY_CONNECTED": {
         "activation": (0, "i8", 0), "weights_format": (1, "i8", 0), "keep_num_dims": (2, "bool", 0),
+        "asymmetric": (3, "bool", 0),
     },
     "MEAN": _REDUCE,
     "SUM": _REDUCE,

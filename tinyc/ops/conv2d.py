@@ -29,8 +29,8 @@ from ._conv import (
     weighted_case,
     window_params,
     windows,
-    with_bias,
 )
+from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
 
 
 @register
@@ -57,7 +57,7 @@ class Conv2d(Op):
             raise src.fail("its weights are not of rank 4", CONVERT_AGAIN, "E301")
         channels, kh, kw, _ = weights.type.shape
         op = cls(**import_window(src, x, (kh, kw)), activation=src.activation())
-        return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
+        return [import_layer(src, op, [x, weights, *rest], channels, HybridConv2d)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -73,8 +73,11 @@ class Conv2d(Op):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, weights, _ = inputs
+        return (finish(node, self.sums(node, x, weights, node.inputs[0].type.zero_point)),)
+
+    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+        """Sums [n, oh, ow, o] of x minus ``zero`` times the weights."""
         _, kh, kw, depth = weights.shape
-        zero = node.inputs[0].type.zero_point
         patches = windows(x, node, (kh, kw), zero)
         groups = x.shape[3] // depth
         sums = [
@@ -83,7 +86,7 @@ class Conv2d(Op):
                 np.split(patches, groups, -1), np.split(weights, groups), strict=True
             )
         ]
-        return (finish(node, np.concatenate(sums, -1)),)
+        return np.concatenate(sums, -1)
 
     def macs(self, node: Node) -> int:
         _, kh, kw, depth = node.inputs[1].type.shape
@@ -157,6 +160,13 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
+def _bind_hybrid(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    layer = plain(node)
+    return bind_hybrid(node, _params(layer), Constant("weights", weights, "weights, OHWI"))
+
+
 def _reject_tile4(node: Node) -> str | None:
     if node.inputs[0].type.dtype is not DType.I8:
         return "not i8"
@@ -197,3 +207,16 @@ Conv2d.kernels = (
     portable("conv2d_f32", DType.F32, _bind_f32),
 )
 Conv2d.tir = _tir_conv.CONV2D
+
+
+@register
+class HybridConv2d(Hybrid[Conv2d]):
+    """See `Hybrid`. Weights quantized as a whole take symmetric numbers, those of each channel
+    asymmetric ones, whatever the file asks for."""
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from hybrid_cases(cls, Conv2d.cases(rng), rng)
+
+
+HybridConv2d.kernels = (hybrid_kernel("conv2d_hybrid", _bind_hybrid),)

@@ -27,8 +27,8 @@ from ._conv import (
     weighted_case,
     window_params,
     windows,
-    with_bias,
 )
+from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
 
 
 @register
@@ -59,7 +59,7 @@ class DepthwiseConv2d(Op):
         window = import_window(src, x, (kh, kw))
         # Files state the multiplier too; like TFLite's kernel, take what the shapes say.
         op = cls(**window, activation=src.activation(), multiplier=channels // x.type.shape[3])
-        return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
+        return [import_layer(src, op, [x, weights, *rest], channels, HybridDepthwiseConv2d)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -79,8 +79,11 @@ class DepthwiseConv2d(Op):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, weights, _ = inputs
+        return (finish(node, self.sums(node, x, weights, node.inputs[0].type.zero_point)),)
+
+    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+        """Sums [n, oh, ow, c * multiplier] of x minus ``zero`` times the weights."""
         _, kh, kw, channels = weights.shape
-        zero = node.inputs[0].type.zero_point
         wide = np.float32 if x.dtype == np.float32 else np.int32
         acc = np.zeros((*node.output.type.shape[:3], x.shape[3], self.multiplier), wide)
         patches = windows(x, node, (kh, kw), zero)
@@ -89,7 +92,7 @@ class DepthwiseConv2d(Op):
             for kx in range(kw):
                 tap = patches[:, :, :, ky, kx, :, None].astype(wide) - wide(zero)
                 acc += tap * taps[ky, kx]
-        return (finish(node, acc.reshape(*acc.shape[:3], channels)),)
+        return acc.reshape(*acc.shape[:3], channels)
 
     def macs(self, node: Node) -> int:
         _, kh, kw, _ = node.inputs[1].type.shape
@@ -166,6 +169,13 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
+def _bind_hybrid(node: Node) -> Binding:
+    layer = plain(node)
+    return bind_hybrid(
+        node, _params(layer), Constant("weights", _rows(node), "weights, channel by channel")
+    )
+
+
 def _reject_tile4(node: Node) -> str | None:
     if node.inputs[0].type.dtype is not DType.I8:
         return "not i8"
@@ -210,3 +220,15 @@ DepthwiseConv2d.kernels = (
     portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
 )
 DepthwiseConv2d.tir = _tir_conv.DEPTHWISE_CONV2D
+
+
+@register
+class HybridDepthwiseConv2d(Hybrid[DepthwiseConv2d]):
+    """See `Hybrid`: always of asymmetric numbers."""
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from hybrid_cases(cls, DepthwiseConv2d.cases(rng), rng)
+
+
+HybridDepthwiseConv2d.kernels = (hybrid_kernel("depthwise_conv2d_hybrid", _bind_hybrid),)

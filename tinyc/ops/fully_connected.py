@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,8 +21,8 @@ from ._conv import (
     matmul,
     portable,
     weighted_case,
-    with_bias,
 )
+from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
 
 
 @register
@@ -50,7 +50,8 @@ class FullyConnected(Op):
         if len(weights.type.shape) != 2:
             raise src.fail("its weights are not of rank 2", CONVERT_AGAIN, "E301")
         op = cls(src.activation(), bool(src.option("keep_num_dims")))
-        return [src.node(op, with_bias(src, [x, weights, *rest], weights.type.shape[0]))]
+        channels = weights.type.shape[0]
+        return [import_layer(src, op, [x, weights, *rest], channels, HybridFullyConnected)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -67,9 +68,12 @@ class FullyConnected(Op):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, weights, _ = inputs
-        acc = matmul(x.reshape(-1, weights.shape[1]), weights.T, node.inputs[0].type.zero_point)
-        y = finish(node, acc)
+        y = finish(node, self.sums(node, x, weights, node.inputs[0].type.zero_point))
         return (y.reshape(node.output.type.shape),)
+
+    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+        """Sums [batches, out] of x minus ``zero`` times the weights."""
+        return matmul(x.reshape(-1, weights.shape[1]), weights.T, zero)
 
     def macs(self, node: Node) -> int:
         return node.output.type.elements * node.inputs[1].type.shape[1]
@@ -124,9 +128,34 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
+def _bind_hybrid(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    packed = four_channels(weights, "weights of four channels, input by input")
+    bound = bind_hybrid(node, _params(plain(node)), packed)
+    sums = Constant("sums", weights.sum(1, dtype=np.int32), "sums of the weights")
+    return replace(
+        bound,
+        constants=(*bound.constants, sums),
+        support=(*bound.support, "tinyc_tile4.h"),
+    )
+
+
 FullyConnected.kernels = (
     _conv_dsp.FULLY_CONNECTED,
     portable("fully_connected_s8_scalar", DType.I8, _bind_s8),
     portable("fully_connected_f32", DType.F32, _bind_f32),
 )
 FullyConnected.tir = _tir_conv.FULLY_CONNECTED
+
+
+@register
+class HybridFullyConnected(Hybrid[FullyConnected]):
+    """See `Hybrid`."""
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from hybrid_cases(cls, FullyConnected.cases(rng), rng)
+
+
+HybridFullyConnected.kernels = (hybrid_kernel("fully_connected_hybrid", _bind_hybrid),)

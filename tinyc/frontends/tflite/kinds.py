@@ -20,23 +20,28 @@ _FULL_INTEGER = (
 )
 
 
+_HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""Operators that take int8 weights beside float32 activations."""
+
+
 def _narrow(t: SourceTensor) -> bool:
     return t.dtype in (DType.I8, DType.U8) and t.data is not None
 
 
-_KINDS: list[tuple[str, Callable[[SourceTensor, SourceTensor], bool], str, str]] = [
+_KINDS: list[tuple[str, Callable[[str, SourceTensor, SourceTensor], bool], str, str]] = [
     (
-        "E330", lambda x, w: x.dtype is DType.F32 and _narrow(w),
-        "is dynamic-range quantized: {} of its layers have int8 weights and float32 inputs",
+        "E330", lambda name, x, w: x.dtype is DType.F32 and _narrow(w) and name not in _HYBRID,
+        "is dynamic-range quantized: {} of its layers have int8 weights and float32 inputs, and "
+        f"are not among {', '.join(_HYBRID)}",
         f"convert it {_FULL_INTEGER}, or without optimizations and pass --calibrate data.npz",
     ),
     (
-        "E331", lambda x, w: x.dtype is DType.I16 and x.quant is not None,
+        "E331", lambda name, x, w: x.dtype is DType.I16 and x.quant is not None,
         "is quantized to int16 activations with int8 weights (16x8): {} of its layers",
         f"convert it {_FULL_INTEGER}",
     ),
     (
-        "E332", lambda x, w: x.dtype is DType.U8 and x.quant is not None,
+        "E332", lambda name, x, w: x.dtype is DType.U8 and x.quant is not None,
         "is quantized to uint8, as TensorFlow 1 did: {} of its layers",
         f"convert the Keras model or the SavedModel again {_FULL_INTEGER}",
     ),
@@ -52,10 +57,10 @@ def unsupported_quantization(source: Source) -> list[CompileError]:
             continue
         x, weights = (source.tensors.get(op.inputs[p]) for p in places)
         if x is not None and weights is not None:
-            pairs.append((x, weights))
+            pairs.append((op.name, x, weights))
     errors = []
     for id, matches, what, hint in _KINDS:
-        count = sum(matches(x, w) for x, w in pairs)
+        count = sum(matches(*pair) for pair in pairs)
         if count:
             errors.append(CompileError(id, source.file, what.format(count), hint))
     return errors
