@@ -261,6 +261,7 @@ def test_a_constant_output_that_stands_twice(cases: Path, tmp_path: Path) -> Non
     ("name", "tolerance"),
     [
         ("pruned_sparse_int8", 0), ("unet_keras", 0), ("fb_unused_string", 0), ("fb_int4", 0),
+        ("tf1_uint8", 0),
         ("gru_reset_before", 1e-5), ("conv1d_drq", 1e-5), ("mnist_hybrid", 1e-6),
     ],
 )  # fmt: skip
@@ -283,7 +284,6 @@ def test_files_that_a_user_expects_to_work(name: str, tolerance: float, cases: P
         ("lstm_fused_float", [("E300", "(UNIDIRECTIONAL_SEQUENCE_LSTM)", "unroll=True")]),
         ("int16x8_mtb", [("E331", "16x8", "representative_dataset")]),
         ("resnet_16x8", [("E331", "16x8", "representative_dataset")]),
-        ("tf1_uint8", [("E332", "uint8", "representative_dataset")]),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_called_what_it_is(
@@ -367,6 +367,17 @@ def test_a_dynamic_range_model_rounds_its_inputs_as_litert_does(
     rows = x.reshape(3, -1).view(np.uint8)
     found = np.frombuffer(emulated(graph, "stm32f4_discovery", rows, tmp_path / "out"), np.float32)
     np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=2e-6, atol=0)
+
+
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "nucleo_g0b1re"])
+def test_a_uint8_model_is_exact(board: str, cases: Path, tmp_path: Path) -> None:
+    path = cases / "tf1_uint8.tflite"
+    graph = read(path)
+    assert {v.type.dtype for v in (*graph.inputs, *graph.outputs)} == {DType.U8}
+    x = np.random.default_rng(6).integers(0, 256, (4, *graph.inputs[0].type.shape), np.uint8)
+    expected = b"".join(run_litert(path, [row])[0].tobytes() for row in x)
+    assert len(set(expected)) > 3
+    assert emulated(graph, board, x.reshape(4, -1), tmp_path / "out") == expected
 
 
 def test_a_dynamic_range_model_calibrates(cases: Path, tmp_path: Path) -> None:

@@ -370,7 +370,7 @@ def weighted(path: Path, x: str, w: str, count: int = 3) -> Path:
 @pytest.mark.parametrize(
     ("x", "w", "id", "word"),
     [
-        ("int16", "int8", "E331", "16x8"), ("uint8", "uint8", "E332", "uint8"),
+        ("int16", "int8", "E331", "16x8"),
     ],
 )  # fmt: skip
 def test_a_quantization_of_the_whole_model_is_named_once(

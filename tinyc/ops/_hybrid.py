@@ -96,7 +96,7 @@ def import_layer(
     """A node of (x, weights, bias): of ``op``, or of ``hybrid`` around it."""
     operands = with_bias(src, operands, channels)
     x, weights, _ = (v.type.dtype for v in operands)
-    if x is DType.F32 and weights is DType.I8:
+    if x is DType.F32 and weights is DType.I8 and not src.unsigned:
         op = hybrid(op, src.has_option("asymmetric") and bool(src.option("asymmetric")))
     return src.node(op, operands)
 
@@ -186,6 +186,7 @@ def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant) -> Bindin
             "size": size,
             "out_size": node.output.type.elements // count,
             "offset": "offset",
+            "weight_offset": 0,
             "quantize": f"tinyc_quantize_{'a' if asymmetric(node) else ''}symmetric",
             "single": single,
             "scales_first": scales_first(node),

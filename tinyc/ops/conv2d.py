@@ -16,6 +16,7 @@ from ._conv import (
     NO_PADDING,
     Padding,
     Pair,
+    centred_weights,
     channel_table,
     check_operands,
     check_window,
@@ -26,6 +27,8 @@ from ._conv import (
     matmul,
     out_sizes,
     portable,
+    unsigned_case,
+    weight_zero,
     weighted_case,
     window_params,
     windows,
@@ -39,13 +42,15 @@ class Conv2d(Op):
     """Inputs: x [n, h, w, c], weights [o, kh, kw, c / groups], bias [o]; output [n, oh, ow, o].
 
     int8 (bias int32, weights per tensor or per channel along 0) or float32.
-    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
+    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
+    unsigned: see `_conv.unsigned`.
     """
 
     stride: Pair
     dilation: Pair
     padding: Padding
     activation: str
+    unsigned: bool = False
 
     tflite = ("CONV_2D",)
     weight_axis = 0
@@ -56,7 +61,8 @@ class Conv2d(Op):
         if len(weights.type.shape) != 4:
             raise src.fail("its weights are not of rank 4", CONVERT_AGAIN, "E301")
         channels, kh, kw, _ = weights.type.shape
-        op = cls(**import_window(src, x, (kh, kw)), activation=src.activation())
+        window = import_window(src, x, (kh, kw))
+        op = cls(**window, activation=src.activation(), unsigned=src.unsigned)
         return [import_layer(src, op, [x, weights, *rest], channels, HybridConv2d)]
 
     def check(self, node: Node) -> None:
@@ -72,8 +78,8 @@ class Conv2d(Op):
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, _ = inputs
-        return (finish(node, self.sums(node, x, weights, node.inputs[0].type.zero_point)),)
+        x, zero = inputs[0], node.inputs[0].type.zero_point
+        return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
 
     def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
         """Sums [n, oh, ow, o] of x minus ``zero`` times the weights."""
@@ -116,6 +122,7 @@ class Conv2d(Op):
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 triple = (x, weights, (x[0], *size, channels))
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
+            yield unsigned_case(op, rng, triple)
 
 
 def _params(node: Node) -> dict[str, Any]:
@@ -135,16 +142,26 @@ def _params(node: Node) -> dict[str, Any]:
     }
 
 
+def _centred_rows(node: Node) -> np.ndarray:
+    """[channels, depth]: the weights less their zero point."""
+    weights = centred_weights(node)
+    return weights.reshape(len(weights), -1)
+
+
 def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     params = _params(node)
     fold = not params["padded"]
     return Binding(
-        params={**params, "offset": 0 if fold else -node.inputs[0].type.zero_point},
+        params={
+            **params,
+            "offset": 0 if fold else -node.inputs[0].type.zero_point,
+            "weight_offset": -weight_zero(node),
+        },
         constants=(
             Constant("weights", weights, "weights, OHWI"),
-            channel_table(node, weights.reshape(len(weights), -1) if fold else None),
+            channel_table(node, _centred_rows(node) if fold else None),
         ),
         support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
     )
@@ -190,10 +207,11 @@ def _bind_tile4(node: Node) -> Binding:
             "last_x": params["in_w"] - params["kernel_w"],
             "row_bytes": params["kernel_w"] * params["in_c"],
             "padding_byte": x.zero_point,
+            "weight_zero": weight_zero(node),
         },
         constants=(
             four_channels(rows, "weights of four channels, input by input"),
-            channel_table(node, rows),
+            channel_table(node, _centred_rows(node)),
         ),
         scratch=0 if pointwise else rows.shape[1],
         support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),

@@ -16,6 +16,7 @@ from ._conv import (
     NO_PADDING,
     Padding,
     Pair,
+    centred_weights,
     channel_table,
     check_operands,
     check_window,
@@ -24,6 +25,8 @@ from ._conv import (
     import_window,
     out_sizes,
     portable,
+    unsigned_case,
+    weight_zero,
     weighted_case,
     window_params,
     windows,
@@ -38,7 +41,8 @@ class DepthwiseConv2d(Op):
     output [n, oh, ow, c * multiplier].
 
     int8 (bias int32, weights per tensor or per channel along 3) or float32.
-    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
+    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
+    unsigned: see `_conv.unsigned`.
     """
 
     stride: Pair
@@ -46,6 +50,7 @@ class DepthwiseConv2d(Op):
     padding: Padding
     activation: str
     multiplier: int = 1
+    unsigned: bool = False
 
     tflite = ("DEPTHWISE_CONV_2D",)
     weight_axis = 3
@@ -58,7 +63,9 @@ class DepthwiseConv2d(Op):
         _, kh, kw, channels = weights.type.shape
         window = import_window(src, x, (kh, kw))
         # Files state the multiplier too; like TFLite's kernel, take what the shapes say.
-        op = cls(**window, activation=src.activation(), multiplier=channels // x.type.shape[3])
+        multiplier = channels // x.type.shape[3]
+        op = cls(**window, activation=src.activation(), multiplier=multiplier,
+                 unsigned=src.unsigned)  # fmt: skip
         return [import_layer(src, op, [x, weights, *rest], channels, HybridDepthwiseConv2d)]
 
     def check(self, node: Node) -> None:
@@ -78,8 +85,8 @@ class DepthwiseConv2d(Op):
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, _ = inputs
-        return (finish(node, self.sums(node, x, weights, node.inputs[0].type.zero_point)),)
+        x, zero = inputs[0], node.inputs[0].type.zero_point
+        return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
 
     def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
         """Sums [n, oh, ow, c * multiplier] of x minus ``zero`` times the weights."""
@@ -121,6 +128,7 @@ class DepthwiseConv2d(Op):
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 triple = (x, (1, *kernel, channels), (x[0], *size, channels))
                 yield weighted_case(op, rng, dtype, triple, 3, per_channel)
+            yield unsigned_case(op, rng, triple)
 
 
 def _rows(node: Node) -> np.ndarray:
@@ -146,11 +154,16 @@ def _params(node: Node) -> dict[str, Any]:
 def _bind_s8(node: Node) -> Binding:
     params, rows = _params(node), _rows(node)
     fold = not params["padded"]
+    centred = centred_weights(node, rows).reshape(len(rows), -1)
     return Binding(
-        params={**params, "offset": 0 if fold else -node.inputs[0].type.zero_point},
+        params={
+            **params,
+            "offset": 0 if fold else -node.inputs[0].type.zero_point,
+            "weight_offset": -weight_zero(node),
+        },
         constants=(
             Constant("weights", rows, "weights, channel by channel"),
-            channel_table(node, rows.reshape(len(rows), -1) if fold else None),
+            channel_table(node, centred if fold else None),
         ),
         support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
     )

@@ -13,6 +13,7 @@ from ..ir import DType, Node
 from ..op import Binding, Constant, Op, expect_arity, expect_shape, fail, register
 from . import _conv_dsp, _tir_conv
 from ._conv import (
+    centred_weights,
     channel_table,
     check_operands,
     clamp_params,
@@ -20,6 +21,8 @@ from ._conv import (
     four_channels,
     matmul,
     portable,
+    unsigned_case,
+    weight_zero,
     weighted_case,
 )
 from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
@@ -31,11 +34,13 @@ class FullyConnected(Op):
     """Inputs: x of any rank, read as [batches, in]; weights [out, in]; bias [out].
 
     Output [batches, out], or x's shape with the last extent replaced if ``keep_num_dims``.
-    int8 (bias int32, weights per tensor or per channel along 0) or float32.
+    int8 (bias int32, weights per tensor or per channel along 0) or float32. unsigned: see
+    `_conv.unsigned`.
     """
 
     activation: str
     keep_num_dims: bool = False
+    unsigned: bool = False
 
     tflite = ("FULLY_CONNECTED",)
     weight_axis = 0
@@ -49,7 +54,7 @@ class FullyConnected(Op):
             raise src.fail("its weights are shuffled", "convert the model with default weights")
         if len(weights.type.shape) != 2:
             raise src.fail("its weights are not of rank 2", CONVERT_AGAIN, "E301")
-        op = cls(src.activation(), bool(src.option("keep_num_dims")))
+        op = cls(src.activation(), bool(src.option("keep_num_dims")), src.unsigned)
         channels = weights.type.shape[0]
         return [import_layer(src, op, [x, weights, *rest], channels, HybridFullyConnected)]
 
@@ -67,8 +72,8 @@ class FullyConnected(Op):
         expect_shape(node, node.output.type, (*lead, channels), "output")
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, _ = inputs
-        y = finish(node, self.sums(node, x, weights, node.inputs[0].type.zero_point))
+        x, zero = inputs[0], node.inputs[0].type.zero_point
+        y = finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero))
         return (y.reshape(node.output.type.shape),)
 
     def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
@@ -94,6 +99,7 @@ class FullyConnected(Op):
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 triple = (x, (channels, depth), (*lead, channels))
                 yield weighted_case(cls(activation, keep), rng, dtype, triple, 0, per_channel)
+            yield unsigned_case(cls(activation, keep), rng, triple)
 
 
 def _params(node: Node) -> dict[str, Any]:
@@ -106,10 +112,10 @@ def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     return Binding(
-        params=_params(node),
+        params={**_params(node), "weight_zero": weight_zero(node)},
         constants=(
             four_channels(weights, "weights of four channels, input by input"),
-            channel_table(node, weights),
+            channel_table(node, centred_weights(node)),
         ),
         support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
     )

@@ -20,7 +20,8 @@ ONE = 1 << 10
 @register
 @dataclass(frozen=True)
 class ResizeBilinear(Op):
-    """Input [n, h, w, c], int8 or float32; output [n, *size, c], size (height, width)."""
+    """Input [n, h, w, c], int8, uint8 or float32; output [n, *size, c], size (height, width).
+    uint8 is computed in float32 and rounded (reference_ops::ResizeBilinear)."""
 
     size: tuple[int, int]
     align_corners: bool
@@ -36,7 +37,7 @@ class ResizeBilinear(Op):
 
     def check(self, node: Node) -> None:
         check_resize(node, self.size)
-        expect_dtype(node, node.inputs[0].type, (DType.I8, DType.F32), "input")
+        expect_dtype(node, node.inputs[0].type, (DType.I8, DType.U8, DType.F32), "input")
 
     def taps(
         self, size: int, out: int, dtype: DType
@@ -71,7 +72,7 @@ class ResizeBilinear(Op):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         dtype = node.inputs[0].type.dtype
-        x = inputs[0].astype(np.int64) if dtype is DType.I8 else inputs[0]
+        x = inputs[0].astype(np.int64 if dtype is DType.I8 else np.float32)
         top, bottom, w_top, w_bottom = self.taps(x.shape[1], self.size[0], dtype)
         left, right, w_left, w_right = self.taps(x.shape[2], self.size[1], dtype)
         w_top, w_bottom = (w[:, None, None] for w in (w_top, w_bottom))
@@ -86,11 +87,13 @@ class ResizeBilinear(Op):
         if dtype is DType.I8:
             one, half = ONE * ONE, ONE * ONE // 2  # the division truncates
             y = np.where(y > 0, (y + half) // one, -((half - y) // one)).astype(np.int8)
+        if dtype is DType.U8:
+            y = (y + np.float32(0.5)).astype(np.uint8)
         return (y,)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        for dtype in (DType.I8, DType.F32):
+        for dtype in (DType.I8, DType.U8, DType.F32):
             for align, half in ((False, False), (True, False), (False, True)):
                 yield case(cls((5, 3), align, half), dtype, [(1, 3, 4, 3)], (1, 5, 3, 3))
                 yield case(cls((4, 9), align, half), dtype, [(2, 2, 4, 1)], (2, 4, 9, 1))
@@ -115,6 +118,7 @@ def _bind(node: Node) -> Binding:
             "caption": caption(node),
             "ctype": x.dtype.c,
             "integer": x.dtype is DType.I8,
+            "rounded": x.dtype is DType.U8,
             "batches": n,
             "image": h * w * c,
             "height": op.size[0],

@@ -14,6 +14,7 @@ from ..op import Binding, Constant, Op, expect_arity, fail, register
 from ._conv import (
     LARGEST_INDEX,
     Pair,
+    centred_weights,
     channel_table,
     check_operands,
     clamp_params,
@@ -21,6 +22,8 @@ from ._conv import (
     import_stride,
     portable,
     same_padding,
+    unsigned_case,
+    weight_zero,
     weighted_case,
     with_bias,
 )
@@ -32,12 +35,14 @@ class TransposeConv(Op):
     """Inputs: x [n, h, w, c], weights [o, kh, kw, c], bias [o]; output [n, oh, ow, o].
 
     int8 (bias int32, weights per tensor or per channel along 0) or float32. stride: (height,
-    width); cut: (top, left) rows and columns of the full result that the output leaves out.
+    width); cut: (top, left) rows and columns of the full result that the output leaves out;
+    unsigned: see `_conv.unsigned`.
     """
 
     stride: Pair
     cut: Pair
     activation: str
+    unsigned: bool = False
 
     tflite = ("TRANSPOSE_CONV",)
     weight_axis = 0
@@ -57,7 +62,7 @@ class TransposeConv(Op):
                 for size, k, s in zip(out[1:3], kernel, stride, strict=True)
             )
             cut = (top, left)
-        op = cls(stride, cut, src.activation())
+        op = cls(stride, cut, src.activation(), src.unsigned)
         return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
 
     def check(self, node: Node) -> None:
@@ -77,7 +82,7 @@ class TransposeConv(Op):
             raise fail(node, "its window reaches beyond 2^30 pixels", CONVERT_AGAIN)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, _ = inputs
+        x, weights = inputs[0], centred_weights(node, inputs[1])
         _, kh, kw, depth = weights.shape
         is_float = x.dtype == np.float32
         x = x if is_float else x.astype(np.int64) - node.inputs[0].type.zero_point
@@ -126,6 +131,7 @@ class TransposeConv(Op):
                 triple = (x, (channels, kh, kw, x[3]), (x[0], *size, channels))
                 op = cls(stride, cut, activation)
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
+            yield unsigned_case(op, rng, triple)
 
 
 def _bind(node: Node) -> Binding:
@@ -141,6 +147,7 @@ def _bind(node: Node) -> Binding:
         "stride_h": op.stride[0], "stride_w": op.stride[1],
         "cut_top": op.cut[0], "cut_left": op.cut[1],
         "filter_size": kh * kw * in_c, "offset": -x.type.zero_point, **clamp_params(node),
+        "weight_offset": -weight_zero(node),
     }  # fmt: skip
     packed = Constant("weights", weights.data, "weights, OHWI")
     if x.type.dtype is DType.F32:

@@ -24,13 +24,17 @@ _HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 """Operators that take int8 weights beside float32 activations."""
 
 
+def _hybrid(name: str, weights: SourceTensor) -> bool:
+    return name in _HYBRID and weights.dtype is DType.I8
+
+
 def _narrow(t: SourceTensor) -> bool:
     return t.dtype in (DType.I8, DType.U8) and t.data is not None
 
 
 _KINDS: list[tuple[str, Callable[[str, SourceTensor, SourceTensor], bool], str, str]] = [
     (
-        "E330", lambda name, x, w: x.dtype is DType.F32 and _narrow(w) and name not in _HYBRID,
+        "E330", lambda name, x, w: x.dtype is DType.F32 and _narrow(w) and not _hybrid(name, w),
         "is dynamic-range quantized: {} of its layers have int8 weights and float32 inputs, and "
         f"are not among {', '.join(_HYBRID)}",
         f"convert it {_FULL_INTEGER}, or without optimizations and pass --calibrate data.npz",
@@ -40,16 +44,11 @@ _KINDS: list[tuple[str, Callable[[str, SourceTensor, SourceTensor], bool], str, 
         "is quantized to int16 activations with int8 weights (16x8): {} of its layers",
         f"convert it {_FULL_INTEGER}",
     ),
-    (
-        "E332", lambda name, x, w: x.dtype is DType.U8 and x.quant is not None,
-        "is quantized to uint8, as TensorFlow 1 did: {} of its layers",
-        f"convert the Keras model or the SavedModel again {_FULL_INTEGER}",
-    ),
 ]  # fmt: skip
 
 
 def unsupported_quantization(source: Source) -> list[CompileError]:
-    """E330 to E332 for a model of such a kind, at most once each."""
+    """E330 and E331 for a model of such a kind, at most once each."""
     pairs = []
     for op in source.ops:
         places = _WEIGHTED.get(op.name)
