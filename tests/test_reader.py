@@ -393,6 +393,29 @@ def test_layers_that_are_never_hybrid_are_named_once(tmp_path: Path) -> None:
     assert "\n" not in text and "representative_dataset" in text
 
 
+@pytest.mark.parametrize(
+    ("x", "w", "scales", "text"),
+    [
+        (("uint8", 7), ("int8", 0), 1, "E346"), (("int8", 7), ("uint8", 9), 1, "E346"),
+        (("uint8", 7), ("uint8", 9), 4, "E304"), (("int8", 7), ("int8", 9), 1, "E304"),
+        (("float32", 0), ("int8", 9), 1, "E304"), (("float32", 0), ("uint8", 128), 1, "E330"),
+    ],
+)  # fmt: skip
+def test_weights_that_litert_would_not_take_are_refused(
+    x: tuple[str, int], w: tuple[str, int], scales: int, text: str, tmp_path: Path
+) -> None:
+    """Types of another kind than the input's, and zero points where they do not count."""
+    scale = None if x[0] == "float32" else 0.1
+    path = write_model(
+        tmp_path / "m.tflite", [("FULLY_CONNECTED", {}, [0, 1, -1], [2])],
+        [TensorSpec("x", (1, 4), x[0], scale, x[1]),
+         TensorSpec("w", (4, 4), w[0], [0.1] * scales, [w[1]] * scales, data=np.eye(4)),
+         TensorSpec("y", (1, 4), x[0], scale, x[1])], [0], [2],
+    )  # fmt: skip
+    line = refusal(path)
+    assert line.startswith(text) and "\n" not in line
+
+
 def test_state_in_variable_tensors_is_named(tmp_path: Path) -> None:
     write_model(
         tmp_path / "m.tflite",

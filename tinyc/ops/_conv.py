@@ -170,7 +170,9 @@ def check_operands(node: Node, channels: int, axis: int, depth: int) -> None:
             REQUANTIZE,
             "E304",
         )
-    if any(weights.quant.zero_point) and (weights.quant.per_channel or not unsigned(node)):
+    if unsigned(node) and weights.quant.per_channel:
+        raise fail(node, "its uint8 weights are quantized per channel", REQUANTIZE, "E304")
+    if any(weights.quant.zero_point) and not unsigned(node):
         raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
     if bias.quant is not None and any(bias.quant.zero_point):
         raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")

@@ -35,8 +35,8 @@ def _narrow(t: SourceTensor) -> bool:
 _KINDS: list[tuple[str, Callable[[str, SourceTensor, SourceTensor], bool], str, str]] = [
     (
         "E330", lambda name, x, w: x.dtype is DType.F32 and _narrow(w) and not _hybrid(name, w),
-        "is dynamic-range quantized: {} of its layers have int8 weights and float32 inputs, and "
-        f"are not among {', '.join(_HYBRID)}",
+        "is dynamic-range quantized: {} of its layers have 8-bit weights and float32 inputs, as "
+        f"only {', '.join(_HYBRID)} with int8 weights may",
         f"convert it {_FULL_INTEGER}, or without optimizations and pass --calibrate data.npz",
     ),
     (

@@ -275,8 +275,10 @@ class _Lifting:
             else:
                 self._variable(op)
                 nodes, errors = [], []
-        except CompileError as error:
+        except (CompileError, MalformedError) as error:
             self._unknown.update(op.outputs)
+            if isinstance(error, MalformedError):
+                error = replace(self._error(op, f"malformed options: {error}"), id="E301")
             return _Step(op, errors=(error,), reads=reads)
         if errors:
             self._unknown.update(op.outputs)
@@ -351,6 +353,7 @@ class _Lifting:
         if op.name == "VAR_HANDLE":
             texts = [op.options.string(i, MAX_NAME) if op.options else "" for i in (0, 1)]
             self._resources.update(dict.fromkeys(op.outputs, (texts[0], texts[1])))
+            self.defined.difference_update(op.outputs)  # a handle is no number to compute with
             return
         name = self._resources.get(op.inputs[0]) if op.inputs else None
         if name is None:

@@ -28,6 +28,10 @@ def _is_unsigned(value: Value | None) -> bool:
     return value is not None and value.type.dtype is DType.U8 and value.type.quant is not None
 
 
+def _is_signed(value: Value | None) -> bool:
+    return value is not None and value.type.dtype is DType.I8 and value.type.quant is not None
+
+
 class Unsigned:
     """The int8 values that stand for the uint8 ones of a graph, all subgraphs together."""
 
@@ -42,11 +46,15 @@ class Unsigned:
     def rewritten(self, src: TfliteOp, final: Iterable[Value | None]) -> TfliteOp:
         """``src`` with int8 values in the place of uint8 ones.
 
-        final: outputs of the graph, which QUANTIZE writes as they are.
+        final: outputs of the graph, which QUANTIZE writes as they are. Raises CompileError E346.
         """
         values = [v for v in (*src.inputs, *src.outputs) if _is_unsigned(v)]
         if not values or src.name in _RAW or all(v is None or v.constant for v in src.inputs):
             return src
+        if src.name != "QUANTIZE" and any(map(_is_signed, (*src.inputs, *src.outputs))):
+            raise src.fail(
+                "mixes uint8 and int8 operands", "quantize all of a layer's tensors alike", "E346"
+            )
         known = any(v in self._signed for v in src.inputs if v is not None)
         keep = {v for v in final if v is not None} if src.name == "QUANTIZE" else set()
         makes = src.name == "QUANTIZE" and not _is_unsigned(src.inputs[0])
@@ -68,7 +76,7 @@ class Unsigned:
             data = None
             if value.data is not None:
                 data = (value.data ^ np.uint8(128)).view(np.int8)
-            name = value.name if value.constant else f"{value.name}/i8"
+            name = value.name if value.constant else f"{value.name}_i8"
             signed = replace(value, name=name, type=kind, data=data)
             self._signed[value], self._unsigned[signed] = signed, value
         return self._signed[value]
