@@ -249,18 +249,29 @@ def test_wrong_sparsity_is_one_line(field: str, value: Any, tmp_path: Path) -> N
     assert text.startswith("E301") and "tensor 1 'w'" in text and "\n" not in text
 
 
-def test_int4_weights_are_exact(tmp_path: Path) -> None:
+def packed(numbers: np.ndarray, bits: int) -> bytes:
+    """Numbers of so many bits each, the first in a byte's lowest ones."""
+    each = 8 // bits
+    whole = np.append(numbers.ravel(), np.zeros(-numbers.size % each, int)).reshape(-1, each)
+    return ((whole & (1 << bits) - 1) << bits * np.arange(each)).sum(1).astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("activations", ["int8", "float32"])
+@pytest.mark.parametrize("bits", [4, 2])
+def test_weights_of_few_bits_are_exact(bits: int, activations: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    weights = rng.integers(-7, 8, (5, 9))
-    pairs = np.append(weights.ravel(), 0).astype(np.uint8).reshape(-1, 2) & 15
+    weights = rng.integers(-(1 << bits - 1), 1 << bits - 1, (5, 9))
+    whole = activations == "int8"
+    s, t, u = (0.1, 0.002, 0.05) if whole else (None, None, None)
     write_model(
         tmp_path / "m.tflite", [("FULLY_CONNECTED", {}, [0, 1, 2], [3])],
-        [TensorSpec("x", (1, 9), "int8", 0.1, 5),
-         TensorSpec("w", (5, 9), "int4", 0.02, raw=(pairs[:, 0] | pairs[:, 1] << 4).tobytes()),
-         TensorSpec("b", (5,), "int32", 0.002, data=rng.integers(-500, 500, 5)),
-         TensorSpec("y", (1, 5), "int8", 0.05, -3)], [0], [3],
+        [TensorSpec("x", (1, 9), activations, s, 5),
+         TensorSpec("w", (5, 9), f"int{bits}", 0.02, raw=packed(weights, bits)),
+         TensorSpec("b", (5,), "int32" if whole else "float32", t, data=rng.integers(-9, 9, 5)),
+         TensorSpec("y", (1, 5), activations, u, -3)], [0], [3],
     )  # fmt: skip
-    graph = same_as_litert(tmp_path / "m.tflite", rng.integers(-128, 128, (1, 9), np.int8))
+    x = rng.integers(-128, 128, (1, 9), np.int8) if whole else rng.normal(0, 1, (1, 9))
+    graph = same_as_litert(tmp_path / "m.tflite", x.astype(activations))
     np.testing.assert_array_equal(graph.nodes[0].inputs[1].data, weights)
 
 
