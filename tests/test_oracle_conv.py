@@ -326,3 +326,26 @@ def test_hybrid_is_litert_s_to_the_bit(
     x, graph = ranges(rng, shapes[0]), read(path)
     ours = interpret(graph, [x])[graph.outputs[0]]
     np.testing.assert_array_equal(ours, run_litert(path, [x])[0])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hybrid_transpose_conv_is_close(
+    seed: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """LiteRT adds its products in float32: what it rounds there it differs by, and no more."""
+    n, h, w, c, o = (int(rng.integers(1, size)) for size in (3, 6, 6, 9, 9))
+    scales = rng.uniform(1e-3, 0.1, o if seed % 2 else 1).astype(np.float32)
+    data = rng.integers(-127, 127, (o, 3, 3, c), endpoint=True)
+    shape = (n, 2 * h, 2 * w, o)
+    options = {"padding": 0, "strideW": 2, "strideH": 2}
+    path = write_model(
+        tmp_path / "m.tflite", [("TRANSPOSE_CONV", options, [0, 1, 2, 3], [4])],
+        [TensorSpec("shape", (4,), "int32", data=shape),
+         TensorSpec("w", data.shape, "int8", scales, data=data),
+         TensorSpec("x", (n, h, w, c), "float32"),
+         TensorSpec("b", (o,), "float32", data=rng.normal(0, 1, o)),
+         TensorSpec("y", shape, "float32")], [2], [4],
+    )  # fmt: skip
+    x, graph = rng.normal(0, 2, (n, h, w, c)).astype(np.float32), read(path)
+    ours, (theirs,) = interpret(graph, [x])[graph.outputs[0]], run_litert(path, [x])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6 * float(np.abs(theirs).max()))

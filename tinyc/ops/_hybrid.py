@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class Hybrid(Op, Generic[LayerT]):
 
     layer: Any
     asymmetric: bool
+
+    always_asymmetric: ClassVar[bool] = False
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -121,18 +123,19 @@ def scales_first(node: Node) -> bool:
     """Whether a sum is multiplied by its channel's scale, then by the input's, and not by their
     product: so does LiteRT in a convolution whose channels have scales of their own."""
     assert isinstance(node.op, Hybrid)
-    convolution = len(node.inputs[1].type.shape) == 4 and node.op.layer.weight_axis == 0
+    convolution = len(node.inputs[1].type.shape) == 4 and not node.op.always_asymmetric
     return convolution and channel_scales(node).size > 1
 
 
 def asymmetric(node: Node) -> bool:
     """Whether the input has a zero point: a dense layer's if the file asks for it, a
-    convolution's if its channels have scales of their own, a depthwise one's always."""
+    convolution's if its channels have scales of their own, a depthwise or transposed
+    one's always."""
     assert isinstance(node.op, Hybrid)
     weights = node.inputs[1].type
     if len(weights.shape) == 2:
         return node.op.asymmetric
-    return node.op.layer.weight_axis == 3 or channel_scales(node).size > 1
+    return node.op.always_asymmetric or channel_scales(node).size > 1
 
 
 def quantize_rows(x: np.ndarray, asymmetric: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -239,6 +239,8 @@ DepthwiseConv2d.tir = _tir_conv.DEPTHWISE_CONV2D
 class HybridDepthwiseConv2d(Hybrid[DepthwiseConv2d]):
     """See `Hybrid`: always of asymmetric numbers."""
 
+    always_asymmetric = True
+
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from hybrid_cases(cls, DepthwiseConv2d.cases(rng), rng)

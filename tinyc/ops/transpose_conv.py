@@ -25,8 +25,8 @@ from ._conv import (
     unsigned_case,
     weight_zero,
     weighted_case,
-    with_bias,
 )
+from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
 
 
 @register
@@ -63,7 +63,7 @@ class TransposeConv(Op):
             )
             cut = (top, left)
         op = cls(stride, cut, src.activation(), src.unsigned)
-        return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
+        return [import_layer(src, op, [x, weights, *rest], channels, HybridTransposeConv)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -82,10 +82,14 @@ class TransposeConv(Op):
             raise fail(node, "its window reaches beyond 2^30 pixels", CONVERT_AGAIN)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights = inputs[0], centred_weights(node, inputs[1])
+        x, zero = inputs[0], node.inputs[0].type.zero_point
+        return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
+
+    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+        """Sums [n, oh, ow, o] of x minus ``zero`` times the weights."""
         _, kh, kw, depth = weights.shape
         is_float = x.dtype == np.float32
-        x = x if is_float else x.astype(np.int64) - node.inputs[0].type.zero_point
+        x = x if is_float else x.astype(np.int64) - zero
         acc = np.zeros(node.output.type.shape, x.dtype)
         # From the last tap to the first, each sum meets its pixels in memory order.
         for ky in reversed(range(kh)):
@@ -100,7 +104,7 @@ class TransposeConv(Op):
                         target += source[..., i, None] * taps[:, i]
                 else:
                     target += source @ taps.T
-        return (finish(node, acc),)
+        return acc
 
     def _reach(self, node: Node, axis: int, tap: int) -> tuple[slice, slice]:
         """The input positions along ``axis`` that ``tap`` carries into the output, and where."""
@@ -134,14 +138,13 @@ class TransposeConv(Op):
             yield unsigned_case(op, rng, triple)
 
 
-def _bind(node: Node) -> Binding:
-    x, weights, bias = node.inputs
+def _params(node: Node) -> dict[str, Any]:
+    x, weights, _ = node.inputs
     op: Any = node.op
     batches, in_h, in_w, in_c = x.type.shape
     _, out_h, out_w, out_c = node.output.type.shape
     _, kh, kw, _ = weights.type.shape
-    assert weights.data is not None and bias.data is not None
-    params = {
+    return {
         "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c, "in_size": in_h * in_w * in_c,
         "out_h": out_h, "out_w": out_w, "out_c": out_c, "kernel_h": kh, "kernel_w": kw,
         "stride_h": op.stride[0], "stride_w": op.stride[1],
@@ -149,7 +152,12 @@ def _bind(node: Node) -> Binding:
         "filter_size": kh * kw * in_c, "offset": -x.type.zero_point, **clamp_params(node),
         "weight_offset": -weight_zero(node),
     }  # fmt: skip
-    packed = Constant("weights", weights.data, "weights, OHWI")
+
+
+def _bind(node: Node) -> Binding:
+    x, weights, bias = node.inputs
+    assert weights.data is not None and bias.data is not None
+    params, packed = _params(node), Constant("weights", weights.data, "weights, OHWI")
     if x.type.dtype is DType.F32:
         constants = (packed, Constant("bias", bias.data, "bias"))
         return Binding(params, constants, support=("tinyc_dot_f32.h",))
@@ -158,7 +166,29 @@ def _bind(node: Node) -> Binding:
     )
 
 
+def _bind_hybrid(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    packed = Constant("weights", weights, "weights, OHWI")
+    return bind_hybrid(node, _params(plain(node)), packed)
+
+
 TransposeConv.kernels = (
     portable("transpose_conv_s8", DType.I8, _bind),
     portable("transpose_conv_f32", DType.F32, _bind),
 )
+
+
+@register
+class HybridTransposeConv(Hybrid[TransposeConv]):
+    """See `Hybrid`: always of asymmetric numbers. LiteRT's sums are float32, these are exact: the
+    two agree within float32's rounding of a sum."""
+
+    always_asymmetric = True
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from hybrid_cases(cls, TransposeConv.cases(rng), rng)
+
+
+HybridTransposeConv.kernels = (hybrid_kernel("transpose_conv_hybrid", _bind_hybrid),)

@@ -20,7 +20,7 @@ _FULL_INTEGER = (
 )
 
 
-_HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 """Operators that take int8 weights beside float32 activations."""
 
 
