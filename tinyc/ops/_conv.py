@@ -341,6 +341,11 @@ def offset_params(out: TensorType, low: int, high: int) -> dict[str, int]:
     return {"zero_point": zero, "least": low - zero, "most": high - zero}
 
 
+def weight_support(node: Node) -> tuple[str, ...]:
+    """The file that kernels need where the weights have a zero point."""
+    return ("tinyc_dot_offset.h",) if weight_zero(node) else ()
+
+
 def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
     """Bias, multiplier and shift of each channel, int32, in the order the kernels read.
 

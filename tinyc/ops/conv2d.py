@@ -28,6 +28,7 @@ from ._conv import (
     out_sizes,
     portable,
     unsigned_case,
+    weight_support,
     weight_zero,
     weighted_case,
     window_params,
@@ -163,7 +164,7 @@ def _bind_s8(node: Node) -> Binding:
             Constant("weights", weights, "weights, OHWI"),
             channel_table(node, _centred_rows(node) if fold else None),
         ),
-        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
+        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h", *weight_support(node)),
     )
 
 
@@ -214,7 +215,7 @@ def _bind_tile4(node: Node) -> Binding:
             channel_table(node, _centred_rows(node)),
         ),
         scratch=0 if pointwise else rows.shape[1],
-        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
+        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node)),
     )
 
 

@@ -22,6 +22,7 @@ from ._conv import (
     matmul,
     portable,
     unsigned_case,
+    weight_support,
     weight_zero,
     weighted_case,
 )
@@ -117,7 +118,7 @@ def _bind_s8(node: Node) -> Binding:
             four_channels(weights, "weights of four channels, input by input"),
             channel_table(node, centred_weights(node)),
         ),
-        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
+        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node)),
     )
 
 

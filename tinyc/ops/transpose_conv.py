@@ -23,6 +23,7 @@ from ._conv import (
     portable,
     same_padding,
     unsigned_case,
+    weight_support,
     weight_zero,
     weighted_case,
 )
@@ -162,8 +163,9 @@ def _bind(node: Node) -> Binding:
         constants = (packed, Constant("bias", bias.data, "bias"))
         return Binding(params, constants, support=("tinyc_dot_f32.h",))
     return Binding(
-        params, (packed, channel_table(node)), support=("tinyc_requant.h", "tinyc_dot.h")
-    )
+        params, (packed, channel_table(node)),
+        support=("tinyc_requant.h", "tinyc_dot.h", *weight_support(node)),
+    )  # fmt: skip
 
 
 def _bind_hybrid(node: Node) -> Binding:
