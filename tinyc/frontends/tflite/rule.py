@@ -21,12 +21,13 @@ _MOST_CUSTOM = 4096  # bytes of custom options; those of larq's operators have s
 @dataclass(frozen=True)
 class TfliteOp:
     """What an import rule sees. ``inputs`` and ``outputs`` are the graph's values; an absent
-    optional input is None."""
+    optional input is None; unsigned: int8 values among them stand for uint8 ones of the file."""
 
     file: str
     source: SourceOp
     inputs: tuple[Value | None, ...]
     outputs: tuple[Value, ...]
+    unsigned: bool = False
 
     @property
     def name(self) -> str:
