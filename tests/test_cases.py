@@ -312,7 +312,8 @@ def test_a_constant_output_that_stands_twice(cases: Path, tmp_path: Path) -> Non
     ("name", "tolerance"),
     [
         ("pruned_sparse_int8", 0), ("unet_keras", 0), ("fb_unused_string", 0), ("fb_int4", 0),
-        ("gru_reset_before", 1e-5), ("conv1d_drq", 1e-5),
+        ("tf1_uint8", 0),
+        ("gru_reset_before", 1e-5), ("conv1d_drq", 1e-5), ("mnist_hybrid", 1e-6),
     ],
 )  # fmt: skip
 def test_files_that_a_user_expects_to_work(name: str, tolerance: float, cases: Path) -> None:
@@ -325,25 +326,6 @@ def test_files_that_a_user_expects_to_work(name: str, tolerance: float, cases: P
             found = [values[v] for v in version.outputs]
             for y, want in zip(found, run_litert(path, samples.at(i)), strict=True):
                 np.testing.assert_allclose(y, want, rtol=0, atol=tolerance)
-
-
-@pytest.mark.parametrize(
-    ("name", "problems"),
-    [
-        ("mnist_hybrid", [("E330", "dynamic-range", "--calibrate")]),
-        ("tf1_uint8", [("E332", "uint8", "representative_dataset")]),
-    ],
-)  # fmt: skip
-def test_what_is_refused_is_called_what_it_is(
-    name: str, problems: list[tuple[str, str, str]], cases: Path
-) -> None:
-    """Each kind once, whatever the number of layers, and none of them as malformed."""
-    with pytest.raises((CompileError, CompileErrors)) as raised:
-        read(cases / f"{name}.tflite")
-    lines = str(raised.value).splitlines()
-    assert len(lines) == len(problems) and raised.value.exit_code == 3
-    for line, (id, what, more) in zip(lines, problems, strict=True):
-        assert line.startswith(id) and what in line and more in line and "malformed" not in line
 
 
 # Keras ------------------------------------------------------------------------------------
@@ -535,3 +517,40 @@ def test_what_float32_computes_between_int8_is_a_table(
     rows = x.reshape(len(x), -1).view(np.uint8)
     assert len(set(expected)) > 10
     assert emulated(graph, board, rows, tmp_path / "out") == expected
+
+
+def test_a_dynamic_range_model_rounds_its_inputs_as_litert_does(
+    cases: Path, tmp_path: Path
+) -> None:
+    path = cases / "mnist_hybrid.tflite"
+    graph = read(path)
+    x = np.random.default_rng(4).random((3, *graph.inputs[0].type.shape), np.float32)
+    expected = np.stack([run_litert(path, [row])[0] for row in x])
+    rows = x.reshape(3, -1).view(np.uint8)
+    found = np.frombuffer(emulated(graph, "stm32f4_discovery", rows, tmp_path / "out"), np.float32)
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=2e-6, atol=0)
+
+
+@pytest.mark.parametrize("board", ["stm32f4_discovery", "nucleo_g0b1re"])
+def test_a_uint8_model_is_exact(board: str, cases: Path, tmp_path: Path) -> None:
+    path = cases / "tf1_uint8.tflite"
+    graph = read(path)
+    assert {v.type.dtype for v in (*graph.inputs, *graph.outputs)} == {DType.U8}
+    x = np.random.default_rng(6).integers(0, 256, (4, *graph.inputs[0].type.shape), np.uint8)
+    expected = b"".join(run_litert(path, [row])[0].tobytes() for row in x)
+    assert len(set(expected)) > 3
+    assert emulated(graph, board, x.reshape(4, -1), tmp_path / "out") == expected
+
+
+def test_a_dynamic_range_model_calibrates(cases: Path, tmp_path: Path) -> None:
+    path, data = cases / "mnist_hybrid.tflite", tmp_path / "x.npz"
+    rng, images = np.random.default_rng(5), np.zeros((60, 28, 28, 1), np.float32)
+    for image in images:
+        for _ in range(3):  # strokes
+            y, x0, h, w = rng.integers((4, 4, 2, 2), (20, 20, 12, 12))
+            image[y : y + h, x0 : x0 + w] = rng.random()
+    np.savez(data, x=images)
+    compiled = compile_model(path, load_board("stm32f4_discovery"), calibration=data)
+    assert not any(v.type.dtype is DType.F32 for n in compiled.graph.nodes for v in n.outputs)
+    before, after = (y.reshape(60, -1).argmax(1) for y in _scores(compiled, images))
+    assert len(set(before)) > 3 and np.mean(before == after) >= 0.95

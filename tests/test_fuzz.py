@@ -41,8 +41,11 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     tiny = write_tiny(folder / "tiny.tflite").read_bytes()
     binary = write_binary(folder / "binary.tflite").read_bytes()
     shaped = write_shaped(folder / "shaped.tflite").read_bytes()
+    typed = write_typed(folder / "typed.tflite").read_bytes()
     real = [DATA / "mlperf-tiny" / f"{name}.tflite" for name in ("kws", "ic", "sww")]
-    return [tiny, binary, shaped] * 2 + [path.read_bytes() for path in real if path.is_file()]
+    return [tiny, binary, shaped, typed] * 2 + [
+        path.read_bytes() for path in real if path.is_file()
+    ]
 
 
 def write_shaped(path: Path) -> Path:
@@ -72,6 +75,35 @@ def write_shaped(path: Path) -> Path:
             TensorSpec("y", (1, 8), "int8", 0.1, signature=(-1, 8)),
         ],
         [0], [10],
+    )  # fmt: skip
+
+
+def write_typed(path: Path) -> Path:
+    """uint8 layers whose weights have a zero point, and one of int8 weights between floats."""
+    window = {"padding": 0, "strideW": 1, "strideH": 1}
+    conv = {**window, "dilationWFactor": 1, "dilationHFactor": 1}
+    one = np.arange(8).reshape(2, 1, 1, 4)
+    return write_model(
+        path,
+        [
+            ("CONV_2D", conv, [0, 1, 2], [3]),
+            ("AVERAGE_POOL_2D", {**window, "filterWidth": 2, "filterHeight": 2}, [3], [4]),
+            ("CONCATENATION", {"axis": 3}, [4, 3], [5]),
+            ("DEQUANTIZE", {}, [5], [6]),
+            ("FULLY_CONNECTED", {"asymmetricQuantizeInputs": True}, [6, 7, -1], [8]),
+        ],
+        [
+            TensorSpec("x", (1, 2, 2, 4), "uint8", 0.1, 7),
+            TensorSpec("w", one.shape, "uint8", 0.1, 3, data=one),
+            TensorSpec("b", (2,), "int32", 0.01, data=[5, -6]),
+            TensorSpec("c", (1, 2, 2, 2), "uint8", 0.2, 128),
+            TensorSpec("p", (1, 2, 2, 2), "uint8", 0.2, 128),
+            TensorSpec("j", (1, 2, 2, 4), "uint8", 0.25, 100),
+            TensorSpec("f", (1, 2, 2, 4), "float32"),
+            TensorSpec("v", (3, 8), "int8", [0.1, 0.2, 0.3], [0] * 3, data=np.eye(3, 8)),
+            TensorSpec("y", (2, 3), "float32"),
+        ],
+        [0], [8],
     )  # fmt: skip
 
 
@@ -114,7 +146,7 @@ def mutate_fields(seeds: list[bytes], number: int) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
     from flatbuffers import flexbuffers
 
-    content = seeds[number % 3]
+    content = seeds[number % 4]
 
     rng = random.Random(number)
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content)))

@@ -294,3 +294,82 @@ def test_sums_at_every_edge_of_rounding(
         TensorSpec("y", (*ends, count), "int8", float(y), int(rng.choice([-128, 0, 127]))),
     ]
     compare(tmp_path / "m.tflite", rng, (name, options), tensors, [0, 1, 2], [0])
+
+
+# Dynamic-range quantization: int8 weights beside float32 activations ---------------------------
+
+
+def ranges(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """float32 numbers of each batch in turn: of both signs, negative, all alike, halves of the
+    scale, zeros; some of them tiny."""
+    x = rng.normal(0, float(rng.choice([2, 1e-30, 1e30])), shape).astype(np.float32)
+    for row in x:
+        kind = rng.integers(6)
+        if kind == 1:
+            row[...] = -abs(row)
+        elif kind == 2:
+            row[...] = rng.normal()
+        elif kind == 3:
+            row[...] = rng.integers(-254, 255, row.shape) / 2
+        elif kind == 4:
+            row[...] = 0
+    return x
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"])
+@pytest.mark.parametrize("seed", range(8))
+def test_hybrid_is_litert_s_to_the_bit(
+    seed: int, name: str, per_channel: bool, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    n, h, w, c = (int(rng.integers(1, size)) for size in (4, 9, 9, 12))
+    channels, g = int(rng.integers(1, 20)), window(rng, (h, w))
+    if name == "FULLY_CONNECTED":
+        shapes = ((n, 9 * c), (channels, 9 * c), (n, channels))
+        options = {"asymmetricQuantizeInputs": bool(seed % 2)}
+    elif name == "CONV_2D":
+        groups = 2 if per_channel and seed > 5 else 1
+        channels *= groups
+        shapes = ((n, h, w, c * groups), (channels, *g["kernel"], c), (n, *g["out"], channels))
+        options = conv_options(rng, g)
+    else:
+        channels, per_channel = c * (1 + seed % 2), True
+        shapes = ((n, h, w, c), (1, *g["kernel"], channels), (n, *g["out"], channels))
+        options = {**conv_options(rng, g), "depthMultiplier": 1 + seed % 2}
+    axis = 3 if name.startswith("DEPTHWISE") else 0
+    scales = rng.uniform(1e-3, 0.1, channels if per_channel else 1).astype(np.float32)
+    data = rng.integers(-127, 127, shapes[1], endpoint=True)
+    options["fusedActivationFunction"] = int(rng.choice(ACTIVATIONS))
+    path = write_model(
+        tmp_path / "m.tflite", [(name, options, [0, 1, 2], [3])],
+        [TensorSpec("x", shapes[0], "float32"),
+         TensorSpec("w", shapes[1], "int8", scales, 0, axis if per_channel else 0, data),
+         TensorSpec("b", (channels,), "float32", data=rng.normal(0, 1, channels)),
+         TensorSpec("y", shapes[2], "float32")], [0], [3],
+    )  # fmt: skip
+    x, graph = ranges(rng, shapes[0]), read(path)
+    ours = interpret(graph, [x])[graph.outputs[0]]
+    np.testing.assert_array_equal(ours, run_litert(path, [x])[0])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hybrid_transpose_conv_is_close(
+    seed: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """LiteRT adds its products in float32: what it rounds there it differs by, and no more."""
+    n, h, w, c, o = (int(rng.integers(1, size)) for size in (3, 6, 6, 9, 9))
+    scales = rng.uniform(1e-3, 0.1, o if seed % 2 else 1).astype(np.float32)
+    data = rng.integers(-127, 127, (o, 3, 3, c), endpoint=True)
+    shape = (n, 2 * h, 2 * w, o)
+    options = {"padding": 0, "strideW": 2, "strideH": 2}
+    path = write_model(
+        tmp_path / "m.tflite", [("TRANSPOSE_CONV", options, [0, 1, 2, 3], [4])],
+        [TensorSpec("shape", (4,), "int32", data=shape),
+         TensorSpec("w", data.shape, "int8", scales, data=data),
+         TensorSpec("x", (n, h, w, c), "float32"),
+         TensorSpec("b", (o,), "float32", data=rng.normal(0, 1, o)),
+         TensorSpec("y", shape, "float32")], [2], [4],
+    )  # fmt: skip
+    x, graph = rng.normal(0, 2, (n, h, w, c)).astype(np.float32), read(path)
+    ours, (theirs,) = interpret(graph, [x])[graph.outputs[0]], run_litert(path, [x])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6 * float(np.abs(theirs).max()))

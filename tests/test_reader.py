@@ -249,18 +249,29 @@ def test_wrong_sparsity_is_one_line(field: str, value: Any, tmp_path: Path) -> N
     assert text.startswith("E301") and "tensor 1 'w'" in text and "\n" not in text
 
 
-def test_int4_weights_are_exact(tmp_path: Path) -> None:
+def packed(numbers: np.ndarray, bits: int) -> bytes:
+    """Numbers of so many bits each, the first in a byte's lowest ones."""
+    each = 8 // bits
+    whole = np.append(numbers.ravel(), np.zeros(-numbers.size % each, int)).reshape(-1, each)
+    return ((whole & (1 << bits) - 1) << bits * np.arange(each)).sum(1).astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("activations", ["int8", "float32"])
+@pytest.mark.parametrize("bits", [4, 2])
+def test_weights_of_few_bits_are_exact(bits: int, activations: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    weights = rng.integers(-7, 8, (5, 9))
-    pairs = np.append(weights.ravel(), 0).astype(np.uint8).reshape(-1, 2) & 15
+    weights = rng.integers(-(1 << bits - 1), 1 << bits - 1, (5, 9))
+    whole = activations == "int8"
+    s, t, u = (0.1, 0.002, 0.05) if whole else (None, None, None)
     write_model(
         tmp_path / "m.tflite", [("FULLY_CONNECTED", {}, [0, 1, 2], [3])],
-        [TensorSpec("x", (1, 9), "int8", 0.1, 5),
-         TensorSpec("w", (5, 9), "int4", 0.02, raw=(pairs[:, 0] | pairs[:, 1] << 4).tobytes()),
-         TensorSpec("b", (5,), "int32", 0.002, data=rng.integers(-500, 500, 5)),
-         TensorSpec("y", (1, 5), "int8", 0.05, -3)], [0], [3],
+        [TensorSpec("x", (1, 9), activations, s, 5),
+         TensorSpec("w", (5, 9), f"int{bits}", 0.02, raw=packed(weights, bits)),
+         TensorSpec("b", (5,), "int32" if whole else "float32", t, data=rng.integers(-9, 9, 5)),
+         TensorSpec("y", (1, 5), activations, u, -3)], [0], [3],
     )  # fmt: skip
-    graph = same_as_litert(tmp_path / "m.tflite", rng.integers(-128, 128, (1, 9), np.int8))
+    x = rng.integers(-128, 128, (1, 9), np.int8) if whole else rng.normal(0, 1, (1, 9))
+    graph = same_as_litert(tmp_path / "m.tflite", x.astype(activations))
     np.testing.assert_array_equal(graph.nodes[0].inputs[1].data, weights)
 
 
@@ -353,34 +364,38 @@ def test_an_empty_activation_is_told(tmp_path: Path) -> None:
 # Errors -----------------------------------------------------------------------------------
 
 
-def weighted(path: Path, x: str, w: str, count: int = 3) -> Path:
-    """Fully connected layers with inputs of type ``x`` and weights of type ``w``."""
-
-    def kind(name: str) -> float | None:
-        return None if name == "float32" else 0.1
-
-    tensors = [TensorSpec("x", (1, 4), x, kind(x))]
-    for i in range(count):
-        tensors += [TensorSpec(f"w{i}", (4, 4), w, kind(w), data=np.eye(4)),
-                    TensorSpec(f"y{i}", (1, 4), x, kind(x))]  # fmt: skip
-    layers = [("FULLY_CONNECTED", {}, [2 * i, 2 * i + 1, -1], [2 * i + 2]) for i in range(count)]
-    return write_model(path, layers, tensors, [0], [2 * count])
+def test_layers_that_are_never_hybrid_are_named_once(tmp_path: Path) -> None:
+    tensors = [TensorSpec("x", (1, 4, 4), "float32")]
+    for i in range(3):
+        tensors += [TensorSpec(f"w{i}", (1, 4, 4), "int8", 0.1, data=np.ones((1, 4, 4))),
+                    TensorSpec(f"y{i}", (1, 4, 4), "float32")]  # fmt: skip
+    layers = [("BATCH_MATMUL", {}, [2 * i, 2 * i + 1], [2 * i + 2]) for i in range(3)]
+    text = refusal(write_model(tmp_path / "m.tflite", layers, tensors, [0], [6]))
+    assert text.startswith("E330") and "dynamic-range" in text and "3 of its layers" in text
+    assert "\n" not in text and "representative_dataset" in text
 
 
 @pytest.mark.parametrize(
-    ("x", "w", "id", "word"),
+    ("x", "w", "scales", "text"),
     [
-        ("float32", "int8", "E330", "dynamic-range"), ("float32", "int4", "E330", "dynamic-range"),
-        ("uint8", "uint8", "E332", "uint8"),
+        (("uint8", 7), ("int8", 0), 1, "E346"), (("int8", 7), ("uint8", 9), 1, "E346"),
+        (("uint8", 7), ("uint8", 9), 4, "E304"), (("int8", 7), ("int8", 9), 1, "E304"),
+        (("float32", 0), ("int8", 9), 1, "E304"), (("float32", 0), ("uint8", 128), 1, "E330"),
     ],
 )  # fmt: skip
-def test_a_quantization_of_the_whole_model_is_named_once(
-    x: str, w: str, id: str, word: str, tmp_path: Path
+def test_weights_that_litert_would_not_take_are_refused(
+    x: tuple[str, int], w: tuple[str, int], scales: int, text: str, tmp_path: Path
 ) -> None:
-    path = weighted(tmp_path / "m.tflite", x, "int8" if w == "int4" else w)
-    text = refusal(path)
-    assert text.startswith(id) and word in text and "3 of its layers" in text
-    assert "\n" not in text and "representative_dataset" in text
+    """Types of another kind than the input's, and zero points where they do not count."""
+    scale = None if x[0] == "float32" else 0.1
+    path = write_model(
+        tmp_path / "m.tflite", [("FULLY_CONNECTED", {}, [0, 1, -1], [2])],
+        [TensorSpec("x", (1, 4), x[0], scale, x[1]),
+         TensorSpec("w", (4, 4), w[0], [0.1] * scales, [w[1]] * scales, data=np.eye(4)),
+         TensorSpec("y", (1, 4), x[0], scale, x[1])], [0], [2],
+    )  # fmt: skip
+    line = refusal(path)
+    assert line.startswith(text) and "\n" not in line
 
 
 def test_state_in_variable_tensors_is_named(tmp_path: Path) -> None:

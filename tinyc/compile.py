@@ -26,6 +26,7 @@ from .ops.lce_quantize import LceQuantize
 from .passes import optimize
 from .passes.binarize import binarize
 from .passes.calibrate import calibrate, exact_nodes, float_nodes
+from .passes.dequantize_weights import dequantize_weights
 from .passes.fold_affine import fold_affine
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
@@ -154,7 +155,8 @@ def _prepare(
             return _Prepared(graph, changes)
         what = "there is no float32 to calibrate in this model"
         raise CompileError("E217", "--calibrate", what, "leave it out")
-    graph = verify(remove_dead(fold_thresholds(fold_constants(graph))))
+    graph = dequantize_weights(fold_constants(graph))
+    graph = verify(remove_dead(fold_thresholds(graph)))
     graph = verify(fold_affine(graph, exact_nodes(graph)))
     # Samples that stand for themselves are taken from all over; a sequence has no gaps.
     load = load_npz if graph.states else load_inputs

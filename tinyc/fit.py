@@ -11,6 +11,7 @@ from .boards import Board, Memory, all_boards
 from .build import TooLarge, too_large
 from .errors import CompileError
 from .ir import DType, Graph, Node
+from .ops._hybrid import Hybrid
 from .placement import RESERVED
 from .plan import Plan, Step, plan
 
@@ -35,7 +36,7 @@ def refuse_heavy(graph: Graph, board: Board, calibrated: bool, binary: bool) -> 
     heaviest = max(_weighted(graph), key=lambda node: node.inputs[1].type.bytes)
     names = [b.name for b in sorted(all_boards(), key=lambda b: (_flash(b), b.name))
              if _flash(b) >= least]  # fmt: skip
-    real = any(v.type.dtype is DType.F32 for node in _weighted(graph) for v in node.outputs)
+    real = any(node.inputs[1].type.dtype is DType.F32 for node in _weighted(graph))
     remedies = ["use fewer weights there"]
     if real and not calibrated:
         remedies.append("pass --calibrate data.npz (int8 takes a quarter of float32)")
@@ -57,7 +58,7 @@ def least_weights(graph: Graph, calibrated: bool, binary: bool) -> int:
     """
     sizes, lost = {}, 0.0
     for node in _weighted(graph):
-        weights, axis = node.inputs[1], node.op.weight_axis
+        weights, axis = node.inputs[1], _weight_axis(node)
         assert weights.data is not None and axis is not None
         filters = np.moveaxis(weights.data, axis, 0).reshape(weights.type.shape[axis], -1)
         alive = float(filters.any(axis=1).mean())
@@ -75,8 +76,12 @@ def _weighted(graph: Graph) -> list[Node]:
     return [
         n
         for n in graph.nodes
-        if n.op.weight_axis is not None and len(n.inputs) > 1 and n.inputs[1].data is not None
+        if _weight_axis(n) is not None and len(n.inputs) > 1 and n.inputs[1].data is not None
     ]
+
+
+def _weight_axis(node: Node) -> int | None:
+    return (node.op.layer if isinstance(node.op, Hybrid) else node.op).weight_axis
 
 
 def _flash(board: Board) -> int:

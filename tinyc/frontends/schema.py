@@ -11,8 +11,10 @@ TENSOR_TYPES = {
     0: DType.F32, 2: DType.I32, 3: DType.U8, 4: DType.I64, 6: DType.BOOL, 7: DType.I16, 9: DType.I8,
 }  # fmt: skip
 # Types of constants alone -> the type that they are read as, which holds all of their values.
-CONSTANT_TYPES = {1: DType.F32, 17: DType.I8}  # float16, int4
-# How an element is stored, where that is not the type that it is read as. A byte has two int4.
+CONSTANT_TYPES = {1: DType.F32, 17: DType.I8, 19: DType.I8}  # float16, int4, int2
+# Bits of an element of which a byte holds several, the first in its lowest bits.
+PACKED_BITS = {17: 4, 19: 2}
+# How an element is stored, where that is not the type that it is read as.
 STORED_TYPES = {1: np.dtype(np.float16)}
 TENSOR_TYPE_NAMES = (
     "FLOAT32 FLOAT16 INT32 UINT8 INT64 STRING BOOL INT16 COMPLEX64 INT8 FLOAT64 COMPLEX128 UINT64 "
@@ -56,7 +58,7 @@ OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
     },
     "FULLY_CONNECTED": {
         "activation": (0, "i8", 0), "weights_format": (1, "i8", 0), "keep_num_dims": (2, "bool", 0),
-        "bias_type": (4, "i8", 0),
+        "asymmetric": (3, "bool", 0), "bias_type": (4, "i8", 0),
     },
     "MEAN": _REDUCE,
     "SUM": _REDUCE,

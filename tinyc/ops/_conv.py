@@ -4,6 +4,7 @@ requantization, and the parameters of the portable kernels."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,7 @@ def check_operands(
 
     channels: of the output, along ``axis`` of the weights; depth: products in each sum, which
     must fit 32 bits if they are int8; biases: what int16 layers may have. Weights are symmetric,
-    as TFLite's kernels demand.
+    as TFLite's kernels demand, unless the layer was one of uint8 (see `unsigned`).
     """
     x, weights, bias = (v.type for v in node.inputs)
     expect_dtype(node, x, (DType.I8, DType.I16, DType.F32), "input")
@@ -191,16 +192,38 @@ def check_operands(
             REQUANTIZE,
             "E304",
         )
-    if any(weights.quant.zero_point):
+    if unsigned(node) and weights.quant.per_channel:
+        raise fail(node, "its uint8 weights are quantized per channel", REQUANTIZE, "E304")
+    if any(weights.quant.zero_point) and not unsigned(node):
         raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
     if bias.quant is not None and any(bias.quant.zero_point):
         raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")
     if x.dtype is DType.I16:
         return
-    if depth * 255 * 128 >= 1 << 31:
+    if depth * 255 * (255 if weights.zero_point else 128) >= 1 << 31:
         raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
     _expect_ratios(node, axis)
     expect_activation(node)
+
+
+def unsigned(node: Node) -> bool:
+    """Whether the layer was one of uint8, whose weights may have a zero point and whose multiplier
+    may be computed otherwise."""
+    return getattr(node.op, "unsigned", False)
+
+
+def weight_zero(node: Node) -> int:
+    """The zero point of the weights: that of `unsigned` layers, 0 of all others."""
+    quant = node.inputs[1].type.quant
+    return quant.zero_point[0] if quant else 0
+
+
+def centred_weights(node: Node, data: np.ndarray | None = None) -> np.ndarray:
+    """The weights, or ``data`` in their place, less their zero point."""
+    data = node.inputs[1].data if data is None else data
+    assert data is not None
+    zero = weight_zero(node)
+    return data.astype(np.int16) - np.int16(zero) if zero else data
 
 
 def _expect_ratios(node: Node, axis: int) -> None:
@@ -208,8 +231,8 @@ def _expect_ratios(node: Node, axis: int) -> None:
     reals = np.array(real_multipliers(node))
     if reals.max() < 1:
         return
-    weights, bias = (v.data for v in node.inputs[1:])
-    assert weights is not None and bias is not None
+    weights, bias = centred_weights(node), node.inputs[2].data
+    assert bias is not None
     rest = tuple(a for a in range(weights.ndim) if a != axis)
     sums = 255 * np.abs(weights.astype(np.int64)).sum(rest) + np.abs(bias.astype(np.int64).ravel())
     worst = int(np.argmax(np.where(reals < 1, 0, sums * reals)))
@@ -231,10 +254,14 @@ def filter_rows(node: Node) -> np.ndarray:
 
 def real_multipliers(node: Node) -> list[float]:
     """input_scale * filter_scale[c] / output_scale of each output channel, in double
-    (PopulateConvolutionQuantizationParams)."""
+    (PopulateConvolutionQuantizationParams); of `unsigned` convolutions the product is in
+    float32 (GetQuantizedConvolutionMultipler)."""
     x, weights, bias = node.inputs[:3]
     assert weights.type.quant is not None
     scales = weights.type.quant.scale
+    if unsigned(node) and not getattr(node.op, "rounds_once", False):
+        product = float(np.float32(x.type.scale) * np.float32(scales[0]))
+        return [product / node.output.type.scale] * bias.type.elements
     scales = scales if len(scales) > 1 else scales * bias.type.elements
     return [x.type.scale * s / node.output.type.scale for s in scales]
 
@@ -298,8 +325,16 @@ def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
     return np.clip(y, *activation_range(activation, out)).astype(out.dtype.numpy)
 
 
-INT8 = {"ctype": "int8_t", "wide": "int32_t", "dot": "tinyc_dot_s8", "tile": "tinyc_tile4"}
-"""Types and products of int8 sums, for templates that have int16 ones too."""
+def int8_sums(node: Node, offset: int | str = 0) -> dict[str, Any]:
+    """Types and products of int8 sums, for templates that have int16 ones too. offset: what is
+    added to each input, a number or an expression of C."""
+    zero = weight_zero(node)
+    return {
+        "ctype": "int8_t", "wide": "int32_t", "tile": "tinyc_tile4",
+        "dot": "tinyc_dot_s8_offset" if zero else "tinyc_dot_s8",
+        "offset": offset, "weight_zero": zero,
+        "offsets": f", {offset}, {-zero}" if zero else f", {offset}",
+    }  # fmt: skip
 
 
 # Portable kernels -------------------------------------------------------------------------
@@ -352,6 +387,11 @@ def offset_params(out: TensorType, low: int, high: int) -> dict[str, int]:
     return {"zero_point": zero, "least": low - zero, "most": high - zero}
 
 
+def weight_support(node: Node) -> tuple[str, ...]:
+    """The file that kernels need where the weights have a zero point."""
+    return ("tinyc_dot_offset.h",) if weight_zero(node) else ()
+
+
 def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
     """Bias, multiplier and shift of each channel, int32, in the order the kernels read.
 
@@ -395,6 +435,22 @@ def random_type(
     if dtype is DType.I16:
         return TensorType(shape, dtype, Quant((scale,), (0,)))
     return TensorType(shape, dtype, Quant((scale,), (int(rng.choice([-128, 127, 0, 5, -77])),)))
+
+
+def unsigned_case(
+    op: Any,
+    rng: np.random.Generator,
+    shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
+) -> Node:
+    """An int8 `weighted_case` that was uint8, whose weights have a zero point."""
+    node = weighted_case(replace(op, unsigned=True), rng, DType.I8, shapes, 0, False)
+    x, weights, bias = node.inputs
+    quant = weights.type.quant
+    assert quant is not None
+    quant = replace(quant, zero_point=(int(rng.choice([-128, 127, 3])),))
+    return replace(
+        node, inputs=(x, replace(weights, type=replace(weights.type, quant=quant)), bias)
+    )
 
 
 def weighted_case(

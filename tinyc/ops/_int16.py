@@ -99,6 +99,8 @@ def finishing(node: Node, rows: np.ndarray, dense: bool = False) -> tuple[dict[s
         "wide": "int32_t" if is_narrow else "int64_t",
         "narrow": is_narrow,
         "tile": "tinyc_tile4_s16",
+        "weight_zero": 0,
+        "offsets": "",
         "dot": "tinyc_dot_s16" if is_narrow else "tinyc_dot_s16_wide",
         "finish": f"tinyc_{name}16",
         "words": table.shape[1],

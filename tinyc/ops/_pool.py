@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,14 @@ class Pool(Op):
     float32.
 
     kernel, stride: (height, width); padding: ((top, bottom), (left, right)) in elements, which
-    no window takes into account.
+    no window takes into account; unsigned: int8 in the place of the file's uint8.
     """
 
     kernel: Pair
     stride: Pair
     padding: Padding
     activation: str
+    unsigned: bool = False
 
     keeps_quant = True
 
@@ -49,7 +50,8 @@ class Pool(Op):
         if min(kernel) < 1:
             raise src.fail(f"its filter is {list(kernel)}", CONVERT_AGAIN, "E301")
         window = import_window(src, x, kernel, dilated=False)
-        return [src.node(cls(kernel, window["stride"], window["padding"], src.activation()))]
+        stride, padding = window["stride"], window["padding"]
+        return [src.node(cls(kernel, stride, padding, src.activation(), src.unsigned))]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -96,6 +98,9 @@ class Pool(Op):
                 type_x = random_type(rng, dtype, x)
                 type_y = type(type_x)(out, dtype, type_x.quant)
                 yield Node(op, (Value("x", type_x, "case"),), (Value("y", type_y, "case"),), "case")
+            op, type_x = replace(op, unsigned=True), random_type(rng, DType.I8, x)
+            type_y = replace(type_x, shape=out)
+            yield Node(op, (Value("x", type_x, "case"),), (Value("y", type_y, "case"),), "case")
 
 
 def bind(node: Node) -> Binding:
@@ -107,6 +112,7 @@ def bind(node: Node) -> Binding:
             **clamp_params(node),
             "clamped": op.activation != "none",
             "ctype": node.output.type.dtype.c,
+            "unsigned": op.unsigned,
             "taps": op.kernel[0] * op.kernel[1],
         },
         support=() if node.output.type.dtype is DType.F32 else ("tinyc_requant.h",),

@@ -20,7 +20,7 @@ from ..quant import activation_range
 from ..tir import intrinsics, tvm
 from ..tir.lower import Form, kernel
 from . import _conv_dsp
-from ._conv import channel_table
+from ._conv import channel_table, weight_zero
 
 DSP = frozenset({"dsp"})
 SMALL = 2048
@@ -456,22 +456,22 @@ def _dense_product(node: Node, dsp: bool) -> Product:
 
 def _reject_conv(node: Node) -> str | None:
     x, weights = (v.type for v in node.inputs[:2])
-    if x.dtype is not DType.I8:
-        return "not i8"
-    return "grouped" if weights.shape[3] != x.shape[3] else None
+    if weights.shape[3] != x.shape[3]:
+        return "grouped"
+    return _reject_dense(node)
 
 
 def _reject_dense(node: Node) -> str | None:
-    return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
+    if node.inputs[0].type.dtype is not DType.I8:
+        return "not i8"
+    return "the weights have a zero point" if weight_zero(node) else None
 
 
 def _reject_depthwise_dsp(node: Node) -> str | None:
     op: Any = node.op
-    if node.inputs[0].type.dtype is not DType.I8:
-        return "not i8"
     if op.multiplier > 1 or node.output.type.shape[3] % 4:
         return "a depth multiplier, or channels that are no multiple of 4"
-    return None
+    return _reject_dense(node)
 
 
 def _tiles(*tiles: tuple[int, int], unroll: tuple[int, ...]) -> list[Schedule]:

@@ -189,7 +189,10 @@ def pool_kernel(name: str, average: bool) -> Kernel:
         return Form(f"{kind} pooling {kh}x{kw} of {c} channels", s, support=SUPPORT)
 
     def reject(node: Node) -> str | None:
-        return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
+        if node.inputs[0].type.dtype is not DType.I8:
+            return "not i8"
+        rounds_up = average and node.op.unsigned  # type: ignore[attr-defined]
+        return "a mean of uint8" if rounds_up else None
 
     def schedules(node: Node) -> list[Schedule]:
         c = node.output.type.shape[3]

@@ -17,7 +17,7 @@ from ._tir_elementwise import pool_kernel
 @dataclass(frozen=True)
 class AveragePool2d(Pool):
     """See `Pool`. Means of integers round halves away from zero
-    (reference_integer_ops::AveragePool)."""
+    (reference_integer_ops::AveragePool), those of uint8 upwards (reference_ops::AveragePool)."""
 
     tflite = ("AVERAGE_POOL_2D",)
 
@@ -33,6 +33,8 @@ class AveragePool2d(Pool):
         count = count.sum((3, 4))
         if wide is np.float32:
             return (clamp_output(node, total / count.astype(np.float32)),)
+        if self.unsigned:
+            return (clamp_output(node, (total + count // 2) // count),)
         # Division truncates in C; all sizes here are positive after abs().
         mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
         return (clamp_output(node, mean),)

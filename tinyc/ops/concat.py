@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node
-from ..op import expect_shape, fail, register
+from ..ir import DType, Node, Value
+from ..op import Op, expect_shape, fail, register
+from ..quant import clamp
 from ._move import Move, Movement, case, every_dtype, expect_axis, move_kernel, same_kind, wrap_axis
+from ._unary import check_unary, table_kernel, unary_cases
 
 
 @register
 @dataclass(frozen=True)
 class Concat(Movement):
     """Inputs: one or more of any one dtype, shapes equal but for ``axis``; all quantizations
-    equal the output's, as TFLite demands of int8."""
+    equal the output's, as TFLite demands of int8; what was uint8 goes through `Rescale` first."""
 
     axis: int
 
@@ -29,7 +31,17 @@ class Concat(Movement):
         if src.activation() != "none":
             raise src.fail("has a fused activation", "use a separate activation layer")
         axis = wrap_axis(src, src.option("axis"), len(inputs[0].type.shape))
-        return [src.node(cls(axis), [v for v in inputs if v.type.elements])]
+        operands, nodes = [], []
+        for value in inputs:
+            out = src.outputs[0].type
+            if src.unsigned and value.type.quant != out.quant:
+                kind = replace(value.type, quant=out.quant)
+                scaled = Value(f"{src.outputs[0].name}/{len(nodes)}", kind, src.origin)
+                nodes.append(Node(Rescale(), (value,), (scaled,), src.origin))
+                value = scaled
+            if value.type.elements:
+                operands.append(value)
+        return [*nodes, src.node(cls(axis), operands)]
 
     def check(self, node: Node) -> None:
         if not node.inputs or len(node.outputs) != 1:
@@ -71,4 +83,29 @@ class Concat(Movement):
         yield Node(node.op, (a, constant, a), node.outputs, node.origin)
 
 
+@register
+@dataclass(frozen=True)
+class Rescale(Op):
+    """int8 numbers, uint8 ones in the file, in the quantization of what they become a part of, by
+    a product in float32 (ConcatenationWithScaling of internal/reference/concatenation.h)."""
+
+    def check(self, node: Node) -> None:
+        check_unary(node, (DType.I8,))
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, out = node.inputs[0].type, node.output.type
+        scale = np.float32(x.scale) * (np.float32(1) / np.float32(out.scale))
+        bias = np.float32(-(x.zero_point + 128)) * scale
+        real = (inputs[0].astype(np.float32) + np.float32(128)) * scale + bias
+        whole = np.trunc(real.astype(np.float64) + np.copysign(0.5, real))
+        return (clamp(whole + out.zero_point, *out.dtype.limits, out.dtype),)
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        for node in unary_cases(rng, (cls(),)):
+            if node.output.type.dtype is DType.I8:
+                yield node
+
+
+Rescale.kernels = (table_kernel("rescale_s8"),)
 Concat.kernels = (move_kernel("concat"),)

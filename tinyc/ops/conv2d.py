@@ -13,10 +13,10 @@ from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
 from . import _conv_dsp, _conv_dsp16, _tir_conv
 from ._conv import (
-    INT8,
     NO_PADDING,
     Padding,
     Pair,
+    centred_weights,
     channel_table,
     check_operands,
     check_window,
@@ -25,14 +25,17 @@ from ._conv import (
     finish,
     four_channels,
     import_window,
+    int8_sums,
     matmul,
     out_sizes,
     portable,
+    unsigned_case,
+    weight_support,
     weighted_case,
     window_params,
     windows,
-    with_bias,
 )
+from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
 from ._int16 import check_sums, finishing, narrow
 
 
@@ -43,13 +46,15 @@ class Conv2d(Op):
 
     int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
     weights as before) or float32.
-    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
+    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
+    unsigned: see `_conv.unsigned`.
     """
 
     stride: Pair
     dilation: Pair
     padding: Padding
     activation: str
+    unsigned: bool = False
 
     tflite = ("CONV_2D",)
     weight_axis = 0
@@ -60,8 +65,9 @@ class Conv2d(Op):
         if len(weights.type.shape) != 4:
             raise src.fail("its weights are not of rank 4", CONVERT_AGAIN, "E301")
         channels, kh, kw, _ = weights.type.shape
-        op = cls(**import_window(src, x, (kh, kw)), activation=src.activation())
-        return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
+        window = import_window(src, x, (kh, kw))
+        op = cls(**window, activation=src.activation(), unsigned=src.unsigned)
+        return [import_layer(src, op, [x, weights, *rest], channels, HybridConv2d)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -77,9 +83,12 @@ class Conv2d(Op):
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, _ = inputs
+        x, zero = inputs[0], node.inputs[0].type.zero_point
+        return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
+
+    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+        """Sums [n, oh, ow, o] of x minus ``zero`` times the weights."""
         _, kh, kw, depth = weights.shape
-        zero = node.inputs[0].type.zero_point
         patches = windows(x, node, (kh, kw), zero)
         groups = x.shape[3] // depth
         sums = [
@@ -88,7 +97,7 @@ class Conv2d(Op):
                 np.split(patches, groups, -1), np.split(weights, groups), strict=True
             )
         ]
-        return (finish(node, np.concatenate(sums, -1)),)
+        return np.concatenate(sums, -1)
 
     def macs(self, node: Node) -> int:
         _, kh, kw, depth = node.inputs[1].type.shape
@@ -118,6 +127,7 @@ class Conv2d(Op):
             triple = (x, weights, (x[0], *size, channels))
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
+            yield unsigned_case(op, rng, triple)
             for bias in (DType.I64, DType.I32):
                 yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
         # Sums of more than 32 bits.
@@ -144,18 +154,24 @@ def _params(node: Node) -> dict[str, Any]:
     }
 
 
+def _centred_rows(node: Node) -> np.ndarray:
+    """[channels, depth]: the weights less their zero point."""
+    weights = centred_weights(node)
+    return weights.reshape(len(weights), -1)
+
+
 def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     params = _params(node)
     fold = not params["padded"]
     return Binding(
-        params={**params, **INT8, "offset": 0 if fold else -node.inputs[0].type.zero_point},
+        params={**params, **int8_sums(node, 0 if fold else -node.inputs[0].type.zero_point)},
         constants=(
             Constant("weights", weights, "weights, OHWI"),
-            channel_table(node, filter_rows(node) if fold else None),
+            channel_table(node, _centred_rows(node) if fold else None),
         ),
-        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
+        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h", *weight_support(node)),
     )
 
 
@@ -178,6 +194,13 @@ def _bind_f32(node: Node) -> Binding:
         constants=(Constant("weights", weights, "weights, OHWI"), Constant("bias", bias, "bias")),
         support=("tinyc_window.h", "tinyc_dot_f32.h"),
     )
+
+
+def _bind_hybrid(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    layer = plain(node)
+    return bind_hybrid(node, _params(layer), Constant("weights", weights, "weights, OHWI"))
 
 
 def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
@@ -206,8 +229,8 @@ def _bind_tile4(node: Node) -> Binding:
         types, table = finishing(node, rows)
         support = ("tinyc_requant.h", "tinyc_sum16.h")
     else:
-        types, table = INT8, channel_table(node, rows)
-        support = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h")
+        types, table = int8_sums(node), channel_table(node, _centred_rows(node))
+        support = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node))
     return Binding(
         params={
             **params,
@@ -244,3 +267,16 @@ Conv2d.kernels = (
     portable("conv2d_f32", DType.F32, _bind_f32),
 )
 Conv2d.tir = _tir_conv.CONV2D
+
+
+@register
+class HybridConv2d(Hybrid[Conv2d]):
+    """See `Hybrid`. Weights quantized as a whole take symmetric numbers, those of each channel
+    asymmetric ones, whatever the file asks for."""
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from hybrid_cases(cls, Conv2d.cases(rng), rng)
+
+
+HybridConv2d.kernels = (hybrid_kernel("conv2d_hybrid", _bind_hybrid),)

@@ -13,23 +13,25 @@ from ..ir import DType, Node
 from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
 from . import _conv_dsp, _tir_conv
 from ._conv import (
-    INT8,
     NO_PADDING,
     Padding,
     Pair,
+    centred_weights,
     channel_table,
     check_operands,
     check_window,
     clamp_params,
     finish,
     import_window,
+    int8_sums,
     out_sizes,
     portable,
+    unsigned_case,
     weighted_case,
     window_params,
     windows,
-    with_bias,
 )
+from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
 from ._int16 import check_sums, finishing, narrow
 
 
@@ -41,7 +43,8 @@ class DepthwiseConv2d(Op):
 
     int8 (bias int32, weights per tensor or per channel along 3), int16 (bias int64, weights as
     before) or float32.
-    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
+    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
+    unsigned: see `_conv.unsigned`.
     """
 
     stride: Pair
@@ -49,6 +52,7 @@ class DepthwiseConv2d(Op):
     padding: Padding
     activation: str
     multiplier: int = 1
+    unsigned: bool = False
 
     tflite = ("DEPTHWISE_CONV_2D",)
     weight_axis = 3
@@ -61,8 +65,10 @@ class DepthwiseConv2d(Op):
         _, kh, kw, channels = weights.type.shape
         window = import_window(src, x, (kh, kw))
         # Files state the multiplier too; like TFLite's kernel, take what the shapes say.
-        op = cls(**window, activation=src.activation(), multiplier=channels // x.type.shape[3])
-        return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
+        multiplier = channels // x.type.shape[3]
+        op = cls(**window, activation=src.activation(), multiplier=multiplier,
+                 unsigned=src.unsigned)  # fmt: skip
+        return [import_layer(src, op, [x, weights, *rest], channels, HybridDepthwiseConv2d)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -82,9 +88,12 @@ class DepthwiseConv2d(Op):
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, _ = inputs
+        x, zero = inputs[0], node.inputs[0].type.zero_point
+        return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
+
+    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+        """Sums [n, oh, ow, c * multiplier] of x minus ``zero`` times the weights."""
         _, kh, kw, channels = weights.shape
-        zero = node.inputs[0].type.zero_point
         wide = np.float32 if x.dtype == np.float32 else np.int64
         acc = np.zeros((*node.output.type.shape[:3], x.shape[3], self.multiplier), wide)
         patches = windows(x, node, (kh, kw), zero)
@@ -93,7 +102,7 @@ class DepthwiseConv2d(Op):
             for kx in range(kw):
                 tap = patches[:, :, :, ky, kx, :, None].astype(wide) - wide(zero)
                 acc += tap * taps[ky, kx]
-        return (finish(node, acc.reshape(*acc.shape[:3], channels)),)
+        return acc.reshape(*acc.shape[:3], channels)
 
     def macs(self, node: Node) -> int:
         _, kh, kw, _ = node.inputs[1].type.shape
@@ -124,6 +133,7 @@ class DepthwiseConv2d(Op):
             ):  # fmt: skip
                 triple = (x, (1, *kernel, channels), (x[0], *size, channels))
                 yield weighted_case(op, rng, dtype, triple, 3, per_channel)
+            yield unsigned_case(op, rng, triple)
         # Sums of more than 32 bits.
         triple = ((1, 40, 40, 2), (1, 40, 40, 2), (1, 1, 1, 2))
         yield weighted_case(cls(one, one, NO_PADDING, "none"), rng, DType.I16, triple, 3)
@@ -158,11 +168,12 @@ def _params(node: Node) -> dict[str, Any]:
 def _bind_s8(node: Node) -> Binding:
     params, rows = _params(node), _rows(node)
     fold = not params["padded"]
+    centred = centred_weights(node, rows).reshape(len(rows), -1)
     return Binding(
-        params={**params, **INT8, "offset": 0 if fold else -node.inputs[0].type.zero_point},
+        params={**params, **int8_sums(node, 0 if fold else -node.inputs[0].type.zero_point)},
         constants=(
             Constant("weights", rows, "weights, channel by channel"),
-            channel_table(node, _flat(node) if fold else None),
+            channel_table(node, centred if fold else None),
         ),
         support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
     )
@@ -187,6 +198,13 @@ def _bind_f32(node: Node) -> Binding:
             Constant("bias", bias, "bias"),
         ),
         support=("tinyc_window.h",),
+    )
+
+
+def _bind_hybrid(node: Node) -> Binding:
+    layer = plain(node)
+    return bind_hybrid(
+        node, _params(layer), Constant("weights", _rows(node), "weights, channel by channel")
     )
 
 
@@ -251,3 +269,17 @@ DepthwiseConv2d.kernels = (
     portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
 )
 DepthwiseConv2d.tir = _tir_conv.DEPTHWISE_CONV2D
+
+
+@register
+class HybridDepthwiseConv2d(Hybrid[DepthwiseConv2d]):
+    """See `Hybrid`: always of asymmetric numbers."""
+
+    always_asymmetric = True
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from hybrid_cases(cls, DepthwiseConv2d.cases(rng), rng)
+
+
+HybridDepthwiseConv2d.kernels = (hybrid_kernel("depthwise_conv2d_hybrid", _bind_hybrid),)

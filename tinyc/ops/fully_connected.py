@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,19 +14,22 @@ from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail
 from ..quant import multiply_real
 from . import _conv_dsp, _conv_dsp16, _tir_conv
 from ._conv import (
-    INT8,
+    centred_weights,
     channel_table,
     check_operands,
     clamp_output,
     clamp_params,
     finish,
     four_channels,
+    int8_sums,
     matmul,
     portable,
     real_multipliers,
+    unsigned_case,
+    weight_support,
     weighted_case,
-    with_bias,
 )
+from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
 from ._int16 import check_sums, finishing, narrow
 
 
@@ -37,11 +40,12 @@ class FullyConnected(Op):
 
     Output [batches, out], or x's shape with the last extent replaced if ``keep_num_dims``.
     int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
-    weights as before) or float32.
+    weights as before) or float32. unsigned: see `_conv.unsigned`.
     """
 
     activation: str
     keep_num_dims: bool = False
+    unsigned: bool = False
 
     tflite = ("FULLY_CONNECTED",)
     weight_axis = 0
@@ -55,8 +59,9 @@ class FullyConnected(Op):
             raise src.fail("its weights are shuffled", "convert the model with default weights")
         if len(weights.type.shape) != 2:
             raise src.fail("its weights are not of rank 2", CONVERT_AGAIN, "E301")
-        op = cls(src.activation(), bool(src.option("keep_num_dims")))
-        return [src.node(op, with_bias(src, [x, weights, *rest], weights.type.shape[0]))]
+        op = cls(src.activation(), bool(src.option("keep_num_dims")), src.unsigned)
+        channels = weights.type.shape[0]
+        return [import_layer(src, op, [x, weights, *rest], channels, HybridFullyConnected)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -75,10 +80,14 @@ class FullyConnected(Op):
         expect_shape(node, node.output.type, (*lead, channels), "output")
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, _ = inputs
-        acc = matmul(x.reshape(-1, weights.shape[1]), weights.T, node.inputs[0].type.zero_point)
+        x, zero = inputs[0], node.inputs[0].type.zero_point
+        acc = self.sums(node, x, centred_weights(node, inputs[1]), zero)
         y = self._finish_int16(node, acc) if x.dtype == np.int16 else finish(node, acc)
         return (y.reshape(node.output.type.shape),)
+
+    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+        """Sums [batches, out] of x minus ``zero`` times the weights."""
+        return matmul(x.reshape(-1, weights.shape[1]), weights.T, zero)
 
     def _finish_int16(self, node: Node, acc: np.ndarray) -> np.ndarray:
         """As `finish`; LiteRT scales in float64 (FullyConnected of
@@ -109,6 +118,7 @@ class FullyConnected(Op):
             triple = (x, (channels, depth), (*lead, channels))
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 yield weighted_case(cls(activation, keep), rng, dtype, triple, 0, per_channel)
+            yield unsigned_case(cls(activation, keep), rng, triple)
             for bias in (DType.I64, DType.I32):
                 yield weighted_case(cls(activation, keep), rng, DType.I16, triple, 0, True, bias)
         # Sums of more than 32 bits.
@@ -127,12 +137,12 @@ def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     return Binding(
-        params={**_params(node), **INT8},
+        params={**_params(node), **int8_sums(node)},
         constants=(
             four_channels(weights, "weights of four channels, input by input"),
-            channel_table(node, weights),
+            channel_table(node, centred_weights(node)),
         ),
-        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h"),
+        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node)),
     )
 
 
@@ -171,6 +181,19 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
+def _bind_hybrid(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    packed = four_channels(weights, "weights of four channels, input by input")
+    bound = bind_hybrid(node, _params(plain(node)), packed)
+    sums = Constant("sums", weights.sum(1, dtype=np.int32), "sums of the weights")
+    return replace(
+        bound,
+        constants=(*bound.constants, sums),
+        support=(*bound.support, "tinyc_tile4.h"),
+    )
+
+
 FullyConnected.kernels = (
     _conv_dsp.FULLY_CONNECTED,
     _conv_dsp16.FULLY_CONNECTED,
@@ -186,3 +209,15 @@ FullyConnected.kernels = (
     portable("fully_connected_f32", DType.F32, _bind_f32),
 )
 FullyConnected.tir = _tir_conv.FULLY_CONNECTED
+
+
+@register
+class HybridFullyConnected(Hybrid[FullyConnected]):
+    """See `Hybrid`."""
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from hybrid_cases(cls, FullyConnected.cases(rng), rng)
+
+
+HybridFullyConnected.kernels = (hybrid_kernel("fully_connected_hybrid", _bind_hybrid),)

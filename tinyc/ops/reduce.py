@@ -34,10 +34,12 @@ GREATEST = float(np.finfo(np.float32).max)
 @dataclass(frozen=True)
 class Reduce(Op):
     """x of any shape -> y without ``axes``, or with extent 1 there if ``keep_dims``; of one of
-    ``types``. axes: rising, not negative, each once."""
+    ``types``. axes: rising, not negative, each once; unsigned: int8 in the place of the file's
+    uint8."""
 
     axes: tuple[int, ...]
     keep_dims: bool
+    unsigned: bool = False
 
     types: ClassVar[tuple[DType, ...]] = NUMBERS
 
@@ -49,7 +51,7 @@ class Reduce(Op):
         if any(not -rank <= a < rank for a in given):
             raise src.fail(f"axes {list(given)} are not those of {x.type}", CONVERT_AGAIN, "E301")
         chosen = tuple(sorted({a % rank for a in given})) if rank else ()
-        return [src.node(cls(chosen, bool(src.option("keep_dims"))), [x])]
+        return [src.node(cls(chosen, bool(src.option("keep_dims")), src.unsigned), [x])]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -122,6 +124,10 @@ class Reduce(Op):
             if cls.keeps_quant:
                 y = TensorType(y.shape, dtype, x.quant)
             yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
+        x, y = random_type(rng, DType.I8, (3, 7), 0.05), random_type(rng, DType.I8, (3,), 0.3)
+        if not cls.keeps_quant:
+            op = cls((1,), False, unsigned=True)
+            yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
 
 
 def _float_sums(op: Reduce, node: Node, x: np.ndarray) -> np.ndarray:
@@ -156,7 +162,8 @@ class Mean(Reduce):
 @dataclass(frozen=True)
 class Sum(Reduce):
     """See `Reduce`. int8: rounded once and saturated, as LiteRT's optimized SUM does it; its
-    reference SUM (2.3) reads int8 as uint8 and is right for non-negative tensors alone."""
+    reference SUM (2.3) reads int8 as uint8 and is right for non-negative tensors alone. Of uint8
+    it rounds twice."""
 
     tflite = ("SUM",)
     types = (DType.I8, DType.F32)
@@ -166,7 +173,8 @@ class Sum(Reduce):
         if x.dtype == np.float32:
             return (_float_sums(self, node, x).reshape(node.output.type.shape),)
         sums = self.centred_sums(node, x)
-        return self.finish(node, multiply_single_rounding(sums, *self.multiplier(node)))
+        rescale = multiply_double_rounding if self.unsigned else multiply_single_rounding
+        return self.finish(node, rescale(sums, *self.multiplier(node)))
 
 
 @register
@@ -264,6 +272,7 @@ def _bind(node: Node) -> Binding:
         "kept": kept,
         "reduced": reduced,
         "count": count,
+        "unsigned": op.unsigned,
         "body": "    " * (len(kept) + 1),
         "inner": "    " * (len(kept) + len(reduced) + 2),
     }

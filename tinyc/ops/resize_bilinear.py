@@ -16,12 +16,14 @@ from ._resize import check_resize, import_resize
 
 ONE = 1 << 10
 """1 in the fixed point of the integer weights (ResizeBilinearInteger)."""
+_FIXED = (DType.I8, DType.I16)
 
 
 @register
 @dataclass(frozen=True)
 class ResizeBilinear(Op):
-    """Input [n, h, w, c], int8, int16 or float32; output [n, *size, c], size (height, width)."""
+    """Input [n, h, w, c], int8, int16, uint8 or float32; output [n, *size, c], size (height,
+    width). uint8 is computed in float32 and rounded (reference_ops::ResizeBilinear)."""
 
     size: tuple[int, int]
     align_corners: bool
@@ -37,7 +39,7 @@ class ResizeBilinear(Op):
 
     def check(self, node: Node) -> None:
         check_resize(node, self.size)
-        expect_dtype(node, node.inputs[0].type, NUMBERS, "input")
+        expect_dtype(node, node.inputs[0].type, (*NUMBERS, DType.U8), "input")
 
     def taps(
         self, size: int, out: int, dtype: DType
@@ -46,7 +48,7 @@ class ResizeBilinear(Op):
         and their weights (ComputeInterpolationValues), int32 of `ONE` or float32."""
         aligned = self.align_corners and out > 1
         spans, steps = (size - 1, out - 1) if aligned else (size, out)
-        if dtype is not DType.F32:
+        if dtype in _FIXED:
             scale = (ONE * spans + steps // 2) // steps
             at = np.arange(out) * scale
             if self.half_pixel_centers:
@@ -64,7 +66,7 @@ class ResizeBilinear(Op):
                 at = at * ratio
             lower, upper = np.floor(at).astype(np.int64), np.ceil(at).astype(np.int64)
         lower, upper = np.clip(lower, 0, size - 1), np.clip(upper, 0, size - 1)
-        if dtype is not DType.F32:
+        if dtype in _FIXED:
             fraction = (at - ONE * lower).astype(np.int32)
             return lower, upper, np.int32(ONE) - fraction, fraction
         fraction = at - lower.astype(np.float32)
@@ -72,7 +74,7 @@ class ResizeBilinear(Op):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         dtype = node.inputs[0].type.dtype
-        x = inputs[0] if dtype is DType.F32 else inputs[0].astype(np.int64)
+        x = inputs[0].astype(np.int64 if dtype in _FIXED else np.float32)
         top, bottom, w_top, w_bottom = self.taps(x.shape[1], self.size[0], dtype)
         left, right, w_left, w_right = self.taps(x.shape[2], self.size[1], dtype)
         w_top, w_bottom = (w[:, None, None] for w in (w_top, w_bottom))
@@ -84,14 +86,16 @@ class ResizeBilinear(Op):
             + rows0[:, :, right] * w_top * w_right
             + rows1[:, :, right] * w_bottom * w_right
         )
-        if dtype is not DType.F32:
+        if dtype in _FIXED:
             one, half = ONE * ONE, ONE * ONE // 2  # the division truncates
             y = np.where(y > 0, (y + half) // one, -((half - y) // one)).astype(dtype.numpy)
+        if dtype is DType.U8:
+            y = (y + np.float32(0.5)).astype(np.uint8)
         return (y,)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        for dtype in NUMBERS:
+        for dtype in (*NUMBERS, DType.U8):
             for align, half in ((False, False), (True, False), (False, True)):
                 yield case(cls((5, 3), align, half), dtype, [(1, 3, 4, 3)], (1, 5, 3, 3))
                 yield case(cls((4, 9), align, half), dtype, [(2, 2, 4, 1)], (2, 4, 9, 1))
@@ -103,7 +107,7 @@ def _bind(node: Node) -> Binding:
     assert isinstance(op, ResizeBilinear)
     x = node.inputs[0].type
     n, h, w, c = x.shape
-    weight = np.float32 if x.dtype is DType.F32 else np.int16
+    weight = np.int16 if x.dtype in _FIXED else np.float32
     constants = []
     for name, size, out, stride in (("row", h, op.size[0], w * c), ("column", w, op.size[1], c)):
         lower, upper, w_lower, w_upper = op.taps(size, out, x.dtype)
@@ -115,8 +119,9 @@ def _bind(node: Node) -> Binding:
         params={
             "caption": caption(node),
             "ctype": x.dtype.c,
-            "wide": {DType.I8: "int32_t", DType.I16: "int64_t", DType.F32: "float"}[x.dtype],
-            "integer": x.dtype is not DType.F32,
+            "wide": {DType.I8: "int32_t", DType.I16: "int64_t"}.get(x.dtype, "float"),
+            "integer": x.dtype in _FIXED,
+            "rounded": x.dtype is DType.U8,
             "batches": n,
             "image": h * w * c,
             "height": op.size[0],

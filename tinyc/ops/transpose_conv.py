@@ -12,20 +12,23 @@ from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node
 from ..op import Binding, Constant, Op, expect_arity, fail, register
 from ._conv import (
-    INT8,
     LARGEST_INDEX,
     Pair,
+    centred_weights,
     channel_table,
     check_operands,
     clamp_params,
     filter_rows,
     finish,
     import_stride,
+    int8_sums,
     portable,
     same_padding,
+    unsigned_case,
+    weight_support,
     weighted_case,
-    with_bias,
 )
+from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
 from ._int16 import check_sums, finishing
 
 
@@ -36,12 +39,13 @@ class TransposeConv(Op):
 
     int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
     weights as before) or float32. stride: (height, width); cut: (top, left) rows and columns of
-    the full result that the output leaves out.
+    the full result that the output leaves out; unsigned: see `_conv.unsigned`.
     """
 
     stride: Pair
     cut: Pair
     activation: str
+    unsigned: bool = False
 
     tflite = ("TRANSPOSE_CONV",)
     weight_axis = 0
@@ -61,8 +65,8 @@ class TransposeConv(Op):
                 for size, k, s in zip(out[1:3], kernel, stride, strict=True)
             )
             cut = (top, left)
-        op = cls(stride, cut, src.activation())
-        return [src.node(op, with_bias(src, [x, weights, *rest], channels))]
+        op = cls(stride, cut, src.activation(), src.unsigned)
+        return [import_layer(src, op, [x, weights, *rest], channels, HybridTransposeConv)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -82,10 +86,14 @@ class TransposeConv(Op):
             raise fail(node, "its window reaches beyond 2^30 pixels", CONVERT_AGAIN)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        x, weights, _ = inputs
+        x, zero = inputs[0], node.inputs[0].type.zero_point
+        return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
+
+    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+        """Sums [n, oh, ow, o] of x minus ``zero`` times the weights."""
         _, kh, kw, depth = weights.shape
         is_float = x.dtype == np.float32
-        x = x if is_float else x.astype(np.int64) - node.inputs[0].type.zero_point
+        x = x if is_float else x.astype(np.int64) - zero
         acc = np.zeros(node.output.type.shape, x.dtype)
         # From the last tap to the first, each sum meets its pixels in memory order.
         for ky in reversed(range(kh)):
@@ -100,7 +108,7 @@ class TransposeConv(Op):
                         target += source[..., i, None] * taps[:, i]
                 else:
                     target += source @ taps.T
-        return (finish(node, acc),)
+        return acc
 
     def _reach(self, node: Node, axis: int, tap: int) -> tuple[slice, slice]:
         """The input positions along ``axis`` that ``tap`` carries into the output, and where."""
@@ -131,25 +139,30 @@ class TransposeConv(Op):
             op = cls(stride, cut, activation)
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
+            yield unsigned_case(op, rng, triple)
             for bias in (DType.I64, DType.I32):
                 yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
 
 
-def _bind(node: Node) -> Binding:
-    x, weights, bias = node.inputs
+def _params(node: Node) -> dict[str, Any]:
+    x, weights, _ = node.inputs
     op: Any = node.op
     batches, in_h, in_w, in_c = x.type.shape
     _, out_h, out_w, out_c = node.output.type.shape
     _, kh, kw, _ = weights.type.shape
-    assert weights.data is not None and bias.data is not None
-    params = {
+    return {
         "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c, "in_size": in_h * in_w * in_c,
         "out_h": out_h, "out_w": out_w, "out_c": out_c, "kernel_h": kh, "kernel_w": kw,
         "stride_h": op.stride[0], "stride_w": op.stride[1],
         "cut_top": op.cut[0], "cut_left": op.cut[1],
-        "filter_size": kh * kw * in_c, "offset": -x.type.zero_point, **clamp_params(node),
+        "filter_size": kh * kw * in_c, **clamp_params(node),
     }  # fmt: skip
-    packed = Constant("weights", weights.data, "weights, OHWI")
+
+
+def _bind(node: Node) -> Binding:
+    x, weights, bias = node.inputs
+    assert weights.data is not None and bias.data is not None
+    params, packed = _params(node), Constant("weights", weights.data, "weights, OHWI")
     if x.type.dtype is DType.F32:
         constants = (packed, Constant("bias", bias.data, "bias"))
         return Binding(params, constants, support=("tinyc_dot_f32.h",))
@@ -158,10 +171,17 @@ def _bind(node: Node) -> Binding:
         support = ("tinyc_requant.h", "tinyc_sum16.h")
         return Binding({**params, **more}, (packed, table), support=support)
     return Binding(
-        {**params, **INT8},
+        {**params, **int8_sums(node, -x.type.zero_point)},
         (packed, channel_table(node)),
-        support=("tinyc_requant.h", "tinyc_dot.h"),
+        support=("tinyc_requant.h", "tinyc_dot.h", *weight_support(node)),
     )
+
+
+def _bind_hybrid(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    packed = Constant("weights", weights, "weights, OHWI")
+    return bind_hybrid(node, _params(plain(node)), packed)
 
 
 TransposeConv.kernels = (
@@ -169,3 +189,18 @@ TransposeConv.kernels = (
     portable("transpose_conv_s16", DType.I16, _bind, "transpose_conv_s8.c.j2"),
     portable("transpose_conv_f32", DType.F32, _bind),
 )
+
+
+@register
+class HybridTransposeConv(Hybrid[TransposeConv]):
+    """See `Hybrid`: always of asymmetric numbers. LiteRT's sums are float32, these are exact: the
+    two agree within float32's rounding of a sum."""
+
+    always_asymmetric = True
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        yield from hybrid_cases(cls, TransposeConv.cases(rng), rng)
+
+
+HybridTransposeConv.kernels = (hybrid_kernel("transpose_conv_hybrid", _bind_hybrid),)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..ir import DType, Graph, Node, Quant, TensorType, Value
-from ..ops._conv import channel_multipliers
+from ..ops._conv import channel_multipliers, weight_zero
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..quant import activation_range, multiply_double_rounding
@@ -60,6 +60,7 @@ def _is_conv(node: Node) -> bool:
         and x.dtype is DType.I8
         and node.output.type.dtype is DType.I8
         and all(v.constant for v in node.inputs[1:])
+        and not weight_zero(node)
         and node.inputs[1].type.shape[3] == x.shape[3]
     )
 
@@ -78,7 +79,7 @@ def _follow(
         same = node.inputs[1].type.shape[-1:] == value.type.shape[-1:] if node.inputs[1:] else False
         if not isinstance(node.op, DepthwiseConv2d) or not same:
             return None
-        if node.output.type.dtype is not DType.I8:
+        if node.output.type.dtype is not DType.I8 or weight_zero(node):
             return None
         middle.append(node)
         value = node.output

@@ -20,26 +20,30 @@ _FULL_INTEGER = (
 )
 
 
+_HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+"""Operators that take int8 weights beside float32 activations."""
+
+
+def _hybrid(name: str, weights: SourceTensor) -> bool:
+    return name in _HYBRID and weights.dtype is DType.I8
+
+
 def _narrow(t: SourceTensor) -> bool:
     return t.dtype in (DType.I8, DType.U8) and t.data is not None
 
 
-_KINDS: list[tuple[str, Callable[[SourceTensor, SourceTensor], bool], str, str]] = [
+_KINDS: list[tuple[str, Callable[[str, SourceTensor, SourceTensor], bool], str, str]] = [
     (
-        "E330", lambda x, w: x.dtype is DType.F32 and _narrow(w),
-        "is dynamic-range quantized: {} of its layers have int8 weights and float32 inputs",
+        "E330", lambda name, x, w: x.dtype is DType.F32 and _narrow(w) and not _hybrid(name, w),
+        "is dynamic-range quantized: {} of its layers have 8-bit weights and float32 inputs, as "
+        f"only {', '.join(_HYBRID)} with int8 weights may",
         f"convert it {_FULL_INTEGER}, or without optimizations and pass --calibrate data.npz",
-    ),
-    (
-        "E332", lambda x, w: x.dtype is DType.U8 and x.quant is not None,
-        "is quantized to uint8, as TensorFlow 1 did: {} of its layers",
-        f"convert the Keras model or the SavedModel again {_FULL_INTEGER}",
     ),
 ]  # fmt: skip
 
 
 def unsupported_quantization(source: Source) -> list[CompileError]:
-    """E330 and E332 for a model of such a kind, at most once each."""
+    """E330 for a model of such a kind."""
     pairs = []
     for op in source.ops:
         places = _WEIGHTED.get(op.name)
@@ -47,10 +51,10 @@ def unsupported_quantization(source: Source) -> list[CompileError]:
             continue
         x, weights = (source.tensors.get(op.inputs[p]) for p in places)
         if x is not None and weights is not None:
-            pairs.append((x, weights))
+            pairs.append((op.name, x, weights))
     errors = []
     for id, matches, what, hint in _KINDS:
-        count = sum(matches(x, w) for x, w in pairs)
+        count = sum(matches(*pair) for pair in pairs)
         if count:
             errors.append(CompileError(id, source.file, what.format(count), hint))
     return errors

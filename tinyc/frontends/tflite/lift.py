@@ -20,6 +20,7 @@ from .parse import parse
 from .rule import TfliteOp
 from .shapes import result_shapes
 from .source import CONVERT_AGAIN, MAX_COPIED, MAX_FILE, MAX_NAME, MAX_OPERATORS, Source, SourceOp
+from .unsigned import Unsigned
 from .unsupported import unsupported
 from .variables import Name, Variables
 
@@ -98,19 +99,18 @@ def lift(source: Source) -> Graph:
     if errors:
         errors = _by_kind_of_model(source, errors)
         raise errors[0] if len(errors) == 1 else CompileErrors(tuple(errors))
-    return verify(
-        Graph(
-            name=model_name(source.name),
-            inputs=tuple(lifting.value(i) for i in source.inputs),
-            outputs=tuple(lifting.value(i) for i in source.outputs),
-            nodes=tuple(node for step in live for node in step.nodes),
-            sha256=source.sha256,
-            input_names=source.input_names,
-            output_names=source.output_names,
-            notes=(*source.notes, *notes),
-            states=variables.states(),
-        )
+    graph = Graph(
+        name=model_name(source.name),
+        inputs=tuple(lifting.value(i) for i in source.inputs),
+        outputs=tuple(lifting.value(i) for i in source.outputs),
+        nodes=tuple(node for step in live for node in step.nodes),
+        sha256=source.sha256,
+        input_names=source.input_names,
+        output_names=source.output_names,
+        notes=(*source.notes, *notes),
+        states=variables.states(),
     )
+    return verify(replace(graph, nodes=lifting.bridged(graph)))
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ class _Lifting:
         self.source = source
         self.variables = variables
         self.depth: int = caller.depth + 1 if caller else 0
+        self.unsigned: Unsigned = caller.unsigned if caller else Unsigned()
         self.operators: list[int] = caller.operators if caller else [0]  # of all subgraphs
         self._label = label
         self._resources: dict[int, Name] = {}
@@ -160,6 +161,15 @@ class _Lifting:
     def live_steps(self) -> list[_Step]:
         """What the outputs depend on, imported."""
         return _live([self.step(op) for op in self.source.ops], set(self.source.outputs))
+
+    def bridged(self, graph: Graph) -> tuple[Node, ...]:
+        """The nodes of ``graph`` with QUANTIZE where uint8 becomes int8, or int8 uint8."""
+        quantize = self._importers["QUANTIZE"]
+
+        def convert(x: Value, y: Value) -> Node:
+            return Node(quantize(), (x,), (y,), y.origin)
+
+        return self.unsigned.bridged(graph.nodes, graph.sources, graph.results, convert)
 
     def value(self, index: int) -> Value:
         if index not in self._values:
@@ -262,7 +272,7 @@ class _Lifting:
                 error = src.fail(f"malformed options: {error}", CONVERT_AGAIN, "E301")
             # A copy has none of the frames, and arrays, that the error came through.
             return replace(failed, errors=(replace(error),))
-        used = {value for node in nodes for value in node.inputs}
+        used = {self.unsigned.of(value) for node in nodes for value in node.inputs}
         reads = frozenset(i for i in inputs if self._values[i] in used)
         return _Step(op, nodes, reads=reads, carries=bool(src.carried))
 
@@ -289,8 +299,7 @@ class _Lifting:
         except (CompileError, MalformedError) as error:
             self._unknown.update(op.outputs)
             if isinstance(error, MalformedError):
-                what = f"malformed options: {error}"
-                error = TfliteOp(self.source.file, op, (), ()).fail(what, CONVERT_AGAIN, "E301")
+                error = replace(self._error(op, f"malformed options: {error}"), id="E301")
             return _Step(op, errors=(error,), reads=reads)
         if errors:
             self._unknown.update(op.outputs)
@@ -367,6 +376,7 @@ class _Lifting:
         if op.name == "VAR_HANDLE":
             texts = [op.options.string(i, MAX_NAME) if op.options else "" for i in (0, 1)]
             self._resources.update(dict.fromkeys(op.outputs, (texts[0], texts[1])))
+            self.defined.difference_update(op.outputs)  # a handle is no number to compute with
             return
         name = self._resources.get(op.inputs[0]) if op.inputs else None
         if name is None:
@@ -445,6 +455,8 @@ class _Lifting:
         src = self._close_shapes(src)
         if src.outputs and all(v.constant for v in src.outputs):
             return ()  # all of them are empty
+        final = {self._values.get(i) for i in self.source.outputs}
+        src = self.unsigned.rewritten(src, final)
         nodes = self._importers[src.name].from_tflite(src)
         for node in nodes:
             node.op.check(node)

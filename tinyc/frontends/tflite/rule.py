@@ -21,8 +21,8 @@ _MOST_CUSTOM = 4096  # bytes of custom options; those of larq's operators have s
 @dataclass(frozen=True)
 class TfliteOp:
     """What an import rule sees. ``inputs`` and ``outputs`` are the graph's values; an absent
-    optional input is None. intermediates: the types of `SourceOp.intermediates`; carried: see
-    `carry`."""
+    optional input is None; unsigned: int8 values among them stand for uint8 ones of the file.
+    intermediates: the types of `SourceOp.intermediates`; carried: see `carry`."""
 
     file: str
     source: SourceOp
@@ -30,6 +30,7 @@ class TfliteOp:
     outputs: tuple[Value, ...]
     intermediates: tuple[TensorType | None, ...] = ()
     carried: dict[int, Value] = field(default_factory=dict)
+    unsigned: bool = False
 
     @property
     def name(self) -> str:

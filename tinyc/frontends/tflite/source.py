@@ -47,8 +47,8 @@ class SourceOp:
 
 @dataclass(frozen=True)
 class SourceTensor:
-    """One tensor. A sparse constant is stored here in full, a float16 one as float32, an int4
-    one as int8; narrow: such a type's name, since only constants may be of it.
+    """One tensor. A sparse constant is stored here in full, a float16 one as float32, one of
+    int4 or int2 as int8; narrow: such a type's name, since only constants may be of it.
 
     signature: the shape with -1 for each size that the file leaves open, () if it leaves none;
     ``shape`` then has a number there that need not be right; variable: it keeps its contents

@@ -100,24 +100,24 @@ class TensorReader:
         """The elements that ``content`` holds, as an array of ``shape`` and ``dtype``."""
         stored = schema.STORED_TYPES.get(code, dtype.numpy).newbyteorder("<")
         count = math.prod(shape)
-        packed = schema.TENSOR_TYPE_NAMES[code] == "INT4"
-        need = -(-count // 2) if packed else count * stored.itemsize
+        bits = schema.PACKED_BITS.get(code)
+        need = -(-count * bits // 8) if bits else count * stored.itemsize
         if len(content) % stored.itemsize or (len(content) != need and sparsity is None):
             raise CompileError(
                 "E301", origin,
                 f"holds {len(content)} bytes, its shape {list(shape)} takes {need}", CONVERT_AGAIN,
             )  # fmt: skip
         flat = np.frombuffer(content, stored)
-        if packed or sparsity is not None or stored != dtype.numpy:
+        if bits or sparsity is not None or stored != dtype.numpy:
             self._copied += count * dtype.size
             if self._copied > MAX_COPIED:
                 raise CompileError(
                     "E301", origin, f"would unpack to over {MAX_COPIED >> 20} MB with the "
                     "constants before it", CONVERT_AGAIN,
                 )  # fmt: skip
-        if packed:
-            # Two in a byte, the first in its low half.
-            flat = np.stack([flat << 4, flat], 1).ravel() >> 4
+        if bits:
+            rising = [flat << shift for shift in range(8 - bits, -1, -bits)]
+            flat = np.stack(rising, 1).ravel() >> (8 - bits)
             flat = flat if sparsity is not None else flat[:count]
         if sparsity is not None:
             try:

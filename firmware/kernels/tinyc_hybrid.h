@@ -1,0 +1,60 @@
+/* float32 numbers as int8 of the range that they reach, as TensorFlow Lite's dynamic-range
+ * quantization takes them (see tinyc/ops/_hybrid.py): x ~ (q - zero) times what is returned. */
+
+/* -127 .. 127, zero = 0. */
+TINYC_SHARED static float tinyc_quantize_symmetric(const float *x, int8_t *q, int32_t count,
+                                                   int32_t *zero)
+{
+    float range = 0.0f;
+
+    for (int32_t i = 0; i < count; i++) {
+        const float size = x[i] < 0.0f ? -x[i] : x[i];
+        range = size > range ? size : range;
+    }
+    *zero = 0;
+    if (range == 0.0f) {
+        memset(q, 0, (size_t)count);
+        return 1.0f;
+    }
+    const float inverse = 127.0f / range;
+    for (int32_t i = 0; i < count; i++) {
+        q[i] = (int8_t)tinyc_clamp(tinyc_quantize(x[i] * inverse, 1.0f), -127, 127);
+    }
+    return range / 127.0f;
+}
+
+/* -128 .. 127 over the range stretched to hold 0. */
+TINYC_SHARED static float tinyc_quantize_asymmetric(const float *x, int8_t *q, int32_t count,
+                                                    int32_t *zero)
+{
+    float least = 0.0f;
+    float most = 0.0f;
+
+    for (int32_t i = 0; i < count; i++) {
+        least = x[i] < least ? x[i] : least;
+        most = x[i] > most ? x[i] : most;
+    }
+    *zero = 0;
+    if (least == most) {
+        memset(q, 0, (size_t)count);
+        return 1.0f;
+    }
+    const double scale = (double)(most - least) / 255.0;
+    const double below = (double)least / scale;
+    const double above = (double)most / scale;
+    /* From the end whose numbers are smaller: it is the more exact one. */
+    const double place = 128.0 - below < 127.0 + above ? -128.0 - below : 127.0 - above;
+    if (place >= 127.0) {
+        *zero = 127;
+    } else if (place > -128.0) {
+        *zero = (int32_t)(place < 0.0 ? place - 0.5 : place + 0.5);
+    } else {
+        *zero = -128;
+    }
+    const float inverse = 1.0f / (float)scale;
+    for (int32_t i = 0; i < count; i++) {
+        const float at = (float)*zero + x[i] * inverse;
+        q[i] = (int8_t)tinyc_clamp(tinyc_quantize(at, 1.0f), -128, 127);
+    }
+    return (float)scale;
+}

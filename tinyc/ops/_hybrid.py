@@ -1,0 +1,236 @@
+"""Layers of a dynamic-range quantized model: float32 activations, int8 weights.
+
+Each batch of the input (each row of a dense layer) becomes int8 of its own range at run time;
+sums are integers, and scales, bias and activation float32 (EvalHybrid and EvalHybridPerChannel of
+tensorflow/lite/kernels/{fully_connected,conv,depthwise_conv}.cc; the numbers of
+SymmetricQuantizeFloats and AsymmetricQuantizeFloats of
+kernels/internal/reference/portable_tensor_utils.cc).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from ..frontends.tflite import TfliteOp
+from ..ir import DType, Node, Quant, TensorType, Value
+from ..op import REQUANTIZE, Binding, Constant, Kernel, Op, expect_arity, expect_quant, fail
+from ._conv import clamp_output, int8_sums, with_bias
+
+LayerT = TypeVar("LayerT", bound=Op)
+
+
+@dataclass(frozen=True)
+class Hybrid(Op, Generic[LayerT]):
+    """Inputs: x float32, constant weights int8 (symmetric, per tensor or per output channel),
+    constant bias float32; output float32; shapes as ``layer`` has them.
+
+    asymmetric: what the file asks for; a convolution decides by its weights instead.
+    """
+
+    layer: Any
+    asymmetric: bool
+
+    always_asymmetric: ClassVar[bool] = False
+
+    def check(self, node: Node) -> None:
+        expect_arity(node, 3)
+        weights = node.inputs[1]
+        if weights.type.dtype is not DType.I8 or not weights.constant:
+            raise fail(node, "its weights are no int8 constant", REQUANTIZE, "E303")
+        expect_quant(node, weights.type, "weights", per_channel=True)
+        axis, quant = self.layer.weight_axis, weights.type.quant
+        assert quant is not None
+        if quant.per_channel and quant.axis != axis:
+            what = f"its weights are quantized along axis {quant.axis}, not {axis}"
+            raise fail(node, what, REQUANTIZE, "E304")
+        if any(quant.zero_point):
+            raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
+        blank = np.broadcast_to(np.float32(0), weights.type.shape)
+        self.layer.check(_float_node(node, blank))
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, weights, bias = inputs
+        whole, scale, zero = quantize_rows(x.reshape(batches(node), -1), asymmetric(node))
+        centred = (whole - zero[:, None]).astype(np.int16).reshape(x.shape)
+        sums = self.layer.sums(plain(node), centred, weights, 0)
+        real = sums.reshape(batches(node), -1, sums.shape[-1]).astype(np.float32)
+        scales, rows = channel_scales(node), scale[:, None, None]
+        scaled = real * scales * rows if scales_first(node) else real * (rows * scales)
+        y = clamp_output(plain(node), scaled + bias.ravel())
+        return (y.reshape(node.output.type.shape),)
+
+    def macs(self, node: Node) -> int:
+        return self.layer.macs(node)
+
+
+def dequantized(node: Node) -> Node:
+    """The layer of a `Hybrid` node with its weights as float32."""
+    weights = node.inputs[1]
+    assert weights.data is not None
+    scales = channel_scales(node)
+    if isinstance(node.op, Hybrid) and scales.size > 1:
+        shape = [1] * weights.data.ndim
+        shape[node.op.layer.weight_axis] = -1
+        scales = scales.reshape(shape)
+    return _float_node(node, weights.data.astype(np.float32) * scales)
+
+
+def plain(node: Node) -> Node:
+    """The node as its layer's own functions know it."""
+    assert isinstance(node.op, Hybrid)
+    return replace(node, op=node.op.layer)
+
+
+def _float_node(node: Node, data: np.ndarray) -> Node:
+    weights = node.inputs[1]
+    kind = TensorType(weights.type.shape, DType.F32)
+    changed = replace(weights, type=kind, data=data)
+    return replace(plain(node), inputs=(node.inputs[0], changed, node.inputs[2]))
+
+
+def import_layer(
+    src: TfliteOp, op: Op, operands: list[Value], channels: int, hybrid: type[Hybrid[Any]]
+) -> Node:
+    """A node of (x, weights, bias): of ``op``, or of ``hybrid`` around it."""
+    operands = with_bias(src, operands, channels)
+    x, weights, _ = (v.type.dtype for v in operands)
+    if x is DType.F32 and weights is DType.I8 and not src.unsigned:
+        op = hybrid(op, src.has_option("asymmetric") and bool(src.option("asymmetric")))
+    return src.node(op, operands)
+
+
+# The numbers ------------------------------------------------------------------------------
+
+
+def batches(node: Node) -> int:
+    """Into how many parts, each of its own range, the input falls."""
+    x, weights = (v.type for v in node.inputs[:2])
+    return x.shape[0] if len(weights.shape) == 4 else x.elements // weights.shape[1]
+
+
+def channel_scales(node: Node) -> np.ndarray:
+    """The scales of the weights, float32: one, or one for each output channel."""
+    quant = node.inputs[1].type.quant
+    assert quant is not None
+    return np.array(quant.scale, np.float32)
+
+
+def scales_first(node: Node) -> bool:
+    """Whether a sum is multiplied by its channel's scale, then by the input's, and not by their
+    product: so does LiteRT in a convolution whose channels have scales of their own."""
+    assert isinstance(node.op, Hybrid)
+    convolution = len(node.inputs[1].type.shape) == 4 and not node.op.always_asymmetric
+    return convolution and channel_scales(node).size > 1
+
+
+def asymmetric(node: Node) -> bool:
+    """Whether the input has a zero point: a dense layer's if the file asks for it, a
+    convolution's if its channels have scales of their own, a depthwise or transposed
+    one's always."""
+    assert isinstance(node.op, Hybrid)
+    weights = node.inputs[1].type
+    if len(weights.shape) == 2:
+        return node.op.asymmetric
+    return node.op.always_asymmetric or channel_scales(node).size > 1
+
+
+def quantize_rows(x: np.ndarray, asymmetric: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows [n, size] of float32 as (int64 in -128 .. 127, scale [n] float32, zero point [n])."""
+    one, top = np.float32(1), np.float32(127)
+    # What is no number is passed over, as in C.
+    least, most = np.fmin.reduce(x, 1, initial=0), np.fmax.reduce(x, 1, initial=0)
+    if not asymmetric:
+        span = np.maximum(-least, most)
+        empty = span == 0
+        span = np.where(empty, one, span)
+        scale, inverse = span / top, top / span
+        zero, low = np.zeros(len(x), np.int64), -127
+        real = x * inverse[:, None]
+    else:
+        # The span is float32's difference of the two, all that follows double's.
+        empty = least == most
+        wide = np.where(empty, 1.0, (most - least).astype(np.float64) / 255)
+        below, above = least / wide, most / wide
+        place = np.where(128 - below < 127 + above, -128 - below, 127 - above)
+        inside = (place > -128) & (place < 127)
+        nearest = np.trunc(place + np.copysign(0.5, place))
+        zero = np.where(inside, nearest, np.where(place >= 127, 127, -128)).astype(np.int64)
+        scale, low = wide.astype(np.float32), -128
+        real = zero.astype(np.float32)[:, None] + x * (one / scale)[:, None]
+    real = np.nan_to_num(np.clip(real, -(2.0**20), 2.0**20)).astype(np.float64)
+    whole = np.clip(np.trunc(real + np.copysign(0.5, real)), low, 127).astype(np.int64)
+    return (
+        np.where(empty[:, None], 0, whole),
+        np.where(empty, one, scale),
+        np.where(empty, 0, zero),
+    )
+
+
+# Kernels ----------------------------------------------------------------------------------
+
+
+def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant) -> Binding:
+    """``params`` of the layer's own kernel with those of ``hybrid.c.j2``."""
+    bias = node.inputs[2].data
+    assert bias is not None
+    count, channels = batches(node), bias.size
+    scales, size = channel_scales(node), node.inputs[0].type.elements // count
+    single = not scales_first(node) and scales.size == 1
+    columns = [bias.ravel()] if single else [np.broadcast_to(scales, channels), bias.ravel()]
+    return Binding(
+        params={
+            **params,
+            "batches": 1,  # the image's function has one
+            "images": count,
+            "size": size,
+            "out_size": node.output.type.elements // count,
+            **int8_sums(node, "offset"),
+            "quantize": f"tinyc_quantize_{'a' if asymmetric(node) else ''}symmetric",
+            "single": single,
+            "scales_first": scales_first(node),
+            "weight_scale": float(scales[0]),
+        },
+        constants=(
+            weights,
+            Constant(
+                "channels",
+                np.stack(columns, 1).astype(np.float32),
+                f"{'' if single else 'scale of the weights and '}bias of each channel",
+            ),
+        ),
+        scratch=size,
+        support=("tinyc_requant.h", "tinyc_quantize.h", "tinyc_hybrid.h", "tinyc_window.h",
+                 "tinyc_dot.h"),
+    )  # fmt: skip
+
+
+def hybrid_kernel(name: str, bind: Callable[[Node], Binding]) -> Kernel:
+    return Kernel(name, f"{name}.c.j2", frozenset(), lambda node: None, bind)
+
+
+# Cases ------------------------------------------------------------------------------------
+
+
+def hybrid_cases(
+    cls: type[Hybrid[Any]], nodes: Iterable[Node], rng: np.random.Generator
+) -> Iterator[Node]:
+    """Each float32 node of the layer's cases, with weights per tensor and per channel."""
+    for node in nodes:
+        if node.inputs[0].type.dtype is not DType.F32:
+            continue
+        x, weights, bias = node.inputs
+        axis = node.op.weight_axis
+        assert axis is not None
+        shape = weights.type.shape
+        for count in {1, shape[axis]}:
+            scales = tuple(map(float, rng.uniform(1e-3, 0.1, count).astype(np.float32)))
+            quant = Quant(scales, (0,) * count, axis if count > 1 else 0)
+            data = rng.integers(-127, 127, shape, endpoint=True).astype(np.int8)
+            whole = replace(weights, type=TensorType(shape, DType.I8, quant), data=data)
+            op = cls(node.op, bool(rng.integers(2)))
+            inputs = (replace(x), whole, bias)
+            yield replace(node, op=op, inputs=inputs, outputs=(replace(node.output),))
