@@ -668,10 +668,13 @@ def test_the_least_size_counts_what_may_shrink(tmp_path: Path) -> None:
     graph = read(tmp_path / "m.tflite")
     kept = sum(n.inputs[1].type.bytes for n in optimize(graph).nodes)
     assert 0 < least_weights(graph, False, False) <= kept < 64
-    write_model(
-        tmp_path / "f.tflite", [("FULLY_CONNECTED", {}, [0, 1, -1], [2])],
-        [TensorSpec("x", (1, 4), "float32"), TensorSpec("w", (3, 4), "float32", data=np.ones(12)),
-         TensorSpec("y", (1, 3), "float32")], [0], [2],
-    )  # fmt: skip
-    graph = read(tmp_path / "f.tflite")
-    assert least_weights(graph, False, False) == 48 and least_weights(graph, True, False) == 12
+    for kind, scale, least in (("float32", None, 48), ("int8", 0.1, 12)):
+        weights = TensorSpec("w", (3, 4), kind, scale, data=np.ones(12))
+        write_model(
+            tmp_path / "f.tflite", [("FULLY_CONNECTED", {}, [0, 1, -1], [2])],
+            [TensorSpec("x", (1, 4), "float32"), weights, TensorSpec("y", (1, 3), "float32")],
+            [0], [2],
+        )  # fmt: skip
+        graph = read(tmp_path / "f.tflite")
+        assert least_weights(graph, False, False) == least
+        assert least_weights(graph, True, False) == 12
