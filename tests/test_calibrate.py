@@ -544,9 +544,9 @@ def test_calibration_is_as_good_as_the_converter_s(tmp_path: Path) -> None:
     error of its output, and for these layers (none of which the converter expands) the same."""
     if find_spec("larq_compute_engine") is None:
         pytest.skip("TensorFlow is not installed")
-    from tinyc.frontends.keras import prepare
+    from tinyc.frontends.packages import KERAS2, prepare
 
-    prepare("test")
+    prepare("test", KERAS2)
     import tensorflow as tf
     import tf_keras as keras
 
