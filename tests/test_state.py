@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tinyc.backend import lower
 from tinyc.boards import load_board
 from tinyc.build import build
 from tinyc.emit.c import emit
 from tinyc.errors import CompileError
+from tinyc.export import export
 from tinyc.ir import DType, Graph, Node, Quant, State, TensorType, Value, interpret, kept, verify
 from tinyc.ops.concat import Concat
 from tinyc.ops.relu import Relu
@@ -138,6 +141,32 @@ def test_the_emulated_core_remembers(make, emulator: str, tmp_path: Path) -> Non
     image = build(emit(lowered), "net", board, None, tmp_path / "out", MAINS[emulator])
     assert image.states == len(graph.states)
     assert run(image, rows(steps), emulator=emulator).outputs.tobytes() == expected
+
+
+@pytest.mark.parametrize(("form", "file"), [("library", "example/main.c"),
+                                            ("arduino", "examples/net/net.ino")])  # fmt: skip
+def test_an_example_resets_before_it_runs(form: str, file: str, tmp_path: Path) -> None:
+    board = load_board("arduino_nano_33_ble")
+    lowered = plan(optimize(ring()), board.core.name, board.core.features)
+    export(lowered, emit(lowered), board, form, tmp_path / "out")
+    text = (tmp_path / "out" / file).read_text()
+    assert 0 < text.index("net_reset(arena);") < text.index("net_run(arena);")
+    if form == "library" and shutil.which("make") and shutil.which("cc"):
+        made = subprocess.run(
+            ["make", "-s", "example"], cwd=tmp_path / "out", capture_output=True, text=True
+        )
+        x = np.zeros((1, 2), np.int8)
+        expected = interpret(lowered.graph, [x])[lowered.graph.outputs[0]].ravel().tolist()
+        assert made.stdout.split() == list(map(str, expected)), made.stderr
+
+
+@pytest.mark.parametrize("backend", ["tvm", "auto"])
+def test_other_backends_keep_states(backend: str) -> None:
+    pytest.importorskip("tvm")
+    graph = optimize(ring())
+    lowered = lower(graph, load_board("mps2_an386"), backend)
+    steps, expected = sequence(graph)
+    assert run_host(emit(lowered), "net", rows(steps)).tobytes() == expected
 
 
 def test_a_state_takes_the_place_of_the_one_before() -> None:

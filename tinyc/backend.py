@@ -128,7 +128,7 @@ def _measure(lowered: Plan, board: Board, toolchain: str | None) -> _Measured:
     symbols = tuple(step.symbol for step in lowered.steps)
     with tempfile.TemporaryDirectory() as folder:
         image = build(emit(lowered), name, board, toolchain, Path(folder) / name, main="test")
-        inputs = random_samples(lowered.graph, 1, 0).bytes()
+        inputs = random_samples(lowered.graph, 1, 0).bytes(bool(lowered.graph.states))
         trace = run(image, inputs, profile=True, layers=symbols)
     assert trace.cycles is not None
     layers = tuple(trace.layers[symbol].cycles for symbol in symbols)

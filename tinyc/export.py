@@ -123,6 +123,7 @@ def _texts(plan: Plan, sources: Mapping[str, str], board: Board, form: str) -> d
         "arena_bytes": plan.arena_bytes,
         "inputs": [_port(value) for value in graph.inputs],
         "outputs": [_port(value) for value in graph.outputs],
+        "states": len(graph.states),
         "floats": any(v.type.dtype.c == "float" for v in graph.outputs),
         "libm": any("#include <math.h>" in text for text in sources.values()),
     }
