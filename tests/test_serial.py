@@ -301,9 +301,9 @@ def test_every_machine_boots_and_is_exact(
     path = data_folder / "mlperf-tiny" / f"{model}.tflite"
     if model == "binary":
         path = write_binary(tmp_path / "binary.tflite")
-    compiled = compile_model(path, board)
-    graph, name = compiled.graph, compiled.plan.graph.name
     try:
+        compiled = compile_model(path, board)
+        graph, name = compiled.graph, compiled.plan.graph.name
         image = build(compiled.sources, name, board, None, tmp_path / "out", MAINS["qemu"])
     except CompileError as error:
         assert error.id == "E401"
