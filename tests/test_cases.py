@@ -213,6 +213,7 @@ def test_float_results_within_the_tolerance(cases: Path, tested, name: str) -> N
     assert 0 < report["outputs"][0]["largest_deviation"] < 1e-6
 
 
+@pytest.mark.slow
 def test_pixels_of_another_scale_are_told(cases: Path, tested) -> None:
     model = ROOT / "recipes" / "digits-int8.tflite"
     assert tested(model, "--data", cases / "dig_ok.npz")["warnings"] == []

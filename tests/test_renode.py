@@ -434,6 +434,7 @@ def test_a_program_that_ends_at_once_is_told(
     assert "status 5" in str(caught.value) and "no mono" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_command_tells_of_instructions(
     renode: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

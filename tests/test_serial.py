@@ -37,6 +37,7 @@ def needs_qemu() -> None:
         pytest.skip("qemu-system-arm is not installed")
 
 
+@pytest.mark.slow
 def test_a_session_of_keyword_spotting(data_folder: Path, tmp_path: Path) -> None:
     with np.load(data_folder / "kws01" / "kws01.npz") as data:
         x, y = data["x"][:2], data["y"][:2]
@@ -169,6 +170,7 @@ def test_the_firmware_that_keeps_no_input_wants_it_whole_too(tmp_path: Path) -> 
         assert dut.command("infer 1 0")[0].startswith("e-[Only 0 of")
 
 
+@pytest.mark.slow
 def test_scores_that_are_no_numbers_or_large(tmp_path: Path) -> None:
     """A network that copies: float32 [1, 8]."""
     tensors = [TensorSpec("x", (1, 8), "float32"), TensorSpec("y", (8,), "float32")]
@@ -243,6 +245,7 @@ DEEP = CODE.replace("void prog_run", "extern uint32_t __bss_end[];\nvoid prog_ru
 """A network whose stack grows down to the variables if the first byte is not 0."""
 
 
+@pytest.mark.slow
 def test_a_stack_that_meets_the_arena_is_told(tmp_path: Path) -> None:
     board = load_board("mps2_an385")
     image = build(library(DEEP), "prog", board, None, tmp_path / "out", "serial")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import slow_but
 
 from tinyc.backend import lower
 from tinyc.boards import load_board
@@ -129,7 +130,7 @@ def test_the_host_remembers(make) -> None:
     assert found.tobytes() == expected
 
 
-@pytest.mark.parametrize("emulator", ["unicorn", "qemu"])
+@pytest.mark.parametrize("emulator", slow_but(["unicorn"], ["unicorn", "qemu"]))
 @pytest.mark.parametrize("make", GRAPHS.values(), ids=GRAPHS)
 def test_the_emulated_core_remembers(make, emulator: str, tmp_path: Path) -> None:
     if emulator == "qemu" and shutil.which("qemu-system-arm") is None:
@@ -160,6 +161,7 @@ def test_an_example_resets_before_it_runs(form: str, file: str, tmp_path: Path) 
         assert made.stdout.split() == list(map(str, expected)), made.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tvm", "auto"])
 def test_other_backends_keep_states(backend: str) -> None:
     pytest.importorskip("tvm")

@@ -259,6 +259,7 @@ def test_output_is_plain_c(tiny_model: Path, tmp_path: Path) -> None:
     assert max(map(len, project.splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_padding_is_copied_by_rows(tiny_model: Path) -> None:
     graph = optimize(read_model(str(tiny_model))[0])
     text = emit(lowered(graph, M0))["src/tiny.c"]
