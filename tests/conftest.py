@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, write_model
 
-from tinyc.boards import Core
-from tinyc.toolchain import Toolchain
+from tinyc.target.boards import Core
+from tinyc.target.toolchain import Toolchain
 
 ROOT = Path(__file__).resolve().parent.parent
 # A run in a shell's background ignores Ctrl-C, one by nohup the terminal's end; so would the

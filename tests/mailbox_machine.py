@@ -12,7 +12,7 @@ import unicorn
 from elftools.elf.elffile import ELFFile
 from unicorn import arm_const as arm
 
-from tinyc.boards import Board, Step
+from tinyc.target.boards import Board, Step
 
 # Registers read as the memory that is mapped in their place.
 PERIPHERALS = (

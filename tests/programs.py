@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyc.boards import load_board
-from tinyc.build import Image, build
+from tinyc.image.build import Image, build
 from tinyc.run import MAINS
+from tinyc.target.boards import load_board
 
 HEADER = """#ifndef PROG_H
 #define PROG_H

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from tflite_writer import TensorSpec, write_model
 
-from tinyc import build
+from tinyc.image import build
 
 pytest_plugins = ["pytester"]
 

@@ -9,29 +9,29 @@ from pathlib import Path
 
 import numpy as np
 
-from .backend import lower
-from .boards import Board
-from .data import load_inputs, load_npz
-from .emit.c import emit
+from .compress.binarize import binarize
+from .compress.calibrate import calibrate, exact_nodes, float_nodes
+from .compress.dequantize_weights import dequantize_weights
+from .compress.fold_affine import fold_affine
+from .emit.library import emit
 from .errors import CompileError, CompileErrors
-from .fit import refuse_heavy
 from .frontends import keras
 from .frontends.order import in_order
 from .frontends.tflite import lift, parse, read
+from .image.fit import refuse_heavy
 from .ir import Graph, verify
-from .op import Schedule
+from .kernels.base import Schedule, kernels_of, tvm_kernels_of
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
 from .passes import optimize
-from .passes.binarize import binarize
-from .passes.calibrate import calibrate, exact_nodes, float_nodes
-from .passes.dequantize_weights import dequantize_weights
-from .passes.fold_affine import fold_affine
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
 from .plan import Plan
+from .run.data import load_inputs, load_npz
+from .target.boards import Board
+from .tuning.backend import lower
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
 MOST_CALIBRATION = 256
@@ -79,10 +79,10 @@ def compile_model(
     so is a layer of signs that is not computed with bits;
     calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
     what lies between binary layers in float32; optional_calibration: no error (E217) where there
-    is nothing to calibrate; backend, schedules, toolchain, max_flash: see `tinyc.backend.lower`;
-    trust: load a Keras model even if that runs code which came with it. Raises CompileError(s)
-    E2xx and E3xx, E401 (before any work, for weights that no flash of the board could hold), and
-    those of the backend.
+    is nothing to calibrate; backend, schedules, toolchain, max_flash: see
+    `tinyc.tuning.backend.lower`; trust: load a Keras model even if that runs code which came with
+    it. Raises CompileError(s) E2xx and E3xx, E401 (before any work, for weights that no flash of
+    the board could hold), and those of the backend.
     """
     source, predict = read_model(str(model), trust)
     refuse_heavy(source, board, calibration is not None, is_binary(source))
@@ -168,8 +168,10 @@ def _prepare(
 def _refuse_fallbacks(plan: Plan) -> None:
     errors = []
     for step in plan.steps:
-        op = step.node.op
-        requires = {kernel.name: kernel.requires for kernel in (*op.tir, *op.kernels)}
+        op = type(step.node.op)
+        requires = {
+            kernel.name: kernel.requires for kernel in (*tvm_kernels_of(op), *kernels_of(op))
+        }
         requires |= {note.form: frozenset() for note in plan.graph.missed}
         errors += [
             CompileError("E307", step.node.origin, f"falls back from {name}: {reason}")

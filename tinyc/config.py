@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .boards import is_file
 from .errors import CompileError, CompileErrors
-from .inputs import check_file, check_name, read_toml
+from .files.inputs import check_file, check_name, read_toml
+from .target.boards import is_file
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 PATHS = ("model", "data", "calibrate", "output_dir", "database")
@@ -39,7 +39,7 @@ class Expect(BaseModel):
 
 
 class Place(BaseModel):
-    """Where data lies, by the names of the board's memories; see `tinyc.placement.place`."""
+    """Where data lies, by the names of the board's memories; see `tinyc.image.placement.place`."""
 
     model_config = _STRICT
 

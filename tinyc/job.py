@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from .boards import Board
-    from .build import Image
     from .compile import Compiled
     from .config import Config
-    from .data import Samples
+    from .image.build import Image
     from .ir import Graph
     from .report import Verdict
     from .run import Trace
+    from .run.data import Samples
+    from .target.boards import Board
 
 _RANDOM_SAMPLES = 10
 _RENODE_SAMPLES = 5  # of a build; a test writes all of its own
@@ -64,7 +64,7 @@ class Job:
                 "no board is named",
                 'pass --board, or board = "..." in tinyc.toml; see `tinyc boards`',
             )
-        from .boards import load_board
+        from .target.boards import load_board
 
         board = load_board(settings.board)
         from .compile import compile_model
@@ -115,8 +115,8 @@ class Job:
         return f"tinyc.{self.board.name}.{self.name}"
 
     def image(self, folder: Path, main: str) -> Image:
-        from . import fit
-        from .build import TooLarge, build
+        from .image import fit
+        from .image.build import TooLarge, build
 
         self.detail(f"building {folder}")
         placement = self.config.placement
@@ -165,7 +165,7 @@ class Job:
 
         result = self.built()
         if self.board.renode is not None:
-            from .data import random_samples
+            from .run.data import random_samples
 
             # Not the settings' data: a build does without them.
             samples = random_samples(self.compiled.graph, _RENODE_SAMPLES, self.config.seed)
@@ -187,7 +187,7 @@ class Job:
 
     def samples(self, most: int | None = None) -> Samples:
         """The first of the settings' data, or as many random ones."""
-        from .data import load_npz, random_samples
+        from .run.data import load_npz, random_samples
 
         graph, data = self.compiled.graph, self.config.data
         most = most or self.config.samples
@@ -228,8 +228,8 @@ class Job:
         """What of an output's agreement each change has cost, in words, and the costliest."""
         import numpy as np
 
-        from .data import Samples
-        from .heads import heads
+        from .plan.heads import heads
+        from .run.data import Samples
 
         (head,) = (h for h in heads(self.compiled.graph) if h.port.name == name)
         index, before = head.port.index, 1.0
@@ -261,11 +261,11 @@ class Job:
 
     def for_renode(self, samples: Samples, expected: np.ndarray | None) -> None:
         """Write ``renode/`` of the build, where Renode describes the board, with ``samples`` and
-        what is expected of them, see `tinyc.mailbox.Batch`."""
+        what is expected of them, see `tinyc.image.mailbox.Batch`."""
         if self.board.renode is None:
             return
-        from . import renode
-        from .mailbox import Batch
+        from .image.mailbox import Batch
+        from .run.renode import project as renode
 
         if expected is None:
             self.info("renode/ compares no outputs, which have a tolerance, until `tinyc test` ran")
@@ -292,8 +292,8 @@ class Job:
     ) -> np.ndarray | None:
         """uint8 [n, bytes of all outputs] that the board gives to the bit: the reference's, or
         those of an emulated board where the reference has a tolerance; None without either."""
-        from .data import Samples
-        from .heads import rules
+        from .plan.heads import rules
+        from .run.data import Samples
 
         if all(rule == "bits" for rule in rules(self.compiled.graph)):
             return Samples(tuple(reference)).bytes()
@@ -307,8 +307,8 @@ class Job:
         """The same as float32, of the network as it was given: by Keras where it is a Keras
         model, and otherwise by the numpy reference, which is ``reference`` if nothing of the
         network changed."""
-        from .data import Samples
-        from .quant import dequantize
+        from .ir.quant import dequantize
+        from .run.data import Samples
 
         made = self.compiled
         if made.predict is None and made.source is made.graph:
@@ -352,6 +352,6 @@ def _schedules(settings: Config) -> dict[str, Any]:
     """What TVM is to lower with, by workload."""
     if settings.backend == "templates":
         return {}
-    from . import tune
+    from .tuning import tune
 
     return tune.schedules(Path(settings.database), settings.toolchain)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .config import Config
-    from .data import Samples
     from .job import Job
     from .run import Trace
+    from .run.data import Samples
 
 _SETTINGS = {
     "board": "Board of the firmware under test, else that of tinyc.toml.",
@@ -123,14 +123,14 @@ class Firmware:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the model's inputs, in its order."""
-        from .ports import input_ports
+        from .ir.ports import input_ports
 
         return tuple(port.name for port in input_ports(self._job.compiled.graph))
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of its outputs, in its order."""
-        from .ports import output_ports
+        from .ir.ports import output_ports
 
         return tuple(port.name for port in output_ports(self._job.compiled.graph))
 
@@ -140,7 +140,7 @@ class Firmware:
 
     def scores(self, /, *inputs: Any, **named: Any) -> Any:
         """The same as float32: scale * (output - zero point)."""
-        from .quant import dequantize
+        from .ir.quant import dequantize
 
         outputs = self._job.compiled.plan.graph.outputs
         pairs = zip(self._outputs(inputs, named), outputs, strict=True)
@@ -148,14 +148,14 @@ class Firmware:
 
     def reference(self, /, *inputs: Any, **named: Any) -> Any:
         """What `run` must give by the numpy reference: to the bit where outputs are integers,
-        else within the tolerance of `tinyc.heads`."""
+        else within the tolerance of `tinyc.plan.heads`."""
         with _told():
             return self._plain(self._job.reference(self._samples(inputs, named)))
 
     def random(self, count: int, seed: int = 0) -> tuple[np.ndarray, ...]:
         """Seeded random inputs in the model's dtypes, an array [count, ...] for each, as
         ``tinyc test`` takes them where there is no data."""
-        from .data import random_samples
+        from .run.data import random_samples
 
         with _told():
             return random_samples(self._job.compiled.graph, count, seed).inputs
@@ -200,7 +200,7 @@ class Firmware:
     def _samples(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> Samples:
         import numpy as np
 
-        from .data import given_samples
+        from .run.data import given_samples
 
         count = len(self.inputs)
         if not named and len(inputs) != count:
@@ -221,7 +221,7 @@ class Firmware:
     def _plain(self, arrays: Sequence[np.ndarray]) -> Any:
         """Without the batch dimension of 1; a single array by itself, several as a tuple whose
         fields have the outputs' names."""
-        from .ports import output_ports
+        from .ir.ports import output_ports
 
         plain = [a[:, 0] if a.ndim > 2 and a.shape[1] == 1 else a for a in arrays]
         if len(plain) == 1:

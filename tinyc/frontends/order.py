@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import CompileError
 from ..ir import Graph, Value
-from .tflite import identifier
+from ..ir.names import identifier
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Wanted:
 def in_order(graph: Graph, inputs: Sequence[Wanted], outputs: Sequence[Wanted], file: str) -> Graph:
     """``graph`` with its inputs and outputs in the order of those wanted, and with their names.
 
-    Matched by name (see `tinyc.frontends.signature`), else by shape and dtype where only one can
-    be meant. Where nothing is known of those wanted, a single one needs no order, and names that
-    Keras made up (``input_1``, ``output_2``) are numbered in it. Raises CompileError E227 where
-    that does not tell which is which.
+    Matched by name (see `tinyc.frontends.tflite.signature`), else by shape and dtype where only
+    one can be meant. Where nothing is known of those wanted, a single one needs no order, and names
+    that Keras made up (``input_1``, ``output_2``) are numbered in it. Raises CompileError E227
+    where that does not tell which is which.
     """
     ins = _match(inputs, graph.inputs, graph.input_names, f"{file}: input")
     outs = _match(outputs, graph.outputs, graph.output_names, f"{file}: output")

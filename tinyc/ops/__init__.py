@@ -1,1 +1,1 @@
-"""The operators: one file each, found and registered by `tinyc.op.all_ops`."""
+"""The operators: one file each, found and registered by `tinyc.ops.base.all_ops`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir import DType, Node, TensorType
-from ..op import expect_dtype, expect_shape
+from .base import expect_dtype, expect_shape
 
 WORD = 32
 """Channels in a word."""

@@ -3,27 +3,13 @@ requantization, and the parameters of the portable kernels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..frontends import schema
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import (
-    REQUANTIZE,
-    Binding,
-    Constant,
-    Kernel,
-    Op,
-    expect_dtype,
-    expect_quant,
-    expect_ratio,
-    fail,
-)
-from ..quant import (
+from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir.quant import (
     activation_range,
     exact_multiplier,
     float_activation_range,
@@ -33,48 +19,13 @@ from ..quant import (
     quantize_multiplier,
     quantize_multipliers,
 )
+from .base import CONVERT_AGAIN, REQUANTIZE, expect_dtype, expect_quant, expect_ratio, fail
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
 NO_PADDING = ((0, 0), (0, 0))
 LARGEST_INDEX = 1 << 30
 """Coordinates of a window, padding included, stay under this, so that int32 holds them."""
-
-
-# Geometry ---------------------------------------------------------------------------------
-
-
-def same_padding(size: int, kernel: int, stride: int, dilation: int, out: int) -> Pair:
-    """(before, after) of TFLite's SAME padding along one axis; the odd one goes after
-    (ComputePaddingWithOffset)."""
-    total = max((out - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-    return total // 2, total - total // 2
-
-
-def import_stride(src: TfliteOp) -> Pair:
-    """(height, width) of the stride; raises E301 unless both are positive."""
-    stride = (src.option("stride_h"), src.option("stride_w"))
-    if min(stride) < 1:
-        raise src.fail(f"its stride is {list(stride)}", CONVERT_AGAIN, "E301")
-    return stride
-
-
-def import_window(src: TfliteOp, x: Value, kernel: Pair, dilated: bool = True) -> dict[str, Any]:
-    """``stride``, ``dilation`` and the explicit ``padding`` of a convolution or a pooling."""
-    stride = import_stride(src)
-    dilation = (src.option("dilation_h"), src.option("dilation_w")) if dilated else (1, 1)
-    if min(dilation) < 1:
-        raise src.fail(f"its dilation is {list(dilation)}", CONVERT_AGAIN, "E301")
-    if len(x.type.shape) != 4:
-        raise src.fail(f"its input has rank {len(x.type.shape)}, not 4", "use NHWC tensors", "E301")
-    padding = NO_PADDING
-    if src.padding() == "same":
-        rows, columns = (
-            same_padding(size, k, s, d, -(-size // s))
-            for size, k, s, d in zip(x.type.shape[1:3], kernel, stride, dilation, strict=True)
-        )
-        padding = (rows, columns)
-    return {"stride": stride, "dilation": dilation, "padding": padding}
 
 
 def out_size(size: int, kernel: int, stride: int, dilation: int, padding: Pair) -> int:
@@ -123,27 +74,6 @@ def windows(x: np.ndarray, node: Node, kernel: Pair, fill: Any) -> np.ndarray:
     patches = x[:, rows[:, None, :, None], columns[None, :, None, :]]
     inside = row_inside[:, None, :, None] & column_inside[None, :, None, :]
     return patches if inside.all() else np.where(inside[..., None], patches, x.dtype.type(fill))
-
-
-# Weights and bias -------------------------------------------------------------------------
-
-
-def with_bias(src: TfliteOp, operands: list[Value], channels: int) -> list[Value]:
-    """(x, weights, bias) with a bias of zeros where the file has none, or an empty one."""
-    if len(operands) == 3 and operands[2].type.elements:
-        return operands
-    dtype = np.float32 if operands[0].type.dtype is DType.F32 else np.int32
-    if operands[0].type.dtype is DType.I16 and not _has_narrow_bias(src):
-        dtype = np.int64
-    return [*operands[:2], src.const("bias", np.zeros(channels, dtype))]
-
-
-def _has_narrow_bias(src: TfliteOp) -> bool:
-    """Whether an int16 layer has a bias of 32 bits, if it has any."""
-    return (
-        src.has_option("bias_type")
-        and schema.TENSOR_TYPES.get(src.option("bias_type")) is DType.I32
-    )
 
 
 _BIASES = {DType.I8: (DType.I32,), DType.F32: (DType.F32,)}
@@ -323,102 +253,6 @@ def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
         low, high = float_activation_range(activation)
         return np.clip(y, np.float32(low), np.float32(high)).astype(np.float32)
     return np.clip(y, *activation_range(activation, out)).astype(out.dtype.numpy)
-
-
-def int8_sums(node: Node, offset: int | str = 0) -> dict[str, Any]:
-    """Types and products of int8 sums, for templates that have int16 ones too. offset: what is
-    added to each input, a number or an expression of C."""
-    zero = weight_zero(node)
-    return {
-        "ctype": "int8_t", "wide": "int32_t", "tile": "tinyc_tile4",
-        "dot": "tinyc_dot_s8_offset" if zero else "tinyc_dot_s8",
-        "offset": offset, "weight_zero": zero,
-        "offsets": f", {offset}, {-zero}" if zero else f", {offset}",
-    }  # fmt: skip
-
-
-# Portable kernels -------------------------------------------------------------------------
-
-
-def portable(
-    name: str, dtype: DType, bind: Callable[[Node], Binding], template: str | None = None
-) -> Kernel:
-    """A kernel of plain C for nodes whose first input is of ``dtype``."""
-
-    def reject(node: Node) -> str | None:
-        return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
-
-    return Kernel(name, template or f"{name}.c.j2", frozenset(), reject, bind)
-
-
-def window_params(node: Node, kernel: Pair) -> dict[str, Any]:
-    """Sizes, strides and padding that the templates of windowed operators take."""
-    op: Any = node.op
-    batches, in_h, in_w, in_c = node.inputs[0].type.shape
-    _, out_h, out_w, out_c = node.output.type.shape
-    dilation = getattr(op, "dilation", (1, 1))
-    return {
-        "batches": batches,
-        "in_h": in_h, "in_w": in_w, "in_c": in_c,
-        "out_h": out_h, "out_w": out_w, "out_c": out_c,
-        "kernel_h": kernel[0], "kernel_w": kernel[1],
-        "stride_h": op.stride[0], "stride_w": op.stride[1],
-        "dilation_h": dilation[0], "dilation_w": dilation[1],
-        "pad_top": op.padding[0][0], "pad_left": op.padding[1][0],
-        "in_size": in_h * in_w * in_c, "in_row": in_w * in_c,
-        "padded": op.padding != NO_PADDING,
-    }  # fmt: skip
-
-
-def clamp_params(node: Node) -> dict[str, Any]:
-    """Bounds of the fused activation, and the zero point of an int8 output."""
-    out, activation = node.output.type, node.op.activation
-    if out.dtype is DType.F32:
-        low, high = float_activation_range(activation)
-        return {"low": low, "high": high}
-    low, high = activation_range(activation, out)
-    return {"low": low, "high": high, **offset_params(out, low, high)}
-
-
-def offset_params(out: TensorType, low: int, high: int) -> dict[str, int]:
-    """The output's zero point, and the bounds before it is added: a product that saturates
-    32 bits must not overflow them."""
-    zero = out.zero_point
-    return {"zero_point": zero, "least": low - zero, "most": high - zero}
-
-
-def weight_support(node: Node) -> tuple[str, ...]:
-    """The file that kernels need where the weights have a zero point."""
-    return ("tinyc_dot_offset.h",) if weight_zero(node) else ()
-
-
-def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
-    """Bias, multiplier and shift of each channel, int32, in the order the kernels read.
-
-    rows: the weights as [channels, depth] where the input's zero point goes into the bias,
-    which holds only where no sum meets padding; None where the kernel subtracts it.
-    """
-    x, _, bias = node.inputs
-    assert bias.data is not None
-    start = bias.data.ravel().astype(np.int64)
-    if rows is not None:
-        start = start - x.type.zero_point * rows.astype(np.int64).sum(1)
-    reals = real_multipliers(node)
-    multipliers, shifts = channel_multipliers(node)
-    return Constant(
-        "channels",
-        np.stack([start, multipliers, shifts], 1).astype(np.int32),
-        f"bias{'' if rows is None else ' with the input offset'}, multiplier, shift of each "
-        f"channel; multipliers stand for {min(reals):.6g} to {max(reals):.6g}",
-    )
-
-
-def four_channels(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
-    """Weights [channels, depth] as tinyc_tile4.h reads them, zeros up to whole fours."""
-    missing = -len(rows) % 4
-    padded = np.concatenate([rows, np.zeros((missing, rows.shape[1]), np.int8)])
-    groups = padded.reshape(-1, 4, rows.shape[1]).transpose(0, 2, 1)
-    return Constant(suffix, np.ascontiguousarray(groups), note)
 
 
 # Cases ------------------------------------------------------------------------------------

@@ -10,20 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node, TensorType, Value
-from ..op import REQUANTIZE, Constant, Op, fail
+from ..ir import DType, Node, Op, TensorType, Value
 from ._conv import random_type
 from ._unary import FRACTION
+from .base import REQUANTIZE, fail
 
-SUPPORT16 = ("tinyc_curves16.h",)
 # Where TFLite's table (sigmoid_table_uint16 of common.h) is one more than what is nearest.
 _ABOVE = (
     4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41,
     43, 44, 45, 46, 49, 50, 54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255,
 )  # fmt: skip
-_TABLE = np.floor(65536 / (1 + np.exp(-np.arange(256) / 24)) + 0.5)
-_TABLE[list(_ABOVE)] += 1
-SIGMOID = Constant("sigmoid", _TABLE.astype(np.uint16), "65536 / (1 + exp(-i / 24))")
+TABLE = np.floor(65536 / (1 + np.exp(-np.arange(256) / 24)) + 0.5)
+TABLE[list(_ABOVE)] += 1
 
 
 def input_multiplier(source: TensorType, most: int) -> tuple[int, int]:
@@ -55,8 +53,8 @@ def _interpolated(x: np.ndarray, source: TensorType, most: int, bits: int) -> An
     size = np.abs(scaled)
     index, rest = size >> bits, size & ((1 << bits) - 1)
     low = np.minimum(index, 254)
-    first = _TABLE[low].astype(np.int64)
-    second = _TABLE[low + 1].astype(np.int64)
+    first = TABLE[low].astype(np.int64)
+    second = TABLE[low + 1].astype(np.int64)
     return scaled, np.where(index < 255, (first << bits) + rest * (second - first), -1)
 
 
@@ -74,19 +72,6 @@ def tanh16(x: np.ndarray, source: TensorType) -> np.ndarray:
     scaled, y = _interpolated(x, source, 1, 8)
     y = np.where(y < 0, 0xFFFF << 8, y) - (1 << 23)
     return (np.where(scaled >= 0, y + (1 << 7), -y + (1 << 7) - 1) >> 8).astype(np.int16)
-
-
-def logistic_params16(node: Node) -> dict[str, Any]:
-    return _params(node, 0)
-
-
-def tanh_params16(node: Node) -> dict[str, Any]:
-    return _params(node, 1)
-
-
-def _params(node: Node, most: int) -> dict[str, Any]:
-    multiplier, shift = input_multiplier(node.inputs[0].type, most)
-    return {"multiplier": multiplier, "half": 1 << shift - 1 if shift else 0, "shift": shift}
 
 
 def curve16_cases(op: Op) -> Iterator[Node]:

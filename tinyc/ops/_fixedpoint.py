@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..quant import rounding_divide_by_pot, saturating_doubling_high_mul
+from ..ir.quant import rounding_divide_by_pot, saturating_doubling_high_mul
 
 INT32_MAX = (1 << 31) - 1
 # exp(-2**k) for k = -2 .. 4 as raw values of 32 bits with 0 integer bits.

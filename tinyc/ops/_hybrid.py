@@ -9,16 +9,15 @@ kernels/internal/reference/portable_tensor_utils.cc).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import REQUANTIZE, Binding, Constant, Kernel, Op, expect_arity, expect_quant, fail
-from ._conv import clamp_output, int8_sums, with_bias
+from ..ir import DType, Node, Op, Quant, TensorType
+from ._conv import clamp_output
+from .base import REQUANTIZE, expect_arity, expect_quant, fail
 
 LayerT = TypeVar("LayerT", bound=Op)
 
@@ -92,17 +91,6 @@ def _float_node(node: Node, data: np.ndarray) -> Node:
     return replace(plain(node), inputs=(node.inputs[0], changed, node.inputs[2]))
 
 
-def import_layer(
-    src: TfliteOp, op: Op, operands: list[Value], channels: int, hybrid: type[Hybrid[Any]]
-) -> Node:
-    """A node of (x, weights, bias): of ``op``, or of ``hybrid`` around it."""
-    operands = with_bias(src, operands, channels)
-    x, weights, _ = (v.type.dtype for v in operands)
-    if x is DType.F32 and weights is DType.I8 and not src.unsigned:
-        op = hybrid(op, src.has_option("asymmetric") and bool(src.option("asymmetric")))
-    return src.node(op, operands)
-
-
 # The numbers ------------------------------------------------------------------------------
 
 
@@ -168,48 +156,6 @@ def quantize_rows(x: np.ndarray, asymmetric: bool) -> tuple[np.ndarray, np.ndarr
         np.where(empty, one, scale),
         np.where(empty, 0, zero),
     )
-
-
-# Kernels ----------------------------------------------------------------------------------
-
-
-def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant) -> Binding:
-    """``params`` of the layer's own kernel with those of ``hybrid.c.j2``."""
-    bias = node.inputs[2].data
-    assert bias is not None
-    count, channels = batches(node), bias.size
-    scales, size = channel_scales(node), node.inputs[0].type.elements // count
-    single = not scales_first(node) and scales.size == 1
-    columns = [bias.ravel()] if single else [np.broadcast_to(scales, channels), bias.ravel()]
-    return Binding(
-        params={
-            **params,
-            "batches": 1,  # the image's function has one
-            "images": count,
-            "size": size,
-            "out_size": node.output.type.elements // count,
-            **int8_sums(node, "offset"),
-            "quantize": f"tinyc_quantize_{'a' if asymmetric(node) else ''}symmetric",
-            "single": single,
-            "scales_first": scales_first(node),
-            "weight_scale": float(scales[0]),
-        },
-        constants=(
-            weights,
-            Constant(
-                "channels",
-                np.stack(columns, 1).astype(np.float32),
-                f"{'' if single else 'scale of the weights and '}bias of each channel",
-            ),
-        ),
-        scratch=size,
-        support=("tinyc_requant.h", "tinyc_quantize.h", "tinyc_hybrid.h", "tinyc_window.h",
-                 "tinyc_dot.h"),
-    )  # fmt: skip
-
-
-def hybrid_kernel(name: str, bind: Callable[[Node], Binding]) -> Kernel:
-    return Kernel(name, f"{name}.c.j2", frozenset(), lambda node: None, bind)
 
 
 # Cases ------------------------------------------------------------------------------------

@@ -8,21 +8,15 @@ dense layers by a float64. The kernels sum in 32 bits wherever the weights show 
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 
 from ..ir import DType, Node
-from ..op import Constant, fail
-from ..quant import activation_range, quantize_multipliers, reduced_multipliers
 from ._conv import real_multipliers
+from .base import fail
 
 SMALLER = "quantize the model again, or make the layer smaller"
 LARGEST_SUM, LARGEST_DENSE_SUM = 1 << 46, 1 << 35
 """Sums stay under these, so that none of their products with a multiplier leaves 64 bits."""
-DENSE_BITS = 29
-"""Bits of a dense layer's multiplier in the product that decides nearly all roundings."""
 
 
 def greatest_sums(node: Node, rows: np.ndarray) -> np.ndarray:
@@ -32,11 +26,6 @@ def greatest_sums(node: Node, rows: np.ndarray) -> np.ndarray:
     assert bias is not None
     reach = np.abs(rows.astype(np.int64)).sum(1) << 15
     return reach + np.abs(bias.ravel().astype(np.float64)).clip(max=2.0**62).astype(np.int64)
-
-
-def narrow(node: Node, rows: np.ndarray) -> bool:
-    """Whether 32 bits hold every sum, with its bias or without."""
-    return bool((greatest_sums(node, rows) < 1 << 31).all())
 
 
 def check_sums(node: Node, rows: np.ndarray, dense: bool = False) -> None:
@@ -54,56 +43,3 @@ def check_sums(node: Node, rows: np.ndarray, dense: bool = False) -> None:
     if dense and np.any((reals < 2.0**-34) & (sums * reals >= 0.25)):
         what = f"its input's scale times a weight's is {reals.min():.3g} times its output's"
         raise fail(node, what, SMALLER, "E341")
-
-
-def _words(values: np.ndarray) -> list[np.ndarray]:
-    """The low and the high half of each int64, as int32."""
-    halves = np.ascontiguousarray(values, "<i8").view("<i4").reshape(-1, 2)
-    return [halves[:, 0], halves[:, 1]]
-
-
-def _dense_rows(node: Node, rows: np.ndarray) -> list[np.ndarray]:
-    """Of each multiplier its 53 bits, as two words, and the right shift after a product with
-    the first `DENSE_BITS` of them; 0 where no sum comes to a half."""
-    reals = real_multipliers(node)
-    reach = greatest_sums(node, rows) * np.array(reals)
-    pairs = [
-        (int(math.ldexp(m, 53)), DENSE_BITS - s) if r >= 0.25 else (0, 63)
-        for (m, s), r in zip(map(math.frexp, reals), reach, strict=True)
-    ]
-    return [*_words(np.array([m for m, _ in pairs])), np.array([s for _, s in pairs])]
-
-
-def finishing(node: Node, rows: np.ndarray, dense: bool = False) -> tuple[dict[str, Any], Constant]:
-    """Parameters of the templates and the channels' table, as tinyc_sum16.h reads it."""
-    bias = node.inputs[2].data
-    assert bias is not None
-    multipliers, shifts = quantize_multipliers(real_multipliers(node))
-    wraps = bias.dtype == np.int32
-    if dense:
-        name, rest = "dense_wrapped" if wraps else "dense", _dense_rows(node, rows)
-    elif wraps:
-        name, rest = "wrapped", [multipliers, shifts]
-    else:
-        name, rest = "reduced", list(reduced_multipliers(multipliers, shifts))
-    wide = bias.ravel().astype(np.int64)
-    is_narrow = narrow(node, rows)
-    biases, note = _words(wide), "bias in two words, then what scales the sum, of each channel"
-    if name == "reduced" and is_narrow and rest[1].min() > 16:
-        name, rest = "high", [rest[0] << 16, rest[1] - 16]
-        biases, note = [wide], "bias, multiplier, right shift of each channel"
-    table = np.stack([*biases, *rest], 1).astype(np.int32)
-    low, high = activation_range(node.op.activation, node.output.type)
-    return {
-        "ctype": "int16_t",
-        "wide": "int32_t" if is_narrow else "int64_t",
-        "narrow": is_narrow,
-        "tile": "tinyc_tile4_s16",
-        "weight_zero": 0,
-        "offsets": "",
-        "dot": "tinyc_dot_s16" if is_narrow else "tinyc_dot_s16_wide",
-        "finish": f"tinyc_{name}16",
-        "words": table.shape[1],
-        "low": low,
-        "high": high,
-    }, Constant("channels", table, note)

@@ -8,22 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Value
-from ..op import Binding, Op, expect_arity, expect_dtype, expect_quant, expect_shape, fail
+from ..ir import DType, Node, Op, Value
 from ._binary import NUMBERS
 from ._conv import (
     NO_PADDING,
     Padding,
     Pair,
     check_window,
-    clamp_params,
     expect_activation,
-    import_window,
     out_sizes,
     random_type,
-    window_params,
 )
+from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, expect_shape, fail
 
 
 @dataclass(frozen=True)
@@ -42,16 +38,6 @@ class Pool(Op):
     unsigned: bool = False
 
     keeps_quant = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        (x,) = src.operands(1)
-        kernel = (src.option("filter_h"), src.option("filter_w"))
-        if min(kernel) < 1:
-            raise src.fail(f"its filter is {list(kernel)}", CONVERT_AGAIN, "E301")
-        window = import_window(src, x, kernel, dilated=False)
-        stride, padding = window["stride"], window["padding"]
-        return [src.node(cls(kernel, stride, padding, src.activation(), src.unsigned))]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -101,19 +87,3 @@ class Pool(Op):
             op, type_x = replace(op, unsigned=True), random_type(rng, DType.I8, x)
             type_y = replace(type_x, shape=out)
             yield Node(op, (Value("x", type_x, "case"),), (Value("y", type_y, "case"),), "case")
-
-
-def bind(node: Node) -> Binding:
-    """Parameters of all element types' templates."""
-    op: Any = node.op
-    return Binding(
-        params={
-            **window_params(node, op.kernel),
-            **clamp_params(node),
-            "clamped": op.activation != "none",
-            "ctype": node.output.type.dtype.c,
-            "unsigned": op.unsigned,
-            "taps": op.kernel[0] * op.kernel[1],
-        },
-        support=() if node.output.type.dtype is DType.F32 else ("tinyc_requant.h",),
-    )

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import Node, Value
-from ..op import expect_arity, expect_shape, fail
+from ..ir import Node
 from ._move import same_kind
+from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail
 
 LARGEST_SIDE = 1 << 14
 """Heights and widths up to this keep every product of the fixed-point resize in 32 bits."""
-
-
-def import_resize(src: TfliteOp) -> tuple[Value, tuple[int, int], bool, bool]:
-    """(x, (height, width), align_corners, half_pixel_centers); raises E301."""
-    x, operand = src.operands(2)
-    size = src.constant_ints(operand)
-    if len(size) != 2:
-        raise src.fail(f"its size is {list(size)}", CONVERT_AGAIN, "E301")
-    align, half = bool(src.option("align_corners")), bool(src.option("half_pixel_centers"))
-    if align and half:
-        raise src.fail("aligns corners and pixel centers", CONVERT_AGAIN, "E301")
-    return x, (size[0], size[1]), align, half
 
 
 def check_resize(node: Node, size: tuple[int, int]) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, TensorType
-from ..op import Binding, Kernel, Op, expect_arity, expect_dtype, expect_shape, register
-from ._move import caption, case, expect_axis, wrap_axis
+from ..ir import DType, Node, Op, TensorType
+from ._move import case, expect_axis
+from .base import expect_arity, expect_dtype, expect_shape, register
 
 
 @register
@@ -24,17 +22,6 @@ class ArgMax(Op):
 
     axis: int
     least: bool
-
-    tflite = ("ARG_MAX", "ARG_MIN")
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, operand = src.operands(2)
-        axes = src.constant_ints(operand)
-        if len(axes) != 1:
-            raise src.fail("its axis is no single number", CONVERT_AGAIN, "E301")
-        axis = wrap_axis(src, axes[0], len(x.type.shape))
-        return [src.node(cls(axis, src.name == "ARG_MIN"), [x])]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -62,24 +49,3 @@ class ArgMax(Op):
                 (x,) = node.inputs
                 out = TensorType((*shape[:axis], *shape[axis + 1 :]), wide)
                 yield replace(node, outputs=(replace(x, name="y", type=out),))
-
-
-def _bind(node: Node) -> Binding:
-    op = node.op
-    assert isinstance(op, ArgMax)
-    x = node.inputs[0].type
-    return Binding(
-        params={
-            "caption": caption(node),
-            "ctype": x.dtype.c,
-            "out_type": node.output.type.dtype.c,
-            "outer": math.prod(x.shape[: op.axis]),
-            "count": x.shape[op.axis],
-            "inner": math.prod(x.shape[op.axis + 1 :]),
-            "sign": "<" if op.least else ">",
-            "real": x.dtype is DType.F32,
-        }
-    )
-
-
-ArgMax.kernels = (Kernel("arg_max", "arg_max.c.j2", frozenset(), lambda node: None, _bind),)

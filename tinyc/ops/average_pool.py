@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import DType, Node
-from ..op import register
-from ._conv import clamp_output, portable, windows
-from ._pool import Pool, bind
-from ._tir_elementwise import pool_kernel
+from ..ir import Node
+from ._conv import clamp_output, windows
+from ._pool import Pool
+from .base import register
 
 
 @register
@@ -18,8 +17,6 @@ from ._tir_elementwise import pool_kernel
 class AveragePool2d(Pool):
     """See `Pool`. Means of integers round halves away from zero
     (reference_integer_ops::AveragePool), those of uint8 upwards (reference_ops::AveragePool)."""
-
-    tflite = ("AVERAGE_POOL_2D",)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         (x,) = inputs
@@ -38,11 +35,3 @@ class AveragePool2d(Pool):
         # Division truncates in C; all sizes here are positive after abs().
         mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
         return (clamp_output(node, mean),)
-
-
-AveragePool2d.kernels = (
-    portable("average_pool_s8", DType.I8, bind),
-    portable("average_pool_s16", DType.I16, bind, "average_pool_s8.c.j2"),
-    portable("average_pool_f32", DType.F32, bind),
-)
-AveragePool2d.tir = (pool_kernel("average_pool_s8_tvm", average=True),)

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN
 from ..ir import DType, Node, TensorType, Value
-from ..op import Binding, Constant, Kernel, expect_arity, expect_dtype, expect_shape, fail, register
-from ._bits import WORD, expect_packed, pack, random_words, signs, unpack, words
-from ._conv import NO_PADDING, Padding, Pair, check_window, out_sizes, window_params, windows
-from .lce_bconv2d import (
-    LceBconv2d,
-    check_constants,
-    ending,
-    random_ending,
-    reject_fixed_point,
-)
+from ._bits import expect_packed, pack, random_words, signs, unpack, words
+from ._conv import NO_PADDING, Padding, Pair, check_window, out_sizes, windows
+from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_shape, fail, register
+from .lce_bconv2d import LceBconv2d, check_constants, random_ending
 
 
 @register
@@ -27,8 +19,6 @@ from .lce_bconv2d import (
 class BinaryDepthwiseConv2d(LceBconv2d):
     """Inputs: packed x [n, h, w, words], packed weights [1, kh, kw, words], and what follows
     the sums, as in `LceBconv2d`; output [n, oh, ow, channels] of float32 or int8, or packed."""
-
-    tflite = ()
 
     def check(self, node: Node) -> None:
         packed = node.output.type.dtype is DType.I32
@@ -92,49 +82,3 @@ class BinaryDepthwiseConv2d(LceBconv2d):
                     depth = kernel[0] * kernel[1]
                     more, y = random_ending(rng, (x[0], *size, x[3]), depth, kind)
                     yield Node(op, (*inputs, *more), (Value("y", y, "case"),), "case")
-
-
-def _bind(node: Node) -> Binding:
-    op, weights = node.op, node.inputs[1].data
-    assert isinstance(op, BinaryDepthwiseConv2d) and weights is not None
-    _, kh, kw, depth = weights.shape
-    planes = (2 * kh * kw).bit_length()
-    params: dict[str, Any] = {
-        **window_params(node, (kh, kw)),
-        "channels": op.channels,
-        "rest": op.channels % WORD,
-        "planes": planes,
-        "zeros": op.pad_value == 0 and op.padding != NO_PADDING,
-        "ending": node.output.type.dtype.value,
-    }
-    constants = ending(node)
-    if node.output.type.dtype is DType.I32:
-        (twice,) = constants
-        # A threshold of -1 lets everything through, which no count can be.
-        above = np.pad(twice.data.astype(np.int64), (0, depth * WORD - op.channels))
-        bits = (above.reshape(depth, WORD, 1) >> np.arange(planes)) & 1
-        sliced = (bits.astype(np.uint64) << np.arange(WORD, dtype=np.uint64)[None, :, None]).sum(1)
-        always = (
-            (above.reshape(depth, WORD) < 0).astype(np.uint64) << np.arange(WORD, dtype=np.uint64)
-        ).sum(1)
-        table = np.concatenate([always[:, None], sliced], 1).astype(np.uint32)
-        note = "of each word: the channels without a threshold, then bits 0, 1, ... of thresholds"
-        constants = (Constant("thresholds", table, note),)
-    words_note = "weights, HWC, 32 channels to a word"
-    return Binding(
-        params=params,
-        constants=(Constant("weights", weights.view(np.uint32), words_note), *constants),
-        support=("tinyc_bits.h",),
-    )
-
-
-BinaryDepthwiseConv2d.tir = ()
-BinaryDepthwiseConv2d.kernels = (
-    Kernel(
-        "binary_depthwise_conv2d",
-        "binary_depthwise_conv2d.c.j2",
-        frozenset(),
-        reject_fixed_point,
-        _bind,
-    ),
-)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Node, Value
-from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_dtype, expect_shape, register
-from ._unary import BYTES, SHAPES, unary_inplace, unary_params
+from ..ir import Node, Op, Value
+from ._unary import BYTES, SHAPES
+from .base import expect_arity, expect_dtype, expect_shape, register
 from .quantize import quantized_type
 
 
@@ -48,18 +48,3 @@ class ByteTable(Op):
                     data = rng.integers(low, high, 256, target.numpy, endpoint=True)
                     entries = Value("table", quantized_type(rng, target, (256,)), "case", data)
                     yield Node(cls(("case",)), (x, entries), (y,), "case")
-
-
-def _bind(node: Node) -> Binding:
-    entries = node.inputs[1].data
-    assert entries is not None and isinstance(node.op, ByteTable)
-    steps = ", ".join(node.op.of)
-    note = f"{steps} of each byte, from 0 to 255 as unsigned"
-    return Binding(
-        params={**unary_params(node), "caption": steps},
-        constants=(Constant("table", entries, note),),
-        inplace=unary_inplace(node),
-    )
-
-
-ByteTable.kernels = (Kernel("byte_table", "lut_s8.c.j2", frozenset(), lambda node: None, _bind),)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node, TensorType, Value
-from ..op import Binding, Kernel, Op, expect_arity, expect_dtype, expect_shape, register
-from ._unary import SHAPES, unary_inplace, unary_params
+from ..ir import DType, Node, Op, TensorType, Value
+from ._unary import SHAPES
+from .base import expect_arity, expect_dtype, expect_shape, register
 
 
 @register
@@ -23,13 +22,8 @@ class Cast(Op):
     has no answer there.
     """
 
-    tflite = ("CAST",)
     elementwise = True
     keeps_quant = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -57,21 +51,3 @@ class Cast(Op):
                 x = Value("x", TensorType(shape, source), "case")
                 y = Value("y", TensorType(shape, target), "case")
                 yield Node(cls(), (x,), (y,), "case")
-
-
-def _bind(node: Node) -> Binding:
-    source, target = node.inputs[0].type.dtype, node.output.type.dtype
-    params = {**unary_params(node), "to_bool": target is DType.BOOL, "saturate": False}
-    if source is DType.F32 and target not in (DType.F32, DType.BOOL):
-        name = target.c.removesuffix("_t").upper()
-        params |= {
-            "saturate": True,
-            "low": target.limits[0],
-            "above": float(target.limits[1]) + 1,
-            "least": "0" if target is DType.U8 else f"{name}_MIN",
-            "most": f"{name}_MAX",
-        }
-    return Binding(params=params, inplace=unary_inplace(node))
-
-
-Cast.kernels = (Kernel("cast", "cast.c.j2", frozenset(), lambda node: None, _bind),)

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Op, expect_ratio, register
-from ..quant import multiply_double_rounding, quantize_multiplier
-from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
+from ..ir import DType, Node, Op
+from ..ir.quant import multiply_double_rounding, quantize_multiplier
+from ._binary import binary_cases, check_binary
+from .base import expect_ratio, register
 
 LEFT_SHIFT = 8
 """Bits after the point of the real numbers as which int8 operands are compared."""
@@ -31,10 +30,6 @@ class Comparison(Op):
     sign: ClassVar[str]
     compare: ClassVar[Callable[..., Any]]
     allowed: ClassVar[tuple[DType, ...]] = NUMBERS
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(2))]
 
     def check(self, node: Node) -> None:
         check_binary(node, self.allowed, DType.BOOL)
@@ -64,7 +59,6 @@ class Comparison(Op):
 class Equal(Comparison):
     """x == y, see `Comparison`; bool too."""
 
-    tflite = ("EQUAL",)
     sign = "=="
     compare = np.equal
     allowed = (*NUMBERS, DType.BOOL)
@@ -75,7 +69,6 @@ class Equal(Comparison):
 class NotEqual(Comparison):
     """x != y, see `Comparison`; bool too."""
 
-    tflite = ("NOT_EQUAL",)
     sign = "!="
     compare = np.not_equal
     allowed = (*NUMBERS, DType.BOOL)
@@ -86,7 +79,6 @@ class NotEqual(Comparison):
 class Less(Comparison):
     """x < y, see `Comparison`."""
 
-    tflite = ("LESS",)
     sign = "<"
     compare = np.less
 
@@ -96,7 +88,6 @@ class Less(Comparison):
 class LessEqual(Comparison):
     """x <= y, see `Comparison`."""
 
-    tflite = ("LESS_EQUAL",)
     sign = "<="
     compare = np.less_equal
 
@@ -106,7 +97,6 @@ class LessEqual(Comparison):
 class Greater(Comparison):
     """x > y, see `Comparison`."""
 
-    tflite = ("GREATER",)
     sign = ">"
     compare = np.greater
 
@@ -116,31 +106,5 @@ class Greater(Comparison):
 class GreaterEqual(Comparison):
     """x >= y, see `Comparison`."""
 
-    tflite = ("GREATER_EQUAL",)
     sign = ">="
     compare = np.greater_equal
-
-
-def _bind(node: Node) -> Binding:
-    assert isinstance(node.op, Comparison)
-    params: dict[str, Any] = {"caption": caption(node, node.op.sign), "sign": node.op.sign}
-    if node.inputs[0].type.dtype is not DType.I8:
-        return bind_binary(node, params, support=())
-    for name, value in zip(("left", "right"), node.inputs, strict=True):
-        multiplier, shift = quantize_multiplier(value.type.scale)
-        params[name] = {
-            "offset": -value.type.zero_point, "multiplier": multiplier, "shift": shift,
-        }  # fmt: skip
-    return bind_binary(node, params)
-
-
-for _op in (Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual):
-    _op.kernels = tuple(
-        binary_kernel(
-            f"{_op.tflite[0].lower()}_{'s8' if dtype is DType.I8 else dtype.value}",
-            dtype,
-            _bind,
-            "comparison_s8.c.j2" if dtype is DType.I8 else "comparison.c.j2",
-        )
-        for dtype in _op.allowed
-    )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Value
-from ..op import Op, expect_shape, fail, register
-from ..quant import clamp
-from ._move import Move, Movement, case, every_dtype, expect_axis, move_kernel, same_kind, wrap_axis
-from ._unary import check_unary, table_kernel, unary_cases
+from ..ir import DType, Node, Op
+from ..ir.quant import clamp
+from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
+from ._unary import check_unary, unary_cases
+from .base import CONVERT_AGAIN, expect_shape, fail, register
 
 
 @register
@@ -22,26 +21,6 @@ class Concat(Movement):
     equal the output's, as TFLite demands of int8; what was uint8 goes through `Rescale` first."""
 
     axis: int
-
-    tflite = ("CONCATENATION",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        inputs = src.operands(1, 1 << 16)
-        if src.activation() != "none":
-            raise src.fail("has a fused activation", "use a separate activation layer")
-        axis = wrap_axis(src, src.option("axis"), len(inputs[0].type.shape))
-        operands, nodes = [], []
-        for value in inputs:
-            out = src.outputs[0].type
-            if src.unsigned and value.type.quant != out.quant:
-                kind = replace(value.type, quant=out.quant)
-                scaled = Value(f"{src.outputs[0].name}/{len(nodes)}", kind, src.origin)
-                nodes.append(Node(Rescale(), (value,), (scaled,), src.origin))
-                value = scaled
-            if value.type.elements:
-                operands.append(value)
-        return [*nodes, src.node(cls(axis), operands)]
 
     def check(self, node: Node) -> None:
         if not node.inputs or len(node.outputs) != 1:
@@ -105,7 +84,3 @@ class Rescale(Op):
         for node in unary_cases(rng, (cls(),)):
             if node.output.type.dtype is DType.I8:
                 yield node
-
-
-Rescale.kernels = (table_kernel("rescale_s8"),)
-Concat.kernels = (move_kernel("concat"),)

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
-from . import _conv_dsp, _tir_conv
+from ..ir import DType, Node, Op
 from ._conv import (
     NO_PADDING,
     Padding,
     Pair,
     centred_weights,
-    channel_table,
     check_operands,
     check_window,
-    clamp_params,
     finish,
-    import_window,
-    int8_sums,
     out_sizes,
-    portable,
     unsigned_case,
     weighted_case,
-    window_params,
     windows,
 )
-from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
-from ._int16 import check_sums, finishing, narrow
+from ._hybrid import Hybrid, hybrid_cases
+from ._int16 import check_sums
+from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
 @register
@@ -54,21 +46,7 @@ class DepthwiseConv2d(Op):
     multiplier: int = 1
     unsigned: bool = False
 
-    tflite = ("DEPTHWISE_CONV_2D",)
     weight_axis = 3
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, weights, *rest = src.operands(2, 3)
-        if len(weights.type.shape) != 4 or not x.type.shape:
-            raise src.fail("its weights are not of rank 4", CONVERT_AGAIN, "E301")
-        _, kh, kw, channels = weights.type.shape
-        window = import_window(src, x, (kh, kw))
-        # Files state the multiplier too; like TFLite's kernel, take what the shapes say.
-        multiplier = channels // x.type.shape[3]
-        op = cls(**window, activation=src.activation(), multiplier=multiplier,
-                 unsigned=src.unsigned)  # fmt: skip
-        return [import_layer(src, op, [x, weights, *rest], channels, HybridDepthwiseConv2d)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -83,7 +61,7 @@ class DepthwiseConv2d(Op):
                 CONVERT_AGAIN,
             )
         check_operands(node, channels, 3, kh * kw, (DType.I64,))
-        check_sums(node, _flat(node))
+        check_sums(node, flat(node))
         height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
@@ -139,136 +117,17 @@ class DepthwiseConv2d(Op):
         yield weighted_case(cls(one, one, NO_PADDING, "none"), rng, DType.I16, triple, 3)
 
 
-def _rows(node: Node) -> np.ndarray:
+def depthwise_conv2d_rows(node: Node) -> np.ndarray:
     """The weights as [channels, kh, kw]: a kernel walks the taps of one channel at a time."""
     weights = node.inputs[1].data
     assert weights is not None
     return weights[0].transpose(2, 0, 1)
 
 
-def _flat(node: Node) -> np.ndarray:
+def flat(node: Node) -> np.ndarray:
     """The weights as [channels, depth]."""
-    rows = _rows(node)
+    rows = depthwise_conv2d_rows(node)
     return rows.reshape(len(rows), -1)
-
-
-def _params(node: Node) -> dict[str, Any]:
-    _, kh, kw, _ = node.inputs[1].type.shape
-    op: Any = node.op
-    params = window_params(node, (kh, kw))
-    return {
-        **params,
-        **clamp_params(node),
-        "multiplier": op.multiplier,
-        "filter_size": kh * kw,
-        "tap_step": params["dilation_w"] * params["in_c"],
-    }
-
-
-def _bind_s8(node: Node) -> Binding:
-    params, rows = _params(node), _rows(node)
-    fold = not params["padded"]
-    centred = centred_weights(node, rows).reshape(len(rows), -1)
-    return Binding(
-        params={**params, **int8_sums(node, 0 if fold else -node.inputs[0].type.zero_point)},
-        constants=(
-            Constant("weights", rows, "weights, channel by channel"),
-            channel_table(node, centred if fold else None),
-        ),
-        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
-    )
-
-
-def _bind_s16(node: Node) -> Binding:
-    params, table = finishing(node, _flat(node))
-    return Binding(
-        params={**_params(node), **params},
-        constants=(Constant("weights", _rows(node), "weights, channel by channel"), table),
-        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_sum16.h"),
-    )
-
-
-def _bind_f32(node: Node) -> Binding:
-    bias = node.inputs[2].data
-    assert bias is not None
-    return Binding(
-        params=_params(node),
-        constants=(
-            Constant("weights", _rows(node), "weights, channel by channel"),
-            Constant("bias", bias, "bias"),
-        ),
-        support=("tinyc_window.h",),
-    )
-
-
-def _bind_hybrid(node: Node) -> Binding:
-    layer = plain(node)
-    return bind_hybrid(
-        node, _params(layer), Constant("weights", _rows(node), "weights, channel by channel")
-    )
-
-
-def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
-    if node.inputs[0].type.dtype is not dtype:
-        return f"not {dtype.value}"
-    op: Any = node.op
-    if op.multiplier > 1 or node.output.type.shape[3] % 4:
-        return "a depth multiplier, or channels that are no multiple of 4"
-    return None
-
-
-def _reject_s16_tile4(node: Node) -> str | None:
-    reason = _reject_tile4(node, DType.I16)
-    if reason is None and not narrow(node, _flat(node)):
-        return "a sum could reach 2^31"
-    return reason
-
-
-def _bind_tile4(node: Node) -> Binding:
-    bound = (_bind_s16 if node.inputs[0].type.dtype is DType.I16 else _bind_s8)(node)
-    _, table = bound.constants
-    rows = _rows(node)
-    groups = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
-    taps = groups.shape[1]
-    return replace(
-        bound,
-        params={
-            **bound.params,
-            "row_weights": 4 * bound.params["kernel_w"],
-            "group_weights": 4 * taps,
-        },
-        constants=(
-            Constant(
-                "weights", np.ascontiguousarray(groups), "weights of four channels, tap by tap"
-            ),
-            table,
-        ),
-    )
-
-
-DepthwiseConv2d.kernels = (
-    _conv_dsp.DEPTHWISE_CONV2D,
-    Kernel(
-        "depthwise_conv2d_s8_tile4",
-        "depthwise_conv2d_s8_tile4.c.j2",
-        frozenset(),
-        _reject_tile4,
-        _bind_tile4,
-    ),
-    portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8),
-    Kernel(
-        "depthwise_conv2d_s16_tile4",
-        "depthwise_conv2d_s8_tile4.c.j2",
-        frozenset(),
-        _reject_s16_tile4,
-        _bind_tile4,
-    ),
-    portable(
-        "depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "depthwise_conv2d_s8_scalar.c.j2"
-    ),
-    portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
-)
-DepthwiseConv2d.tir = _tir_conv.DEPTHWISE_CONV2D
 
 
 @register
@@ -280,6 +139,3 @@ class HybridDepthwiseConv2d(Hybrid[DepthwiseConv2d]):
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from hybrid_cases(cls, DepthwiseConv2d.cases(rng), rng)
-
-
-HybridDepthwiseConv2d.kernels = (hybrid_kernel("depthwise_conv2d_hybrid", _bind_hybrid),)

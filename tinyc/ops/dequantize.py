@@ -7,20 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node, TensorType, Value
-from ..op import (
-    Binding,
-    Kernel,
-    Op,
-    expect_arity,
-    expect_dtype,
-    expect_quant,
-    expect_shape,
-    register,
-)
-from ._unary import SHAPES, unary_params
-from .cast import Cast
+from ..ir import DType, Node, Op, TensorType, Value
+from ._unary import SHAPES
+from .base import expect_arity, expect_dtype, expect_quant, expect_shape, register
 from .quantize import INTEGERS, quantized_type
 
 
@@ -30,15 +19,7 @@ class Dequantize(Op):
     """Input int8, uint8 or int16, quantized per tensor, or per channel if it is constant; output
     float32 of the same shape."""
 
-    tflite = ("DEQUANTIZE",)
     elementwise = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        (x,) = src.operands(1)
-        # Float16 weights, which the reader has made float32.
-        stored = x.constant and x.type.dtype is DType.F32
-        return [src.node(Cast() if stored else cls(), [x])]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -67,13 +48,3 @@ class Dequantize(Op):
                 x = Value("x", quantized_type(rng, dtype, shape), "case")
                 y = Value("y", TensorType(shape, DType.F32), "case")
                 yield Node(cls(), (x,), (y,), "case")
-
-
-def _bind(node: Node) -> Binding:
-    source = node.inputs[0].type
-    return Binding({**unary_params(node), "offset": -source.zero_point, "scale": source.scale})
-
-
-Dequantize.kernels = (
-    Kernel("dequantize", "dequantize.c.j2", frozenset(), lambda node: None, _bind),
-)

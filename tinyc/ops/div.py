@@ -8,18 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Op, fail, register
-from ..quant import quantize_multiplier, rounding_divide_by_pot, saturating_doubling_high_mul
-from ._binary import WHOLE, binary_cases, binary_kernel, bind_binary, caption, check_binary
-from ._conv import clamp_output, clamp_params, expect_activation
+from ..ir import DType, Node, Op
+from ..ir.quant import quantize_multiplier, rounding_divide_by_pot, saturating_doubling_high_mul
+from ._binary import WHOLE, binary_cases, check_binary
+from ._conv import clamp_output, expect_activation
 from ._fixedpoint import reciprocal
-from ._unary import output_params
+from .base import fail, register
 
 GREATEST_SHIFT = 23
 """Of an int8 quotient's multiplier: as many bits at least are free above an int8 operand."""
@@ -52,12 +50,6 @@ class Div(Quotient):
 
     activation: str
 
-    tflite = ("DIV",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(src.activation()), src.operands(2))]
-
     def check(self, node: Node) -> None:
         check_binary(node, WHOLE)
         expect_activation(node)
@@ -65,7 +57,7 @@ class Div(Quotient):
         dtype = node.output.type.dtype
         if dtype is DType.I32 and self.activation != "none":
             raise fail(node, f"fused activation {self.activation} of int32", "use a separate layer")
-        if dtype is DType.I8 and _multiplier(node)[1] > GREATEST_SHIFT:
+        if dtype is DType.I8 and div_multiplier(node)[1] > GREATEST_SHIFT:
             raise fail(
                 node, "its operands' scales are too far from its output's",
                 "quantize the model again, with data like the real one", "E304",
@@ -88,7 +80,7 @@ class Div(Quotient):
         # DivElementwise of reference/div.h
         inverse, digits = reciprocal(whole, 31)
         free = 31 - np.frexp(np.where(x < 0, ~x, x).astype(np.float64))[1].astype(np.int64)
-        multiplier, shift = _multiplier(node)
+        multiplier, shift = div_multiplier(node)
         quotient = saturating_doubling_high_mul(x << free, inverse)
         scaled = saturating_doubling_high_mul(quotient, np.int64(multiplier))
         right = digits + free - shift
@@ -116,7 +108,7 @@ def _without_zeros(node: Node) -> Node:
     return replace(node, inputs=(node.inputs[0], replace(y, data=data.astype(y.data.dtype))))
 
 
-def _multiplier(node: Node) -> tuple[int, int]:
+def div_multiplier(node: Node) -> tuple[int, int]:
     """x's scale / (y's scale * output's scale), in float32 as in TFLite (div.cc)."""
     x, y, out = (np.float32(v.type.scale) for v in (*node.inputs, node.output))
     with np.errstate(all="ignore"):
@@ -129,10 +121,6 @@ class Floored(Quotient):
     An integer by zero gives 0."""
 
     tflite: ClassVar[tuple[str, ...]]
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(2))]
 
     def check(self, node: Node) -> None:
         check_binary(node, (DType.F32, DType.I32))
@@ -147,8 +135,6 @@ class Floored(Quotient):
 @dataclass(frozen=True)
 class FloorDiv(Floored):
     """The greatest integer up to x / y, see `Floored`; of float32 the quotient is double's."""
-
-    tflite = ("FLOOR_DIV",)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, y = inputs
@@ -165,55 +151,9 @@ class FloorDiv(Floored):
 class FloorMod(Floored):
     """What `FloorDiv` leaves, of y's sign (FloorMod of reference_ops.h), see `Floored`."""
 
-    tflite = ("FLOOR_MOD",)
-
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         x, y = inputs
         with np.errstate(all="ignore"):
             rest = np.fmod(x, y) if x.dtype == np.float32 else np.fmod(x, np.where(y == 0, 1, y))
             rest = np.where((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest)
         return (rest.astype(x.dtype),)
-
-
-def _bind_s8(node: Node) -> Binding:
-    assert isinstance(node.op, Div)
-    multiplier, shift = _multiplier(node)
-    params = {
-        "caption": caption(node, "/"),
-        "x_offset": -node.inputs[0].type.zero_point,
-        "y_offset": -node.inputs[1].type.zero_point,
-        "multiplier": multiplier,
-        "shift": shift,
-        **output_params(node, node.op.activation),
-    }
-    support = ("tinyc_requant.h", "tinyc_reciprocal.h", "tinyc_divide.h")
-    return bind_binary(node, params, support)
-
-
-def _bind_f32(node: Node) -> Binding:
-    params = {"caption": caption(node, "/"), "sign": "/", **clamp_params(node)}
-    return bind_binary(node, params, support=())
-
-
-def _bind_integer(node: Node) -> Binding:
-    names: dict[type[Op], Any] = {Div: "/", FloorDiv: "(floor div)", FloorMod: "(floor mod)"}
-    params = {"caption": caption(node, names[type(node.op)]), "kind": type(node.op).__name__}
-    return bind_binary(node, params, support=())
-
-
-def _bind_real(node: Node) -> Binding:
-    params = _bind_integer(node).params
-    return bind_binary(node, params, support=("tinyc_math.h",))
-
-
-Div.kernels = (
-    binary_kernel("div_s8", DType.I8, _bind_s8),
-    binary_kernel("div_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
-    binary_kernel("div_i32", DType.I32, _bind_integer, "division_i32.c.j2"),
-)
-for _op in (FloorDiv, FloorMod):
-    _name = {FloorDiv: "floor_div", FloorMod: "floor_mod"}[_op]
-    _op.kernels = (
-        binary_kernel(f"{_name}_f32", DType.F32, _bind_real),
-        binary_kernel(f"{_name}_i32", DType.I32, _bind_integer, "division_i32.c.j2"),
-    )

@@ -11,25 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Op, expect_ratio, fail, register
-from ..quant import clamp, multiply_double_rounding, quantize_multiplier
-from ._conv import portable
+from ..ir import DType, Node, Op
+from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._fixedpoint import inverse_sqrt
-from ._unary import (
-    check_unary,
-    f32_kernel,
-    float_curve,
-    integer_cases,
-    table_kernel,
-    unary_cases,
-    unary_params,
-)
+from ._unary import check_unary, float_curve, integer_cases, unary_cases
+from .base import expect_ratio, fail, register
 
 
 class Curve(Op):
@@ -43,10 +33,6 @@ class Curve(Op):
     code: ClassVar[str]
     whole: ClassVar[str] = ""
     integers: ClassVar[tuple[DType, ...]] = ()
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         check_unary(node, (DType.I8, DType.F32, *self.integers))
@@ -80,7 +66,6 @@ def _wide(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.nda
 class Abs(Curve):
     """See `Curve`; int32 too, of which the least stays what it is."""
 
-    tflite = ("ABS",)
     code = "fabsf(x)"
     whole = "x < 0 ? (int32_t)(0U - (uint32_t)x) : x"
     integers = (DType.I32,)
@@ -117,15 +102,9 @@ class Neg(Curve):
 
     wraps: bool = False
 
-    tflite = ("NEG",)
     code = "-x"
     whole = "(int32_t)(0U - (uint32_t)x)"
     integers = (DType.I32,)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        (x,) = src.operands(1)
-        return [src.node(cls(x.type.dtype is DType.I8), [x])]
 
     def check(self, node: Node) -> None:
         super().check(node)
@@ -156,7 +135,6 @@ class Sqrt(Curve):
     """See `Curve`. int8: cut, not rounded, and a negative number, which TFLite's kernel refuses
     when it meets it, is as 0."""
 
-    tflite = ("SQRT",)
     code = "sqrtf(x)"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -176,7 +154,6 @@ class Rsqrt(Curve):
     """See `Curve`. int8: 0, and a negative number, which TFLite's kernel refuses when it meets
     it, give the greatest output."""
 
-    tflite = ("RSQRT",)
     code = "1.0f / sqrtf(x)"
     bits: ClassVar[int] = 20  # after the point of 1 / sqrt(x)
 
@@ -209,7 +186,6 @@ class Rsqrt(Curve):
 class Square(Curve):
     """See `Curve`."""
 
-    tflite = ("SQUARE",)
     code = "x * x"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -221,7 +197,6 @@ class Square(Curve):
 class Exp(Curve):
     """See `Curve`."""
 
-    tflite = ("EXP",)
     code = "expf(x)"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -233,7 +208,6 @@ class Exp(Curve):
 class Log(Curve):
     """See `Curve`. int8: from 0 downwards the least output."""
 
-    tflite = ("LOG",)
     code = "logf(x)"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -251,7 +225,6 @@ class Log(Curve):
 class Sin(Curve):
     """See `Curve`."""
 
-    tflite = ("SIN",)
     code = "sinf(x)"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -263,7 +236,6 @@ class Sin(Curve):
 class Cos(Curve):
     """See `Curve`."""
 
-    tflite = ("COS",)
     code = "cosf(x)"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -275,7 +247,6 @@ class Cos(Curve):
 class Ceil(Curve):
     """See `Curve`."""
 
-    tflite = ("CEIL",)
     code = "ceilf(x)"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -287,7 +258,6 @@ class Ceil(Curve):
 class Floor(Curve):
     """See `Curve`."""
 
-    tflite = ("FLOOR",)
     code = "floorf(x)"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -299,7 +269,6 @@ class Floor(Curve):
 class Round(Curve):
     """See `Curve`; halves go to the even number (RoundToNearest of reference/round.h)."""
 
-    tflite = ("ROUND",)
     code = "rintf(x)"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -311,7 +280,6 @@ class Round(Curve):
 class Sign(Curve):
     """See `Curve`; int32 too. The sign of what is no number is that."""
 
-    tflite = ("SIGN",)
     code = "x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x"
     whole = "(x > 0) - (x < 0)"
     integers = (DType.I32,)
@@ -325,7 +293,6 @@ class Sign(Curve):
 class Elu(Curve):
     """See `Curve`: x from 0 on, below exp(x) - 1."""
 
-    tflite = ("ELU",)
     code = "x < 0.0f ? expm1f(x) : x"
 
     def real(self, x: np.ndarray) -> np.ndarray:
@@ -342,12 +309,6 @@ class Gelu(Curve):
     tanh (reference/gelu.h)."""
 
     approximate: bool
-
-    tflite = ("GELU",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(bool(src.option("approximate"))), src.operands(1))]
 
     @property
     def code(self) -> str:  # type: ignore[override]
@@ -369,25 +330,3 @@ class Gelu(Curve):
 
 
 _CUBIC, _SQRT_2_PI, _MINUS_SQRT_HALF = 0.044715, 0.7978846, -0.70710677
-
-
-def _f32_params(node: Node) -> dict[str, Any]:
-    assert isinstance(node.op, Curve)
-    return {"code": node.op.code}
-
-
-def _bind_whole(node: Node) -> Binding:
-    assert isinstance(node.op, Curve)
-    return Binding(params={**unary_params(node), "code": node.op.whole}, inplace=0)
-
-
-for _op in (Abs, Neg, Sqrt, Rsqrt, Square, Exp, Log, Sin, Cos, Ceil, Floor, Round, Sign, Elu, Gelu):
-    _name = _op.__name__.lower()
-    _op.kernels = (
-        table_kernel(f"{_name}_s8"),
-        f32_kernel(f"{_name}_f32", _f32_params, ("tinyc_math.h",), "expression.c.j2"),
-        *(
-            portable(f"{_name}_{dtype.value}", dtype, _bind_whole, "expression.c.j2")
-            for dtype in _op.integers
-        ),
-    )

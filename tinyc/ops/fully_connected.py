@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Constant, Kernel, Op, expect_arity, expect_shape, fail, register
-from ..quant import multiply_real
-from . import _conv_dsp, _conv_dsp16, _tir_conv
+from ..ir import DType, Node, Op
+from ..ir.quant import multiply_real
 from ._conv import (
     centred_weights,
-    channel_table,
     check_operands,
     clamp_output,
-    clamp_params,
     finish,
-    four_channels,
-    int8_sums,
     matmul,
-    portable,
     real_multipliers,
     unsigned_case,
-    weight_support,
     weighted_case,
 )
-from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
-from ._int16 import check_sums, finishing, narrow
+from ._hybrid import Hybrid, hybrid_cases
+from ._int16 import check_sums
+from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
 @register
@@ -47,21 +39,9 @@ class FullyConnected(Op):
     keep_num_dims: bool = False
     unsigned: bool = False
 
-    tflite = ("FULLY_CONNECTED",)
     weight_axis = 0
     rounds_once: ClassVar[bool] = True
     """LiteRT's reference multiplies int8 sums by a double and rounds halves away from zero."""
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, weights, *rest = src.operands(2, 3)
-        if src.option("weights_format"):
-            raise src.fail("its weights are shuffled", "convert the model with default weights")
-        if len(weights.type.shape) != 2:
-            raise src.fail("its weights are not of rank 2", CONVERT_AGAIN, "E301")
-        op = cls(src.activation(), bool(src.option("keep_num_dims")), src.unsigned)
-        channels = weights.type.shape[0]
-        return [import_layer(src, op, [x, weights, *rest], channels, HybridFullyConnected)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -127,90 +107,6 @@ class FullyConnected(Op):
             yield weighted_case(cls("none"), rng, DType.I16, triple, 0, True, bias)
 
 
-def _params(node: Node) -> dict[str, Any]:
-    channels, depth = node.inputs[1].type.shape
-    batches = node.inputs[0].type.elements // depth
-    return {"batches": batches, "channels": channels, "depth": depth, **clamp_params(node)}
-
-
-def _bind_s8(node: Node) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
-    return Binding(
-        params={**_params(node), **int8_sums(node)},
-        constants=(
-            four_channels(weights, "weights of four channels, input by input"),
-            channel_table(node, centred_weights(node)),
-        ),
-        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node)),
-    )
-
-
-def _reject_s16(node: Node) -> str | None:
-    if node.inputs[0].type.dtype is not DType.I16:
-        return "not i16"
-    weights = node.inputs[1].data
-    assert weights is not None
-    return None if narrow(node, weights) else "a sum could reach 2^31"
-
-
-def _bind_s16(node: Node, tiled: bool = False) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
-    params, table = finishing(node, weights, dense=True)
-    packed = Constant("weights", weights, "weights, row by row")
-    if tiled:
-        packed = four_channels(weights, "weights of four channels, input by input")
-    return Binding(
-        params={**_params(node), **params},
-        constants=(packed, table),
-        support=("tinyc_requant.h", "tinyc_sum16.h"),
-    )
-
-
-def _bind_f32(node: Node) -> Binding:
-    _, weights, bias = (v.data for v in node.inputs)
-    assert weights is not None and bias is not None
-    return Binding(
-        params=_params(node),
-        constants=(
-            Constant("weights", weights, "weights, row by row"),
-            Constant("bias", bias, "bias"),
-        ),
-        support=("tinyc_dot_f32.h",),
-    )
-
-
-def _bind_hybrid(node: Node) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
-    packed = four_channels(weights, "weights of four channels, input by input")
-    bound = bind_hybrid(node, _params(plain(node)), packed)
-    sums = Constant("sums", weights.sum(1, dtype=np.int32), "sums of the weights")
-    return replace(
-        bound,
-        constants=(*bound.constants, sums),
-        support=(*bound.support, "tinyc_tile4.h"),
-    )
-
-
-FullyConnected.kernels = (
-    _conv_dsp.FULLY_CONNECTED,
-    _conv_dsp16.FULLY_CONNECTED,
-    portable("fully_connected_s8_scalar", DType.I8, _bind_s8),
-    Kernel(
-        "fully_connected_s16_scalar",
-        "fully_connected_s8_scalar.c.j2",
-        frozenset(),
-        _reject_s16,
-        lambda node: _bind_s16(node, tiled=True),
-    ),
-    portable("fully_connected_s16_wide", DType.I16, _bind_s16),
-    portable("fully_connected_f32", DType.F32, _bind_f32),
-)
-FullyConnected.tir = _tir_conv.FULLY_CONNECTED
-
-
 @register
 class HybridFullyConnected(Hybrid[FullyConnected]):
     """See `Hybrid`."""
@@ -218,6 +114,3 @@ class HybridFullyConnected(Hybrid[FullyConnected]):
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from hybrid_cases(cls, FullyConnected.cases(rng), rng)
-
-
-HybridFullyConnected.kernels = (hybrid_kernel("fully_connected_hybrid", _bind_hybrid),)

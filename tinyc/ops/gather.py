@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, TensorType
-from ..op import (
-    Binding,
-    Constant,
-    Kernel,
-    Op,
-    expect_arity,
-    expect_dtype,
-    expect_shape,
-    fail,
-    register,
-)
-from ._move import (
-    Lookup,
-    caption,
-    case,
-    every_dtype,
-    expect_axis,
-    lookup_kernel,
-    same_kind,
-    wrap_axis,
-)
+from ..ir import DType, Node, Op, TensorType
+from ._move import Lookup, case, every_dtype, expect_axis, same_kind
+from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_shape, fail, register
 
 
 @register
@@ -41,24 +20,6 @@ class Gather(Lookup):
 
     axis: int
     indices: tuple[int, ...]
-
-    tflite = ("GATHER",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, operand = src.operands(2)
-        if src.option("batch_dims"):
-            raise src.fail("batch dimensions are not supported", "gather without batch_dims")
-        axis = wrap_axis(src, src.option("axis"), len(x.type.shape))
-        if not operand.constant:
-            return [src.node(GatherComputed(axis), [x, operand])]
-        indices = src.constant_ints(operand)
-        shape = (*x.type.shape[:axis], *operand.type.shape, *x.type.shape[axis + 1 :])
-        if src.outputs[0].type.shape != shape:
-            raise src.fail(
-                f"gives {list(shape)}, not {list(src.outputs[0].type.shape)}", CONVERT_AGAIN, "E301"
-            )
-        return [src.node(cls(axis, indices), [x])]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -145,40 +106,3 @@ class GatherComputed(Op):
         yield replace(embedding, inputs=(x, fixed))
         permutation = case(cls(0), DType.I32, [(6,)], (6,))
         yield replace(permutation, inputs=permutation.inputs * 2)
-
-
-def _bind(node: Node) -> Binding:
-    op = node.op
-    assert isinstance(op, GatherComputed)
-    x, indices = node.inputs
-    inner = math.prod(x.type.shape[op.axis + 1 :])
-    names = ("in", "in" if indices is x else "indices")
-    operands = dict(zip(names, (x, indices), strict=True))
-    return Binding(
-        params={
-            "caption": caption(node),
-            "arguments": [
-                f"const {v.type.dtype.c} *{name}" for name, v in operands.items() if not v.constant
-            ],
-            "names": names,
-            "ctype": x.type.dtype.c,
-            "index": indices.type.dtype.c,
-            "outer": math.prod(x.type.shape[: op.axis]),
-            "count": indices.type.elements,
-            "last": x.type.shape[op.axis] - 1,
-            "inner": inner,
-            "bytes": inner * x.type.dtype.size,
-            "image": inner * x.type.shape[op.axis],
-        },
-        constants=tuple(
-            Constant(name, v.data, f"operand, {v.type}")
-            for name, v in operands.items()
-            if v.data is not None
-        ),
-    )
-
-
-GatherComputed.kernels = (
-    Kernel("gather_computed", "gather_computed.c.j2", frozenset(), lambda node: None, _bind),
-)
-Gather.kernels = (lookup_kernel("gather"),)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node
-from ..op import Op, fail, register
-from ..quant import clamp, quantize_multiplier, rounding_divide_by_pot
-from ._unary import check_unary, f32_kernel, table_kernel, unary_cases
+from ..ir import DType, Node, Op
+from ..ir.quant import clamp, quantize_multiplier, rounding_divide_by_pot
+from ._unary import check_unary, unary_cases
+from .base import fail, register
 
 INT16_MIN, INT16_MAX = -(1 << 15), (1 << 15) - 1
 
@@ -21,12 +20,7 @@ INT16_MIN, INT16_MAX = -(1 << 15), (1 << 15) - 1
 class HardSwish(Op):
     """Input and output of one shape, int8 or float32."""
 
-    tflite = ("HARD_SWISH",)
     elementwise = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         check_unary(node)
@@ -90,9 +84,3 @@ def _rounding_high_mul(x: np.ndarray, multiplier: int) -> np.ndarray:
     """round(x * multiplier / 2**15), halves upwards, as gemmlowp's
     SaturatingRoundingDoublingHighMul of int16; multiplier >= 0."""
     return (x * multiplier + (1 << 14)) >> 15
-
-
-HardSwish.kernels = (
-    table_kernel("hard_swish_s8"),
-    f32_kernel("hard_swish_f32", lambda node: {}),
-)

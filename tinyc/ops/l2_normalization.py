@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Quant
-from ..op import Binding, Op, fail, register
-from ..quant import clamp, multiply_double_rounding
-from ._conv import portable
+from ..ir import DType, Node, Op, Quant
+from ..ir.quant import clamp, multiply_double_rounding
 from ._fixedpoint import inverse_sqrt
 from ._unary import check_unary, unary_cases
+from .base import CONVERT_AGAIN, fail, register
 
 OUTPUT = Quant((1 / 128,), (0,))
 """The only int8 output that TFLite's normalization has."""
@@ -30,14 +28,7 @@ DEEPEST = 1 << 15
 class L2Normalization(Op):
     """Input and output of one shape, int8 (output scale 1/128, zero point 0) or float32."""
 
-    tflite = ("L2_NORMALIZATION",)
     fixed_quant = OUTPUT
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        if src.activation() != "none":
-            raise src.fail(f"has the fused activation {src.activation()}", CONVERT_AGAIN)
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         check_unary(node, fixed=OUTPUT)
@@ -63,18 +54,3 @@ class L2Normalization(Op):
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from unary_cases(rng, (cls(),), OUTPUT)
-
-
-def _bind(node: Node) -> Binding:
-    x = node.inputs[0].type
-    params = {"depth": x.shape[-1], "rows": x.elements // x.shape[-1]}
-    if x.dtype is DType.F32:
-        return Binding({**params, "least": EPSILON}, support=("tinyc_math.h",), inplace=0)
-    support = ("tinyc_requant.h", "tinyc_reciprocal.h", "tinyc_inverse_sqrt.h")
-    return Binding({**params, "offset": -x.zero_point}, support=support, inplace=0)
-
-
-L2Normalization.kernels = (
-    portable("l2_normalization_s8", DType.I8, _bind),
-    portable("l2_normalization_f32", DType.F32, _bind),
-)

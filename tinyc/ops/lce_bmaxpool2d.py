@@ -7,19 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, TensorType, Value
-from ..op import Binding, Constant, Kernel, Op, expect_dtype, expect_shape, fail, register
-from ._conv import (
-    NO_PADDING,
-    Padding,
-    Pair,
-    check_window,
-    out_sizes,
-    same_padding,
-    window_params,
-    windows,
-)
+from ..ir import DType, Node, Op, TensorType, Value
+from ._conv import NO_PADDING, Padding, Pair, check_window, out_sizes, windows
+from .base import CONVERT_AGAIN, expect_dtype, expect_shape, fail, register
 
 
 @register
@@ -36,29 +26,6 @@ class LceBMaxPool2d(Op):
     kernel: Pair
     stride: Pair
     padding: Padding
-
-    tflite = ("CUSTOM LceBMaxPool2d",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        (x,) = src.operands(1)
-        o = src.custom_options(
-            "filter_height", "filter_width", "stride_height", "stride_width", "padding"
-        )
-        kernel = (o["filter_height"], o["filter_width"])
-        stride = (o["stride_height"], o["stride_width"])
-        if min(kernel + stride) < 1:
-            raise src.fail(f"its filter is {kernel}, its stride {stride}", CONVERT_AGAIN, "E301")
-        if len(x.type.shape) != 4:
-            raise src.fail("its input is not of rank 4", CONVERT_AGAIN, "E301")
-        padding = NO_PADDING
-        if src.padding_name(o["padding"]) == "same":
-            rows, columns = (
-                same_padding(size, k, s, 1, -(-size // s))
-                for size, k, s in zip(x.type.shape[1:3], kernel, stride, strict=True)
-            )
-            padding = (rows, columns)
-        return [src.node(cls(kernel, stride, padding), [x])]
 
     def check(self, node: Node) -> None:
         if len(node.inputs) not in (1, 2) or len(node.outputs) != 1:
@@ -102,20 +69,3 @@ class LceBMaxPool2d(Op):
                 operands = (Value("x", TensorType(x, DType.I32), "case"), *constants)
                 y = Value("y", TensorType(out, DType.I32), "case")
                 yield Node(cls(kernel, stride, padding), operands, (y,), "case")
-
-
-def _bind(node: Node) -> Binding:
-    op = node.op
-    assert isinstance(op, LceBMaxPool2d)
-    constants: tuple[Constant, ...] = ()
-    if len(node.inputs) == 2:
-        mask = node.inputs[1].data
-        assert mask is not None
-        note = "channels of which the minimum is taken"
-        constants = (Constant("minimum", mask.view(np.uint32), note),)
-    return Binding({**window_params(node, op.kernel), "masked": bool(constants)}, constants)
-
-
-LceBMaxPool2d.kernels = (
-    Kernel("lce_bmaxpool2d", "lce_bmaxpool2d.c.j2", frozenset(), lambda node: None, _bind),
-)

@@ -7,19 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import (
-    Binding,
-    Kernel,
-    Op,
-    expect_arity,
-    expect_dtype,
-    expect_quant,
-    fail,
-    register,
-)
+from ..ir import DType, Node, Op, Quant, TensorType, Value
 from ._bits import expect_packed, unpack, words
+from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, fail, register
 
 
 @register
@@ -28,12 +18,7 @@ class LceDequantize(Op):
     """Input packed signs; output [..., channels] of +1 and -1 as float32 or int8, or true and
     false as bool (larq_compute_engine/tflite/kernels/quantization.cc)."""
 
-    tflite = ("CUSTOM LceDequantize",)
     fixed_quant = Quant((float(np.float32(1 / 127)),), (0,))
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -47,7 +32,7 @@ class LceDequantize(Op):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         out = node.output.type
-        plus, minus = _numbers(out)
+        plus, minus = numbers(out)
         dtype = out.dtype.numpy.type
         return (np.where(unpack(inputs[0], out.shape[-1]), dtype(minus), dtype(plus)),)
 
@@ -64,29 +49,10 @@ class LceDequantize(Op):
                 yield Node(cls(), (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
 
 
-def _numbers(out: TensorType) -> tuple[float, float]:
+def numbers(out: TensorType) -> tuple[float, float]:
     """What +1 and -1 are in the output's type."""
     if out.dtype is DType.I8:
         # TfLiteRound of a float32 quotient; no scale that passes is small enough to leave int32
         offset = int(np.floor(float(np.float32(1) / np.float32(out.scale)) + 0.5))
         return min(127, out.zero_point + offset), max(-128, out.zero_point - offset)
     return (1, 0) if out.dtype is DType.BOOL else (1, -1)
-
-
-def _bind(node: Node) -> Binding:
-    out = node.output.type
-    plus, minus = _numbers(out)
-    return Binding(
-        params={
-            "ctype": out.dtype.c,
-            "rows": out.elements // out.shape[-1],
-            "channels": out.shape[-1],
-            "plus": float(plus) if out.dtype is DType.F32 else int(plus),
-            "minus": float(minus) if out.dtype is DType.F32 else int(minus),
-        }
-    )
-
-
-LceDequantize.kernels = (
-    Kernel("lce_dequantize", "lce_dequantize.c.j2", frozenset(), lambda node: None, _bind),
-)

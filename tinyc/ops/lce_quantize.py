@@ -7,21 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, TensorType, Value
-from ..op import (
-    Binding,
-    Constant,
-    Kernel,
-    Op,
-    expect_dtype,
-    expect_quant,
-    expect_shape,
-    fail,
-    register,
-)
+from ..ir import DType, Node, Op, TensorType, Value
 from ._bits import expect_packed, pack, unpack, words
 from ._conv import random_type
+from .base import CONVERT_AGAIN, expect_dtype, expect_quant, expect_shape, fail, register
 
 
 @register
@@ -34,12 +23,6 @@ class LceQuantize(Op):
     int32 [channels] and flips int32 [words], which stand for a monotone function that was
     folded into the sign, x is int8 and a bit is ``(x < threshold) ^ flip``.
     """
-
-    tflite = ("CUSTOM LceQuantize",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         if len(node.inputs) not in (1, 3) or len(node.outputs) != 1:
@@ -84,32 +67,3 @@ class LceQuantize(Op):
                 for n, a in (("thresholds", thresholds), ("flips", flips))
             )
             yield Node(cls(), (x, *constants), (Value("y", y, "case"),), "case")
-
-
-def _bind(node: Node) -> Binding:
-    x = node.inputs[0].type
-    constants: tuple[Constant, ...] = ()
-    if len(node.inputs) == 3:
-        thresholds, flips = (v.data for v in node.inputs[1:])
-        assert thresholds is not None and flips is not None
-        constants = (
-            Constant("thresholds", thresholds.astype(np.int16), "threshold of each channel"),
-            Constant("flips", flips.view(np.uint32), "bits that are inverted"),
-        )
-    return Binding(
-        params={
-            "ctype": x.dtype.c,
-            "kind": x.dtype.value,
-            "thresholds": bool(constants),
-            "rows": x.elements // x.shape[-1],
-            "channels": x.shape[-1],
-            "zero_point": x.zero_point,
-        },
-        constants=constants,
-        support=("tinyc_bits.h",),
-    )
-
-
-LceQuantize.kernels = (
-    Kernel("lce_quantize", "lce_quantize.c.j2", frozenset(), lambda node: None, _bind),
-)

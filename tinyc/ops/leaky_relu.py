@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node
-from ..op import Op, expect_ratio, fail, register
-from ..quant import clamp, multiply_double_rounding, quantize_multiplier
+from ..ir import DType, Node, Op
+from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._binary import NUMBERS
-from ._unary import check_unary, f32_kernel, s16_kernel, table_kernel, unary_cases
+from ._unary import check_unary, unary_cases
+from .base import expect_ratio, fail, register
 
 GREATEST_ALPHA = 1 << 20
 """Of integer nodes; it keeps alpha times a quotient of two scales within float32."""
@@ -27,12 +25,7 @@ class LeakyRelu(Op):
 
     alpha: float
 
-    tflite = ("LEAKY_RELU",)
     elementwise = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(src.float_option("alpha")), src.operands(1))]
 
     def check(self, node: Node) -> None:
         check_unary(node, NUMBERS)
@@ -66,16 +59,3 @@ class LeakyRelu(Op):
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from unary_cases(rng, (cls(0.1), cls(0.0), cls(1.5)), dtypes=NUMBERS)
-
-
-def _params_s16(node: Node) -> dict[str, Any]:
-    assert isinstance(node.op, LeakyRelu)
-    above, below = map(quantize_multiplier, node.op._ratios(node))
-    return {"above": above, "below": below}
-
-
-LeakyRelu.kernels = (
-    table_kernel("leaky_relu_s8"),
-    s16_kernel("leaky_relu_s16", _params_s16),
-    f32_kernel("leaky_relu_f32", lambda node: {"alpha": node.op.alpha}),
-)

@@ -7,23 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Op, fail, register
-from ._conv import portable
+from ..ir import DType, Node, Op
 from ._unary import check_unary, integer_cases
+from .base import CONVERT_AGAIN, fail, register
 
 
 @register
 @dataclass(frozen=True)
 class LogSoftmax(Op):
     """Input and output of one shape, float32."""
-
-    tflite = ("LOG_SOFTMAX",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         if node.inputs and node.inputs[0].type.dtype is DType.I8:
@@ -49,13 +41,3 @@ class LogSoftmax(Op):
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from integer_cases(cls(), (DType.F32,))
-
-
-def _bind(node: Node) -> Binding:
-    x = node.inputs[0].type
-    params = {"depth": x.shape[-1], "rows": x.elements // x.shape[-1]}
-    least = float(np.finfo(np.float32).min)
-    return Binding({**params, "least": least}, support=("tinyc_math.h",), inplace=0)
-
-
-LogSoftmax.kernels = (portable("log_softmax_f32", DType.F32, _bind),)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Op, register
-from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
-from ._conv import portable
-from ._unary import check_unary, integer_cases, unary_params
+from ..ir import DType, Node, Op
+from ._binary import binary_cases, check_binary
+from ._unary import check_unary, integer_cases
+from .base import register
 
 
 @register
@@ -20,12 +18,7 @@ from ._unary import check_unary, integer_cases, unary_params
 class LogicalAnd(Op):
     """Inputs: x, y, which broadcast; output of their common shape; all bool."""
 
-    tflite = ("LOGICAL_AND",)
     elementwise = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(2))]
 
     def check(self, node: Node) -> None:
         check_binary(node, (DType.BOOL,))
@@ -44,20 +37,13 @@ class LogicalAnd(Op):
 class LogicalOr(LogicalAnd):
     """As `LogicalAnd`."""
 
-    tflite = ("LOGICAL_OR",)
-
 
 @register
 @dataclass(frozen=True)
 class LogicalNot(Op):
     """Input and output of one shape, bool."""
 
-    tflite = ("LOGICAL_NOT",)
     elementwise = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         check_unary(node, (DType.BOOL,))
@@ -68,16 +54,3 @@ class LogicalNot(Op):
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from integer_cases(cls(), (DType.BOOL,))
-
-
-def _bind(node: Node) -> Binding:
-    sign = "||" if isinstance(node.op, LogicalOr) else "&&"
-    return bind_binary(node, {"caption": caption(node, sign), "sign": sign}, support=())
-
-
-def _bind_not(node: Node) -> Binding:
-    return Binding(params={**unary_params(node), "code": "!x"}, inplace=0)
-
-
-LogicalAnd.kernels = (binary_kernel("logical", DType.BOOL, _bind, "comparison.c.j2"),)
-LogicalNot.kernels = (portable("logical_not", DType.BOOL, _bind_not, "expression.c.j2"),)

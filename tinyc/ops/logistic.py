@@ -7,19 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import Node, Quant
-from ..op import Op, register
+from ..ir import Node, Op, Quant
 from ._binary import NUMBERS
-from ._curves16 import (
-    SIGMOID,
-    SUPPORT16,
-    check_curve16,
-    curve16_cases,
-    logistic16,
-    logistic_params16,
-)
-from ._unary import check_unary, f32_kernel, float_curve, s16_kernel, table_kernel, unary_cases
+from ._curves16 import check_curve16, curve16_cases, logistic16
+from ._unary import check_unary, float_curve, unary_cases
+from .base import register
 
 OUTPUT = Quant((1 / 256,), (-128,))
 """The only int8 output that TFLite's logistic has."""
@@ -31,13 +23,8 @@ class Logistic(Op):
     """Input and output of one shape, int8 (output scale 1/256, zero point -128), int16
     (output scale 1/32768) or float32."""
 
-    tflite = ("LOGISTIC",)
     elementwise = True
     fixed_quant = OUTPUT
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         check_unary(node, NUMBERS, OUTPUT)
@@ -65,10 +52,3 @@ def _logistic(x: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         power = np.exp(-x.astype(np.float64)).astype(np.float32)
     return np.float32(1) / (np.float32(1) + power)
-
-
-Logistic.kernels = (
-    table_kernel("logistic_s8"),
-    s16_kernel("logistic_s16", logistic_params16, SUPPORT16, (SIGMOID,)),
-    f32_kernel("logistic_f32", lambda node: {}, ("tinyc_math.h",)),
-)

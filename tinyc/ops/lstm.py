@@ -14,15 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..frontends import schema
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import (
+from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir.quant import multiply_double_rounding, quantize_multiplier, rounding_divide_by_pot
+from ._conv import exact_matmul, ordered_matmul, random_type
+from ._fixedpoint import logistic16, tanh16
+from .base import (
+    CONVERT_AGAIN,
     REQUANTIZE,
-    Binding,
-    Constant,
-    Kernel,
-    Op,
     expect_arity,
     expect_dtype,
     expect_quant,
@@ -31,19 +29,10 @@ from ..op import (
     fail,
     register,
 )
-from ..quant import multiply_double_rounding, quantize_multiplier, rounding_divide_by_pot
-from ._conv import exact_matmul, four_channels, ordered_matmul, portable, random_type
-from ._conv_dsp import REQUIRES, quads
-from ._fixedpoint import logistic16, tanh16
 
 GATE_BITS = 3
 """Integer bits of the int16 sum that a gate's curve is taken of."""
-_KERAS = "use tf.keras.layers.LSTM with its default activations, which has none of that"
-# Operands of the TFLite operator that only other kinds of LSTM have.
-_OTHER_KINDS = {
-    "peephole connections": (9, 10, 11), "a projection": (16, 17),
-    "layer normalization": (20, 21, 22, 23),
-}  # fmt: skip
+KERAS = "use tf.keras.layers.LSTM with its default activations, which has none of that"
 _CURVES = ("tanh", "relu", "relu6")
 """Of the float32 form. For none, TFLite leaves the cells' output what the memory held."""
 
@@ -69,40 +58,7 @@ class Lstm(Op):
     coupled: bool = False
     hidden: Quant | None = None
 
-    tflite = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)
     calibrates = False
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        if len(src.inputs) not in (20, 24) or len(src.outputs) != 1:
-            what = f"has {len(src.inputs)} inputs and {len(src.outputs)} outputs"
-            raise src.fail(f"{what}, not 24 and 1", CONVERT_AGAIN, "E301")
-        for kind, places in _OTHER_KINDS.items():
-            if any(src.inputs[p] is not None for p in places if p < len(src.inputs)):
-                raise src.fail(f"has {kind}, which is not supported", _KERAS, "E343")
-        if src.option("diagonal"):
-            raise src.fail("has diagonal weights, which are not supported", _KERAS, "E343")
-        code = src.option("activation")
-        curve = schema.ACTIVATIONS[code] if 0 <= code < len(schema.ACTIVATIONS) else str(code)
-        coupled = src.inputs[1] is None
-        first = 1 if coupled else 0
-        x = src.inputs[0]
-        operands = [src.inputs[p + g] for p in (1, 5, 12) for g in range(first, 4)]
-        of_input_gate = [src.inputs[p] for p in (1, 5, 12)]
-        if x is None or None in operands or (coupled and any(of_input_gate)):
-            raise src.fail("lacks weights or a bias", CONVERT_AGAIN, "E301")
-        given = [v for v in operands if v is not None]
-        (h, h_next), (c, c_next) = src.carry(18), src.carry(19)
-        hidden = None
-        if x.type.dtype is DType.I8:
-            inner = src.intermediates[4] if len(src.intermediates) == 5 else None
-            if inner is None or inner.quant is None:
-                raise src.fail("lacks the quantization of its hidden numbers", REQUANTIZE, "E304")
-            hidden = inner.quant
-        op = cls(
-            curve, src.float_option("cell_clip"), bool(src.option("time_major")), coupled, hidden
-        )
-        return [Node(op, (x, *given, h, c), (src.outputs[0], h_next, c_next), src.origin)]
 
     # Shapes -------------------------------------------------------------------------------
 
@@ -133,7 +89,7 @@ class Lstm(Op):
         expect_dtype(node, x, (DType.I8, DType.F32), "input")
         narrow = x.dtype is DType.I8
         if self.activation not in (_CURVES[:1] if narrow else _CURVES):
-            raise fail(node, f"its activation is {self.activation}", _KERAS, "E343")
+            raise fail(node, f"its activation is {self.activation}", KERAS, "E343")
         if not (math.isfinite(self.clip) and self.clip >= 0):
             raise fail(node, f"clips its cells at {self.clip}", CONVERT_AGAIN)
         weights, recurrent, biases = self.parts(node)
@@ -203,11 +159,11 @@ class Lstm(Op):
         *given, biases = self.parts(node)
         rows, starts, ratios = [], [], []
         for values, source in zip(given, (node.inputs[0], node.inputs[-2]), strict=True):
-            matrices = [_data(v) for v in values]
+            matrices = [lstm_data(v) for v in values]
             first = source is node.inputs[0]
             rows.append(matrices)
             starts.append([
-                (_data(b).astype(np.int64) if first else 0)
+                (lstm_data(b).astype(np.int64) if first else 0)
                 - source.type.zero_point * m.astype(np.int64).sum(1)
                 for m, b in zip(matrices, biases, strict=True)
             ])  # fmt: skip
@@ -248,7 +204,7 @@ class Lstm(Op):
         return y, before[0].reshape(h.shape), before[1].reshape(c.shape)
 
     def _step_f32(self, node: Node) -> Any:
-        weights, recurrent, biases = ([_data(v) for v in part] for part in self.parts(node))
+        weights, recurrent, biases = ([lstm_data(v) for v in part] for part in self.parts(node))
         one = np.float32(1)
 
         def curve(v: np.ndarray) -> np.ndarray:
@@ -353,86 +309,10 @@ def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ..
     return Value("w", TensorType(shape, dtype, Quant((scale,), (0,))), "case", data)
 
 
-def _data(value: Value) -> np.ndarray:
+def lstm_data(value: Value) -> np.ndarray:
     assert value.data is not None
     return value.data
 
 
 def _clamp16(x: np.ndarray) -> np.ndarray:
     return np.clip(x, -(1 << 15), (1 << 15) - 1)
-
-
-# Kernels ----------------------------------------------------------------------------------
-
-
-def _params(node: Node) -> dict[str, Any]:
-    op: Any = node.op
-    batch, time, depth, cells = op.sizes(node)
-    return {
-        "type": node.inputs[0].type.dtype.c, "cell_type": node.inputs[-1].type.dtype.c,
-        "batches": batch, "time": time, "depth": depth, "cells": cells, "coupled": op.coupled,
-        "step": batch if op.time_major else 1, "stride": 1 if op.time_major else time,
-    }  # fmt: skip
-
-
-def _by_cell(gates: list[np.ndarray], missing: int = 0) -> np.ndarray:
-    """[cells, ...] of each gate -> [cells * gates, ...]: those of a cell side by side, behind
-    ``missing`` gates of zeros."""
-    whole = [np.zeros_like(gates[0])] * missing + gates
-    return np.stack(whole, 1).reshape(-1, *gates[0].shape[1:])
-
-
-def _bind_s8(node: Node, pack: Any, support: tuple[str, ...], sums: str) -> Binding:
-    op: Any = node.op
-    rows, starts, ratios = op.folded(node)
-    missing = 4 - op.gates
-    packed = [
-        pack(_by_cell(part, missing), f"weights of {name}, the gates of a cell together", suffix)
-        for part, name, suffix in zip(rows, ("x", "h"), ("weights", "recurrent"), strict=True)
-    ]
-    # [cell, x and h, gate]
-    bias = np.stack([_by_cell(part, missing).reshape(-1, 4) for part in starts], 1)
-    scales = [[quantize_multiplier(r) for r in part] for part in ratios]
-    table = np.array([[[(0, 0)] * missing + part] for part in scales], np.int32).reshape(2, 4, 2)
-    return Binding(
-        params={**_params(node), **op.integers(node), "sums": sums},
-        constants=(
-            *packed,
-            Constant("bias", bias.astype(np.int32), "biases with the offsets of x, of h"),
-            Constant("scales", table, "multiplier and shift of each gate, of x, then of h"),
-        ),
-        support=("tinyc_requant.h", *support, "tinyc_lstm.h"),
-    )
-
-
-def _bind_scalar(node: Node) -> Binding:
-    return _bind_s8(node, four_channels, ("tinyc_tile4.h",), "tinyc_tile4")
-
-
-def _bind_dsp(node: Node) -> Binding:
-    return _bind_s8(node, quads, ("tinyc_dsp.h", "tinyc_dense.h"), "tinyc_dense_sums")
-
-
-def _bind_f32(node: Node) -> Binding:
-    op: Any = node.op
-    weights, recurrent, biases = ([_data(v) for v in part] for part in op.parts(node))
-    return Binding(
-        params={**_params(node), "gates": op.gates, "clip": op.clip, "curve": op.activation},
-        constants=(
-            Constant("weights", _by_cell(weights), "weights of x, the gates of a cell together"),
-            Constant("recurrent", _by_cell(recurrent), "weights of h, likewise"),
-            Constant("bias", _by_cell(biases), "biases, likewise"),
-        ),
-        support=("tinyc_math.h", "tinyc_dot_f32.h"),
-    )
-
-
-def _reject_wide(node: Node) -> str | None:
-    return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
-
-
-Lstm.kernels = (
-    Kernel("lstm_s8_dsp", "lstm_s8.c.j2", REQUIRES, _reject_wide, _bind_dsp),
-    portable("lstm_s8_scalar", DType.I8, _bind_scalar, "lstm_s8.c.j2"),
-    portable("lstm_f32", DType.F32, _bind_f32),
-)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import Node
-from ..op import expect_arity, fail, register
-from ._move import Lookup, case, every_dtype, lookup_kernel
-from .pad import check_paddings, import_paddings
+from ._move import Lookup, case, every_dtype
+from .base import expect_arity, fail, register
+from .pad import check_paddings
 
 
 @register
@@ -24,16 +23,6 @@ class MirrorPad(Lookup):
 
     paddings: tuple[tuple[int, int], ...]
     symmetric: bool
-
-    tflite = ("MIRROR_PAD",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, operand = src.operands(2)
-        mode = src.option("mode")
-        if mode not in (0, 1):
-            raise src.fail(f"its mode {mode} is unknown", CONVERT_AGAIN, "E301")
-        return [src.node(cls(import_paddings(src, x, operand), mode == 1), [x])]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -57,6 +46,3 @@ class MirrorPad(Lookup):
                 op = cls(((0, 0), (1, 2), (0, 1), (0, 0)), symmetric)
                 yield case(op, dtype, [(1, 4, 3, 2)], (1, 7, 4, 2))
             yield case(cls(((0, 0), (0, 0)), True), dtype, [(2, 3)], (2, 3))
-
-
-MirrorPad.kernels = (lookup_kernel("mirror_pad"),)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import Node, Value
-from ..op import expect_shape, fail, register
-from ._move import Move, Movement, case, every_dtype, expect_axis, move_kernel, same_kind, wrap_axis
+from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
+from .base import CONVERT_AGAIN, expect_shape, fail, register
 
 
 def _check(node: Node, whole: Value, parts: tuple[Value, ...], axis: int) -> None:
@@ -30,13 +29,6 @@ class Pack(Movement):
     """Inputs: equal shapes of any one dtype; output with the new axis ``axis``."""
 
     axis: int
-
-    tflite = ("PACK",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        inputs = src.operands(1, 1 << 16)
-        return [src.node(cls(wrap_axis(src, src.option("axis"), len(inputs[0].type.shape) + 1)))]
 
     def check(self, node: Node) -> None:
         if len(node.outputs) != 1:
@@ -64,13 +56,6 @@ class Unpack(Movement):
 
     axis: int
 
-    tflite = ("UNPACK",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        (x,) = src.operands(1, outputs=None)
-        return [src.node(cls(wrap_axis(src, src.option("axis"), len(x.type.shape))))]
-
     def check(self, node: Node) -> None:
         if len(node.inputs) != 1 or not node.outputs:
             raise fail(node, "has not one input, or no output", CONVERT_AGAIN, "E301")
@@ -87,7 +72,3 @@ class Unpack(Movement):
             yield case(cls(0), dtype, [(2, 3)], (3,), (3,))
             yield case(cls(2), dtype, [(2, 3, 2)], (2, 3), (2, 3))
             yield case(cls(0), dtype, [(2,)], (), ())
-
-
-Pack.kernels = (move_kernel("pack"),)
-Unpack.kernels = (move_kernel("unpack"),)

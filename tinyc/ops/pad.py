@@ -7,19 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Quant, Value
-from ..op import REQUANTIZE, expect_arity, expect_shape, fail, register
-from ..quant import rounded
-from ._move import Move, Movement, case, every_dtype, move_kernel, same_kind
-
-
-def import_paddings(src: TfliteOp, x: Value, operand: Value) -> tuple[tuple[int, int], ...]:
-    """(before, after) of each axis from the operand [rank, 2]; raises E301."""
-    flat = src.constant_ints(operand)
-    if len(flat) != 2 * len(x.type.shape) or min(flat, default=0) < 0:
-        raise src.fail(f"its paddings are {list(flat)}", CONVERT_AGAIN, "E301")
-    return tuple(zip(flat[::2], flat[1::2], strict=True))
+from ..ir import DType, Node, Quant
+from ..ir.quant import rounded
+from ._move import Move, Movement, case, every_dtype, same_kind
+from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
 def check_paddings(node: Node, paddings: tuple[tuple[int, int], ...]) -> None:
@@ -42,26 +33,6 @@ class Pad(Movement):
 
     paddings: tuple[tuple[int, int], ...]
     value: int | float
-
-    tflite = ("PAD", "PADV2")
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, operand, *rest = src.operands(3 if src.name == "PADV2" else 2)
-        value: int | float = x.type.zero_point if x.type.quant else 0
-        if rest:
-            (scalar,) = rest
-            if scalar.data is None or scalar.data.size != 1 or scalar.type.dtype != x.type.dtype:
-                raise src.fail(
-                    "its value is no constant of the input's type",
-                    "pad with a constant number", "E305",
-                )  # fmt: skip
-            if scalar.type.quant not in (None, x.type.quant):
-                raise src.fail(
-                    "its value differs from the input in quantization", REQUANTIZE, "E304"
-                )
-            value = scalar.data.ravel()[0].item()
-        return [src.node(cls(import_paddings(src, x, operand), value), [x])]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -93,6 +64,3 @@ class Pad(Movement):
             op = cls(((0, 0), (1, 0), (0, 2), (3, 1)), value)
             yield case(op, dtype, [(1, 4, 3, 2)], (1, 5, 5, 6))
             yield case(cls(((0, 0), (0, 0)), value), dtype, [(2, 3)], (2, 3))
-
-
-Pad.kernels = (move_kernel("pad"),)

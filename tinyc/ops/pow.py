@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node, TensorType, Value
-from ..op import Binding, Op, expect_arity, register
-from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
-from ._unary import check_unary, float_curve, table_kernel, unary_cases
+from ..ir import DType, Node, Op, TensorType, Value
+from ._binary import binary_cases, check_binary
+from ._unary import check_unary, float_curve, unary_cases
+from .base import expect_arity, register
 
 TYPES = (DType.F32, DType.I32)
 
@@ -25,13 +24,8 @@ class Pow(Op):
     Or x and output int8, and y one float32 constant; what is no number is then 0.
     """
 
-    tflite = ("POW",)
     elementwise = True
     float_constants = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(2))]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 2)
@@ -69,16 +63,3 @@ def _power(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _number(x: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(x), np.float32(0), x)
-
-
-def _bind(node: Node) -> Binding:
-    real = node.output.type.dtype is DType.F32
-    support = ("tinyc_math.h",) if real else ()
-    return bind_binary(node, {"caption": caption(node, "^")}, support)
-
-
-Pow.kernels = (
-    table_kernel("pow_s8"),
-    binary_kernel("pow_f32", DType.F32, _bind),
-    binary_kernel("pow_i32", DType.I32, _bind),
-)

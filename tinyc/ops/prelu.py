@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Op, expect_ratio, register
-from ..quant import clamp, multiply_double_rounding, quantize_multiplier
-from ._binary import binary_cases, binary_kernel, bind_binary, caption, check_binary
-from ._unary import output_params
+from ..ir import DType, Node, Op
+from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
+from ._binary import binary_cases, check_binary
+from .base import expect_ratio, register
 
 
 @register
@@ -21,12 +18,7 @@ from ._unary import output_params
 class Prelu(Op):
     """Inputs: x, alpha, which broadcast; output of their common shape; all int8 or float32."""
 
-    tflite = ("PRELU",)
     elementwise = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(2))]
 
     def check(self, node: Node) -> None:
         check_binary(node)
@@ -42,7 +34,7 @@ class Prelu(Op):
             array.astype(np.int64) - value.type.zero_point
             for array, value in zip(inputs, node.inputs, strict=True)
         )
-        positive, negative = _multipliers(node)
+        positive, negative = multipliers(node)
         out = node.output.type
         z = np.where(
             x >= 0,
@@ -62,28 +54,6 @@ def _ratios(node: Node) -> tuple[float, float]:
     return float(x / out), float(x * alpha / out)
 
 
-def _multipliers(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+def multipliers(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
     positive, negative = map(quantize_multiplier, _ratios(node))
     return positive, negative
-
-
-def _bind_s8(node: Node) -> Binding:
-    params: dict[str, Any] = {
-        "caption": caption(node, "(prelu)"),
-        "x_offset": -node.inputs[0].type.zero_point,
-        "alpha_offset": -node.inputs[1].type.zero_point,
-        **output_params(node),
-    }
-    for name, (multiplier, shift) in zip(("positive", "negative"), _multipliers(node), strict=True):
-        params |= {f"{name}_multiplier": multiplier, f"{name}_shift": shift}
-    return bind_binary(node, params)
-
-
-def _bind_f32(node: Node) -> Binding:
-    return bind_binary(node, {"caption": caption(node, "(prelu)")}, support=())
-
-
-Prelu.kernels = (
-    binary_kernel("prelu_s8", DType.I8, _bind_s8),
-    binary_kernel("prelu_f32", DType.F32, _bind_f32),
-)

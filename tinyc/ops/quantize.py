@@ -7,21 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import (
-    Binding,
-    Op,
-    expect_arity,
-    expect_dtype,
-    expect_quant,
-    expect_ratio,
-    expect_shape,
-    register,
-)
-from ..quant import clamp, multiply_double_rounding, quantize_multiplier
-from ._conv import portable
-from ._unary import SHAPES, output_params, table_kernel, unary_inplace, unary_params
+from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
+from ._unary import SHAPES
+from .base import expect_arity, expect_dtype, expect_quant, expect_ratio, expect_shape, register
 
 INTEGERS = (DType.I8, DType.U8, DType.I16)
 
@@ -32,12 +21,7 @@ class Quantize(Op):
     """Input float32, int8, uint8 or int16, output int8, uint8 or int16 of the same shape, every
     integer quantized per tensor."""
 
-    tflite = ("QUANTIZE",)
     elementwise = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -83,37 +67,3 @@ def quantized_type(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...
     low, high = dtype.limits
     zero = 0 if dtype is DType.I16 else int(rng.choice([low, high, (low + high + 1) // 2]))
     return TensorType(shape, dtype, Quant((float(np.float32(rng.uniform(0.001, 0.1))),), (zero,)))
-
-
-def _bind_f32(node: Node) -> Binding:
-    out = node.output.type
-    low, high = out.dtype.limits
-    return Binding(
-        params={
-            **unary_params(node),
-            "scale": out.scale, "zero_point": out.zero_point, "low": low, "high": high,
-        },
-        support=("tinyc_requant.h", "tinyc_quantize.h"),
-        inplace=unary_inplace(node),
-    )  # fmt: skip
-
-
-def _bind_s16(node: Node) -> Binding:
-    source, out = node.inputs[0].type, node.output.type
-    multiplier, shift = quantize_multiplier(source.scale / out.scale)
-    return Binding(
-        params={
-            **unary_params(node),
-            **output_params(node),
-            "offset": -source.zero_point, "multiplier": multiplier, "shift": shift,
-        },
-        support=("tinyc_requant.h",),
-        inplace=unary_inplace(node),
-    )  # fmt: skip
-
-
-Quantize.kernels = (
-    table_kernel("quantize_s8", (DType.I8, DType.U8)),
-    portable("quantize_f32", DType.F32, _bind_f32),
-    portable("quantize_s16", DType.I16, _bind_s16),
-)

@@ -6,16 +6,22 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, TensorType, Value
-from ..op import (
+from ..ir import DType, Node, Op, TensorType, Value
+from ..ir.quant import (
+    clamp,
+    multiply_double_rounding,
+    multiply_single_rounding,
+    quantize_multiplier,
+)
+from ._binary import NUMBERS
+from ._conv import random_type
+from .base import (
+    CONVERT_AGAIN,
     REQUANTIZE,
-    Binding,
-    Op,
     expect_arity,
     expect_dtype,
     expect_quant,
@@ -23,9 +29,6 @@ from ..op import (
     fail,
     register,
 )
-from ..quant import clamp, multiply_double_rounding, multiply_single_rounding, quantize_multiplier
-from ._binary import NUMBERS
-from ._conv import offset_params, portable, random_type
 
 GREATEST = float(np.finfo(np.float32).max)
 """Where a float32 minimum starts in TFLite; a maximum does at its opposite."""
@@ -42,16 +45,6 @@ class Reduce(Op):
     unsigned: bool = False
 
     types: ClassVar[tuple[DType, ...]] = NUMBERS
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, axes = src.operands(2)
-        rank = len(x.type.shape)
-        given = src.constant_ints(axes)
-        if any(not -rank <= a < rank for a in given):
-            raise src.fail(f"axes {list(given)} are not those of {x.type}", CONVERT_AGAIN, "E301")
-        chosen = tuple(sorted({a % rank for a in given})) if rank else ()
-        return [src.node(cls(chosen, bool(src.option("keep_dims")), src.unsigned), [x])]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -141,8 +134,6 @@ class Mean(Reduce):
     """See `Reduce`. Integers: the count is divided into the multiplier, at the cost of some of its
     bits where it is large, then one double-rounding product (LiteRT's reference MEAN)."""
 
-    tflite = ("MEAN",)
-
     def multiplier(self, node: Node) -> tuple[int, int]:
         multiplier, shift = super().multiplier(node)
         count = self.count(node)
@@ -165,7 +156,6 @@ class Sum(Reduce):
     reference SUM (2.3) reads int8 as uint8 and is right for non-negative tensors alone. Of uint8
     it rounds twice."""
 
-    tflite = ("SUM",)
     types = (DType.I8, DType.F32)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -182,7 +172,6 @@ class Sum(Reduce):
 class ReduceMax(Reduce):
     """See `Reduce`; both sides are quantized alike. What is no number is passed over."""
 
-    tflite = ("REDUCE_MAX",)
     keeps_quant = True
     sign: ClassVar[str] = ">"
 
@@ -201,7 +190,6 @@ class ReduceMax(Reduce):
 class ReduceMin(ReduceMax):
     """The least; otherwise as `ReduceMax`."""
 
-    tflite = ("REDUCE_MIN",)
     sign = "<"
 
 
@@ -210,7 +198,6 @@ class ReduceMin(ReduceMax):
 class ReduceProd(Reduce):
     """See `Reduce`; float32 alone."""
 
-    tflite = ("REDUCE_PROD",)
     types = (DType.F32,)
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -224,7 +211,6 @@ class ReduceProd(Reduce):
 class ReduceAny(Reduce):
     """See `Reduce`; bool: whether any element holds."""
 
-    tflite = ("REDUCE_ANY",)
     types = (DType.BOOL,)
     sign: ClassVar[str] = "||"
 
@@ -239,81 +225,4 @@ class ReduceAny(Reduce):
 class ReduceAll(ReduceAny):
     """See `Reduce`; bool: whether every element holds."""
 
-    tflite = ("REDUCE_ALL",)
     sign = "&&"
-
-
-def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list[dict[str, int]]:
-    """``size`` and ``step`` (in elements) of each loop over the reduced or the other axes;
-    neighbours become one, single steps none."""
-    loops: list[dict[str, int]] = []
-    step, last = math.prod(shape), False
-    for axis, size in enumerate(shape):
-        step //= size
-        if size == 1:
-            continue
-        if (axis in axes) == reduced:
-            if last:
-                loops[-1] = {"size": loops[-1]["size"] * size, "step": step}
-            else:
-                loops.append({"size": size, "step": step})
-        last = (axis in axes) == reduced
-    return loops
-
-
-def _bind(node: Node) -> Binding:
-    op: Any = node.op
-    x = node.inputs[0].type
-    kept, reduced = (_loops(x.shape, op.axes, r) for r in (False, True))
-    count = op.count(node)
-    params: dict[str, Any] = {
-        "operation": _NAMES[type(op)],
-        "step": _step(op),
-        "kept": kept,
-        "reduced": reduced,
-        "count": count,
-        "unsigned": op.unsigned,
-        "body": "    " * (len(kept) + 1),
-        "inner": "    " * (len(kept) + len(reduced) + 2),
-    }
-    if x.dtype is DType.BOOL:
-        return Binding({**params, "start": "0" if op.sign == "||" else "1"})
-    if x.dtype is DType.F32:
-        return Binding({**params, "start": {ReduceMax: -GREATEST, ReduceMin: GREATEST}.get(
-            type(op), float(isinstance(op, ReduceProd)))})  # fmt: skip
-    multiplier, shift = op.multiplier(node)
-    params |= {
-        "start": "from[0]" if isinstance(op, ReduceMax) else -count * x.zero_point,
-        "multiplier": multiplier,
-        "shift": shift,
-        "ctype": x.dtype.c,
-        **offset_params(node.output.type, *x.dtype.limits),
-    }
-    return Binding(params, support=("tinyc_requant.h",))
-
-
-_NAMES: dict[type[Reduce], str] = {
-    Mean: "mean", Sum: "sum", ReduceMax: "reduce_max", ReduceMin: "reduce_min",
-    ReduceProd: "reduce_prod", ReduceAny: "reduce_any", ReduceAll: "reduce_all",
-}  # fmt: skip
-
-
-def _step(op: Reduce) -> str:
-    """The C statement that takes x into acc."""
-    if isinstance(op, ReduceMax):
-        return f"acc = x {op.sign} acc ? x : acc;"
-    if isinstance(op, ReduceAny):
-        return f"acc = acc {op.sign} x;"
-    return "acc *= x;" if isinstance(op, ReduceProd) else "acc += x;"
-
-
-_FORMS = {
-    DType.I8: ("s8", "reduce_s8"), DType.I16: ("s16", "reduce_s8"),
-    DType.F32: ("f32", "reduce_f32"), DType.BOOL: ("bool", "reduce_bool"),
-}  # fmt: skip
-"""The ending of a kernel's name, and its template."""
-
-for _op, _name in _NAMES.items():
-    _op.kernels = tuple(
-        portable(f"{_name}_{_FORMS[d][0]}", d, _bind, f"{_FORMS[d][1]}.c.j2") for d in _op.types
-    )

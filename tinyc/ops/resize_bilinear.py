@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Constant, Kernel, Op, expect_dtype, register
+from ..ir import DType, Node, Op
 from ._binary import NUMBERS
-from ._move import caption, case
-from ._resize import check_resize, import_resize
+from ._move import case
+from ._resize import check_resize
+from .base import expect_dtype, register
 
 ONE = 1 << 10
 """1 in the fixed point of the integer weights (ResizeBilinearInteger)."""
-_FIXED = (DType.I8, DType.I16)
+FIXED = (DType.I8, DType.I16)
 
 
 @register
@@ -29,13 +28,7 @@ class ResizeBilinear(Op):
     align_corners: bool
     half_pixel_centers: bool
 
-    tflite = ("RESIZE_BILINEAR",)
     keeps_quant = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, *fields = import_resize(src)
-        return [src.node(cls(*fields), [x])]
 
     def check(self, node: Node) -> None:
         check_resize(node, self.size)
@@ -48,7 +41,7 @@ class ResizeBilinear(Op):
         and their weights (ComputeInterpolationValues), int32 of `ONE` or float32."""
         aligned = self.align_corners and out > 1
         spans, steps = (size - 1, out - 1) if aligned else (size, out)
-        if dtype in _FIXED:
+        if dtype in FIXED:
             scale = (ONE * spans + steps // 2) // steps
             at = np.arange(out) * scale
             if self.half_pixel_centers:
@@ -66,7 +59,7 @@ class ResizeBilinear(Op):
                 at = at * ratio
             lower, upper = np.floor(at).astype(np.int64), np.ceil(at).astype(np.int64)
         lower, upper = np.clip(lower, 0, size - 1), np.clip(upper, 0, size - 1)
-        if dtype in _FIXED:
+        if dtype in FIXED:
             fraction = (at - ONE * lower).astype(np.int32)
             return lower, upper, np.int32(ONE) - fraction, fraction
         fraction = at - lower.astype(np.float32)
@@ -74,7 +67,7 @@ class ResizeBilinear(Op):
 
     def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         dtype = node.inputs[0].type.dtype
-        x = inputs[0].astype(np.int64 if dtype in _FIXED else np.float32)
+        x = inputs[0].astype(np.int64 if dtype in FIXED else np.float32)
         top, bottom, w_top, w_bottom = self.taps(x.shape[1], self.size[0], dtype)
         left, right, w_left, w_right = self.taps(x.shape[2], self.size[1], dtype)
         w_top, w_bottom = (w[:, None, None] for w in (w_top, w_bottom))
@@ -86,7 +79,7 @@ class ResizeBilinear(Op):
             + rows0[:, :, right] * w_top * w_right
             + rows1[:, :, right] * w_bottom * w_right
         )
-        if dtype in _FIXED:
+        if dtype in FIXED:
             one, half = ONE * ONE, ONE * ONE // 2  # the division truncates
             y = np.where(y > 0, (y + half) // one, -((half - y) // one)).astype(dtype.numpy)
         if dtype is DType.U8:
@@ -100,40 +93,3 @@ class ResizeBilinear(Op):
                 yield case(cls((5, 3), align, half), dtype, [(1, 3, 4, 3)], (1, 5, 3, 3))
                 yield case(cls((4, 9), align, half), dtype, [(2, 2, 4, 1)], (2, 4, 9, 1))
                 yield case(cls((1, 1), align, half), dtype, [(1, 3, 2, 5)], (1, 1, 1, 5))
-
-
-def _bind(node: Node) -> Binding:
-    op = node.op
-    assert isinstance(op, ResizeBilinear)
-    x = node.inputs[0].type
-    n, h, w, c = x.shape
-    weight = np.int16 if x.dtype in _FIXED else np.float32
-    constants = []
-    for name, size, out, stride in (("row", h, op.size[0], w * c), ("column", w, op.size[1], c)):
-        lower, upper, w_lower, w_upper = op.taps(size, out, x.dtype)
-        places = (np.stack([lower, upper], 1) * stride).astype(np.int32)
-        weights = np.stack([w_lower, w_upper], 1).astype(weight)
-        constants.append(Constant(f"{name}s", places, f"offsets of the two {name}s"))
-        constants.append(Constant(f"{name}_weights", weights, "and their weights"))
-    return Binding(
-        params={
-            "caption": caption(node),
-            "ctype": x.dtype.c,
-            "wide": {DType.I8: "int32_t", DType.I16: "int64_t"}.get(x.dtype, "float"),
-            "integer": x.dtype in _FIXED,
-            "rounded": x.dtype is DType.U8,
-            "batches": n,
-            "image": h * w * c,
-            "height": op.size[0],
-            "width": op.size[1],
-            "depth": c,
-            "half": ONE * ONE // 2,
-            "one": ONE * ONE,
-        },
-        constants=tuple(constants),
-    )
-
-
-ResizeBilinear.kernels = (
-    Kernel("resize_bilinear", "resize_bilinear.c.j2", frozenset(), lambda node: None, _bind),
-)

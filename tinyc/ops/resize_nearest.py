@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
 from ..ir import Node
-from ..op import register
-from ._move import Lookup, case, every_dtype, lookup_kernel
-from ._resize import check_resize, import_resize
+from ._move import Lookup, case, every_dtype
+from ._resize import check_resize
+from .base import register
 
 
 @register
@@ -22,13 +21,6 @@ class ResizeNearest(Lookup):
     size: tuple[int, int]
     align_corners: bool
     half_pixel_centers: bool
-
-    tflite = ("RESIZE_NEAREST_NEIGHBOR",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, *fields = import_resize(src)
-        return [src.node(cls(*fields), [x])]
 
     def check(self, node: Node) -> None:
         check_resize(node, self.size)
@@ -55,6 +47,3 @@ class ResizeNearest(Lookup):
                 op = cls((5, 3), align, half)
                 yield case(op, dtype, [(1, 3, 4, 3)], (1, 5, 3, 3))
                 yield case(cls((4, 8), align, half), dtype, [(2, 2, 4, 1)], (2, 4, 8, 1))
-
-
-ResizeNearest.kernels = (lookup_kernel("resize_nearest"),)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node, TensorType, Value
-from ..op import Binding, Kernel, Op, expect_dtype, register
-from ._binary import SHAPES, bind_binary, check_broadcast, operand
+from ..ir import DType, Node, Op, TensorType, Value
+from ._binary import SHAPES, check_broadcast, operand
 from ._conv import random_type
 from ._move import same_kind
-from .reshape import Reshape
+from .base import expect_dtype, register
 
 
 @register
@@ -22,24 +20,8 @@ class Select(Op):
     """Inputs: condition (bool), x, y, which broadcast; output of their common shape, of x's and
     y's type and quantization."""
 
-    tflite = ("SELECT", "SELECT_V2")
     elementwise = True
     keeps_quant = True
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        condition, x, y = src.operands(3)
-        shape = condition.type.shape
-        if src.name != "SELECT" or len(shape) != 1 or len(x.type.shape) < 2:
-            return [src.node(cls(), [condition, x, y])]
-        # Each of its conditions holds for a whole slice of the first axis.
-        type = replace(condition.type, shape=(*shape, *(1,) * (len(x.type.shape) - 1)))
-        if condition.data is not None:
-            rows = src.const("condition", condition.data.reshape(type.shape))
-            return [src.node(cls(), [rows, x, y])]
-        rows = Value(f"{src.outputs[0].name}/condition", type, src.origin)
-        reshape = Node(Reshape(), (condition,), (rows,), src.origin)
-        return [reshape, src.node(cls(), [rows, x, y])]
 
     def check(self, node: Node) -> None:
         check_broadcast(node, 3)
@@ -65,14 +47,3 @@ class Select(Op):
                 )
                 out = TensorType(np.broadcast_shapes(*shapes), type.dtype, type.quant)
                 yield Node(cls(), inputs, (Value("z", out, "case"),), "case")
-
-
-def _bind(node: Node) -> Binding:
-    shapes = ["x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs]
-    return bind_binary(node, {"caption": f"{shapes[0]} ? {shapes[1]} : {shapes[2]}"}, support=())
-
-
-Select.kernels = (
-    Kernel("select", "select.c.j2", frozenset(),
-           lambda node: None if node.variable_inputs else "all operands are constant", _bind),
-)  # fmt: skip

@@ -7,22 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import DType, Node, TensorType, Value
-from ..op import Binding, Kernel, Op, expect_arity, expect_dtype, expect_shape, register
-from ._move import caption, plain_type
+from ..ir import DType, Node, Op, TensorType, Value
+from ._move import plain_type
+from .base import expect_arity, expect_dtype, expect_shape, register
 
 
 @register
 @dataclass(frozen=True)
 class Shape(Op):
     """Input of any type; output [rank], int32 or int64. Constant folding removes it."""
-
-    tflite = ("SHAPE",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -38,17 +31,3 @@ class Shape(Op):
             x = Value("x", plain_type(shape, dtype), "case")
             out = TensorType((len(shape),), DType.I64 if dtype is DType.F32 else DType.I32)
             yield Node(cls(), (x,), (Value("y", out, "case"),), "case")
-
-
-def _bind(node: Node) -> Binding:
-    return Binding(
-        params={
-            "caption": caption(node),
-            "in_type": node.inputs[0].type.dtype.c,
-            "out_type": node.output.type.dtype.c,
-            "shape": list(node.inputs[0].type.shape),
-        }
-    )
-
-
-Shape.kernels = (Kernel("shape", "shape.c.j2", frozenset(), lambda node: None, _bind),)

@@ -8,25 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node, Quant, TensorType, Value
-from ..op import (
-    Binding,
-    Constant,
-    Op,
-    fail,
-    register,
-)
-from ..quant import (
+from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir.quant import (
     multiply_double_rounding,
     quantize_multiplier,
     rounding_divide_by_pot,
     saturating_doubling_high_mul,
 )
 from ._binary import NUMBERS
-from ._conv import portable, random_type
+from ._conv import random_type
 from ._fixedpoint import exp_of_negative, reciprocal
 from ._unary import FRACTION, check_unary
+from .base import CONVERT_AGAIN, fail, register
 
 DIFFERENCE_BITS = 5
 """Integer bits of a scaled distance to the maximum."""
@@ -76,12 +69,7 @@ class Softmax(Op):
 
     beta: float
 
-    tflite = ("SOFTMAX",)
     fixed_quant = OUTPUT
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(src.float_option("beta")), src.operands(1))]
 
     def check(self, node: Node) -> None:
         check_unary(node, NUMBERS, OUTPUT)
@@ -172,54 +160,3 @@ class Softmax(Op):
                 x = Value("x", random_type(rng, dtype, shape, scale), "case")
                 y = Value("y", TensorType(shape, dtype, quant), "case")
                 yield Node(cls(beta), (x,), (y,), "case")
-
-
-def _sizes(node: Node) -> dict[str, int]:
-    x = node.inputs[0].type
-    return {"rows": x.elements // x.shape[-1], "depth": x.shape[-1]}
-
-
-def _bind_s8(node: Node) -> Binding:
-    assert isinstance(node.op, Softmax)
-    return Binding(
-        params={**_sizes(node), "many": node.inputs[0].type.shape[-1] >= 512},
-        constants=(
-            Constant(
-                "exp",
-                node.op.exp_table(node),
-                f"exp(-i * {node.inputs[0].type.scale:.6g} * {node.op.beta:.6g}) * 2^31",
-            ),
-        ),
-        support=("tinyc_requant.h", "tinyc_reciprocal.h"),
-        inplace=0,
-    )
-
-
-def _bind_s16(node: Node) -> Binding:
-    assert isinstance(node.op, Softmax)
-    multiplier, shift = node.op.multiplier16(node)
-    return Binding(
-        params={**_sizes(node), "multiplier": multiplier, "shift": shift},
-        constants=(
-            Constant("exp", EXP, "exp(10 * (i / 512 - 1)) * 2^15"),
-            Constant("inverse", INVERSE, "1 / (1 + i / 512) * 2^15"),
-        ),
-        support=("tinyc_requant.h", "tinyc_softmax16.h"),
-        inplace=0,
-    )
-
-
-def _bind_f32(node: Node) -> Binding:
-    assert isinstance(node.op, Softmax)
-    return Binding(
-        params={**_sizes(node), "beta": node.op.beta},
-        support=("tinyc_math.h",),
-        inplace=0,
-    )
-
-
-Softmax.kernels = (
-    portable("softmax_s8", DType.I8, _bind_s8),
-    portable("softmax_s16", DType.I16, _bind_s16),
-    portable("softmax_f32", DType.F32, _bind_f32),
-)

@@ -9,21 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import DType, Node, TensorType
-from ..op import expect_arity, expect_shape, fail, register
-from ._move import Move, Movement, case, every_dtype, move_kernel, same_kind
+from ._move import Move, Movement, case, every_dtype, same_kind
+from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 Pairs = tuple[tuple[int, int], ...]
-
-
-def _operands(src: TfliteOp) -> tuple[tuple[int, ...], Pairs]:
-    """The sizes of a block along the spatial axes, and (before, after) of each of them."""
-    _, block, pairs = src.operands(3)
-    sizes, flat = src.constant_ints(block), src.constant_ints(pairs)
-    if len(flat) != 2 * len(sizes):
-        raise src.fail("its block and its pairs differ in length", CONVERT_AGAIN, "E301")
-    return sizes, tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _check(
@@ -74,12 +64,6 @@ class SpaceToBatch(Movement):
     block: tuple[int, ...]
     paddings: Pairs
 
-    tflite = ("SPACE_TO_BATCH_ND",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(*_operands(src)), src.operands(3)[:1])]
-
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
         _check(node, node.inputs[0].type, node.output.type, self.block, self.paddings)
@@ -109,12 +93,6 @@ class BatchToSpace(Movement):
     block: tuple[int, ...]
     crops: Pairs
 
-    tflite = ("BATCH_TO_SPACE_ND",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(*_operands(src)), src.operands(3)[:1])]
-
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
         _check(node, node.output.type, node.inputs[0].type, self.block, self.crops)
@@ -129,7 +107,3 @@ class BatchToSpace(Movement):
             yield case(cls((2, 3), ((0, 0), (0, 0))), dtype, [(6, 2, 2, 3)], (1, 4, 6, 3))
             yield case(cls((2, 2), ((1, 0), (2, 1))), dtype, [(8, 2, 4, 2)], (2, 3, 5, 2))
         yield case(cls((3,), ((2, 3),)), DType.I8, [(3, 3, 5)], (1, 4, 5))
-
-
-SpaceToBatch.kernels = (move_kernel("space_to_batch"),)
-BatchToSpace.kernels = (move_kernel("batch_to_space"),)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import Node, Value
-from ..op import expect_arity, expect_shape, fail, register
-from ._move import Move, Movement, case, every_dtype, move_kernel, same_kind
+from ._move import Move, Movement, case, every_dtype, same_kind
+from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
 def _check(node: Node, space: Value, depth: Value, block: int) -> None:
@@ -38,12 +37,6 @@ class SpaceToDepth(Movement):
 
     block: int
 
-    tflite = ("SPACE_TO_DEPTH",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(src.option("block_size")), src.operands(1))]
-
     def check(self, node: Node) -> None:
         _check(node, node.inputs[0], node.output, self.block)
 
@@ -65,12 +58,6 @@ class DepthToSpace(Movement):
 
     block: int
 
-    tflite = ("DEPTH_TO_SPACE",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(src.option("block_size")), src.operands(1))]
-
     def check(self, node: Node) -> None:
         _check(node, node.output, node.inputs[0], self.block)
 
@@ -83,7 +70,3 @@ class DepthToSpace(Movement):
         for dtype in every_dtype():
             yield case(cls(2), dtype, [(1, 2, 3, 12)], (1, 4, 6, 3))
             yield case(cls(3), dtype, [(2, 1, 2, 9)], (2, 3, 6, 1))
-
-
-SpaceToDepth.kernels = (move_kernel("space_to_depth"),)
-DepthToSpace.kernels = (move_kernel("depth_to_space"),)

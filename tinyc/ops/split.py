@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import Node
-from ..op import expect_shape, fail, register
-from ._move import Move, Movement, case, every_dtype, expect_axis, move_kernel, same_kind, wrap_axis
+from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
+from .base import CONVERT_AGAIN, expect_shape, fail, register
 
 
 @register
@@ -20,37 +19,6 @@ class Split(Movement):
 
     axis: int
     sizes: tuple[int, ...]
-
-    tflite = ("SPLIT", "SPLIT_V")
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        if src.name == "SPLIT":
-            axis_value, x = src.operands(2, outputs=None)
-        else:
-            x, sizes_value, axis_value = src.operands(3, outputs=None)
-        axes = src.constant_ints(axis_value)
-        if len(axes) != 1:
-            raise src.fail("its axis is no single number", CONVERT_AGAIN, "E301")
-        axis = wrap_axis(src, axes[0], len(x.type.shape))
-        extent, count = x.type.shape[axis], len(src.outputs)
-        if src.option("num_splits") != count:
-            text = f"states {src.option('num_splits')} parts and has {count} outputs"
-            raise src.fail(text, CONVERT_AGAIN, "E301")
-        if src.name == "SPLIT":
-            if extent % count:
-                raise src.fail(f"{extent} elements do not split by {count}", CONVERT_AGAIN, "E301")
-            sizes = (extent // count,) * count
-        else:
-            sizes = src.constant_ints(sizes_value)
-            if sizes.count(-1) == 1:
-                rest = extent - sum(s for s in sizes if s != -1)
-                sizes = tuple(rest if s == -1 else s for s in sizes)
-        outputs = src.outputs
-        if len(sizes) == count:  # a part without elements is nothing to make
-            outputs = tuple(v for v, size in zip(outputs, sizes, strict=True) if size)
-        node = src.node(cls(axis, tuple(filter(None, sizes))), [x])
-        return [replace(node, outputs=outputs)]
 
     def check(self, node: Node) -> None:
         if len(node.inputs) != 1 or len(node.outputs) != len(self.sizes):
@@ -80,6 +48,3 @@ class Split(Movement):
             yield case(cls(0, (2, 2)), dtype, [(4,)], (2,), (2,))
             yield case(cls(2, (1, 4, 2)), dtype, [(2, 3, 7)], (2, 3, 1), (2, 3, 4), (2, 3, 2))
             yield case(cls(1, (3,)), dtype, [(2, 3)], (2, 3))
-
-
-Split.kernels = (move_kernel("split"),)

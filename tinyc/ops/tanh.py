@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import TfliteOp
-from ..ir import Node, Quant
-from ..op import Op, register
+from ..ir import Node, Op, Quant
 from ._binary import NUMBERS
-from ._curves16 import SIGMOID, SUPPORT16, check_curve16, curve16_cases, tanh16, tanh_params16
-from ._unary import check_unary, f32_kernel, float_curve, s16_kernel, table_kernel, unary_cases
+from ._curves16 import check_curve16, curve16_cases, tanh16
+from ._unary import check_unary, float_curve, unary_cases
+from .base import register
 
 OUTPUT = Quant((1 / 128,), (0,))
 """The only int8 output that TFLite's tanh has."""
@@ -24,13 +23,8 @@ class Tanh(Op):
     """Input and output of one shape, int8 (output scale 1/128, zero point 0), int16
     (output scale 1/32768) or float32."""
 
-    tflite = ("TANH",)
     elementwise = True
     fixed_quant = OUTPUT
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        return [src.node(cls(), src.operands(1))]
 
     def check(self, node: Node) -> None:
         check_unary(node, NUMBERS, OUTPUT)
@@ -49,10 +43,3 @@ class Tanh(Op):
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from unary_cases(rng, (cls(),), OUTPUT, NUMBERS)
         yield from curve16_cases(cls())
-
-
-Tanh.kernels = (
-    table_kernel("tanh_s8"),
-    s16_kernel("tanh_s16", tanh_params16, SUPPORT16, (SIGMOID,)),
-    f32_kernel("tanh_f32", lambda node: {}, ("tinyc_math.h",)),
-)

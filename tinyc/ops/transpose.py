@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
 from ..ir import Node
-from ..op import expect_arity, expect_shape, fail, register
-from ._move import Move, Movement, case, every_dtype, move_kernel, same_kind, wrap_axis
+from ._move import Move, Movement, case, every_dtype, same_kind
+from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
 @register
@@ -19,15 +18,6 @@ class Transpose(Movement):
     """Input of any dtype and rank; axis i of the output is axis ``axes[i]`` of the input."""
 
     axes: tuple[int, ...]
-
-    tflite = ("TRANSPOSE",)
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        x, operand = src.operands(2)
-        rank = len(x.type.shape)
-        axes = tuple(wrap_axis(src, a, rank) for a in src.constant_ints(operand))
-        return [src.node(cls(axes), [x])]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 1)
@@ -48,6 +38,3 @@ class Transpose(Movement):
             yield case(cls((2, 0, 1)), dtype, [(2, 3, 4)], (4, 2, 3))
             yield case(cls((1, 0, 2)), dtype, [(2, 3, 4)], (3, 2, 4))
             yield case(cls((0,)), dtype, [(4,)], (4,))
-
-
-Transpose.kernels = (move_kernel("transpose"),)

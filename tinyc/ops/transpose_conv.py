@@ -8,28 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ..frontends.tflite import CONVERT_AGAIN, TfliteOp
-from ..ir import DType, Node
-from ..op import Binding, Constant, Op, expect_arity, fail, register
+from ..ir import DType, Node, Op
 from ._conv import (
     LARGEST_INDEX,
     Pair,
     centred_weights,
-    channel_table,
     check_operands,
-    clamp_params,
     filter_rows,
     finish,
-    import_stride,
-    int8_sums,
-    portable,
-    same_padding,
     unsigned_case,
-    weight_support,
     weighted_case,
 )
-from ._hybrid import Hybrid, bind_hybrid, hybrid_cases, hybrid_kernel, import_layer, plain
-from ._int16 import check_sums, finishing
+from ._hybrid import Hybrid, hybrid_cases
+from ._int16 import check_sums
+from .base import CONVERT_AGAIN, expect_arity, fail, register
 
 
 @register
@@ -47,26 +39,7 @@ class TransposeConv(Op):
     activation: str
     unsigned: bool = False
 
-    tflite = ("TRANSPOSE_CONV",)
     weight_axis = 0
-
-    @classmethod
-    def from_tflite(cls, src: TfliteOp) -> list[Node]:
-        shape, weights, x, *rest = src.operands(3, 4)
-        out = src.outputs[0].type.shape
-        if src.constant_ints(shape) != out or len(out) != 4 or len(weights.type.shape) != 4:
-            raise src.fail("its output shape is not what it states", CONVERT_AGAIN, "E301")
-        stride, cut = import_stride(src), (0, 0)
-        channels, *kernel, _ = weights.type.shape
-        if src.padding() == "same":
-            # The padding of the convolution that this one is the gradient of.
-            top, left = (
-                same_padding(size, k, s, 1, -(-size // s))[0]
-                for size, k, s in zip(out[1:3], kernel, stride, strict=True)
-            )
-            cut = (top, left)
-        op = cls(stride, cut, src.activation(), src.unsigned)
-        return [import_layer(src, op, [x, weights, *rest], channels, HybridTransposeConv)]
 
     def check(self, node: Node) -> None:
         expect_arity(node, 3)
@@ -144,53 +117,6 @@ class TransposeConv(Op):
                 yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
 
 
-def _params(node: Node) -> dict[str, Any]:
-    x, weights, _ = node.inputs
-    op: Any = node.op
-    batches, in_h, in_w, in_c = x.type.shape
-    _, out_h, out_w, out_c = node.output.type.shape
-    _, kh, kw, _ = weights.type.shape
-    return {
-        "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c, "in_size": in_h * in_w * in_c,
-        "out_h": out_h, "out_w": out_w, "out_c": out_c, "kernel_h": kh, "kernel_w": kw,
-        "stride_h": op.stride[0], "stride_w": op.stride[1],
-        "cut_top": op.cut[0], "cut_left": op.cut[1],
-        "filter_size": kh * kw * in_c, **clamp_params(node),
-    }  # fmt: skip
-
-
-def _bind(node: Node) -> Binding:
-    x, weights, bias = node.inputs
-    assert weights.data is not None and bias.data is not None
-    params, packed = _params(node), Constant("weights", weights.data, "weights, OHWI")
-    if x.type.dtype is DType.F32:
-        constants = (packed, Constant("bias", bias.data, "bias"))
-        return Binding(params, constants, support=("tinyc_dot_f32.h",))
-    if x.type.dtype is DType.I16:
-        more, table = finishing(node, filter_rows(node))
-        support = ("tinyc_requant.h", "tinyc_sum16.h")
-        return Binding({**params, **more}, (packed, table), support=support)
-    return Binding(
-        {**params, **int8_sums(node, -x.type.zero_point)},
-        (packed, channel_table(node)),
-        support=("tinyc_requant.h", "tinyc_dot.h", *weight_support(node)),
-    )
-
-
-def _bind_hybrid(node: Node) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
-    packed = Constant("weights", weights, "weights, OHWI")
-    return bind_hybrid(node, _params(plain(node)), packed)
-
-
-TransposeConv.kernels = (
-    portable("transpose_conv_s8", DType.I8, _bind),
-    portable("transpose_conv_s16", DType.I16, _bind, "transpose_conv_s8.c.j2"),
-    portable("transpose_conv_f32", DType.F32, _bind),
-)
-
-
 @register
 class HybridTransposeConv(Hybrid[TransposeConv]):
     """See `Hybrid`: always of asymmetric numbers. LiteRT's sums are float32, these are exact: the
@@ -201,6 +127,3 @@ class HybridTransposeConv(Hybrid[TransposeConv]):
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
         yield from hybrid_cases(cls, TransposeConv.cases(rng), rng)
-
-
-HybridTransposeConv.kernels = (hybrid_kernel("transpose_conv_hybrid", _bind_hybrid),)

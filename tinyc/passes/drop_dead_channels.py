@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..ir import DType, Graph, Node, Quant, TensorType, Value
+from ..ir.quant import activation_range, multiply_double_rounding
 from ..ops._conv import channel_multipliers, weight_zero
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
-from ..quant import activation_range, multiply_double_rounding
 
 GROUP = 4
 """Kernels of the DSP cores take channels by four: some dead ones stay to keep the multiple."""

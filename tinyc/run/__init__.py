@@ -11,10 +11,10 @@ import numpy as np
 from ..errors import CompileError
 
 if TYPE_CHECKING:
-    from ..build import Image
+    from ..image.build import Image
 
 MAINS = {"unicorn": "test", "qemu": "test_serial", "renode": "test_mailbox", "host": "test"}
-"""Emulator -> the main program (`tinyc.build.MAINS`) through which it feeds samples."""
+"""Emulator -> the main program (`tinyc.image.build.MAINS`) through which it feeds samples."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def run(
 
         return qemu.run(image, inputs)
     if emulator == "renode":
-        from . import renode
+        from .renode import emulator as renode
 
         return renode.run(image, inputs)
     if emulator == "host":

@@ -24,7 +24,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from ..boards import Core
+from ..target.boards import Core
 
 _LOAD_ONE = re.compile(r"ldr(?!d)")
 _LOAD = re.compile(r"v?ldr")

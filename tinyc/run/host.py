@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..emit.c import environment
+from ..emit.library import environment
 from ..errors import CompileError
 from . import Trace, collect, time_limit
 from .native import compile_c, host_compilers
 
 if TYPE_CHECKING:
-    from ..build import Image
+    from ..image.build import Image
 
 _FLAGS = ("-std=c99", "-ffp-contract=off")
 _SANITIZE = ("-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
@@ -42,7 +42,7 @@ def run_host(
     dump_arena: bool = False,
 ) -> np.ndarray:
     """Outputs, uint8 [n, bytes], of the generated library ``name`` (``sources`` of
-    `tinyc.emit.c.emit`: path -> text) for inputs, uint8 [n, bytes].
+    `tinyc.emit.library.emit`: path -> text) for inputs, uint8 [n, bytes].
 
     sanitize: under AddressSanitizer and UBSan (with ziglang's compiler UBSan alone);
     dump_arena: the whole arena after each run in place of the outputs. Raises CompileError

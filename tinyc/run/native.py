@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import CompileError
-from ..toolchain import ZIG, cache_folder, is_own_file, keeping
+from ..target.toolchain import ZIG, cache_folder, is_own_file, keeping
 
 TIMEOUT_S = 300
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import CompileError
-from ..versions import find_program
+from ..target.versions import find_program
 from . import Trace, time_limit
 from .native import shared_library
 from .protocol import Session
 
 if TYPE_CHECKING:
-    from ..boards import Board
-    from ..build import Image
+    from ..image.build import Image
+    from ..target.boards import Board
 
 
 def run(image: Image, inputs: np.ndarray) -> Trace:
@@ -47,7 +47,7 @@ def command(board: Board, elf: Path, serial: str = "stdio") -> list[str]:
             "apt-get install qemu-system-arm, or --emulator unicorn",
         )  # fmt: skip
     if board.qemu is None:
-        from ..boards import names_with
+        from ..target.boards import names_with
 
         raise CompileError(
             "E207", board.name, "QEMU has no machine for this board",

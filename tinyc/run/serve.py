@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CompileError
-from ..renode import attach, description
-from . import qemu, renode
+from . import qemu
+from .renode import emulator as renode
+from .renode.project import attach, description
 
 if TYPE_CHECKING:
-    from ..boards import Board, Pace
-    from ..build import Image
+    from ..image.build import Image
+    from ..target.boards import Board, Pace
 
 EMULATORS = {"qemu": "QEMU", "renode": "Renode"}
 """Those that offer a terminal, by the names of the fields of `Board` that tell whether they have
@@ -44,7 +45,7 @@ def choose(board: Board, emulator: str | None = None) -> str:
     for name in names:
         if _offers(board, name):
             return name
-    from ..boards import all_boards
+    from ..target.boards import all_boards
 
     asked = " or ".join(EMULATORS[name] for name in names)
     other = [f"--emulator {name}" for name in EMULATORS if _offers(board, name)]

@@ -19,7 +19,7 @@ from .cycles import CycleModel, source
 from .native import shared_library
 
 if TYPE_CHECKING:
-    from ..build import Image
+    from ..image.build import Image
 
 _PARALLEL_FROM = 16  # samples; fewer are not worth a second process
 _PAGE = 1024  # Unicorn maps no less on Arm

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import NPZ_ERRORS
 from ..errors import CompileError
-from ..folder import written
+from ..files.folder import written
+from ..run.data import NPZ_ERRORS
 from . import cifar, packages
 
 HELD_OUT, SPLIT_SEED = 0.25, 7

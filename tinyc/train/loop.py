@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import NPZ_ERRORS
 from ..errors import CompileError
-from ..folder import written
+from ..files.folder import written
+from ..run.data import NPZ_ERRORS
 from . import packages
 from .dataset import Dataset
 from .network import build

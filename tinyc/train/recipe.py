@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import CompileError, CompileErrors
-from ..inputs import read_toml
-from ..paths import resource
+from ..files.inputs import read_toml
+from ..files.paths import resource
 
 
 class _Strict(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompileError
-from ..folder import written
+from ..files.folder import written
 from .files import check_writable
 from .recipe import Recipe
 

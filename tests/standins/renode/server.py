@@ -31,7 +31,7 @@ sys.path[:0] = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2])]
 
 from mailbox_machine import Machine  # noqa: E402
 
-from tinyc.boards import Memory, load_board  # noqa: E402
+from tinyc.target.boards import Memory, load_board  # noqa: E402
 
 VERSION = os.environ.get("STANDIN_VERSION", "1.16.1")
 FAULT = os.environ.get("STANDIN_FAULT", "")

@@ -11,15 +11,15 @@ import numpy as np
 
 from ...errors import CompileError, CompileErrors
 from ...ir import Graph, Node, TensorType, Value, verify
-from ...op import tflite_importers
-from ..flatbuffer import MalformedError
-from . import static
+from ...ir.names import model_name
+from ...ops.base import CONVERT_AGAIN
+from . import rules, static
+from .flatbuffer import MalformedError
 from .kinds import unsupported_quantization
-from .names import model_name
 from .parse import parse
 from .rule import TfliteOp
 from .shapes import result_shapes
-from .source import CONVERT_AGAIN, MAX_COPIED, MAX_FILE, MAX_NAME, MAX_OPERATORS, Source, SourceOp
+from .source import MAX_COPIED, MAX_FILE, MAX_NAME, MAX_OPERATORS, Source, SourceOp
 from .unsigned import Unsigned
 from .unsupported import unsupported
 from .variables import Name, Variables
@@ -154,7 +154,7 @@ class _Lifting:
         self._names: set[str] = set()
         self._unknown: set[int] = set()
         self._judged: set[Value] = set()  # constants that were found not finite
-        self._importers = tflite_importers()
+        self._rules = rules.load()
         self._folded = 0  # bytes
         self._values.update(zip(source.inputs, arguments, strict=False))
 
@@ -164,7 +164,7 @@ class _Lifting:
 
     def bridged(self, graph: Graph) -> tuple[Node, ...]:
         """The nodes of ``graph`` with QUANTIZE where uint8 becomes int8, or int8 uint8."""
-        quantize = self._importers["QUANTIZE"]
+        quantize = self._rules["QUANTIZE"].op
 
         def convert(x: Value, y: Value) -> Node:
             return Node(quantize(), (x,), (y,), y.origin)
@@ -232,7 +232,7 @@ class _Lifting:
             return _Step(op, errors=(self._error(op, what, _UNROLLED),))
         if op.name in CONTROL:
             return self._control(op)
-        known = op.name in self._importers or op.name in static.FOLDED
+        known = op.name in self._rules or op.name in static.FOLDED
         failed = _Step(op, reads=frozenset(inputs))
         refused = [i for i in (*inputs, *op.outputs) if i in source.refused]
         if refused or (known and self._unknown.intersection(inputs)):
@@ -259,7 +259,7 @@ class _Lifting:
                 self._expect_room(array.nbytes, src)
                 self._fold(op.outputs[0], array, src)
                 return _Step(op)
-            if op.name not in self._importers:
+            if op.name not in self._rules:
                 raise unsupported(source, op)
             nodes = self._import(src)
             self._expect_wide(src)
@@ -457,7 +457,7 @@ class _Lifting:
             return ()  # all of them are empty
         final = {self._values.get(i) for i in self.source.outputs}
         src = self.unsigned.rewritten(src, final)
-        nodes = self._importers[src.name].from_tflite(src)
+        nodes = self._rules[src.name].apply(src)
         for node in nodes:
             node.op.check(node)
         if len(nodes) != 1 or not nodes[0].inputs or nodes[0].variable_inputs:

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 
 from ...errors import CompileError
-from .. import schema
-from ..flatbuffer import MalformedError, Table
-from ..signature import port_names
+from . import schema
+from .flatbuffer import MalformedError, Table
+from .signature import port_names
 from .source import CALLS, MAX_NAME, MAX_NUMBERS, MAX_OPERATORS, SCHEMA_VERSION, Source, SourceOp
 from .tensors import TensorReader
 

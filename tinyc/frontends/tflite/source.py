@@ -9,10 +9,9 @@ import numpy as np
 
 from ...errors import CompileError
 from ...ir import DType, Quant
-from ..flatbuffer import Table
+from .flatbuffer import Table
 
 SCHEMA_VERSION = 3  # of every .tflite file
-CONVERT_AGAIN = "the file is malformed; convert the model again"
 
 # Bounds of the work on a malformed file, each far beyond any microcontroller.
 MAX_ELEMENTS = 1 << 26  # of one tensor

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from ..flatbuffer import MalformedError, Table
+from .flatbuffer import MalformedError, Table
 
 _VECTORS = {1: np.int32, 2: np.uint16, 3: np.uint8}  # SparseIndexVector
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...ir import DType
+from ...ops.base import CONVERT_AGAIN
 from .rule import TfliteOp
-from .source import CONVERT_AGAIN, MAX_NUMBERS
+from .source import MAX_NUMBERS
 
 _ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
     "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "FLOOR_DIV": np.floor_divide,

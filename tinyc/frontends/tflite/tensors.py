@@ -8,16 +8,10 @@ import numpy as np
 
 from ...errors import CompileError
 from ...ir import DType, Quant
-from .. import schema
-from ..flatbuffer import MalformedError, Table
-from .source import (
-    CONVERT_AGAIN,
-    MAX_COPIED,
-    MAX_ELEMENTS,
-    MAX_NAME,
-    MAX_NUMBERS,
-    SourceTensor,
-)
+from ...ops.base import CONVERT_AGAIN
+from . import schema
+from .flatbuffer import MalformedError, Table
+from .source import MAX_COPIED, MAX_ELEMENTS, MAX_NAME, MAX_NUMBERS, SourceTensor
 from .sparse import densify
 
 

@@ -1,0 +1,99 @@
+"""The generated library as its users meet it: from C++, twice, and for two models at once."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyc.emit.library import comment, emit, f32
+from tinyc.frontends.tflite import read
+from tinyc.ir import interpret
+from tinyc.passes import optimize
+from tinyc.plan import plan
+
+ZIG = [sys.executable, "-m", "ziglang"]
+WARNINGS = (
+    "-Wall -Wextra -Wconversion -Wshadow -Wundef -Wdouble-promotion -Werror -ffp-contract=off "
+    "-fno-sanitize=all"
+).split()
+
+PROGRAM = """
+#include "one.h"
+#include "two.h"
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+
+alignas(ONE_ARENA_ALIGN) static unsigned char
+    arena[ONE_ARENA_BYTES > TWO_ARENA_BYTES ? ONE_ARENA_BYTES : TWO_ARENA_BYTES];
+
+int main()
+{
+    std::int8_t input[ONE_INPUT_0_BYTES];
+    std::fread(input, 1, sizeof input, stdin);
+    std::memcpy(one_input_0(arena), input, sizeof input);
+    one_run(arena);
+    std::fwrite(one_output_0(arena), 1, ONE_OUTPUT_0_BYTES, stdout);
+    std::memcpy(two_input_0(arena), input, sizeof input);
+    two_run(arena);
+    std::fwrite(two_output_0(arena), 1, TWO_OUTPUT_0_BYTES, stdout);
+    return 0;
+}
+"""
+
+
+def test_two_models_share_an_arena_in_a_cpp_program(tiny_model: Path, tmp_path: Path) -> None:
+    graph = optimize(read(tiny_model))
+    objects = []
+    for name in ("one", "two"):
+        for path, text in emit(plan(replace(graph, name=name), "host", frozenset())).items():
+            file = tmp_path / Path(path).name
+            file.write_text(text)
+            if file.suffix == ".c":
+                target = file.with_suffix(".o")
+                command = [*ZIG, "cc", "-std=c99", *WARNINGS, "-c", str(file), "-o", str(target)]
+                subprocess.run(command, check=True, cwd=tmp_path)
+                objects.append(str(target))
+    (tmp_path / "main.cpp").write_text(PROGRAM)
+    command = [*ZIG, "c++", "-std=c++11", *WARNINGS, "-c", "main.cpp", "-o", "main.o"]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    # Nothing of C++ is left to link. ziglang would build a C library first, for minutes.
+    program = tmp_path / "program"
+    linker = ["gcc"] if shutil.which("gcc") else [*ZIG, "cc"]
+    subprocess.run([*linker, "main.o", *objects, "-o", str(program)], check=True, cwd=tmp_path)
+    (value,) = graph.inputs
+    x = np.random.default_rng(5).integers(-128, 128, value.type.shape).astype(np.int8)
+    ran = subprocess.run([str(program)], input=x.tobytes(), capture_output=True, check=True)
+    expected = interpret(graph, [x])[graph.outputs[0]].tobytes()
+    assert ran.stdout == expected * 2
+
+
+def test_same_model_same_text(tiny_model: Path) -> None:
+    def text() -> dict[str, str]:
+        return emit(plan(optimize(read(tiny_model)), "cortex-m4", frozenset({"dsp"})))
+
+    first = text()
+    assert first == text()
+    assert set(first) == {"include/tiny.h", "src/tiny.c", "src/tiny_weights.c"}
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, 0.1, 1e-45, 3.4e38, -7.25e-9, 16777217.0])
+def test_float_literals_are_exact(value: float) -> None:
+    literal = f32(value)
+    assert literal.endswith("f") and ("." in literal or "e" in literal)
+    assert np.float32(literal[:-1]).tobytes() == np.float32(value).tobytes()
+
+
+@pytest.mark.parametrize(
+    "text", ["*/", "/*", "a\n#error", "??/", "\\", "é", "*" * 9 + "/", "*\x00/"]
+)
+def test_comments_cannot_end_early(text: str) -> None:
+    safe = comment(text)
+    assert "*/" not in f"{safe} " and "/*" not in safe and "??" not in safe and "\\" not in safe
+    assert safe.isascii() and safe.isprintable()

@@ -1,0 +1,91 @@
+"""A model that does not fit is told before it is printed, with what takes the room."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tflite_writer import TensorSpec, write_model
+
+from tinyc import compile
+from tinyc.cli import app as cli
+from tinyc.compile import compile_model
+from tinyc.image.build import build, too_large
+from tinyc.image.fit import explained, refuse_too_large
+from tinyc.target.boards import load_board
+
+
+def convolutions(path: Path, channels: list[int], dtype: str, side: int = 16) -> Path:
+    """1x1 convolutions from 4 channels to each of ``channels`` in turn, over side x side pixels."""
+    tensors = [TensorSpec("x", (1, side, side, 4), dtype, 0.1)]
+    operators = []
+    for i, (before, after) in enumerate(zip([4, *channels], channels, strict=False)):
+        at = len(tensors)
+        shape = (after, 1, 1, before)
+        tensors += [
+            TensorSpec(f"w{i}", shape, dtype, 0.1, data=np.ones(shape)),
+            TensorSpec(f"layer{i}", (1, side, side, after), dtype, 0.1),
+        ]
+        options = {"strideW": 1, "strideH": 1}
+        operators.append(("CONV_2D", options, [at - 1 if i else 0, at], [at + 1]))
+    return write_model(path, operators, tensors, [0], [len(tensors) - 1])
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Build for a board; the one line of the error. Nothing may be printed for it."""
+
+    def fails(*_: object) -> None:
+        raise AssertionError("printed")
+
+    def refused(model: Path, board: str) -> str:
+        folder = str(tmp_path / "build")
+        with monkeypatch.context() as patch:
+            patch.setattr(compile, "emit", fails)
+            assert cli.execute(["build", str(model), "-b", board, "-o", folder, "-q"]) == 4
+        out, err = capsys.readouterr()
+        assert out == "" and err.count("\n") == 1 and not (tmp_path / "build").exists()
+        return err
+
+    return refused
+
+
+def test_the_peak_layer_and_boards_with_room(refused, tmp_path: Path) -> None:
+    model = convolutions(tmp_path / "wide.tflite", [8, 24, 80, 8], "int8")
+    told = refused(model, "microbit")
+    # 256 pixels of 24 channels in, 80 out; nothing else is alive.
+    alive = 256 * (24 + 80)
+    assert f"{alive:,} of them at once, in layer 2 'layer2' (Conv2d)" in told
+    assert f"is {alive - 16384} bytes too small" in told and "--calibrate" not in told
+    names = told.rstrip().rpartition("a board with room: ")[2].split(", ")
+    sizes = [load_board(name).ram_bytes for name in names]
+    assert len(names) == 5 and sizes == sorted(sizes) and sizes[0] >= alive
+    for name in names:
+        board = load_board(name)
+        made = compile_model(model, board)
+        assert build(made.sources, "wide", board, None, tmp_path / name).fits
+
+
+def test_calibration_is_offered_to_float(refused, tmp_path: Path) -> None:
+    model = convolutions(tmp_path / "f.tflite", [8, 16, 4], "float32")
+    assert "pass --calibrate data.npz (int8" in refused(model, "microbit")
+
+
+def test_the_heaviest_weights(refused, tmp_path: Path) -> None:
+    model = convolutions(tmp_path / "heavy.tflite", [8, 600, 600, 4], "int8", 1)
+    told = refused(model, "blue_pill")
+    assert "the flash has 65,536" in told and "of them are in 'layer2' (Conv2d)" in told
+    assert "activations" not in told
+
+
+def test_no_board_has_room(tmp_path: Path) -> None:
+    board = load_board("mps3_an547")
+    made = compile_model(convolutions(tmp_path / "m.tflite", [8], "int8"), board)
+    huge = replace(made.plan, arena_bytes=1 << 40)
+    with pytest.raises(type(too_large(board, "m", []))) as caught:
+        refuse_too_large(huge, board)
+    assert str(explained(caught.value, huge, board)).endswith(
+        "none of tinyc's boards has room for it"
+    )

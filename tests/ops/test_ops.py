@@ -1,0 +1,252 @@
+"""Every operator, every awkward case, every kernel: numpy reference against generated C,
+on the host under ASan and UBSan, and on emulated cores."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import slow_but
+
+from tinyc.emit.library import emit
+from tinyc.ir import DType, Graph, Node, Op, Value, interpret, verify
+from tinyc.kernels import base
+from tinyc.kernels.base import Kernel, kernels_of, tvm_kernels_of
+from tinyc.ops._bits import random_words
+from tinyc.ops._move import Lookup, Movement
+from tinyc.ops.base import all_ops
+from tinyc.ops.lce_bconv2d import LceBconv2d
+from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
+from tinyc.ops.lce_dequantize import LceDequantize
+from tinyc.plan import plan
+
+STRICT = (
+    "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wundef "
+    "-Wdouble-promotion -Werror -fsanitize=address,undefined -fno-sanitize-recover=all"
+).split()
+OPS = [cls for cls in all_ops() if kernels_of(cls)]
+ALL_FEATURES = frozenset({"dsp", "fpu", "mve"})
+
+
+def cases(op: type[Op]) -> list[Node]:
+    return list(op.cases(np.random.default_rng(zlib.crc32(op.__name__.encode()))))
+
+
+def alone(node: Node, name: str) -> Graph:
+    """A graph of one node."""
+    return verify(Graph(name, node.variable_inputs, node.outputs, (node,)))
+
+
+def random_array(value: Value, rng: np.random.Generator) -> np.ndarray:
+    """Random data over the whole range of the type, its extremes included."""
+    dtype, shape = value.type.dtype, value.type.shape
+    if dtype is DType.F32:
+        return rng.normal(0, 3, shape).astype(np.float32)
+    if dtype is DType.BOOL:
+        return rng.integers(0, 2, shape).astype(np.bool_)
+    low, high = (-100, 100) if dtype in (DType.I32, DType.I64) else dtype.limits
+    data = rng.integers(low, high, shape, endpoint=True).astype(dtype.numpy)
+    return np.where(rng.random(shape) < 0.1, rng.choice([low, high], shape), data).astype(
+        dtype.numpy
+    )
+
+
+def random_inputs(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
+    """Random data for the node's variable inputs; packed signs have no bit past their channels."""
+    arrays = [random_array(v, rng) for v in node.variable_inputs]
+    if isinstance(node.op, LceBconv2d):
+        arrays[0] = random_words(rng, (*arrays[0].shape[:-1], node.op.channels))
+    elif isinstance(node.op, (LceDequantize, LceBMaxPool2d)):
+        arrays[0] = random_words(rng, (*arrays[0].shape[:-1], arrays[0].shape[-1] * 32))
+    return arrays
+
+
+def assert_same(expected: np.ndarray, actual: np.ndarray, where: str) -> None:
+    # The sums of hybrid layers are integers: what follows is as exact.
+    if expected.dtype == np.float32 and not where.startswith("Hybrid"):
+        np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-6, err_msg=where)
+    else:
+        np.testing.assert_array_equal(actual, expected, err_msg=where)
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch):
+    """Let the planner see a single kernel of an operator."""
+
+    def choose(op: type[Op], kernel: Kernel) -> None:
+        monkeypatch.setitem(base._TEMPLATES, op, (kernel,))
+        if kernel.schedules is not None:
+            pytest.importorskip("tvm", reason="no TVM found")
+
+    return choose
+
+
+def _is_quick(op: type[Op], kernel: Kernel) -> bool:
+    """Whether `make check` runs a kernel: the one that the planner likes best, of operators that
+    do more than move or map elements."""
+    simple = op.elementwise or issubclass(op, (Movement, Lookup))
+    return kernel is kernels_of(op)[0] and not simple
+
+
+PAIRS = [
+    pytest.param(
+        op, k, id=f"{op.__name__}-{k.name}", marks=() if _is_quick(op, k) else pytest.mark.slow
+    )
+    for op in OPS
+    for k in (*kernels_of(op), *tvm_kernels_of(op))
+]
+
+
+@pytest.mark.parametrize("op", [pytest.param(c, id=c.__name__) for c in all_ops()])
+def test_operator_has_cases(op: type[Op]) -> None:
+    nodes = cases(op)
+    assert len(nodes) >= 2
+    for node in nodes:
+        node.op.check(node)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("op", "kernel"), PAIRS)
+def test_host(op: type[Op], kernel: Kernel, only, tmp_path: Path) -> None:
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("no host gcc with ASan and UBSan found")
+    nodes = [n for n in cases(op) if kernel.reject(n) is None]
+    assert nodes, "no case reaches this kernel"
+    only(op, kernel)
+    check_on_host(nodes, tmp_path, gcc)
+
+
+Inputs = Callable[[Node, np.random.Generator], list[np.ndarray]]
+
+
+def check_on_host(
+    nodes: list[Node], tmp_path: Path, gcc: str, inputs: Inputs = random_inputs
+) -> None:
+    """Each node alone, by the kernels that the planner sees, under ASan and UBSan."""
+    rng = np.random.default_rng(1)
+    sources, includes, body, stdin, expected = [], [], [], b"", []
+    for i, node in enumerate(nodes):
+        graph = alone(node, f"case{i}")
+        texts = emit(plan(graph, "host", ALL_FEATURES))
+        for path, text in texts.items():
+            (tmp_path / Path(path).name).write_text(text)
+        # Code and weights in one, as each file costs a compiler's start.
+        parts = [f'#include "{Path(path).name}"\n' for path in texts if path.endswith(".c")]
+        sources.append(str(tmp_path / f"unit{i}.c"))
+        Path(sources[-1]).write_text("".join(parts))
+        includes.append(f'#include "case{i}.h"')
+        reads = "".join(
+            f"    if (fread(case{i}_input_{k}(arena), 1, CASE{i}_INPUT_{k}_BYTES, stdin) != "
+            f"CASE{i}_INPUT_{k}_BYTES) return 1;\n"
+            for k in range(len(graph.inputs))
+        )
+        writes = "".join(
+            f"    fwrite(case{i}_output_{k}(arena), 1, CASE{i}_OUTPUT_{k}_BYTES, stdout);\n"
+            for k in range(len(graph.outputs))
+        )
+        # A heap block of exactly the arena's size: ASan sees the first byte past it.
+        body.append(
+            f"    arena = malloc(CASE{i}_ARENA_BYTES);\n"
+            f"    memset(arena, 0x5a, CASE{i}_ARENA_BYTES);\n"
+            f"{reads}    case{i}_run(arena);\n{writes}    free(arena);\n"
+        )
+        arrays = inputs(node, rng)
+        stdin += b"".join(a.tobytes() for a in arrays)
+        env = interpret(graph, arrays)
+        expected.append([env[v] for v in graph.outputs])
+    main = tmp_path / "main.c"
+    main.write_text(
+        "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
+        + "\n".join(includes)
+        + "\nint main(void)\n{\n    void *arena;\n"
+        + "".join(body)
+        + "    return 0;\n}\n"
+    )
+    program = tmp_path / "cases"
+    compiled = subprocess.run(
+        [gcc, *STRICT, "-I", str(tmp_path), str(main), *sources, "-o", str(program), "-lm"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert compiled.returncode == 0, compiled.stderr[:4000]
+    ran = subprocess.run([str(program)], input=stdin, capture_output=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr.decode()[:4000]
+    at = 0
+    for node, arrays in zip(nodes, expected, strict=True):
+        for array in arrays:
+            actual = np.frombuffer(ran.stdout, array.dtype, array.size, at).reshape(array.shape)
+            at += array.nbytes
+            assert_same(array, actual, f"{node.op} {[str(v.type) for v in node.inputs]}")
+    assert at == len(ran.stdout)
+
+
+def extremes(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
+    """`random_inputs` with many floats at the ends of float32 and beyond."""
+    big = np.finfo(np.float32).max
+    edges = np.array([np.nan, np.inf, -np.inf, big, -big, 3e38, -3e38, 1e-45], np.float32)
+    return [
+        np.where(rng.random(a.shape) < 0.4, rng.choice(edges, a.shape), a)
+        if a.dtype == np.float32
+        else a
+        for a in random_inputs(node, rng)
+    ]
+
+
+@pytest.mark.slow
+def test_host_at_the_ends_of_float32(tmp_path: Path) -> None:
+    """Overflow, infinity and what is no number: C does as the references, these as LiteRT."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("no host gcc with ASan and UBSan found")
+    nodes = [
+        node
+        for op in OPS
+        for node in cases(op)
+        if any(v.type.dtype is DType.F32 for v in node.variable_inputs)
+    ]
+    with np.errstate(all="ignore"):
+        check_on_host(nodes, tmp_path, gcc, extremes)
+
+
+BOARDS = slow_but(["mps2_an386"], ["mps2_an385", "mps2_an386", "mps2_an505", "nucleo_g0b1re"])
+
+
+@pytest.mark.parametrize("board_name", BOARDS)
+@pytest.mark.parametrize(("op", "kernel"), PAIRS)
+def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path: Path) -> None:
+    """All cases of a kernel as one network of unrelated nodes, in one image."""
+    from tinyc.image.build import build
+    from tinyc.run import run
+    from tinyc.target.boards import load_board
+
+    board = load_board(board_name)
+    if not kernel.requires <= board.core.features:
+        pytest.skip(f"{kernel.name} needs {set(kernel.requires)}")
+    if not kernel.requires and board_name == "mps2_an505":
+        pytest.skip("portable kernels run on the other cores")
+    nodes = tuple(replace(n, outputs=n.outputs) for n in cases(op) if kernel.reject(n) is None)
+    only(op, kernel)
+    inputs = tuple(v for n in nodes for v in n.variable_inputs)
+    outputs = tuple(v for n in nodes for v in n.outputs)
+    graph = verify(Graph("cases", inputs, outputs, nodes))
+    lowered = plan(graph, board.core.name, board.core.features)
+    image = build(emit(lowered), "cases", board, None, tmp_path / "out", main="test")
+    rng = np.random.default_rng(2)
+    arrays = [array for n in nodes for array in random_inputs(n, rng)]
+    sample = np.frombuffer(b"".join(a.tobytes() for a in arrays), np.uint8)[None]
+    trace = run(image, sample)
+    env = interpret(graph, arrays)
+    at = 0
+    for node in nodes:
+        for value in node.outputs:
+            array = env[value]
+            raw = trace.outputs[0][at : at + array.nbytes].tobytes()
+            at += array.nbytes
+            actual = np.frombuffer(raw, array.dtype).reshape(array.shape)
+            assert_same(array, actual, f"{node.op} {[str(v.type) for v in node.inputs]}")

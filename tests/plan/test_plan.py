@@ -1,0 +1,102 @@
+"""The arena's layout, and the time that planning takes."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from test_passes import convolution, graph, value
+
+from tinyc.emit.library import emit
+from tinyc.ir import Graph, Node
+from tinyc.ops.add import Add
+from tinyc.ops.concat import Concat
+from tinyc.passes import optimize
+from tinyc.plan import ALIGN, plan
+from tinyc.plan.arena import _Buffer, _most_alive, _pack
+
+
+def naive_pack(buffers: list[_Buffer]) -> int:
+    """What `_pack` does, by looking at every pair of buffers."""
+    best: tuple[int, list[int]] = (1 << 60, [])
+    for key in (
+        lambda b: (-b.bytes, b.first),
+        lambda b: (-(b.last - b.first), -b.bytes),
+        lambda b: (-b.bytes * (b.last - b.first + 1), b.first),
+        lambda b: (b.first, -b.bytes),
+        lambda b: (-b.last, -b.bytes),
+    ):
+        placed: list[_Buffer] = []
+        for buffer in sorted(buffers, key=key):
+            offset = 0
+            for other in sorted(placed, key=lambda o: o.offset):
+                if other.first <= buffer.last and buffer.first <= other.last:
+                    if offset + buffer.bytes <= other.offset:
+                        break
+                    offset = max(offset, -(-(other.offset + other.bytes) // ALIGN) * ALIGN)
+            buffer.offset = offset
+            placed.append(buffer)
+        size = max((-(-(b.offset + b.bytes) // ALIGN) * ALIGN for b in buffers), default=0)
+        if size < best[0]:
+            best = size, [b.offset for b in buffers]
+    for buffer, offset in zip(buffers, best[1], strict=True):
+        buffer.offset = offset
+    return best[0]
+
+
+def test_the_packer_is_the_naive_one() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        facts = [
+            (int(size), int(first), int(first + max(life, 0)))
+            for size, first, life in zip(
+                *rng.integers((1, -1, -15), (200, 20, 15), (rng.integers(30), 3)).T, strict=True
+            )
+        ]
+        quick, slow = ([_Buffer(*f) for f in facts] for _ in range(2))
+        # Of the orders that give the least size the first wins, in both.
+        assert _pack(quick) == naive_pack(slow)
+        assert [b.offset for b in quick] == [b.offset for b in slow]
+        alive = [
+            sum(-(-s // ALIGN) * ALIGN for s, f, t in facts if f <= i <= t) for i in range(-1, 40)
+        ]
+        when, most = _most_alive(quick)
+        assert most == max(alive) and (not facts or when == alive.index(most) - 1)
+
+
+def network(layers: int) -> Graph:
+    """Convolutions, each with a dead channel, sums with the value of two layers before, and a
+    concatenation of every eighth value at the end."""
+    rng = np.random.default_rng(6)
+    weights = rng.integers(-99, 99, (8, 1, 1, 8))
+    weights[3] = 0
+    x = last = value("x", 1, 2, 2, 8)
+    nodes: list[Node] = []
+    kept = []
+    for i in range(layers):
+        if i % 4 == 3:
+            node = Node(Add("none"), (x, last), (value(f"{i}", 1, 2, 2, 8),), f"{i}")
+        else:
+            node = convolution(x, weights, rng.integers(-99, 99, 8), f"{i}")
+        last, x = x, node.output
+        nodes.append(node)
+        if i % 8 == 0:
+            kept.append(x)
+    nodes.append(Node(Concat(3), tuple(kept), (value("y", 1, 2, 2, 8 * len(kept)),), "y"))
+    return graph([nodes[0].inputs[0]], nodes, [nodes[-1].output])
+
+
+def seconds(given: Graph) -> float:
+    """The processor's time for rewriting, planning and printing."""
+    start = time.process_time()
+    emit(plan(optimize(given), "Cortex-M4", frozenset({"dsp"})))
+    return time.process_time() - start
+
+
+@pytest.mark.slow
+def test_time_grows_with_the_layers_and_not_with_their_square() -> None:
+    small, large = network(600), network(2400)
+    seconds(small)  # imports, templates
+    ratio = min(seconds(large) for _ in range(2)) / min(seconds(small) for _ in range(2))
+    assert ratio < 7, f"4 times the layers took {ratio:.1f} times as long"

@@ -1,0 +1,189 @@
+"""The cycle model against cycles counted by hand from Arm's manuals, instructions against QEMU."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import slow_but
+from programs import assembly, image
+
+from tinyc.compile import compile_model
+from tinyc.image.build import build
+from tinyc.run import MAINS, run
+from tinyc.run.cycles import CycleModel
+from tinyc.target.boards import all_boards
+from tinyc.target.toolchain import find_toolchain
+
+CORES = {board.core.name.removeprefix("cortex-"): board.core for board in all_boards()}
+
+# Straight code and its cycles, branches not taken. M3 and M4: Arm DDI0337I and DDI0439D, tables
+# 3-1 and 7-1; the pairs and triples of loads and stores are the examples of their 3.3.2.
+V7 = [
+    ("movs r0, #1; adds r0, r0, #2", 2),
+    ("ldr r0, [r1]; ldr r1, [r2]", 3),
+    ("ldr r0, [r1, r2]; str r0, [r3, #20]", 3),
+    ("ldr r0, [r1, r2]; str r1, [r3, r2]", 3),
+    ("ldr r0, [r1, r5]; ldr r1, [r2]; ldr r2, [r3, #4]", 4),
+    ("ldr r0, [r1]; adds r2, r2, #1", 3),
+    ("ldr r0, [r1]; ldr r2, [r0]", 4),  # the address waits for the load
+    ("ldr r0, [r1], #4; ldrb r2, [r1], #1", 3),  # write-back does not
+    ("ldrsh.w r0, [r1, #2]!", 2),
+    ("str r0, [r1]", 1),
+    ("strb r0, [r1, r2]", 2),
+    ("ldrd r0, r1, [r2]", 3),
+    ("strd r0, r1, [r2, #8]", 3),
+    ("push {r4-r7, lr}", 6),
+    ("ldm r0!, {r1, r2, r3}", 4),
+    ("stm r0!, {r1, r2}", 3),
+    ("mul r0, r1, r2", 1),
+    ("sdiv r0, r1, r2", 12),
+    ("it eq; moveq r0, #1", 2),
+    ("cbz r0, 1f; 1: nop", 2),
+    ("tbb [pc, r0]", 2),
+    ("ssat r0, #8, r1, asr #2", 1),
+]
+V7E = [
+    ("mla r0, r1, r2, r3", 1),
+    ("smull r0, r1, r2, r3; smlal r0, r1, r2, r3", 2),
+    ("smlad r0, r1, r2, r3; smmul r0, r1, r2; sxtb16 r0, r1, ror #8", 3),
+    ("vadd.f32 s0, s1, s2; vmul.f32 s0, s1, s2; vcvt.s32.f32 s0, s0", 3),
+    ("vfma.f32 s0, s1, s2", 3),
+    ("vmla.f32 s0, s1, s2", 3),
+    ("vdiv.f32 s0, s1, s2", 14),
+    ("vsqrt.f32 s0, s1", 14),
+    ("vldr s0, [r0]", 2),
+    ("vldr d0, [r0]", 3),
+    ("vstr s0, [r0, #4]", 2),
+    ("vldmia r0!, {s0-s3}", 5),
+    ("vpush {d8-d9}", 5),
+    ("vmov s0, r0; vmov r0, s0", 2),
+    ("vmov s0, s1, r0, r1", 2),
+    ("vmov r0, r1, d0", 2),
+    ("vcmp.f32 s0, s1; vmrs apsr_nzcv, fpscr", 2),
+]
+STRAIGHT = [
+    *(("m3", *case) for case in V7),
+    *(("m4", *case) for case in (*V7, *V7E)),
+    ("m3", "mla r0, r1, r2, r3", 2),
+    ("m3", "mls r0, r1, r2, r3", 2),
+    ("m3", "umull r0, r1, r2, r3", 5),
+    ("m3", "smlal r0, r1, r2, r3", 7),
+    # Arm DDI0484C, table 3-1.
+    ("m0plus", "movs r0, #1; muls r0, r1, r0; lsls r0, r0, #3", 3),
+    ("m0plus", "ldr r0, [r1]; ldrb r0, [r1, r2]; strh r0, [r1]", 6),
+    ("m0plus", "push {r4, lr}; ldm r0!, {r1, r2, r3}", 7),
+    ("m0plus", "mrs r0, primask; dmb", 6),
+    # Arm DDI0432C, 3.3.
+    ("m0", "movs r0, #1; muls r0, r1, r0; lsls r0, r0, #3", 3),
+    ("m0", "ldr r0, [r1]; ldrb r0, [r1, r2]; strh r0, [r1]", 6),
+    ("m0", "push {r4, lr}; ldm r0!, {r1, r2, r3}", 7),
+    ("m0", "mrs r0, primask; dmb", 8),
+    # The fitted terms of the two cores without a published table.
+    ("m33", "ldr r0, [r1]; adds r0, r0, #1", 3.2),
+    ("m33", "ldr r0, [r1]; adds r2, r2, #1", 2),
+    ("m33", "smull r0, r1, r2, r3; mla r0, r1, r2, r3", 6.7),
+    ("m7", "add.w r0, r0, #1; add.w r1, r1, #1", 1),
+    ("m7", "add.w r0, r0, #1; add.w r1, r0, #1", 2),
+    ("m7", "add.w r0, r0, #1; add.w r1, r1, #1; add.w r2, r2, #1", 2),
+    ("m7", "ldr r0, [r1]; ldr r2, [r3]; add.w r4, r4, #1", 2),
+    ("m7", "ldr r0, [r1]; add.w r4, r0, #1", 3),
+]
+
+
+def _assemble(core: str, codes: list[str], folder: Path) -> tuple[bytes, list[tuple[int, int]]]:
+    """The code, and (start, size) of each piece; a no-operation comes after each."""
+    from elftools.elf.elffile import ELFFile
+
+    tools = find_toolchain(None)
+    pieces = {f"piece{i}": f"{code}; nop" for i, code in enumerate(codes)}
+    (folder / "a.c").write_text(assembly(pieces) + "\n")
+    flags = tools.flags(CORES[core])
+    subprocess.run([*tools.cc, *flags, "-c", "a.c", "-o", "a.o"], cwd=folder, check=True)
+    with (folder / "a.o").open("rb") as file:
+        parsed = ELFFile(file)
+        table = parsed.get_section_by_name(".symtab")
+        symbols = [table.get_symbol_by_name(name)[0] for name in pieces]
+        spans = [(s["st_value"] & ~1, s["st_size"] - 2) for s in symbols]
+        return parsed.get_section_by_name(".text").data(), spans
+
+
+@pytest.mark.parametrize("core", sorted({core for core, _, _ in STRAIGHT}))
+def test_straight_code(core: str, tmp_path: Path) -> None:
+    cases = [(code, cycles) for c, code, cycles in STRAIGHT if c == core]
+    data, spans = _assemble(core, [code for code, _ in cases], tmp_path)
+    model = CycleModel(CORES[core], data, 0)
+    found = [round(model.block(*span).cycles, 6) for span in spans]
+    assert list(zip([code for code, _ in cases], found, strict=True)) == cases
+
+
+def test_a_load_at_the_end_of_a_block_pipelines_with_the_next(tmp_path: Path) -> None:
+    data, _ = _assemble("m4", ["ldr r0, [r1]; ldr r2, [r3]"], tmp_path)
+    model = CycleModel(CORES["m4"], data, 0)
+    assert [model.block(0, 2).cycles, model.block(2, 2).cycles] == [1, 2]
+    assert model.block(0, 4).cycles == 3
+
+
+def test_an_unknown_encoding_is_an_instruction_of_one_cycle() -> None:
+    # Two halfwords of a coprocessor that no Cortex-M has, then a no-operation.
+    model = CycleModel(CORES["m4"], bytes.fromhex("ffffffff00bf"), 0)
+    block = model.block(0, 6)
+    assert (block.instructions, block.cycles) == (2, 2)
+
+
+def test_a_misspelt_table_is_refused() -> None:
+    core = CORES["m4"].model_copy(update={"timing": {"taken": 2, "load_stal": 1}})
+    with pytest.raises(ValueError, match="load_stal"):
+        CycleModel(core, b"", 0)
+
+
+LOOP = "movs r1, #10; 1: subs r1, r1, #1; bne 1b; bx lr"
+CALL = "push {r4, lr}; bl helper; pop {r4, pc}"
+
+# Whole calls on the emulated core, by hand. The loop runs ten times, its branch is taken nine:
+#   M0, M3, M4: 1 + 10 x 1 + (9 x 3 + 1) + bx 3; M0+: 1 + 10 + (9 x 2 + 1) + bx 2.
+# The call: M3, M4: push 3, bl 3, bx 3, pop 3 + 2; M0+: push 3, bl 3, bx 2, pop 3 + 2;
+#   M0: push 3, bl 4, bx 3, pop 4 + 2.
+CALLS = [
+    ("mps2_an386", LOOP, 22, 42),
+    ("mps2_an385", LOOP, 22, 42),
+    ("nucleo_g0b1re", LOOP, 22, 32),
+    ("microbit", LOOP, 22, 42),
+    ("mps2_an386", CALL, 4, 14),
+    ("nucleo_g0b1re", CALL, 4, 13),
+    ("microbit", CALL, 4, 16),
+]
+
+
+@pytest.mark.parametrize(("board", "code", "instructions", "cycles"), CALLS)
+def test_calls(board: str, code: str, instructions: int, cycles: int, tmp_path: Path) -> None:
+    built = image(assembly({"prog_run": code, "helper": "bx lr"}), board, tmp_path / "out")
+    trace = run(built, np.zeros((1, 8), np.uint8))
+    assert (trace.instructions, trace.cycles) == (instructions, cycles)
+    assert "modelled" in trace.cycles_source and "zero wait states" in trace.cycles_source
+
+
+@pytest.mark.parametrize("board", slow_but(["mps2_an386"], [b for b in all_boards() if b.qemu]))
+def test_instructions_are_those_of_qemu(board, tiny_model: Path, tmp_path: Path) -> None:
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
+    compiled = compile_model(tiny_model, board)
+    built = {
+        emulator: build(
+            compiled.sources, compiled.plan.graph.name, board, None, tmp_path / emulator, main
+        )
+        for emulator, main in MAINS.items()
+    }
+    inputs = np.random.default_rng(1).integers(0, 256, (2, 32), np.uint8)
+    by_qemu = run(built["qemu"], inputs, "qemu")
+    if by_qemu.instructions is None:
+        pytest.skip("this QEMU takes no plugins")
+    symbols = tuple(step.symbol for step in compiled.plan.steps)
+    by_unicorn = run(built["unicorn"], inputs, profile=True, layers=symbols)
+    assert by_unicorn.instructions == by_qemu.instructions > 1000
+    assert np.array_equal(by_unicorn.outputs, by_qemu.outputs)
+    of_layers = sum(layer.instructions for layer in by_unicorn.layers.values())
+    assert 0.9 * by_unicorn.instructions < of_layers < by_unicorn.instructions

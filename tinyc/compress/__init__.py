@@ -1,0 +1,1 @@
+"""What changes a network's meaning: one file a technique."""

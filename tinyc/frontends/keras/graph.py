@@ -1,0 +1,292 @@
+"""A loaded network as a function of tensors: its inputs and outputs in order, with their names.
+
+The same for models of either Keras, functional, sequential or subclassed, and for SavedModels.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import CompileError
+from ..order import Wanted
+from .file import line, unreadable
+
+_STEPS = 128
+"""The longest sequence for which recurrent layers are unrolled: each step becomes operators."""
+_ROWS = 64
+"""Samples that `Network.predict` computes at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """call: a tensor for each input -> one for each output; specs: TensorSpec of each input, its
+    first dimension None where it is the batch; inputs, outputs: in the order of ``call``; root:
+    what holds the variables."""
+
+    call: Callable[[Sequence[Any]], list[Any]]
+    specs: tuple[Any, ...]
+    inputs: tuple[Wanted, ...]
+    outputs: tuple[Wanted, ...]
+    root: Any
+
+    def traced(self) -> Any:
+        """The concrete function of a batch of one, whose inputs and outputs have the surest of
+        their names."""
+        import tensorflow as tf
+
+        specs = [
+            tf.TensorSpec(
+                [1 if size is None else size for size in spec.shape], spec.dtype, port.known_as[0]
+            )
+            for spec, port in zip(self.specs, self.inputs, strict=True)
+        ]
+        outputs = [port.known_as[0] for port in self.outputs]
+
+        def function(*tensors: Any) -> dict[str, Any]:
+            # An input that is an output too needs a tensor of its own.
+            results = map(tf.identity, self.call(tensors))
+            return dict(zip(outputs, results, strict=True))
+
+        return tf.function(function).get_concrete_function(*specs)
+
+    def predict(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """An array [n, ...] for each input -> one of float32 [n, ...] for each output."""
+        import tensorflow as tf
+
+        function = tf.function(lambda *tensors: self.call(tensors), input_signature=self.specs)
+        rows = self.specs[0].shape[0] or _ROWS
+        parts = [
+            function(*(
+                tf.cast(x[start : start + rows], spec.dtype)
+                for x, spec in zip(inputs, self.specs, strict=True)
+            ))
+            for start in range(0, len(inputs[0]), rows)
+        ]  # fmt: skip
+        outputs = zip(*parts, strict=True)
+        return [np.concatenate([y.numpy() for y in ys]).astype(np.float32) for ys in outputs]
+
+
+def of_keras(model: Any, origin: str) -> Network:
+    """A Keras model that is built. Raises CompileError E305 where it has no inputs or where
+    their sizes are not fixed, E311 where it cannot be called on them."""
+    import tensorflow as tf
+
+    arguments = _arguments(model)
+    specs = tf.nest.flatten(arguments)
+    if not specs:
+        raise CompileError(
+            "E305", origin, f"the {type(model).__name__} has no inputs yet",
+            "begin it with an Input of a fixed shape, or call it once on data",
+        )  # fmt: skip
+    names = _names(arguments, specs)
+    flat = _fixed([tf.TensorSpec(s.shape, s.dtype) for s in specs], names, origin)
+    _simplify(model, flat)
+    parameters = inspect.signature(model.call).parameters.values()
+    takes = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+    options = {"training": False} if takes else {}
+
+    def call(tensors: Sequence[Any]) -> Any:
+        return model(*tf.nest.pack_sequence_as(arguments, list(tensors)), **options)
+
+    try:
+        found = tf.function(lambda *tensors: call(tensors)).get_concrete_function(*flat)
+    except Exception as error:
+        what = f"cannot be called on its inputs: {line(str(error))}"
+        raise CompileError("E311", origin, what, "call it on data before it is given") from None
+    results = tf.nest.flatten(found.structured_outputs)
+    # What is named by the key of a dict may go by its layer's name in the file.
+    layers = getattr(model, "output_names", None) or ()
+    return Network(
+        lambda tensors: tf.nest.flatten(call(tensors)), tuple(flat),
+        _ports(names, flat, [str(spec.name or "") for spec in specs]),
+        _ports(_output_names(model, found.structured_outputs), results, layers),
+        _holder(model),
+    )  # fmt: skip
+
+
+def _simplify(model: Any, specs: Sequence[Any]) -> None:
+    """Have layers compute the same by operators that microcontrollers have: recurrent ones of few
+    steps without a loop; of Keras 3 embeddings without the choice of what a negative index means,
+    and enlarged images by a resize in the place of repeated rows."""
+    import tensorflow as tf
+
+    def embed(layer: Any, inputs: Any) -> Any:
+        rows = tf.gather(tf.convert_to_tensor(layer.embeddings), tf.cast(inputs, tf.int32))
+        return tf.cast(rows, layer.compute_dtype)
+
+    def enlarge(layer: Any, inputs: Any) -> Any:
+        size = [inputs.shape[1] * layer.size[0], inputs.shape[2] * layer.size[1]]
+        return tf.image.resize(inputs, size, "nearest")
+
+    few = all(spec.shape.rank and (spec.shape.as_list()[1:] or [1])[0] <= _STEPS for spec in specs)
+    for layer in model._flatten_layers():
+        if few and hasattr(layer, "unroll"):
+            layer.unroll = True
+            layer._could_use_gpu_kernel = False  # by which Keras 2 prefers a loop of its own
+        kind = type(layer).__name__ if type(layer).__module__.startswith("keras.") else ""
+        if kind == "Embedding" and not layer.quantization_mode:
+            layer.call = partial(embed, layer)
+        elif kind == "UpSampling2D" and (layer.interpolation, layer.data_format) == (
+            "nearest", "channels_last",
+        ):  # fmt: skip
+            layer.call = partial(enlarge, layer)
+
+
+def _holder(model: Any) -> Any:
+    """What holds a model's variables where TensorFlow's converter looks for them, and nothing
+    else: neither Keras's way to save a model is wanted, nor Keras 3's objects are understood."""
+    import tensorflow as tf
+
+    holder = tf.Module()
+    holder.held = [v if isinstance(v, tf.Variable) else v.value for v in model.variables]
+    return holder
+
+
+def _arguments(model: Any) -> list[Any]:
+    """What a Keras model is called with: for each argument its structure of tensors or specs."""
+    import tensorflow as tf
+
+    for name in ("_inputs_struct", "_nested_inputs"):  # functional models of Keras 3, and 2
+        if getattr(model, name, None) is not None:
+            return [getattr(model, name)]
+    try:
+        inputs = model.inputs
+    except (AttributeError, ValueError):  # a Sequential that is not built
+        inputs = None
+    if inputs:
+        return list(inputs) if len(inputs) == 1 else [inputs]
+    shapes = getattr(model, "_build_shapes_dict", None)  # Keras 3's, of a subclassed model
+    if shapes:
+        return [_specs_of(shape, tf.float32) for shape in shapes.values()]
+    saved = model.save_spec() if hasattr(model, "save_spec") else None
+    if saved is not None:
+        return list(saved[0])
+    built = getattr(model, "_build_input_shape", None)
+    return [] if built is None else [_specs_of(built, tf.float32)]
+
+
+def _specs_of(shape: Any, dtype: Any) -> Any:
+    """The TensorSpecs of a structure of shapes."""
+    import tensorflow as tf
+
+    if isinstance(shape, dict):
+        return {key: _specs_of(value, dtype) for key, value in shape.items()}
+    sizes = list(shape)
+    if all(size is None or isinstance(size, int) for size in sizes):
+        return tf.TensorSpec([None, *sizes[1:]], dtype)
+    return [_specs_of(value, dtype) for value in sizes]
+
+
+def _names(arguments: Sequence[Any], specs: Sequence[Any]) -> list[str]:
+    """The name of each input: its key where inputs are a dict, else its tensor's."""
+    if len(arguments) == 1 and isinstance(arguments[0], dict) and len(specs) == len(arguments[0]):
+        return sorted(arguments[0])  # the order of `tf.nest.flatten`
+    return [str(spec.name or f"input_{i}") for i, spec in enumerate(specs)]
+
+
+def _output_names(model: Any, structure: Any) -> list[str]:
+    import tensorflow as tf
+
+    number = len(tf.nest.flatten(structure))
+    if isinstance(structure, dict) and len(structure) == number:
+        return sorted(structure)
+    inner = getattr(model, "_functional", None) or model  # Keras 3's Sequential has one
+    names = getattr(inner, "output_names", None) or ()
+    return list(names) if len(names) == number else [f"output_{i}" for i in range(number)]
+
+
+# SavedModels -------------------------------------------------------------------------------
+
+
+def of_saved_model(folder: Path, origin: str) -> Network:
+    """The graph of a SavedModel: what its signature computes. Raises CompileError E305, E309 (it
+    cannot be loaded), E313 (it has no signature)."""
+    import tensorflow as tf
+
+    try:
+        root = tf.saved_model.load(str(folder))
+    except Exception as error:
+        raise unreadable(folder, error) from None
+    signatures = root.signatures
+    chosen = [name for name in ("serving_default", "serve") if name in signatures] or [*signatures]
+    if not chosen:
+        raise CompileError(
+            "E313", origin, "the SavedModel has no signature to compute",
+            "save it with model.export(folder), or with signatures=",
+        )  # fmt: skip
+    signature = signatures[chosen[0]]
+    known = signature.structured_input_signature[1]
+    inputs = _ordered(root, known)
+    outputs = sorted(signature.structured_outputs, key=_natural)
+    specs = _fixed([known[name] for name in inputs], inputs, origin)
+
+    def call(tensors: Sequence[Any]) -> list[Any]:
+        results = signature(**dict(zip(inputs, tensors, strict=True)))
+        return [results[name] for name in outputs]
+
+    results = [signature.structured_outputs[name] for name in outputs]
+    return Network(call, tuple(specs), _ports(inputs, specs), _ports(outputs, results), root)
+
+
+def _ordered(root: Any, known: dict[str, Any]) -> list[str]:
+    """The inputs of a signature, in the order of the function behind it if it is Keras 3's."""
+    import tensorflow as tf
+
+    functions = getattr(getattr(root, "serve", None), "concrete_functions", [])
+    for function in functions:
+        names = [spec.name for spec in tf.nest.flatten(function.structured_input_signature)]
+        if sorted(map(str, names)) == sorted(known):
+            return names
+    return sorted(known, key=_natural)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key by which output_10 comes behind output_9."""
+    return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", name)]
+
+
+# Both ---------------------------------------------------------------------------------------
+
+
+def _fixed(specs: Iterable[Any], names: Sequence[str], origin: str) -> list[Any]:
+    """``specs``, which must have every size but the batch's."""
+    found = []
+    for spec, name in zip(specs, names, strict=True):
+        sizes = None if spec.shape.rank is None else spec.shape.as_list()
+        if sizes is None or None in sizes[1:]:
+            what = f"the input '{name}' has the shape {sizes or 'of any rank'}"
+            raise CompileError("E305", origin, what, "fix every size but the batch")
+        if not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
+            what = f"the input '{name}' is of the type {spec.dtype.name}"
+            raise CompileError("E311", origin, what, "leave the work on text before the model")
+        found.append(spec)
+    return found
+
+
+def _ports(
+    names: Sequence[str], specs: Sequence[Any], also: Sequence[str] = ()
+) -> tuple[Wanted, ...]:
+    """The ports of tensors with ``names`` and ``specs``, whose layers are called ``also``."""
+    found: list[Wanted] = []
+    keys: set[str] = set()
+    for index, (name, spec) in enumerate(zip(names, specs, strict=True)):
+        # A signature wants identifiers, each once.
+        plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+        plain = f"_{plain}" if plain[:1].isdigit() or not plain else plain
+        key = next(k for i in count() if (k := f"{plain}_{i}" if i else plain) not in keys)
+        keys.add(key)
+        layer = also[index] if len(also) == len(names) else ""
+        known_as = dict.fromkeys(n for n in (key, name, layer) if n)
+        sizes = None if spec.shape.rank is None else spec.shape.as_list()[1:]
+        shape = None if sizes is None or None in sizes else tuple(sizes)
+        found.append(Wanted(name, tuple(known_as), shape, spec.dtype.name))
+    return tuple(found)

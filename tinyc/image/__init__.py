@@ -1,0 +1,1 @@
+"""Library and board -> Image: the linked firmware, measured."""

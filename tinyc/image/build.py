@@ -1,0 +1,350 @@
+"""Build: generated sources and a board -> a folder with a linked image."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..emit.library import environment
+from ..errors import CompileError
+from ..files.folder import replacing, written
+from ..files.paths import resource
+from ..target.boards import Board, Core, Memory
+from ..target.toolchain import Toolchain, find_toolchain
+from .ide import project
+from .mailbox import INBOX, OUTBOX
+from .placement import Placement, place
+from .stack import stack_depth
+from .uf2 import uf2
+
+
+@dataclass(frozen=True)
+class Main:
+    """A main program: its template under templates/port/, what its console and its transport are
+    (``uart`` or ``semihosting``), and what the template is told besides."""
+
+    template: str
+    console: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+MAINS = {
+    # One inference, and its cycles by the board's counter.
+    "demo": Main("main_demo", "uart"),
+    # MLPerf Tiny's serial protocol; the input is kept, so that one can be inferred many times.
+    "serial": Main("main_serial", "uart", {"keep_input": True}),
+    # What the emulators run: the same without the RAM for a kept input, and files of the host.
+    "test_serial": Main("main_serial", "uart", {"keep_input": False}),
+    "test": Main("main_test", "semihosting"),
+    # For an emulator that can read and write the memory of its machine.
+    "test_mailbox": Main("main_mailbox", "uart", {"inbox": INBOX, "outbox": OUTBOX}),
+}
+
+
+@dataclass
+class TooLarge(CompileError):
+    """E401. kinds: of the memories that are too small, ``flash`` and ``ram``."""
+
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked image and its sizes in bytes, those of the ELF.
+
+    flash_bytes: everything allocated in flash, initial values of .data included; ram_bytes:
+    .data, .bss (the arena lies there) and the deepest stack; stack_bytes: worst case from
+    reset by call graph, the counter's interrupt included; symbols: name -> (address, size) of
+    functions and objects; main: which of `MAINS` it runs; used: bytes of each of the board's
+    memories, the stack with them; states: how many the model keeps between its runs.
+    """
+
+    elf: Path
+    name: str
+    board: Board
+    toolchain: str
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    symbols: Mapping[str, tuple[int, int]]
+    main: str = "demo"
+    used: Mapping[str, int] = field(default_factory=dict)
+    fits: bool = True
+    states: int = 0
+
+    @property
+    def data_bss_bytes(self) -> int:
+        """.data and .bss, the arena included."""
+        return self.ram_bytes - self.stack_bytes
+
+
+def build(
+    sources: Mapping[str, str],
+    name: str,
+    board: Board,
+    toolchain: str | None,
+    out: Path,
+    main: str = "demo",
+    model_id: str | None = None,
+    arena: str | None = None,
+    weights: Sequence[str] = (),
+    model: str | None = None,
+) -> Image:
+    """Compile and link ``sources`` (of `tinyc.emit.library.emit`) with the firmware for ``board``.
+
+    main: one of `MAINS`; model_id: what the serial protocol calls the model, ``name`` if None;
+    arena, weights: see `tinyc.image.placement.place`; model: the path of what ``sources`` were made
+    from. ``out`` is replaced whole at the end; an interrupted build leaves what was there. Raises
+    CompileError E401 (does not fit), E7xx (no compiler), those of `tinyc.files.folder.replacing`.
+    """
+    tools = find_toolchain(toolchain)
+    out = Path(os.path.abspath(out))
+    with replacing(out, "build", model) as work:
+        placement = place(sources, name, board, arena, weights)
+        files = firmware_files(sources, name, board, main, model_id, placement)
+        image = _build(files, sources, name, board, tools, work, main)
+    return replace(image, elf=out / image.elf.name, states=_count(sources, name, "STATE"))
+
+
+def firmware_files(
+    sources: Mapping[str, str],
+    name: str,
+    board: Board,
+    main: str,
+    model_id: str | None = None,
+    placement: Placement | None = None,
+) -> dict[str, str]:
+    """Path -> text of ``sources`` and of the firmware around them, under ``port/``, in the order
+    in which its C files are linked. main, model_id: see `build`; placement: `place`'s own if
+    None."""
+    placement = placement or place(sources, name, board)
+    files = dict(sources)
+    for part in _parts(MAINS[main], board):
+        files[f"port/{part}"] = (resource("firmware") / part).read_text()
+    env = environment()
+    if MAINS[main].console == "uart":
+        in_use = {placement.arena.name, *placement.weights}
+        files["port/board.c"] = env.get_template("port/board.c.j2").render(
+            board=board, memories=[m for m in board.memory if m.setup and m.name in in_use]
+        )
+    files["port/main.c"] = env.get_template(f"port/{MAINS[main].template}.c.j2").render(
+        prefix=name,
+        PREFIX=name.upper(),
+        inputs=_count(sources, name, "INPUT"),
+        outputs=_count(sources, name, "OUTPUT"),
+        states=_count(sources, name, "STATE"),
+        model_id=model_id or name,
+        **MAINS[main].options,
+    )
+    files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
+        title=board.title, memory=board.memory, flash=board.flash, ram=board.ram,
+        arena=placement.arena, weights=placement.weights, boot2=board.boot2,
+    )  # fmt: skip
+    return files
+
+
+def _build(
+    files: Mapping[str, str],
+    sources: Mapping[str, str],
+    name: str,
+    board: Board,
+    tools: Toolchain,
+    work: Path,
+    main: str,
+) -> Image:
+    compiled = [
+        path
+        for path in files
+        if path.endswith(".c") and (path != "port/tanhf.c" or not tools.has_libc)
+    ]
+    for path, text in {**files, **project(files, sources, name, board, tools.kind)}.items():
+        target = work / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    (work / "obj").mkdir()
+    more = ["-Iinclude", *([] if tools.has_libc else ["-isystem", "port/libc"])]
+    port = [*more, "-Iport", *tools.freestanding()]
+    jobs = [
+        (Path(path), Path("obj") / f"{path.replace('/', '-')}.o", more if path in sources else port)
+        for path in compiled
+    ]
+    tools.compile(board.core, jobs, work)
+    (work / "compile_commands.json").write_text(_compile_commands(tools, board, jobs))
+    elf = work / f"{name}.elf"
+    complaint = tools.link(
+        board.core, [str(o) for _, o, _ in jobs], "port/linker.ld", elf.name, work
+    )
+    if complaint:
+        _refuse_overflow(complaint, board, name)
+        _refuse_missing_libm(complaint, name, tools)
+        raise RuntimeError(f"{name} does not link: {complaint[-2000:]}")
+    image = _measure(elf, name, board, tools, main)
+    shutil.rmtree(work / "obj")
+    return image
+
+
+def _parts(main: Main, board: Board) -> Iterator[str]:
+    """The files of firmware/ that a project carries, in the order of their linking."""
+    yield from ("startup.c", "memory.c", "number.c", "tinyc_port.h", f"console_{main.console}.c")
+    if board.boot2:
+        yield f"{board.boot2}.c"
+    if main.console == "uart":
+        counter = "timer" if board.counter else "systick"
+        yield from ("registers.c", f"counter_{counter}.c", "tinyc_board.h")
+        if board.core.caches:
+            yield "caches.c"
+    else:
+        yield "semihosting.h"
+    # Compiled where the compiler has no C library, and by the project for such a compiler.
+    yield from ("libc/string.h", "libc/math.h", "tanhf.c")
+
+
+def _count(sources: Mapping[str, str], name: str, role: str) -> int:
+    prefix = f"#define {name.upper()}_{role}S "
+    line = next(x for x in sources[f"include/{name}.h"].splitlines() if x.startswith(prefix))
+    return int(line.removeprefix(prefix).strip(" ()"))
+
+
+def _compile_commands(tools: Toolchain, board: Board, jobs: Sequence[tuple]) -> str:
+    entries = []
+    for source, target, more in jobs:
+        command = [*map(os.path.basename, tools.cc[:1]), *tools.cc[1:]]
+        arguments = [
+            *command,
+            *tools.flags(board.core),
+            *more,
+            "-c",
+            str(source),
+            "-o",
+            str(target),
+        ]
+        entries.append({"directory": ".", "file": str(source), "arguments": arguments})
+    return json.dumps(entries, indent=2) + "\n"
+
+
+def _refuse_overflow(complaint: str, board: Board, name: str) -> None:
+    found: dict[str, int] = {}
+    for region, amount in re.findall(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes", complaint):
+        found[region] = max(int(amount), found.get(region, 0))
+    if found:
+        raise too_large(board, name, [(m, found[m.name]) for m in board.memory if m.name in found])
+
+
+def _refuse_missing_libm(complaint: str, name: str, tools: Toolchain) -> None:
+    missing = re.findall(r"undefined reference to `((?:exp|tanh|floor|round|sqrt)f)'", complaint)
+    if missing:
+        raise CompileError(
+            "E703", name, f"needs {missing[0]}, and {tools.title} has no C library",
+            "apt-get install libnewlib-arm-none-eabi, or --toolchain clang",
+        )  # fmt: skip
+
+
+def too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> TooLarge:
+    """over: each memory that is too small, and by how many bytes."""
+    short = " and ".join(
+        f"{m.name} ({m.size} bytes at 0x{m.origin:08x}) is {n} bytes too small" for m, n in over
+    )
+    remedies = {"flash": "shrink the weights", "ram": "shrink the activations"}
+    kinds = tuple(dict.fromkeys(m.kind for m, _ in over))
+    return TooLarge(
+        "E401", f"{name} on {board.name}", f"does not fit: {short}",
+        f"{' and '.join(remedies[k] for k in kinds)}, or choose a larger board (`tinyc boards`)",
+        kinds,
+    )  # fmt: skip
+
+
+def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) -> Image:
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        parsed = ELFFile(file)
+        flash = ram = 0
+        used = dict.fromkeys((m.name for m in board.memory), 0)
+        for section in parsed.iter_sections():
+            if not section["sh_flags"] & 2 or not section["sh_size"]:  # SHF_ALLOC
+                continue
+            loaded = section["sh_type"] != "SHT_NOBITS" and section.name not in (".bss", ".arena")
+            home = next(m for m in board.memory if m.origin <= section["sh_addr"] < m.end)
+            used[home.name] += section["sh_size"]
+            flash += section["sh_size"] if loaded else 0
+            if home.kind == "ram":
+                ram += section["sh_size"]
+                # Its initial values lie in the first flash.
+                used[board.flash.name] += section["sh_size"] if loaded else 0
+        symbols, functions, marks = {}, {}, {}
+        for symbol in parsed.get_section_by_name(".symtab").iter_symbols():
+            kind = symbol["st_info"]["type"]
+            if symbol.name[:2] in ("$t", "$d"):
+                marks[symbol["st_value"]] = symbol.name
+            if kind in ("STT_FUNC", "STT_OBJECT") and symbol.name:
+                symbols[symbol.name] = (symbol["st_value"], symbol["st_size"])
+                if kind == "STT_FUNC":
+                    functions[symbol.name] = symbols[symbol.name]
+        text = parsed.get_section_by_name(".text")
+        code, base = text.data(), text["sh_addr"]
+        inside = sorted((a, kind) for a, kind in marks.items() if base <= a < base + len(code))
+        stack = stack_depth(functions, inside, code, base, "Reset_Handler")
+        if functions["SysTick_Handler"] != functions["Fault_Handler"]:
+            stack += _exception_frame(board.core)
+            stack += stack_depth(functions, inside, code, base, "SysTick_Handler")
+    used[board.ram.name] += stack
+    over = used[board.ram.name] - board.ram.size
+    if over > 0:
+        raise too_large(board, name, [(board.ram, over)])
+    write_flat(elf, board)
+    return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols, main, used)
+
+
+def _exception_frame(core: Core) -> int:
+    """Bytes that an interrupt takes off the stack: 8 words, with an FPU 26, and one for alignment
+    (Armv7-M ARM B1.5.6 and B1.5.7, Armv6-M ARM B1.5.6)."""
+    return 4 * (26 if "fpu" in core.features else 8) + 4
+
+
+def write_flat(elf: Path, board: Board, only: str | None = None) -> None:
+    """Beside the ELF the BIN (from the flash's first byte), the Intel HEX and, where the board
+    has a boot loader for it, the UF2. only: one of ``.bin``, ``.hex``, ``.uf2``."""
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        segments = [
+            (segment["p_paddr"], segment.data())
+            for segment in ELFFile(file).iter_segments()
+            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]
+        ]
+    base = min(address for address, _ in segments)
+    end = max(address + len(data) for address, data in segments)
+    flat = bytearray(b"\xff" * (end - base))
+    for address, data in segments:
+        flat[address - base : address - base + len(data)] = data
+    forms = {".bin": bytes(flat), ".hex": _intel_hex(flat, base)}
+    if board.debug and board.debug.uf2 is not None:
+        forms[".uf2"] = uf2(bytes(flat), base, board.debug.uf2)
+    for suffix, data in forms.items():
+        if only in (None, suffix):
+            with written(elf.with_suffix(suffix)) as file:
+                file.write(data)
+
+
+def _intel_hex(flat: bytearray, base: int) -> bytes:
+    lines = []
+
+    def record(address: int, kind: int, data: bytes) -> None:
+        body = bytes([len(data), address >> 8 & 0xFF, address & 0xFF, kind]) + data
+        lines.append(":" + (body + bytes([-sum(body) & 0xFF])).hex().upper())
+
+    upper = -1
+    for offset in range(0, len(flat), 16):
+        address = base + offset
+        if address >> 16 != upper:
+            upper = address >> 16
+            record(0, 4, upper.to_bytes(2, "big"))
+        record(address & 0xFFFF, 0, bytes(flat[offset : offset + 16]))
+    record(0, 1, b"")
+    return ("\n".join(lines) + "\n").encode()

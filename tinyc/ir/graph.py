@@ -1,0 +1,118 @@
+"""Graphs: nodes in a valid order over values, compared by identity.
+
+A `Value` with data is a constant. A pass builds new values and nodes where it changes something
+and shares the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .node import Node, Op, Value
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Why a pass could not bring a node into a better ``form``: that with this origin and an
+    operator of this type. Origins last through the passes, names of values do not."""
+
+    origin: str
+    op: type[Op]
+    form: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a network keeps between its runs.
+
+    entry: its value when a run starts; exit: when it has ended, which the next run starts with
+    (of the same shape, element type and quantization); initial: what the first one starts with,
+    an array of that type.
+    """
+
+    entry: Value
+    exit: Value
+    initial: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network: ``nodes`` in an order in which each reads only what stands before it.
+
+    notes: what was taken for granted in reading it, one sentence each, for the user to hear;
+    missed: of the passes that it went through; input_names, output_names: what the model calls
+    them, see `tinyc.ir.ports`.
+    """
+
+    name: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    sha256: str = ""
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    states: tuple[State, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Value, ...]:
+        """What a run starts from: the inputs, then the states as the last run left them."""
+        return (*self.inputs, *(state.entry for state in self.states))
+
+    @property
+    def results(self) -> tuple[Value, ...]:
+        """What a run must leave: the outputs, then the states for the next one."""
+        return (*self.outputs, *(state.exit for state in self.states))
+
+    def with_results(self, final: Callable[[Value], Value]) -> Graph:
+        """The graph with each of its `results` replaced."""
+        states = tuple(replace(state, exit=final(state.exit)) for state in self.states)
+        return replace(self, outputs=tuple(map(final, self.outputs)), states=states)
+
+    def uses(self) -> dict[Value, list[Node]]:
+        """Value -> the nodes that read it, in order (a node once for each reading)."""
+        uses: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for value in node.inputs:
+                uses.setdefault(value, []).append(node)
+        return uses
+
+    def producers(self) -> dict[Value, Node]:
+        return {value: node for node in self.nodes for value in node.outputs}
+
+    def substitute(self, mapping: Mapping[Value, Value], drop: Sequence[Node] = ()) -> Graph:
+        """The graph with values replaced in every place that reads them, without ``drop``."""
+
+        def final(value: Value) -> Value:
+            while value in mapping:
+                value = mapping[value]
+            return value
+
+        dropped = set(drop)
+        nodes = []
+        for node in self.nodes:
+            if node in dropped:
+                continue
+            inputs = tuple(final(v) for v in node.inputs)
+            nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
+        return replace(self, nodes=tuple(nodes)).with_results(final)
+
+    def __str__(self) -> str:
+        lines = [f"graph {self.name}({', '.join(_show(v) for v in self.inputs)}):"]
+        lines += [f"  state {_show(state.entry)}" for state in self.states]
+        for node in self.nodes:
+            outs = ", ".join(_show(v) for v in node.outputs)
+            lines.append(f"  {outs} = {node.op}({', '.join(_show(v) for v in node.inputs)})")
+        for state in self.states:
+            lines.append(f"  keep {state.entry.name} = {state.exit.name}")
+        return "\n".join([*lines, f"  return {', '.join(v.name for v in self.outputs)}"])
+
+
+def _show(value: Value) -> str:
+    kind = "const " if value.constant else ""
+    return f"{value.name}: {kind}{value.type}"

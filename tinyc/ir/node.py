@@ -1,0 +1,104 @@
+"""Values, operators and nodes: what a graph is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .types import Quant, TensorType
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor of the graph; ``data`` (read-only, of the type's shape and dtype) if constant."""
+
+    name: str
+    type: TensorType
+    origin: str
+    data: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.data is not None:
+            assert self.data.shape == self.type.shape, (self.name, self.data.shape, self.type)
+            assert self.data.dtype == self.type.dtype.numpy, (self.name, self.data.dtype)
+            self.data.setflags(write=False)
+
+    @property
+    def constant(self) -> bool:
+        return self.data is not None
+
+
+class Op:
+    """Base of every operator; a subclass is a frozen dataclass of attributes.
+
+    view: True if the output is the input's bytes unchanged (RESHAPE), which needs no code;
+    elementwise: True if each output element depends on the operands' at its place alone, as far as
+    they have it, broadcast.
+
+    How an int8 node of it is quantized, of which `tinyc.compress.calibrate` makes one:
+    keeps_quant: all its real operands and outputs are quantized alike;
+    fixed_quant: what its output must have;
+    weight_axis: it has the operands (x, weights, bias), with int8 weights that are symmetric for
+    each index of this axis, and an int32 bias;
+    float_constants: its constants stay float32;
+    calibrates: False if a float32 node cannot be made an int8 one there.
+    """
+
+    view: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
+    keeps_quant: ClassVar[bool] = False
+    fixed_quant: ClassVar[Quant | None] = None
+    weight_axis: ClassVar[int | None] = None
+    float_constants: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = True
+
+    def check(self, node: Node) -> None:
+        """The shape, dtype and quantization rule: raises CompileError unless the node fulfils
+        all of it, so that neither reference nor kernel can read out of bounds."""
+        raise AssertionError(f"{type(self).__name__} has no rule")
+
+    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The numpy reference, bit-exact with TFLite's reference kernel."""
+        raise AssertionError(f"{type(self).__name__} has no reference")
+
+    def narrowed(self, quant: Quant) -> Op:
+        """The attributes of a float32 node, for one whose int8 output has ``quant``."""
+        return self
+
+    def macs(self, node: Node) -> int:
+        """Multiply-accumulates of one inference, 0 for operators without any."""
+        return 0
+
+    def binary_macs(self, node: Node) -> int:
+        """How many of `macs` multiply signs."""
+        return 0
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+        """Awkward nodes for the generic test of reference and kernels (see tests/ops/test_ops.py):
+        odd sizes, one channel, extreme zero points, and whatever the operator finds hard."""
+        return iter(())
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operator applied: ``op`` holds the attributes, inputs and outputs are values."""
+
+    op: Op
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    origin: str
+
+    @property
+    def output(self) -> Value:
+        """The only output of a node that has one."""
+        (value,) = self.outputs
+        return value
+
+    @property
+    def variable_inputs(self) -> tuple[Value, ...]:
+        """The inputs that are not constants, each once, in their order."""
+        return tuple(dict.fromkeys(v for v in self.inputs if not v.constant))

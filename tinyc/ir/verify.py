@@ -1,0 +1,27 @@
+"""The check of a graph after every pass."""
+
+from __future__ import annotations
+
+from .graph import Graph
+
+
+def verify(graph: Graph) -> Graph:
+    """Return ``graph`` if it is well-formed: each value is defined once, before it is read,
+    and each node fulfils its operator's rule. Raises AssertionError (a bug in a pass) or
+    the operator's CompileError."""
+    known = set(graph.sources)
+    assert len(known) == len(graph.sources), "an input or a state stands twice"
+    for node in graph.nodes:
+        for value in node.inputs:
+            assert value.constant or value in known, f"{value.name} is read before it is defined"
+        for value in node.outputs:
+            assert value not in known and not value.constant, f"{value.name} is defined twice"
+            known.add(value)
+        node.op.check(node)
+    for value in graph.results:
+        assert value.constant or value in known, f"output {value.name} is not defined"
+    for state in graph.states:
+        assert state.entry.type == state.exit.type, f"state {state.entry.name} changes its type"
+        assert state.initial.shape == state.entry.type.shape
+        assert state.initial.dtype == state.entry.type.dtype.numpy
+    return graph

@@ -1,0 +1,1 @@
+"""How C computes an operator, by family and instruction set."""

@@ -1,0 +1,126 @@
+"""What a kernel is, and which kernels an operator has.
+
+Each file in `tinyc.kernels` provides those of one operator (or of a family that differs in a
+letter), or holds what several share. Nothing else has to be edited to add a kernel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..ir import Node, Op
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A constant array of the generated C: ``const <ctype> <layer>_<suffix>[]``.
+
+    data: one of numpy's int8, uint8, int16, int32, float32 arrays, written in C order;
+    note: what stands in it, for the comment beside it.
+    """
+
+    suffix: str
+    data: np.ndarray
+    note: str
+
+    @cached_property
+    def contents(self) -> tuple[str, bytes]:
+        """What arrays have in common that can be one: the element type and a digest of the
+        bytes."""
+        return self.data.dtype.name, hashlib.sha256(np.ascontiguousarray(self.data)).digest()
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A kernel bound to a node: everything that its template needs, finished.
+
+    params: names of the template -> integers, floats, strings, booleans or lists of them;
+    constants: packed weights and tables, in the order in which the kernel reads them, known
+        to the template as ``c.<suffix>``;
+    scratch: bytes of working memory in the arena (8-byte aligned), passed as last argument;
+    support: files of ``firmware/kernels/`` that the code needs, included once, in order;
+    inplace: index into ``node.variable_inputs`` of an input whose buffer the first output may
+        take over at the same address, or None.
+    """
+
+    params: dict[str, Any] = field(default_factory=dict)
+    constants: tuple[Constant, ...] = ()
+    scratch: int = 0
+    support: tuple[str, ...] = ()
+    inplace: int | None = None
+
+
+Schedule = Mapping[str, int]
+"""What a TIR form is lowered with: parameter -> number. See `tinyc.kernels.tvm`."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute an operator in C.
+
+    name: unique, e.g. ``conv2d_s8_dsp``; template: a file under ``templates/kernels/`` that
+    defines ``static void {{ fn }}(inputs..., outputs..., [scratch])`` with one pointer for each
+    of ``node.variable_inputs``, each output, and ``uint8_t *scratch`` if there is any;
+    requires: core features (``dsp``, ``fpu``, ``mve``), empty for portable C;
+    reject: why the kernel cannot compute this node, None if it can;
+    bind: packs the constants and fills the template's parameters;
+    schedules: of a kernel that TVM makes, what a node may be lowered with, the default first;
+    scheduled: its `bind` under one of them.
+    """
+
+    name: str
+    template: str
+    requires: frozenset[str]
+    reject: Callable[[Node], str | None]
+    bind: Callable[[Node], Binding]
+    schedules: Callable[[Node], Sequence[Schedule]] | None = None
+    scheduled: Callable[[Node, Schedule], Binding] | None = None
+
+
+_TEMPLATES: dict[type[Op], tuple[Kernel, ...]] = {}
+_TVM: dict[type[Op], tuple[Kernel, ...]] = {}
+
+
+def provide(op: type[Op], *kernels: Kernel) -> None:
+    """Make the kernels of an operator known, and of those derived from it that have none of their
+    own: fastest first; the planner takes the first one that the core and the node allow."""
+    assert op not in _TEMPLATES, f"{op.__name__} has its kernels already"
+    _TEMPLATES[op] = kernels
+
+
+def provide_tvm(op: type[Op], *kernels: Kernel) -> None:
+    """The same for what TVM makes, which may leave nodes to the templates."""
+    assert op not in _TVM, f"{op.__name__} has its TVM kernels already"
+    _TVM[op] = kernels
+
+
+def kernels_of(op: type[Op]) -> tuple[Kernel, ...]:
+    """What templates make for an operator, fastest first."""
+    load()
+    return _inherited(_TEMPLATES, op)
+
+
+def tvm_kernels_of(op: type[Op]) -> tuple[Kernel, ...]:
+    """What TVM makes for an operator, fastest first."""
+    load()
+    return _inherited(_TVM, op)
+
+
+def _inherited(table: Mapping[type[Op], tuple[Kernel, ...]], op: type[Op]) -> tuple[Kernel, ...]:
+    return next((table[cls] for cls in op.__mro__ if cls in table), ())
+
+
+@cache
+def load() -> None:
+    """Have every file of `tinyc.kernels` provide what it has."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"{__package__}.{module.name}")

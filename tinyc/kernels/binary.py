@@ -1,0 +1,115 @@
+"""What kernels of binary share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ir import DType, Node, TensorType, Value
+from .base import Binding, Constant, Kernel
+
+Loop = tuple[int, tuple[int, ...]]
+"""(count, step of each operand in elements)."""
+
+
+def loops(shape: tuple[int, ...], operands: tuple[tuple[int, ...], ...]) -> list[Loop]:
+    """The fewest nested loops that walk through ``shape`` in its order, operands broadcast.
+
+    Neighbouring axes become one where every operand steps evenly through both; the last
+    operand step is 0 or 1, since operands lie in C order.
+    """
+    views = [np.broadcast_to(np.empty(s, np.int8), shape) for s in operands]
+    merged: list[Loop] = []
+    for axis in reversed(range(len(shape))):
+        count, steps = shape[axis], tuple(v.strides[axis] for v in views)
+        if count == 1:
+            continue
+        if merged and steps == tuple(s * merged[0][0] for s in merged[0][1]):
+            merged[0] = (count * merged[0][0], merged[0][1])
+        else:
+            merged.insert(0, (count, steps))
+    return merged or [(1, (0,) * len(operands))]
+
+
+def _index(nest: list[Loop], operand: int) -> str:
+    """The C expression of an operand's element within the loops i0, i1, ..."""
+    steps = [(f"i{k}", steps[operand]) for k, (_, steps) in enumerate(nest)]
+    return " + ".join(n if s == 1 else f"{n} * {s}" for n, s in steps if s) or "0"
+
+
+def bind_binary(
+    node: Node, params: dict[str, Any], support: tuple[str, ...] = ("tinyc_requant.h",)
+) -> Binding:
+    """Bind a template that extends ``binary.c.j2``, for two operands or three.
+
+    Beside ``params`` the template gets ``elements``, for each operand (suffix of its constant
+    array or "", text to follow): a number if it is a constant of one element, else an access.
+    """
+    out = node.output.type
+    nest = loops(out.shape, tuple(v.type.shape for v in node.inputs))
+    variables = node.variable_inputs
+    pointers = ["in"] if len(variables) == 1 else [f"in{i}" for i in range(len(variables))]
+    constants, elements = [], []
+    for i, value in enumerate(node.inputs):
+        if value.data is None:
+            elements.append(("", f"{pointers[variables.index(value)]}[{_index(nest, i)}]"))
+        elif value.data.size == 1:
+            number = value.data.ravel()[0]
+            real = value.type.dtype is DType.F32
+            elements.append(("", float(number) if real else _literal(int(number))))
+        else:
+            suffix = "xyz"[i]
+            data = value.data.astype(np.uint8) if value.type.dtype is DType.BOOL else value.data
+            constants.append(Constant(suffix, data, f"{('first', 'second', 'third')[i]} operand"))
+            elements.append((suffix, f"[{_index(nest, i)}]"))
+    return Binding(
+        params={
+            "pointers": [
+                {"name": name, "ctype": value.type.dtype.c}
+                for name, value in zip(pointers, variables, strict=True)
+            ],
+            "ctype": node.inputs[-1].type.dtype.c,
+            "out_type": out.dtype.c,
+            "counts": [count for count, _ in nest],
+            "elements": elements,
+            **params,
+        },
+        constants=tuple(constants),
+        support=support,
+        inplace=_inplace(out, variables),
+    )
+
+
+def _literal(number: int) -> str:
+    """An integer of up to 32 bits in C, whose least has no literal of its own type."""
+    return "INT32_MIN" if number == -(1 << 31) else f"({number})"
+
+
+def _inplace(out: TensorType, variables: tuple[Value, ...]) -> int | None:
+    """The first operand over which the output may lie: of its shape, and of its type, or the
+    output is of bytes, which in C may stand for any type."""
+    for i, value in enumerate(variables):
+        if value.type.shape == out.shape and (value.type.dtype is out.dtype or out.dtype.size == 1):
+            return i
+    return None
+
+
+def caption(node: Node, sign: str) -> str:
+    """The operands' shapes around ``sign``, for the comment above the kernel."""
+    a, b = ("x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs)
+    return f"{a} {sign} {b}"
+
+
+def binary_kernel(
+    name: str, dtype: DType, bind: Callable[[Node], Binding], template: str = ""
+) -> Kernel:
+    """A kernel of plain C for nodes of ``dtype`` with at least one operand that varies."""
+
+    def reject(node: Node) -> str | None:
+        if not node.variable_inputs:
+            return "both operands are constant"
+        return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
+
+    return Kernel(name, template or f"{name}.c.j2", frozenset(), reject, bind)

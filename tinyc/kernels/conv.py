@@ -1,0 +1,109 @@
+"""What kernels of conv share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ir import DType, Node, TensorType
+from ..ir.quant import activation_range, float_activation_range
+from ..ops._conv import NO_PADDING, Pair, channel_multipliers, real_multipliers, weight_zero
+from .base import Binding, Constant, Kernel
+
+
+def int8_sums(node: Node, offset: int | str = 0) -> dict[str, Any]:
+    """Types and products of int8 sums, for templates that have int16 ones too. offset: what is
+    added to each input, a number or an expression of C."""
+    zero = weight_zero(node)
+    return {
+        "ctype": "int8_t", "wide": "int32_t", "tile": "tinyc_tile4",
+        "dot": "tinyc_dot_s8_offset" if zero else "tinyc_dot_s8",
+        "offset": offset, "weight_zero": zero,
+        "offsets": f", {offset}, {-zero}" if zero else f", {offset}",
+    }  # fmt: skip
+
+
+# Portable kernels -------------------------------------------------------------------------
+
+
+def portable(
+    name: str, dtype: DType, bind: Callable[[Node], Binding], template: str | None = None
+) -> Kernel:
+    """A kernel of plain C for nodes whose first input is of ``dtype``."""
+
+    def reject(node: Node) -> str | None:
+        return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
+
+    return Kernel(name, template or f"{name}.c.j2", frozenset(), reject, bind)
+
+
+def window_params(node: Node, kernel: Pair) -> dict[str, Any]:
+    """Sizes, strides and padding that the templates of windowed operators take."""
+    op: Any = node.op
+    batches, in_h, in_w, in_c = node.inputs[0].type.shape
+    _, out_h, out_w, out_c = node.output.type.shape
+    dilation = getattr(op, "dilation", (1, 1))
+    return {
+        "batches": batches,
+        "in_h": in_h, "in_w": in_w, "in_c": in_c,
+        "out_h": out_h, "out_w": out_w, "out_c": out_c,
+        "kernel_h": kernel[0], "kernel_w": kernel[1],
+        "stride_h": op.stride[0], "stride_w": op.stride[1],
+        "dilation_h": dilation[0], "dilation_w": dilation[1],
+        "pad_top": op.padding[0][0], "pad_left": op.padding[1][0],
+        "in_size": in_h * in_w * in_c, "in_row": in_w * in_c,
+        "padded": op.padding != NO_PADDING,
+    }  # fmt: skip
+
+
+def clamp_params(node: Node) -> dict[str, Any]:
+    """Bounds of the fused activation, and the zero point of an int8 output."""
+    out, activation = node.output.type, node.op.activation
+    if out.dtype is DType.F32:
+        low, high = float_activation_range(activation)
+        return {"low": low, "high": high}
+    low, high = activation_range(activation, out)
+    return {"low": low, "high": high, **offset_params(out, low, high)}
+
+
+def offset_params(out: TensorType, low: int, high: int) -> dict[str, int]:
+    """The output's zero point, and the bounds before it is added: a product that saturates
+    32 bits must not overflow them."""
+    zero = out.zero_point
+    return {"zero_point": zero, "least": low - zero, "most": high - zero}
+
+
+def weight_support(node: Node) -> tuple[str, ...]:
+    """The file that kernels need where the weights have a zero point."""
+    return ("tinyc_dot_offset.h",) if weight_zero(node) else ()
+
+
+def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
+    """Bias, multiplier and shift of each channel, int32, in the order the kernels read.
+
+    rows: the weights as [channels, depth] where the input's zero point goes into the bias,
+    which holds only where no sum meets padding; None where the kernel subtracts it.
+    """
+    x, _, bias = node.inputs
+    assert bias.data is not None
+    start = bias.data.ravel().astype(np.int64)
+    if rows is not None:
+        start = start - x.type.zero_point * rows.astype(np.int64).sum(1)
+    reals = real_multipliers(node)
+    multipliers, shifts = channel_multipliers(node)
+    return Constant(
+        "channels",
+        np.stack([start, multipliers, shifts], 1).astype(np.int32),
+        f"bias{'' if rows is None else ' with the input offset'}, multiplier, shift of each "
+        f"channel; multipliers stand for {min(reals):.6g} to {max(reals):.6g}",
+    )
+
+
+def four_channels(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
+    """Weights [channels, depth] as tinyc_tile4.h reads them, zeros up to whole fours."""
+    missing = -len(rows) % 4
+    padded = np.concatenate([rows, np.zeros((missing, rows.shape[1]), np.int8)])
+    groups = padded.reshape(-1, 4, rows.shape[1]).transpose(0, 2, 1)
+    return Constant(suffix, np.ascontiguousarray(groups), note)

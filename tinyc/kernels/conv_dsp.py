@@ -1,0 +1,289 @@
+"""Packing for the int8 kernels of cores with the DSP extension (Cortex-M4, M7, M33).
+
+The layouts are those that the kernels in ``firmware/kernels/`` read; see the comments there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import DType, Node
+from ..ir.quant import activation_range, multiply_double_rounding, multiply_single_rounding
+from ..ops._conv import channel_multipliers, real_multipliers
+from .base import Binding, Constant, Kernel
+
+REQUIRES = frozenset({"dsp"})
+MAX_UNROLLED_TAPS = 25
+"""Larger depthwise filters keep their loops: unrolled code would outgrow its gain."""
+
+
+def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str | None:
+    """Why a node of (x, weights, bias) cannot use SMMUL(R) requantization: the accumulator must
+    stay under 2**30 and no multiplier's shift may exceed ``largest_shift`` (-1: under one half).
+    ``rows``: weights as [channels, depth]."""
+    x, weights, bias = node.inputs[:3]
+    if x.type.dtype is not DType.I8 or node.output.type.dtype is not DType.I8:
+        return "not int8"
+    if weights.data is None or bias.data is None or rows is None:
+        return "weights or bias are computed at run time"
+    if weights.type.quant is None or any(weights.type.quant.zero_point):
+        return "the weights have a zero point"
+    magnitudes = np.abs(rows.astype(np.int64)).sum(1)
+    used = magnitudes > 0  # the others are constants, see `table`
+    sums = magnitudes * 256 + np.abs(bias.data.astype(np.int64).ravel())
+    if np.any(sums[used] >= 1 << 30):
+        return "an accumulator could reach 2^30"
+    _, shifts = channel_multipliers(node)
+    if np.any(shifts[used] > largest_shift) or np.any(shifts[used] < -31):
+        return f"a channel's multiplier is not under {2.0**largest_shift}"
+    return None
+
+
+def table(node: Node, rows: np.ndarray, fold: bool, single: bool = False) -> Constant:
+    """Bias, multiplier and right shift, less the kernel's last steps, of each channel, padded
+    to an even count.
+
+    fold: the input's zero point goes into the bias; single: the kernel rounds once. A channel
+    without weights is a constant y, whose bias and multiplier may be out of range: it becomes
+    a multiplier of 2**30 that brings 4 y (8 y with a single rounding) back to y.
+    """
+    x, _, bias = node.inputs[:3]
+    assert bias.data is not None
+    flat = bias.data.ravel()
+    offset = -x.type.zero_point * rows.astype(np.int64).sum(1) if fold else 0
+    reals = real_multipliers(node)
+    multipliers, shifts = channel_multipliers(node)
+    steps = -shifts.astype(np.int64) - (2 if single else 1)
+    entries = np.stack([flat + offset, multipliers, steps], 1)
+    requantize = multiply_single_rounding if single else multiply_double_rounding
+    for c in np.flatnonzero(~rows.any(1)):
+        y = int(np.clip(requantize(flat[c], multipliers[c], shifts[c]), -(1 << 16), 1 << 16))
+        entries[c] = (8 * y, 1 << 30, 0) if single else (4 * y, 1 << 30, 0)
+    if len(entries) % 2:
+        entries = np.concatenate([entries, [[0, 0, 0]]])
+    note = (
+        f"bias{' with the input offset' if fold else ''}, multiplier, right shift of each channel; "
+        f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}"
+    )
+    return Constant("channels", entries.astype(np.int32), note)
+
+
+def padded(rows: np.ndarray, channels: int, depth: int) -> np.ndarray:
+    """[channels, depth] with both rounded up to multiples; zeros fill."""
+    c, k = rows.shape
+    out = np.zeros((-(-c // channels) * channels, -(-k // depth) * depth), np.int8)
+    out[:c, :k] = rows
+    return out
+
+
+# Convolution ------------------------------------------------------------------------------
+
+
+def _conv_rows(node: Node) -> np.ndarray | None:
+    data = node.inputs[1].data
+    return None if data is None else data.reshape(data.shape[0], -1)
+
+
+def _reject_conv(node: Node) -> str | None:
+    x, weights, _ = node.inputs
+    if x.type.shape[0] != 1:
+        return "more than one batch"
+    if weights.type.shape[3] != x.type.shape[3]:
+        return "grouped"
+    return reject(node, _conv_rows(node))
+
+
+def _bind_conv(node: Node) -> Binding:
+    x, weights, _ = node.inputs
+    op = node.op
+    rows = _conv_rows(node)
+    assert rows is not None
+    _, in_h, in_w, in_c = x.type.shape
+    out_c, kernel_h, kernel_w, _ = weights.type.shape
+    _, out_h, out_w, _ = node.output.type.shape
+    (top, bottom), (left, right) = op.padding
+    packed = padded(rows, 2, 8)
+    depth = packed.shape[1]
+    # [pair, channel, quad, k] -> [pair, quad, parity, (k or k + 2), channel]
+    quads = packed.reshape(-1, 2, depth // 4, 2, 2)  # k = 2 * half + parity
+    packed = quads.transpose(0, 2, 4, 3, 1)
+    pointwise = (
+        (kernel_h, kernel_w, *op.stride) == (1, 1, 1, 1)
+        and (top, bottom, left, right) == (0, 0, 0, 0)
+        and in_c % 4 == 0
+    )
+    staged = not pointwise and in_c % 4 != 0
+    low, high = activation_range(op.activation, node.output.type)
+    columns = 4 * depth * 2
+    zero = x.type.zero_point & 0xFFFF
+    return Binding(
+        params={
+            "pointwise": pointwise,
+            "staged": staged,
+            "kernel_h": kernel_h,
+            "kernel_w": kernel_w,
+            "in_h": in_h,
+            "in_w": in_w,
+            "in_c": in_c,
+            "out_c": out_c,
+            "out_w": out_w,
+            "pixels": out_h * out_w,
+            "stride_h": op.stride[0],
+            "stride_w": op.stride[1],
+            "dilation_h": op.dilation[0],
+            "dilation_w": op.dilation[1],
+            "pad_top": top,
+            "pad_left": left,
+            "last_x": in_w - kernel_w,
+            "row_bytes": kernel_w * in_c,
+            "padding_byte": x.type.zero_point,
+            "padding_pair": zero << 16 | zero,
+            "depth": depth,
+            "columns_bytes": columns,
+            "zero_point": node.output.type.zero_point,
+            "low": low,
+            "high": high,
+        },
+        constants=(
+            Constant("weights", packed, "weights of channel pairs, byte-interleaved by input pair"),
+            table(node, rows, fold=True),
+        ),
+        scratch=columns + (depth if staged else 0),
+        support=("tinyc_dsp.h", "tinyc_conv_columns.h"),
+    )
+
+
+CONV2D = Kernel("conv2d_s8_dsp", "conv2d_s8_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv)
+
+
+# Depthwise convolution --------------------------------------------------------------------
+
+
+def _depthwise_rows(node: Node) -> np.ndarray | None:
+    data = node.inputs[1].data
+    return None if data is None else data.reshape(-1, data.shape[3]).T
+
+
+def _reject_depthwise(node: Node) -> str | None:
+    x, weights, _ = node.inputs
+    if x.type.shape[0] != 1:
+        return "more than one batch"
+    if x.type.shape[3] != weights.type.shape[3]:
+        return "a depth multiplier"
+    if x.type.shape[3] % 4:
+        return "channels are no multiple of 4"
+    return reject(node, _depthwise_rows(node))
+
+
+def _tap_offsets(node: Node) -> list[int]:
+    """Offset into the input of each tap, in bytes."""
+    _, _, in_w, channels = node.inputs[0].type.shape
+    _, kernel_h, kernel_w, _ = node.inputs[1].type.shape
+    step_y, step_x = node.op.dilation
+    taps = [(ky * step_y, kx * step_x) for ky in range(kernel_h) for kx in range(kernel_w)]
+    return [(y * in_w + x) * channels for y, x in taps]
+
+
+def _bind_depthwise(node: Node) -> Binding:
+    x, weights, _ = node.inputs
+    op = node.op
+    rows = _depthwise_rows(node)
+    assert rows is not None
+    _, in_h, in_w, channels = x.type.shape
+    _, kernel_h, kernel_w, _ = weights.type.shape
+    _, out_h, out_w, _ = node.output.type.shape
+    (top, _), (left, _) = op.padding
+    packed = rows.reshape(channels // 4, 4, -1).transpose(0, 2, 1)
+    low, high = activation_range(op.activation, node.output.type)
+    offset = -x.type.zero_point & 0xFFFF
+    taps = kernel_h * kernel_w
+    return Binding(
+        params={
+            "kernel_h": kernel_h,
+            "kernel_w": kernel_w,
+            "taps": _tap_offsets(node) if taps <= MAX_UNROLLED_TAPS else [],
+            "in_h": in_h,
+            "in_w": in_w,
+            "out_h": out_h,
+            "out_w": out_w,
+            "channels": channels,
+            "stride_h": op.stride[0],
+            "stride_w": op.stride[1],
+            "dilation_h": op.dilation[0],
+            "dilation_w": op.dilation[1],
+            "pad_top": top,
+            "pad_left": left,
+            "last_y": in_h - (kernel_h - 1) * op.dilation[0] - 1,
+            "last_x": in_w - (kernel_w - 1) * op.dilation[1] - 1,
+            "offset_pair": offset << 16 | offset,
+            "zero_point": node.output.type.zero_point,
+            "low": low,
+            "high": high,
+        },
+        constants=(
+            Constant("weights", packed, "weights of four channels, tap by tap"),
+            table(node, rows, fold=False),
+        ),
+        support=("tinyc_dsp.h", "tinyc_depthwise.h"),
+    )
+
+
+DEPTHWISE_CONV2D = Kernel(
+    "depthwise_conv2d_s8_dsp",
+    "depthwise_conv2d_s8_dsp.c.j2",
+    REQUIRES,
+    _reject_depthwise,
+    _bind_depthwise,
+)
+
+
+# Fully connected --------------------------------------------------------------------------
+
+
+def _reject_fully_connected(node: Node) -> str | None:
+    # A single rounding by SMMUL needs its rounding constant within the high word: shift <= -2.
+    return reject(node, node.inputs[1].data, largest_shift=-2)
+
+
+def quads(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
+    """Weights [channels, depth] as tinyc_dense.h reads them, zeros up to whole fours."""
+    packed = padded(rows, 4, 4)
+    # [group of four channels, quad, channel, k]
+    packed = packed.reshape(-1, 4, packed.shape[1] // 4, 4).transpose(0, 2, 1, 3)
+    return Constant(suffix, packed, note)
+
+
+def _bind_fully_connected(node: Node) -> Binding:
+    weights = node.inputs[1]
+    assert weights.data is not None
+    channels, depth = weights.data.shape
+    low, high = activation_range(node.op.activation, node.output.type)
+    entries = table(node, weights.data, fold=True, single=True)
+    missing = -len(entries.data) % 4
+    if missing:
+        filled = np.concatenate([entries.data, [[0, 0, 0]] * missing]).astype(np.int32)
+        entries = Constant(entries.suffix, filled, entries.note)
+    return Binding(
+        params={
+            "batches": node.inputs[0].type.elements // depth,
+            "depth": depth,
+            "channels": channels,
+            "zero_point": node.output.type.zero_point,
+            "low": low,
+            "high": high,
+        },
+        constants=(
+            quads(weights.data, "weights of four channels, four inputs of each in turn"),
+            entries,
+        ),
+        support=("tinyc_dsp.h", "tinyc_dense.h"),
+    )
+
+
+FULLY_CONNECTED = Kernel(
+    "fully_connected_s8_dsp",
+    "fully_connected_s8_dsp.c.j2",
+    REQUIRES,
+    _reject_fully_connected,
+    _bind_fully_connected,
+)

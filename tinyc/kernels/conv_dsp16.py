@@ -1,0 +1,107 @@
+"""Packing for the kernels of int16 activations on cores with the DSP extension (Cortex-M4, M7,
+M33): SXTB16 makes two int8 weights the factors of two int16 inputs, SMLAD sums in 32 bits where
+the weights show that it is enough, SMLALD in 64.
+
+The layouts are those that the kernels in ``firmware/kernels/`` read; see the comments there.
+"""
+
+from __future__ import annotations
+
+from ..ir import DType, Node
+from ..ops._conv import NO_PADDING, filter_rows
+from .base import Binding, Constant, Kernel
+from .conv import window_params
+from .conv_dsp import REQUIRES, padded
+from .int16 import finishing
+
+
+def _reject(node: Node) -> str | None:
+    return None if node.inputs[0].type.dtype is DType.I16 else "not int16"
+
+
+def _reject_conv(node: Node) -> str | None:
+    if node.inputs[1].type.shape[3] != node.inputs[0].type.shape[3]:
+        return "grouped"
+    return _reject(node)
+
+
+def _bind_conv(node: Node) -> Binding:
+    weights, op = node.inputs[1].data, node.op
+    assert weights is not None
+    rows = filter_rows(node)
+    packed = padded(rows, 2, 8)
+    depth = packed.shape[1]
+    # [pair of channels, channel, pair of inputs, k] -> [.., pair of inputs, k, channel]
+    packed = packed.reshape(-1, 2, depth // 2, 2).transpose(0, 2, 3, 1)
+    window = window_params(node, weights.shape[1:3])
+    in_c = window["in_c"]
+    pointwise = (
+        weights.shape[1:3] == (1, 1)
+        and op.stride == (1, 1)
+        and op.padding == NO_PADDING
+        and in_c % 2 == 0
+    )
+    staged = in_c % 2 != 0
+    params, table = finishing(node, rows)
+    columns = 4 * depth * 2
+    return Binding(
+        params={
+            **window,
+            **params,
+            "pointwise": pointwise,
+            "staged": staged,
+            "pixels": window["out_h"] * window["out_w"],
+            "last_x": window["in_w"] - window["kernel_w"],
+            "row": window["kernel_w"] * in_c,
+            "depth": depth,
+            "columns_bytes": columns,
+        },
+        constants=(
+            Constant("weights", packed, "weights of channel pairs, byte-interleaved by input pair"),
+            table,
+        ),
+        scratch=columns + (2 * depth if staged else 0),
+        support=(
+            "tinyc_requant.h", "tinyc_sum16.h", "tinyc_dsp.h", "tinyc_conv_columns.h",
+            "tinyc_conv_columns16.h",
+        ),
+    )  # fmt: skip
+
+
+CONV2D = Kernel("conv2d_s16_dsp", "conv2d_s16_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv)
+
+
+def _bind_fully_connected(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    channels, depth = weights.shape
+    packed = padded(weights, 4, 4)
+    # [group of four channels, quad, channel, k], the middle two of each quad exchanged
+    packed = packed.reshape(len(packed) // 4, 4, -1, 4).transpose(0, 2, 1, 3)[..., [0, 2, 1, 3]]
+    params, table = finishing(node, weights, dense=True)
+    return Binding(
+        params={
+            **params,
+            "batches": node.inputs[0].type.elements // depth,
+            "depth": depth,
+            "quads": depth // 4,
+            "tail": depth % 4,
+            "channels": channels,
+        },
+        constants=(
+            Constant(
+                "weights", packed, "weights of four channels, inputs 0, 2, 1, 3 of each in turn"
+            ),
+            table,
+        ),
+        support=("tinyc_requant.h", "tinyc_sum16.h", "tinyc_dsp.h", "tinyc_dense16.h"),
+    )
+
+
+FULLY_CONNECTED = Kernel(
+    "fully_connected_s16_dsp",
+    "fully_connected_s16_dsp.c.j2",
+    REQUIRES,
+    _reject,
+    _bind_fully_connected,
+)

@@ -1,0 +1,155 @@
+"""How C computes DEPTHWISE_CONV_2D."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..ir import DType, Node
+from ..ops._conv import centred_weights
+from ..ops._hybrid import plain
+from ..ops.depthwise_conv2d import (
+    DepthwiseConv2d,
+    HybridDepthwiseConv2d,
+    depthwise_conv2d_rows,
+    flat,
+)
+from . import conv_dsp
+from .base import Binding, Constant, Kernel, provide, provide_tvm
+from .conv import channel_table, clamp_params, int8_sums, portable, window_params
+from .hybrid import bind_hybrid, hybrid_kernel
+from .int16 import finishing, narrow
+from .tvm import conv as tvm_conv
+
+
+def _params(node: Node) -> dict[str, Any]:
+    _, kh, kw, _ = node.inputs[1].type.shape
+    op: Any = node.op
+    params = window_params(node, (kh, kw))
+    return {
+        **params,
+        **clamp_params(node),
+        "multiplier": op.multiplier,
+        "filter_size": kh * kw,
+        "tap_step": params["dilation_w"] * params["in_c"],
+    }
+
+
+def _bind_s8(node: Node) -> Binding:
+    params, rows = _params(node), depthwise_conv2d_rows(node)
+    fold = not params["padded"]
+    centred = centred_weights(node, rows).reshape(len(rows), -1)
+    return Binding(
+        params={**params, **int8_sums(node, 0 if fold else -node.inputs[0].type.zero_point)},
+        constants=(
+            Constant("weights", rows, "weights, channel by channel"),
+            channel_table(node, centred if fold else None),
+        ),
+        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
+    )
+
+
+def _bind_s16(node: Node) -> Binding:
+    params, table = finishing(node, flat(node))
+    return Binding(
+        params={**_params(node), **params},
+        constants=(
+            Constant("weights", depthwise_conv2d_rows(node), "weights, channel by channel"),
+            table,
+        ),
+        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_sum16.h"),
+    )
+
+
+def _bind_f32(node: Node) -> Binding:
+    bias = node.inputs[2].data
+    assert bias is not None
+    return Binding(
+        params=_params(node),
+        constants=(
+            Constant("weights", depthwise_conv2d_rows(node), "weights, channel by channel"),
+            Constant("bias", bias, "bias"),
+        ),
+        support=("tinyc_window.h",),
+    )
+
+
+def _bind_hybrid(node: Node) -> Binding:
+    layer = plain(node)
+    return bind_hybrid(
+        node,
+        _params(layer),
+        Constant("weights", depthwise_conv2d_rows(node), "weights, channel by channel"),
+    )
+
+
+def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
+    if node.inputs[0].type.dtype is not dtype:
+        return f"not {dtype.value}"
+    op: Any = node.op
+    if op.multiplier > 1 or node.output.type.shape[3] % 4:
+        return "a depth multiplier, or channels that are no multiple of 4"
+    return None
+
+
+def _reject_s16_tile4(node: Node) -> str | None:
+    reason = _reject_tile4(node, DType.I16)
+    if reason is None and not narrow(node, flat(node)):
+        return "a sum could reach 2^31"
+    return reason
+
+
+def _bind_tile4(node: Node) -> Binding:
+    bound = (_bind_s16 if node.inputs[0].type.dtype is DType.I16 else _bind_s8)(node)
+    _, table = bound.constants
+    rows = depthwise_conv2d_rows(node)
+    groups = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
+    taps = groups.shape[1]
+    return replace(
+        bound,
+        params={
+            **bound.params,
+            "row_weights": 4 * bound.params["kernel_w"],
+            "group_weights": 4 * taps,
+        },
+        constants=(
+            Constant(
+                "weights", np.ascontiguousarray(groups), "weights of four channels, tap by tap"
+            ),
+            table,
+        ),
+    )
+
+
+provide(
+    DepthwiseConv2d,
+    conv_dsp.DEPTHWISE_CONV2D,
+    Kernel(
+        "depthwise_conv2d_s8_tile4",
+        "depthwise_conv2d_s8_tile4.c.j2",
+        frozenset(),
+        _reject_tile4,
+        _bind_tile4,
+    ),
+    portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8),
+    Kernel(
+        "depthwise_conv2d_s16_tile4",
+        "depthwise_conv2d_s8_tile4.c.j2",
+        frozenset(),
+        _reject_s16_tile4,
+        _bind_tile4,
+    ),
+    portable(
+        "depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "depthwise_conv2d_s8_scalar.c.j2"
+    ),
+    portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
+)
+provide_tvm(DepthwiseConv2d, *tvm_conv.DEPTHWISE_CONV2D)
+
+
+provide(
+    HybridDepthwiseConv2d,
+    hybrid_kernel("depthwise_conv2d_hybrid", _bind_hybrid),
+)

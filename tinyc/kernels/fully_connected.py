@@ -1,0 +1,110 @@
+"""How C computes FULLY_CONNECTED."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..ir import DType, Node
+from ..ops._conv import centred_weights
+from ..ops._hybrid import plain
+from ..ops.fully_connected import FullyConnected, HybridFullyConnected
+from . import conv_dsp, conv_dsp16
+from .base import Binding, Constant, Kernel, provide, provide_tvm
+from .conv import channel_table, clamp_params, four_channels, int8_sums, portable, weight_support
+from .hybrid import bind_hybrid, hybrid_kernel
+from .int16 import finishing, narrow
+from .tvm import conv as tvm_conv
+
+
+def _params(node: Node) -> dict[str, Any]:
+    channels, depth = node.inputs[1].type.shape
+    batches = node.inputs[0].type.elements // depth
+    return {"batches": batches, "channels": channels, "depth": depth, **clamp_params(node)}
+
+
+def _bind_s8(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    return Binding(
+        params={**_params(node), **int8_sums(node)},
+        constants=(
+            four_channels(weights, "weights of four channels, input by input"),
+            channel_table(node, centred_weights(node)),
+        ),
+        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node)),
+    )
+
+
+def _reject_s16(node: Node) -> str | None:
+    if node.inputs[0].type.dtype is not DType.I16:
+        return "not i16"
+    weights = node.inputs[1].data
+    assert weights is not None
+    return None if narrow(node, weights) else "a sum could reach 2^31"
+
+
+def _bind_s16(node: Node, tiled: bool = False) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    params, table = finishing(node, weights, dense=True)
+    packed = Constant("weights", weights, "weights, row by row")
+    if tiled:
+        packed = four_channels(weights, "weights of four channels, input by input")
+    return Binding(
+        params={**_params(node), **params},
+        constants=(packed, table),
+        support=("tinyc_requant.h", "tinyc_sum16.h"),
+    )
+
+
+def _bind_f32(node: Node) -> Binding:
+    _, weights, bias = (v.data for v in node.inputs)
+    assert weights is not None and bias is not None
+    return Binding(
+        params=_params(node),
+        constants=(
+            Constant("weights", weights, "weights, row by row"),
+            Constant("bias", bias, "bias"),
+        ),
+        support=("tinyc_dot_f32.h",),
+    )
+
+
+def _bind_hybrid(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    packed = four_channels(weights, "weights of four channels, input by input")
+    bound = bind_hybrid(node, _params(plain(node)), packed)
+    sums = Constant("sums", weights.sum(1, dtype=np.int32), "sums of the weights")
+    return replace(
+        bound,
+        constants=(*bound.constants, sums),
+        support=(*bound.support, "tinyc_tile4.h"),
+    )
+
+
+provide(
+    FullyConnected,
+    conv_dsp.FULLY_CONNECTED,
+    conv_dsp16.FULLY_CONNECTED,
+    portable("fully_connected_s8_scalar", DType.I8, _bind_s8),
+    Kernel(
+        "fully_connected_s16_scalar",
+        "fully_connected_s8_scalar.c.j2",
+        frozenset(),
+        _reject_s16,
+        lambda node: _bind_s16(node, tiled=True),
+    ),
+    portable("fully_connected_s16_wide", DType.I16, _bind_s16),
+    portable("fully_connected_f32", DType.F32, _bind_f32),
+)
+provide_tvm(FullyConnected, *tvm_conv.FULLY_CONNECTED)
+
+
+provide(
+    HybridFullyConnected,
+    hybrid_kernel("fully_connected_hybrid", _bind_hybrid),
+)

@@ -1,0 +1,28 @@
+"""How C computes CUSTOM LceBMaxPool2d."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import Node
+from ..ops.lce_bmaxpool2d import LceBMaxPool2d
+from .base import Binding, Constant, Kernel, provide
+from .conv import window_params
+
+
+def _bind(node: Node) -> Binding:
+    op = node.op
+    assert isinstance(op, LceBMaxPool2d)
+    constants: tuple[Constant, ...] = ()
+    if len(node.inputs) == 2:
+        mask = node.inputs[1].data
+        assert mask is not None
+        note = "channels of which the minimum is taken"
+        constants = (Constant("minimum", mask.view(np.uint32), note),)
+    return Binding({**window_params(node, op.kernel), "masked": bool(constants)}, constants)
+
+
+provide(
+    LceBMaxPool2d,
+    Kernel("lce_bmaxpool2d", "lce_bmaxpool2d.c.j2", frozenset(), lambda node: None, _bind),
+)

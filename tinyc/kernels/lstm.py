@@ -1,0 +1,90 @@
+"""How C computes UNIDIRECTIONAL_SEQUENCE_LSTM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ir import DType, Node
+from ..ir.quant import quantize_multiplier
+from ..ops.lstm import Lstm, lstm_data
+from .base import Binding, Constant, Kernel, provide
+from .conv import four_channels, portable
+from .conv_dsp import REQUIRES, quads
+
+# Kernels ----------------------------------------------------------------------------------
+
+
+def _params(node: Node) -> dict[str, Any]:
+    op: Any = node.op
+    batch, time, depth, cells = op.sizes(node)
+    return {
+        "type": node.inputs[0].type.dtype.c, "cell_type": node.inputs[-1].type.dtype.c,
+        "batches": batch, "time": time, "depth": depth, "cells": cells, "coupled": op.coupled,
+        "step": batch if op.time_major else 1, "stride": 1 if op.time_major else time,
+    }  # fmt: skip
+
+
+def _by_cell(gates: list[np.ndarray], missing: int = 0) -> np.ndarray:
+    """[cells, ...] of each gate -> [cells * gates, ...]: those of a cell side by side, behind
+    ``missing`` gates of zeros."""
+    whole = [np.zeros_like(gates[0])] * missing + gates
+    return np.stack(whole, 1).reshape(-1, *gates[0].shape[1:])
+
+
+def _bind_s8(node: Node, pack: Any, support: tuple[str, ...], sums: str) -> Binding:
+    op: Any = node.op
+    rows, starts, ratios = op.folded(node)
+    missing = 4 - op.gates
+    packed = [
+        pack(_by_cell(part, missing), f"weights of {name}, the gates of a cell together", suffix)
+        for part, name, suffix in zip(rows, ("x", "h"), ("weights", "recurrent"), strict=True)
+    ]
+    # [cell, x and h, gate]
+    bias = np.stack([_by_cell(part, missing).reshape(-1, 4) for part in starts], 1)
+    scales = [[quantize_multiplier(r) for r in part] for part in ratios]
+    table = np.array([[[(0, 0)] * missing + part] for part in scales], np.int32).reshape(2, 4, 2)
+    return Binding(
+        params={**_params(node), **op.integers(node), "sums": sums},
+        constants=(
+            *packed,
+            Constant("bias", bias.astype(np.int32), "biases with the offsets of x, of h"),
+            Constant("scales", table, "multiplier and shift of each gate, of x, then of h"),
+        ),
+        support=("tinyc_requant.h", *support, "tinyc_lstm.h"),
+    )
+
+
+def _bind_scalar(node: Node) -> Binding:
+    return _bind_s8(node, four_channels, ("tinyc_tile4.h",), "tinyc_tile4")
+
+
+def _bind_dsp(node: Node) -> Binding:
+    return _bind_s8(node, quads, ("tinyc_dsp.h", "tinyc_dense.h"), "tinyc_dense_sums")
+
+
+def _bind_f32(node: Node) -> Binding:
+    op: Any = node.op
+    weights, recurrent, biases = ([lstm_data(v) for v in part] for part in op.parts(node))
+    return Binding(
+        params={**_params(node), "gates": op.gates, "clip": op.clip, "curve": op.activation},
+        constants=(
+            Constant("weights", _by_cell(weights), "weights of x, the gates of a cell together"),
+            Constant("recurrent", _by_cell(recurrent), "weights of h, likewise"),
+            Constant("bias", _by_cell(biases), "biases, likewise"),
+        ),
+        support=("tinyc_math.h", "tinyc_dot_f32.h"),
+    )
+
+
+def _reject_wide(node: Node) -> str | None:
+    return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
+
+
+provide(
+    Lstm,
+    Kernel("lstm_s8_dsp", "lstm_s8.c.j2", REQUIRES, _reject_wide, _bind_dsp),
+    portable("lstm_s8_scalar", DType.I8, _bind_scalar, "lstm_s8.c.j2"),
+    portable("lstm_f32", DType.F32, _bind_f32),
+)

@@ -1,0 +1,60 @@
+"""How C computes SOFTMAX."""
+
+from __future__ import annotations
+
+from ..ir import DType, Node
+from ..ops.softmax import EXP, INVERSE, Softmax
+from .base import Binding, Constant, provide
+from .conv import portable
+
+
+def _sizes(node: Node) -> dict[str, int]:
+    x = node.inputs[0].type
+    return {"rows": x.elements // x.shape[-1], "depth": x.shape[-1]}
+
+
+def _bind_s8(node: Node) -> Binding:
+    assert isinstance(node.op, Softmax)
+    return Binding(
+        params={**_sizes(node), "many": node.inputs[0].type.shape[-1] >= 512},
+        constants=(
+            Constant(
+                "exp",
+                node.op.exp_table(node),
+                f"exp(-i * {node.inputs[0].type.scale:.6g} * {node.op.beta:.6g}) * 2^31",
+            ),
+        ),
+        support=("tinyc_requant.h", "tinyc_reciprocal.h"),
+        inplace=0,
+    )
+
+
+def _bind_s16(node: Node) -> Binding:
+    assert isinstance(node.op, Softmax)
+    multiplier, shift = node.op.multiplier16(node)
+    return Binding(
+        params={**_sizes(node), "multiplier": multiplier, "shift": shift},
+        constants=(
+            Constant("exp", EXP, "exp(10 * (i / 512 - 1)) * 2^15"),
+            Constant("inverse", INVERSE, "1 / (1 + i / 512) * 2^15"),
+        ),
+        support=("tinyc_requant.h", "tinyc_softmax16.h"),
+        inplace=0,
+    )
+
+
+def _bind_f32(node: Node) -> Binding:
+    assert isinstance(node.op, Softmax)
+    return Binding(
+        params={**_sizes(node), "beta": node.op.beta},
+        support=("tinyc_math.h",),
+        inplace=0,
+    )
+
+
+provide(
+    Softmax,
+    portable("softmax_s8", DType.I8, _bind_s8),
+    portable("softmax_s16", DType.I16, _bind_s16),
+    portable("softmax_f32", DType.F32, _bind_f32),
+)

@@ -1,0 +1,68 @@
+"""How C computes TRANSPOSE_CONV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir import DType, Node
+from ..ops._conv import filter_rows
+from ..ops._hybrid import plain
+from ..ops.transpose_conv import HybridTransposeConv, TransposeConv
+from .base import Binding, Constant, provide
+from .conv import channel_table, clamp_params, int8_sums, portable, weight_support
+from .hybrid import bind_hybrid, hybrid_kernel
+from .int16 import finishing
+
+
+def _params(node: Node) -> dict[str, Any]:
+    x, weights, _ = node.inputs
+    op: Any = node.op
+    batches, in_h, in_w, in_c = x.type.shape
+    _, out_h, out_w, out_c = node.output.type.shape
+    _, kh, kw, _ = weights.type.shape
+    return {
+        "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c, "in_size": in_h * in_w * in_c,
+        "out_h": out_h, "out_w": out_w, "out_c": out_c, "kernel_h": kh, "kernel_w": kw,
+        "stride_h": op.stride[0], "stride_w": op.stride[1],
+        "cut_top": op.cut[0], "cut_left": op.cut[1],
+        "filter_size": kh * kw * in_c, **clamp_params(node),
+    }  # fmt: skip
+
+
+def _bind(node: Node) -> Binding:
+    x, weights, bias = node.inputs
+    assert weights.data is not None and bias.data is not None
+    params, packed = _params(node), Constant("weights", weights.data, "weights, OHWI")
+    if x.type.dtype is DType.F32:
+        constants = (packed, Constant("bias", bias.data, "bias"))
+        return Binding(params, constants, support=("tinyc_dot_f32.h",))
+    if x.type.dtype is DType.I16:
+        more, table = finishing(node, filter_rows(node))
+        support = ("tinyc_requant.h", "tinyc_sum16.h")
+        return Binding({**params, **more}, (packed, table), support=support)
+    return Binding(
+        {**params, **int8_sums(node, -x.type.zero_point)},
+        (packed, channel_table(node)),
+        support=("tinyc_requant.h", "tinyc_dot.h", *weight_support(node)),
+    )
+
+
+def _bind_hybrid(node: Node) -> Binding:
+    weights = node.inputs[1].data
+    assert weights is not None
+    packed = Constant("weights", weights, "weights, OHWI")
+    return bind_hybrid(node, _params(plain(node)), packed)
+
+
+provide(
+    TransposeConv,
+    portable("transpose_conv_s8", DType.I8, _bind),
+    portable("transpose_conv_s16", DType.I16, _bind, "transpose_conv_s8.c.j2"),
+    portable("transpose_conv_f32", DType.F32, _bind),
+)
+
+
+provide(
+    HybridTransposeConv,
+    hybrid_kernel("transpose_conv_hybrid", _bind_hybrid),
+)

@@ -1,0 +1,191 @@
+"""The layout of the arena: a place for each buffer while it is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from ..errors import CompileError
+from ..ir import Graph, Value
+from .plan import ALIGN, Step
+
+
+@dataclass(eq=False)
+class _Buffer:
+    """A piece of the arena: alive from step ``first`` through ``last``."""
+
+    bytes: int
+    first: int
+    last: int
+    offset: int = -1
+
+
+def _aliases(graph: Graph) -> dict[Value, Value]:
+    """Value -> the value whose bytes it shares because its node only renames them."""
+    aliases: dict[Value, Value] = {}
+    for node in graph.nodes:
+        if node.op.view and not node.inputs[0].constant:
+            source = node.inputs[0]
+            aliases[node.output] = aliases.get(source, source)
+    return aliases
+
+
+def layout(
+    graph: Graph, steps: tuple[Step, ...]
+) -> tuple[dict[Value, int], dict[Step, int], int, tuple[int, int]]:
+    """Offsets of values and of steps' scratch, the arena's bytes, and `Plan.peak`."""
+    aliases = _aliases(graph)
+
+    def root(value: Value) -> Value:
+        return aliases.get(value, value)
+
+    end = len(steps)
+    buffers: dict[Value, _Buffer] = {}
+    for value in graph.sources:
+        buffers[value] = _Buffer(value.type.bytes, -1, -1)
+    scratch: dict[Step, _Buffer] = {}
+    last_use: dict[Value, int] = {}
+    for step in steps:
+        for value in step.node.variable_inputs:
+            last_use[root(value)] = step.index
+    outputs = {root(v) for v in graph.results}
+    for value in graph.outputs:
+        if value.constant:  # written once at the end of the run
+            buffers[value] = _Buffer(value.type.bytes, -1, end)
+    entries = {state.entry: last_use.get(state.entry, -1) for state in graph.states}
+    for value in (*outputs, *entries):
+        last_use[value] = end
+    for step in steps:
+        for value in step.node.outputs:
+            first = step.index
+            buffers[value] = _Buffer(value.type.bytes, first, first)
+        if step.binding.scratch:
+            scratch[step] = _Buffer(step.binding.scratch, step.index, step.index)
+    for value, buffer in buffers.items():
+        buffer.last = max(last_use.get(value, buffer.first), buffer.first)
+
+    # A state's exit is written where its entry lies, if that has been read by then.
+    merged: dict[Value, Value] = {}
+    for state in graph.states:
+        target = root(state.exit)
+        if (
+            target in buffers
+            and target not in merged
+            and buffers[target].first > entries[state.entry]
+        ):
+            merged[target] = state.entry
+
+    # An output takes over the buffer of an input that dies there.
+
+    def home(value: Value) -> Value:
+        value = root(value)
+        while value in merged:
+            value = merged[value]
+        return value
+
+    for step in steps:
+        if step.binding.inplace is None:
+            continue
+        source = home(step.node.variable_inputs[step.binding.inplace])
+        target = step.node.outputs[0]
+        if target in merged:
+            continue
+        a, b = buffers[source], buffers[target]
+        if a.last == step.index and b.bytes <= a.bytes and source not in outputs:
+            a.last = b.last
+            merged[target] = source
+            if target in outputs:
+                outputs.add(source)
+    live = [b for v, b in buffers.items() if v not in merged] + list(scratch.values())
+    size = _pack(live)
+    offsets = {}
+    for value in [*buffers, *aliases]:
+        offsets[value] = buffers[home(value)].offset
+    when, alive = _most_alive(live)
+    peak = min(max(when, 0), max(end - 1, 0)), alive
+    return offsets, {s: b.offset for s, b in scratch.items()}, size, peak
+
+
+def carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:
+    """See `Plan`; raises CompileError E306 for states that exchange their values."""
+    waiting = [
+        (state.exit, state.entry)
+        for state in graph.states
+        if state.exit.constant or offsets[state.exit] != offsets[state.entry]
+    ]
+    ordered: list[tuple[Value, Value]] = []
+    while waiting:
+        read = [offsets[exit] for exit, _ in waiting if not exit.constant]
+        ready = [pair for pair in waiting if offsets[pair[1]] not in read]
+        if not ready:
+            raise CompileError(
+                "E306", waiting[0][1].origin, "its states exchange their values",
+                "keep both in one tensor",
+            )  # fmt: skip
+        ordered += ready
+        waiting = [pair for pair in waiting if pair not in ready]
+    return tuple(ordered)
+
+
+def _pack(buffers: list[_Buffer]) -> int:
+    """Give each buffer the lowest offset at which nothing alive beside it lies, trying several
+    orders and keeping the best. Returns the size of the arena in bytes."""
+    _, lower = _most_alive(buffers)
+    orders = [
+        lambda b: (-b.bytes, b.first),
+        lambda b: (-(b.last - b.first), -b.bytes),
+        lambda b: (-b.bytes * (b.last - b.first + 1), b.first),
+        lambda b: (b.first, -b.bytes),
+        lambda b: (-b.last, -b.bytes),
+    ]
+    best: tuple[int, list[int]] | None = None
+    for key in orders:
+        _place(sorted(buffers, key=key))
+        size = max((_round(b.offset + b.bytes) for b in buffers), default=0)
+        if best is None or size < best[0]:
+            best = size, [b.offset for b in buffers]
+        if size == lower:
+            break
+    assert best is not None
+    for buffer, offset in zip(buffers, best[1], strict=True):
+        buffer.offset = offset
+    return best[0]
+
+
+def _most_alive(buffers: Sequence[_Buffer]) -> tuple[int, int]:
+    """The first step in which most bytes are alive, and their number: no arena is smaller."""
+    change: dict[int, int] = {}
+    for b in buffers:
+        change[b.first] = change.get(b.first, 0) + _round(b.bytes)
+        change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
+    times = sorted(change)
+    alive = accumulate(change[t] for t in times)
+    return max(zip(times, alive, strict=True), key=lambda pair: pair[1], default=(0, 0))
+
+
+def _place(buffers: Sequence[_Buffer]) -> None:
+    """Give each buffer in turn the lowest offset beside those before it.
+
+    In numpy, since each meets all before it: with thousands of layers that is what counts.
+    """
+    # Columns of what is placed, sorted by offset: offset, end, first, last.
+    placed = np.empty((4, len(buffers)), np.int64)
+    for count, buffer in enumerate(buffers):
+        offset, end, first, last = placed[:, :count]
+        beside = (first <= buffer.last) & (last >= buffer.first)
+        # Below each neighbour it may start where all neighbours before that one have ended.
+        starts = np.maximum.accumulate(np.append(0, end[beside]))
+        fits = starts[:-1] + buffer.bytes <= offset[beside]
+        buffer.offset = int(starts[fits.argmax() if fits.any() else -1])
+        at = int(offset.searchsorted(buffer.offset, "right"))
+        placed[:, at + 1 : count + 1] = placed[:, at:count]
+        placed[:, at] = (
+            buffer.offset, _round(buffer.offset + buffer.bytes), buffer.first, buffer.last
+        )  # fmt: skip
+
+
+def _round(size: int) -> int:
+    return -(-size // ALIGN) * ALIGN

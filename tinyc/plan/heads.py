@@ -1,0 +1,221 @@
+"""What a network's outputs stand for, classes or numbers, and how near two sets of them are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..errors import CompileError
+from ..ir import DType, Graph, Node, TensorType
+from ..ir.ports import Port, output_ports
+from ..ir.quant import dequantize
+from ..kernels.base import kernels_of
+from ..ops.arg_max import ArgMax
+from ..ops.dequantize import Dequantize
+from ..ops.logistic import Logistic
+from ..ops.quantize import Quantize
+from ..ops.softmax import Softmax
+
+FLOAT_TOLERANCE = 1e-4
+"""Of a float32 output, times the greater of 1 and the number: C libraries differ in exp and tanh,
+and so does every sum that follows them."""
+
+_ECHO = 64
+"""An output of an input's own shape is no classifier if it has more elements than these: it is
+what an autoencoder makes of that input."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """An output.
+
+    kind: ``scores`` (the class is where the greatest stands, the first of equals), ``decision``
+    (one number, class 1 from ``threshold`` on), ``index`` (one integer, which is the class), or
+    ``numbers``; classes: how many there are, None where that is not known;
+    certain: SOFTMAX, LOGISTIC or ARG_MAX end in it, while a shape alone may deceive.
+    """
+
+    port: Port
+    kind: Literal["scores", "decision", "index", "numbers"]
+    classes: int | None = None
+    threshold: float = 0.0
+    certain: bool = False
+
+    def decide(self, array: np.ndarray, type: TensorType | None = None) -> np.ndarray:
+        """The class int64 [n] of each sample; array: [n, *shape] of ``type``, or real numbers."""
+        rows = array.reshape(len(array), -1)
+        if self.kind == "scores":
+            return np.asarray(rows.argmax(1))
+        if self.kind == "decision":
+            reals = rows if type is None else dequantize(rows, type)
+            return (reals[:, 0] >= self.threshold).astype(np.int64)
+        return rows[:, 0].astype(np.int64)
+
+    @property
+    def least(self) -> int | float | None:
+        """The least number of a decision, in its own type, that is class 1."""
+        if self.kind != "decision":
+            return None
+        type = self.port.value.type
+        if type.dtype is DType.F32:
+            return self.threshold
+        low, high = type.dtype.limits
+        first = math.floor(self.threshold / type.scale) + type.zero_point - 1
+        near = np.arange(max(low, first), min(high, first + 4) + 1)
+        ones = near[dequantize(near, type) >= self.threshold]
+        return int(ones[0]) if len(ones) else high
+
+
+def heads(graph: Graph) -> tuple[Head, ...]:
+    """The outputs of ``graph``, in order.
+
+    An output is ``scores`` where all of its elements, two or more, lie along its last axis. A
+    single number is a ``decision`` at 0.5 where LOGISTIC or the quantization keep it in 0..1,
+    and at 0 elsewhere, as of a logit; a single integer without a scale is an ``index``.
+    """
+    producers = graph.producers()
+    shapes = [v.type.shape for v in graph.inputs]
+    found = []
+    for port in output_ports(graph):
+        type, node = port.value.type, producers.get(port.value)
+        while node is not None and (node.op.view or isinstance(node.op, (Quantize, Dequantize))):
+            node = producers.get(node.inputs[0])
+        op = None if node is None else node.op
+        if type.elements == 1 and type.quant is None and type.dtype is not DType.F32:
+            found.append(Head(port, "index", _depth(node), certain=isinstance(op, ArgMax)))
+        elif type.elements == 1:
+            certain = isinstance(op, Logistic)
+            threshold = 0.5 if certain or _within_one(type) else 0.0
+            found.append(Head(port, "decision", 2, threshold, certain))
+        elif type.elements == type.shape[-1] and not (
+            type.elements > _ECHO and type.shape in shapes
+        ):
+            found.append(Head(port, "scores", type.elements, certain=isinstance(op, Softmax)))
+        else:
+            found.append(Head(port, "numbers"))
+    return tuple(found)
+
+
+def _depth(node: Node | None) -> int | None:
+    """How many places an ARG_MAX chooses from."""
+    if node is None or not isinstance(node.op, ArgMax):
+        return None
+    return node.inputs[0].type.shape[node.op.axis]
+
+
+def _within_one(type: TensorType) -> bool:
+    if type.quant is None:
+        return False
+    low, high = type.dtype.limits
+    reals = ((q - type.zero_point) * type.scale for q in (low, high))
+    return all(0 <= real <= 1 for real in reals)
+
+
+def labelled(outputs: Sequence[Head]) -> Head | None:
+    """The output that labels without its name are of: the first in which SOFTMAX ends, else the
+    first of scores, of LOGISTIC or of ARG_MAX, else the first of one number; None if there is
+    none."""
+    ways = (
+        [h for h in outputs if h.kind == "scores" and h.certain],
+        [h for h in outputs if h.kind == "scores" or h.certain],
+        [h for h in outputs if h.kind != "numbers"],
+    )
+    return next((found[0] for found in ways if found), None)
+
+
+def classifiers(outputs: Sequence[Head], with_labels: Collection[int]) -> set[int]:
+    """The outputs (by index) whose classes are compared, and not their numbers alone: those that
+    have labels or are certain; where there are none, those of scores."""
+    sure = {h.port.index for h in outputs if h.certain} | set(with_labels)
+    return sure or {h.port.index for h in outputs if h.kind == "scores"}
+
+
+def check_labels(labels: np.ndarray, head: Head, origin: str) -> None:
+    """Raises CompileError E229 for the first label that is no class of ``head``."""
+    wrong = labels < 0
+    if head.classes is not None:
+        wrong |= labels >= head.classes
+    if wrong.any():
+        first = int(wrong.argmax())
+        most = "0 and up" if head.classes is None else f"0 to {head.classes - 1}"
+        raise CompileError(
+            "E229", origin,
+            f"sample {first} has the label {labels[first]}, the classes of '{head.port.name}' are "
+            f"{most}",
+            "correct the labels, or name the output that they are of: y_<output>",
+        )  # fmt: skip
+
+
+def norms(ours: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    """How far real numbers ``ours`` [n, ...] are from ``truth``: the mean and the greatest of the
+    absolute differences, and the square root of their squares' sum over that of the true
+    numbers; None where it is no number."""
+    b = truth.reshape(-1).astype(np.float64)
+    with np.errstate(all="ignore"):
+        away = np.abs(ours.reshape(-1).astype(np.float64) - b)
+        length = float(np.linalg.norm(b))
+        relative = float(np.linalg.norm(away)) / length if length else float(away.any()) * math.inf
+    found = {
+        "mean_absolute_error": float(away.mean()),
+        "largest_error": float(away.max()),
+        "relative_l2_error": 0.0 if not away.any() else relative,
+    }
+    return {key: value if math.isfinite(value) else None for key, value in found.items()}
+
+
+# Board and reference ---------------------------------------------------------------------
+
+Rule = Literal["bits", "step", "float"]
+RULES: dict[Rule, str] = {
+    "bits": "every bit",
+    "step": "one step",
+    "float": f"{FLOAT_TOLERANCE:g} of the greater of 1 and the number",
+}
+"""How near an output has to come to the reference's."""
+
+
+def rules(graph: Graph) -> tuple[Rule, ...]:
+    """For each output: float32 within `FLOAT_TOLERANCE`; integers that were computed from what
+    a C library's float32 functions gave within one step; other integers to the bit."""
+    touched: set[object] = set()
+    for node in graph.nodes:
+        if any(v in touched for v in node.inputs) or _calls_libm(node):
+            touched |= set(node.outputs)
+    return tuple(
+        "float" if v.type.dtype is DType.F32 else "step" if v in touched else "bits"
+        for v in graph.outputs
+    )
+
+
+def _calls_libm(node: Node) -> bool:
+    if not any(v.type.dtype is DType.F32 for v in (*node.inputs, *node.outputs)):
+        return False
+    for kernel in kernels_of(type(node.op)):
+        if kernel.reject(node) is None:
+            return "tinyc_math.h" in kernel.bind(node).support
+    return False
+
+
+def deviation(ours: np.ndarray, truth: np.ndarray, rule: Rule) -> tuple[np.ndarray, float]:
+    """(bool [n]: which samples break ``rule``, the greatest absolute difference)."""
+    a, b = (np.ascontiguousarray(x).reshape(len(x), -1) for x in (ours, truth))
+    same = (a.view(np.uint8) == b.view(np.uint8)).reshape(*a.shape, a.itemsize).all(-1)
+    with np.errstate(all="ignore"):
+        away = np.where(same, 0.0, np.abs(a.astype(np.float64) - b.astype(np.float64)))
+        if rule == "float":
+            near = away <= FLOAT_TOLERANCE * np.maximum(1, np.abs(b.astype(np.float64)))
+            near &= np.isfinite(away)
+        else:
+            near = away <= (rule == "step")
+    # 0.0 and -0.0 are equal numbers, but other bits; two NaNs are the same answer.
+    if rule == "bits":
+        near &= same
+    elif rule == "float":
+        near |= np.isnan(a) & np.isnan(b)
+        away = np.where(near & np.isnan(away), 0.0, away)
+    greatest = float(away.max(initial=0.0)) if not np.isnan(away).any() else math.nan
+    return ~near.all(1), greatest

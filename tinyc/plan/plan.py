@@ -1,0 +1,70 @@
+"""What the planner hands to the emitter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..ir import Graph, Node, Value
+from ..kernels.base import Binding, Kernel, Schedule
+
+ALIGN = 8
+"""Alignment in bytes of the arena and of every buffer in it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One call of the generated code.
+
+    index: position in the order; name: short name for captions; symbol: the C function;
+    rejected: (kernel, reason) of each faster kernel that was not taken, and of each form that
+    a pass could not bring the node into;
+    scratch_offset: where its working memory lies in the arena, in bytes;
+    schedule: what TVM lowered it with, None for a template; cycles: of each backend, measured,
+    where the backend was chosen by them.
+    """
+
+    index: int
+    node: Node
+    kernel: Kernel
+    binding: Binding
+    rejected: tuple[tuple[str, str], ...]
+    name: str
+    symbol: str
+    scratch_offset: int = 0
+    schedule: Schedule | None = None
+    cycles: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def backend(self) -> str:
+        """``tvm`` or ``templates``: what makes the C."""
+        return "templates" if self.schedule is None else "tvm"
+
+    @property
+    def macs(self) -> int:
+        return self.node.op.macs(self.node)
+
+    @property
+    def binary_macs(self) -> int:
+        return self.node.op.binary_macs(self.node)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What the emitter prints. offsets: byte offset in the arena of each value that is not a
+    constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
+    order in which none is read after it was written; peak: the step in which most of the arena is
+    alive, and how many bytes of it; features: what the core has; prefix: of every public symbol."""
+
+    graph: Graph
+    core: str
+    features: frozenset[str]
+    steps: tuple[Step, ...]
+    offsets: dict[Value, int]
+    arena_bytes: int
+    carries: tuple[tuple[Value, Value], ...] = ()
+    peak: tuple[int, int] = (0, 0)
+
+    @property
+    def prefix(self) -> str:
+        return self.graph.name

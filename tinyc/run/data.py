@@ -1,0 +1,514 @@
+"""Inputs and labels of a test: from an ``.npz`` file, or seeded at random."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import CompileError
+from ..ir import DType, Graph, TensorType, Value
+from ..ir.ports import Port, input_ports
+from ..ir.quant import dequantize
+from ..ops._move import Movement
+from ..ops.cast import Cast
+from ..ops.gather import GatherComputed
+from ..plan.heads import Head, check_labels, heads, labelled
+
+NPZ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
+              RuntimeError, SyntaxError, TypeError)  # fmt: skip
+"""What `numpy.load` and the arrays' reading raise for a file that is none of `numpy.savez`, or a
+damaged one; zipfile has RuntimeError for encrypted files and for methods that it does not know."""
+
+MOST_BYTES = 1 << 29
+"""Of the rows of one array that are read, and of all samples that are made at random."""
+
+SATURATED = 0.1
+"""The part of an input's numbers beyond its range from which on there is a warning. One step or
+two beyond are common, as 1.0 is at a scale of 1/128; an eighth of the range is not."""
+
+_PART = 1 << 22
+"""Numbers that are quantized at once."""
+
+FEW_STEPS = 8
+"""Of an input's 256: what spans fewer was probably scaled for another model."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """inputs: for each input of the graph an array [n, *shape] of its dtype;
+    labels: output (by index) -> class indices int64 [n];
+    given: float32 [n, *shape] for each input that was given as real numbers and quantized here,
+    else None; warnings: what is odd about all this, in words."""
+
+    inputs: tuple[np.ndarray, ...]
+    labels: Mapping[int, np.ndarray] = field(default_factory=dict)
+    given: tuple[np.ndarray | None, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
+
+    def at(self, index: int) -> list[np.ndarray]:
+        """The inputs of one sample, as `tinyc.ir.interpret` takes them."""
+        return [array[index] for array in self.inputs]
+
+    def reals(self, index: int, type: TensorType) -> np.ndarray:
+        """One input, of ``type``, as the real numbers that were meant: float32 [n, *shape]."""
+        given = self.given[index] if self.given else None
+        return dequantize(self.inputs[index], type) if given is None else given
+
+    def bytes(self, states: bool = False) -> np.ndarray:
+        """uint8 [n, bytes]: each sample's inputs one after the other, little-endian.
+
+        states: of a model that keeps some; the samples are one sequence to it, and each is led by
+        a byte that is 1 where the states are reset before: with the first (see `tinyc.run.run`).
+        """
+        rows = [
+            np.ascontiguousarray(a, a.dtype.newbyteorder("<")).reshape(len(a), -1).view(np.uint8)
+            for a in self.inputs
+        ]
+        if states:
+            rows.insert(0, (np.arange(len(self)) == 0).astype(np.uint8)[:, None])
+        return np.concatenate(rows, axis=1)
+
+
+def random_samples(graph: Graph, count: int, seed: int) -> Samples:
+    """``count`` seeded samples: integers over their whole range, floats from N(0, 1), indices
+    into a table (of either type) over its rows. Raises CompileError E228 (more than fits into
+    memory)."""
+    size = count * sum(v.type.bytes for v in (*graph.inputs, *graph.outputs))
+    if size > MOST_BYTES:
+        raise _too_large("--samples", f"{count:,} samples of '{graph.name}'", size)
+    rng = np.random.default_rng(seed)
+    rows = _table_rows(graph)
+    return Samples(tuple(_random(v.type, count, rng, rows.get(v)) for v in graph.inputs))
+
+
+def _too_large(origin: str, what: str, size: int) -> CompileError:
+    takes = f"take {size // 10**6:,} MB, the limit is {MOST_BYTES // 10**6} MB"
+    return CompileError("E228", origin, f"{what} {takes}", "pass fewer with --samples")
+
+
+def _table_rows(graph: Graph) -> dict[Value, int]:
+    """For each value that a GATHER takes its indices from, cast, moved or as it is: how many
+    there are."""
+    found: dict[Value, int] = {}
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, GatherComputed):
+            table, indices = node.inputs
+            rows = [(indices, table.type.shape[node.op.axis])]
+        elif isinstance(node.op, (Cast, Movement)) or node.op.view:
+            least = [found[v] for v in node.outputs if v in found]
+            rows = [(v, min(least)) for v in node.variable_inputs if least]
+        else:
+            continue
+        for value, count in rows:
+            found[value] = min(count, found.get(value, count))
+    return found
+
+
+def _random(type: TensorType, count: int, rng: np.random.Generator, rows: int | None) -> np.ndarray:
+    shape = (count, *type.shape)
+    if rows is not None and type.dtype is not DType.BOOL:
+        most = rows if type.dtype is DType.F32 else min(rows, type.dtype.limits[1] + 1)
+        return rng.integers(0, most, shape).astype(type.dtype.numpy)
+    if type.dtype is DType.F32:
+        return rng.standard_normal(shape, np.float32)
+    if type.dtype is DType.BOOL:
+        return rng.integers(0, 2, shape).astype(np.bool_)
+    low, high = type.dtype.limits
+    return rng.integers(low, high, shape, type.dtype.numpy, endpoint=True)
+
+
+# Files -----------------------------------------------------------------------------------
+
+
+Rows = range | list[int]
+"""Indices of samples, rising."""
+
+
+class Array(Protocol):
+    """A numpy array, or one that still lies in a file: what `given_samples` needs of either."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    def __getitem__(self, rows: Rows, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An array of an ``.npz`` of which only the header was read; some rows of it are read by
+    their indices, which rise."""
+
+    path: Path
+    member: str
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype
+
+    def __getitem__(self, rows: Rows) -> np.ndarray:
+        """Raises CompileError E210 (damaged), E228 (too large)."""
+        name = self.member.removesuffix(".npy")
+        step = math.prod(self.shape[1:]) * self.dtype.itemsize
+        count = self.shape[0] if self.fortran else len(rows)
+        if count * step > MOST_BYTES:
+            raise _too_large(f"{self.path}: {name}", f"{count:,} samples", count * step)
+        try:
+            with zipfile.ZipFile(self.path) as file, file.open(self.member) as content:
+                _header(content)
+                start = content.tell()
+                if self.fortran:
+                    raw = content.read(count * step)
+                else:
+                    parts = []
+                    for run in _runs(rows):
+                        content.seek(start + run.start * step)
+                        parts.append(content.read(len(run) * step))
+                    raw = b"".join(parts)
+            if len(raw) != count * step:
+                raise EOFError(f"'{name}' ends after {len(raw):,} of {count * step:,} bytes")
+        except NPZ_ERRORS as error:
+            raise _unreadable(self.path, error) from None
+        flat = np.frombuffer(raw, self.dtype) if step else np.zeros(0, self.dtype)
+        if self.fortran:
+            return flat.reshape(self.shape, order="F")[list(rows)]
+        return flat.reshape(count, *self.shape[1:])
+
+
+def _runs(rows: Rows) -> list[range]:
+    """``rows`` as runs of neighbours."""
+    if isinstance(rows, range):
+        return [rows] if rows else []
+    runs: list[range] = []
+    for row in rows:
+        if runs and runs[-1].stop == row:
+            runs[-1] = range(runs[-1].start, row + 1)
+        else:
+            runs.append(range(row, row + 1))
+    return runs
+
+
+def _unreadable(path: Path, error: BaseException) -> CompileError:
+    what = f"cannot be read as .npz: {error or type(error).__name__}"
+    return CompileError("E210", str(path), what, "save it with numpy.savez")
+
+
+def _header(content: object) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(shape, whether in Fortran's order, dtype) of a ``.npy``, its file left at the numbers.
+    Raises ValueError."""
+    form = np.lib.format
+    version = form.read_magic(content)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of .npy")
+    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+    shape, fortran, dtype = read(content)
+    if dtype.hasobject:
+        raise ValueError("Object arrays cannot be loaded: they are pickled")
+    if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize >= 1 << 62:
+        raise ValueError(f"the shape {list(shape)}")
+    return shape, fortran, dtype
+
+
+class _Npz(Mapping[str, Array]):
+    """The arrays of an ``.npz``; only the headers of those that are asked for are read. Raises
+    CompileError E202 (no such file), E210 (no such format)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                if file.read(6) == np.lib.format.MAGIC_PREFIX:
+                    raise ValueError("it is a single .npy array")
+            with zipfile.ZipFile(path) as archive:
+                members = archive.namelist()
+        except FileNotFoundError:
+            raise CompileError("E202", str(path), "no such file") from None
+        except PermissionError:
+            raise
+        except NPZ_ERRORS as error:
+            raise _unreadable(path, error) from None
+        self._keys = [m.removesuffix(".npy") for m in members if m.endswith(".npy")]
+
+    def __getitem__(self, key: str) -> Array:
+        member = f"{key}.npy"
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(member) as content:
+                return _Stored(self._path, member, *_header(content))
+        except NPZ_ERRORS as error:
+            raise _unreadable(self._path, error) from None
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def load_npz(path: Path, graph: Graph, most: int | None = None) -> Samples:
+    """The first ``most`` samples of an ``.npz`` (None: all), see `given_samples`. What is not
+    used is not read. Raises CompileError E202 (no such file), E210 (not an npz), E228 (too large)
+    and those of `given_samples`."""
+
+    def first(count: int) -> Rows:
+        return range(count if most is None else min(count, most))
+
+    return given_samples(_Npz(path), graph, str(path), first)
+
+
+def load_inputs(path: Path, graph: Graph, most: int) -> Samples:
+    """At most so many samples of an ``.npz``, evenly spread over it and without labels. Raises as
+    `load_npz`."""
+
+    def spread(count: int) -> Rows:
+        return np.linspace(0, count - 1, min(count, most)).astype(int).tolist()
+
+    return given_samples(_Npz(path), graph, str(path), spread, with_labels=False)
+
+
+# Names ------------------------------------------------------------------------------------
+
+
+def given_samples(
+    arrays: Mapping[str, Array],
+    graph: Graph,
+    origin: str,
+    choose: Callable[[int], Rows] = range,
+    with_labels: bool = True,
+) -> Samples:
+    """An array for each input and, with_labels, the optional labels; choose: the number of
+    samples that there are -> the indices of those to take, rising.
+
+    An input's key is its name, or the same as a C identifier; by position ``x_0``, ``x_1``, ...
+    in the model's order, or ``x`` where there is one input. Each is [n, *shape], the batch
+    dimension of 1 may be left out, in the input's dtype or float (then quantized as TFLite's
+    QUANTIZE does, halves away from zero). Labels are class indices [n], or [n, classes] with a
+    single 1 in each row: ``y`` of the first output that is a classifier
+    (`tinyc.plan.heads.labelled`), ``y_<output>`` of that output. origin: where they are from.
+    Raises CompileError E211 (a key is missing, or two are for the same), E212 (shape), E213
+    (dtype), E214 (values), E229 (a label that is no class).
+    """
+    outputs = heads(graph)
+    keys = _input_keys(arrays, input_ports(graph), origin)
+    warnings: list[str] = []
+    chosen = [arrays[key] for key in keys]
+    inputs, given = [], []
+    for key, array, value in zip(keys, chosen, graph.inputs, strict=True):
+        x, real = _input(f"{origin}: {key}", array, value, choose, warnings)
+        inputs.append(x)
+        given.append(real)
+    counts = {array.shape[0] for array in chosen}
+    if len(counts) > 1 or counts == {0}:
+        raise CompileError("E212", origin, f"holds {sorted(counts)} samples for its inputs")
+    (count,) = counts
+    rest = [k for k in arrays if k not in keys]
+    label_keys = _label_keys(rest, outputs, origin) if with_labels else {}
+    labels = {}
+    for key, head in label_keys.items():
+        if head is None:
+            warnings.append(f"{origin}: y is not used: no output of the model is a classifier")
+            continue
+        y = _labels(f"{origin}: {key}", arrays[key], count, head, choose)
+        check_labels(y, head, f"{origin}: {key}")
+        labels[head.port.index] = y
+    unused = [
+        k for k in rest if k not in label_keys and (with_labels or k not in _label_like(rest))
+    ]
+    if unused:
+        inputs_are = ", ".join(p.name for p in input_ports(graph))
+        outputs_are = ", ".join(h.port.name for h in outputs)
+        warnings.append(
+            f"{origin}: nothing reads {', '.join(map(repr, unused[:5]))} (the model's inputs are "
+            f"{inputs_are}, its outputs {outputs_are})"
+        )
+    meant = [x if real is None else real for x, real in zip(inputs, given, strict=True)]
+    if len(inputs[0]) > 1 and all((x == x[:1]).all() for x in meant):
+        warnings.append(f"{origin}: its {len(inputs[0])} samples are all the same")
+    return Samples(tuple(inputs), labels, tuple(given), tuple(warnings))
+
+
+def _input_keys(arrays: Mapping[str, Array], ports: tuple[Port, ...], origin: str) -> list[str]:
+    """The key of each input."""
+    names = [set(_named(port)) for port in ports]
+    known = set().union(*names)
+    by_name, by_place = [], []
+    for port in ports:
+        by_name.append([k for k in _named(port) if k in arrays])
+        place = "x" if len(ports) == 1 and "x" in arrays else f"x_{port.index}"
+        by_place.append([place] if place in arrays and place not in known else [])
+    listed = ", ".join(port.name for port in ports)
+    is_a = f"the model's inputs are {listed}" if len(ports) > 1 else f"the input is '{listed}'"
+    # A key that labels may have is an input's only where nothing else is.
+    if all(by_place) and all(set(k) <= _label_like(arrays) for k in by_name):
+        by_name = [[] for _ in ports]
+    if any(by_name) and any(by_place):
+        both = [next(filter(None, found))[0] for found in (by_name, by_place)]
+        raise CompileError(
+            "E211", origin, f"names inputs in two ways, as '{both[0]}' and '{both[1]}'",
+            f"{is_a}: give each once",
+        )  # fmt: skip
+    found = by_name if any(by_name) else by_place
+    for port, keys in zip(ports, found, strict=True):
+        if len(keys) > 1:
+            raise CompileError("E211", origin, f"gives an input twice, {keys}", is_a)
+        if not keys:
+            it_has = f"(it has {', '.join(arrays) or 'none'})"
+            if len(ports) == 1:
+                what, example = f"has no array 'x' {it_has}", "x=inputs"
+            else:
+                what = f"has no array for the input '{port.name}' {it_has}"
+                example = ", ".join(f"{p.identifier}=..." for p in ports)
+            raise CompileError(
+                "E211", origin, what, f"{is_a}: save numpy.savez(path, {example}, y=labels)"
+            )
+    return [keys[0] for keys in found]
+
+
+def _named(port: Port) -> list[str]:
+    return list(dict.fromkeys((port.name, port.identifier)))
+
+
+def _label_like(keys: Iterable[str]) -> set[str]:
+    return {key for key in keys if key == "y" or key.startswith("y_")}
+
+
+def _label_keys(keys: list[str], outputs: tuple[Head, ...], origin: str) -> dict[str, Head | None]:
+    """The keys of labels and the outputs that they are of, None where there is no classifier."""
+    found: dict[str, Head | None] = {}
+    for head in outputs:
+        own = [f"y_{name}" for name in (*_named(head.port), str(head.port.index))]
+        for key in keys:
+            if key in own and key not in found:
+                found[key] = head
+    if "y" in keys:
+        found["y"] = labelled(outputs)
+    listed = ", ".join(head.port.name for head in outputs)
+    twice = [h for h in found.values() if h is not None and list(found.values()).count(h) > 1]
+    if twice:
+        both = [key for key, head in found.items() if head is twice[0]]
+        raise CompileError(
+            "E211", origin, f"gives the labels of '{twice[0].port.name}' twice, {both}",
+            f"the model's outputs are {listed}: give each once",
+        )  # fmt: skip
+    wrong = [key for key in keys if key.startswith("y_")]
+    if wrong and not found:
+        raise CompileError(
+            "E211", origin, f"has labels '{wrong[0]}', and the model has no such output",
+            f"its outputs are {listed}: y, or y_<output>",
+        )  # fmt: skip
+    return found
+
+
+# Contents ---------------------------------------------------------------------------------
+
+
+def _input(
+    origin: str,
+    array: Array,
+    value: Value,
+    choose: Callable[[int], Rows],
+    warnings: list[str],
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """(an input's array, the real numbers that it was made of where it was quantized)."""
+    shape, dtype = value.type.shape, value.type.dtype
+    accepted = [shape, shape[1:]] if shape[:1] == (1,) else [shape]
+    if not array.shape or array.shape[1:] not in accepted:
+        raise CompileError(
+            "E212", origin, f"has shape {list(array.shape)}",
+            f"the model takes [n, {', '.join(map(str, accepted[-1]))}]",
+        )  # fmt: skip
+    same = array.dtype == dtype.numpy
+    if not same and (
+        array.dtype.kind != "f" or (value.type.quant is None and dtype is not DType.F32)
+    ):
+        also = " or float" if value.type.quant else ""
+        raise CompileError(
+            "E213", origin, f"has dtype {array.dtype}",
+            f"the model's input is {dtype.numpy}{also}",
+        )  # fmt: skip
+    x = array[choose(array.shape[0])]
+    x = x.reshape(len(x), *shape)
+    if same and dtype is not DType.F32:
+        return x.astype(dtype.numpy, copy=False), None
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32, copy=False)
+    _expect_finite(origin, x)
+    if dtype is DType.F32:
+        return x, None
+    if x.size:
+        warnings += _ill_scaled(origin, x, value.type)
+    # In parts: what lies between takes several times the memory.
+    parts = np.array_split(x, -(-x.size // _PART) or 1)
+    return np.concatenate([quantize(part, value.type) for part in parts]), x
+
+
+def _expect_finite(origin: str, x: np.ndarray) -> None:
+    """Raise CompileError E214 for a number of x [n, ...] that float32 has not."""
+    bad = ~np.isfinite(x)
+    if bad.any():
+        sample, *place = map(int, np.argwhere(bad)[0])
+        count = int(bad.sum())
+        more = f" and {count - 1} more" if count > 1 else ""
+        raise CompileError(
+            "E214", origin,
+            f"holds NaN or infinity: sample {sample} at {place}{more}", "clean the data",
+        )  # fmt: skip
+
+
+def _ill_scaled(origin: str, x: np.ndarray, type: TensorType) -> Iterator[str]:
+    """What tells that real numbers were not scaled as the model's quantization expects."""
+    low, high = ((q - type.zero_point) * type.scale for q in type.dtype.limits)
+    slack = (high - low) / 8
+    part = float(np.mean((x < low - slack) | (x > high + slack)))
+    seen = f"they lie in {x.min():.4g} to {x.max():.4g}, the input takes {low:.4g} to {high:.4g}"
+    if part >= SATURATED:
+        yield f"{origin}: {part:.0%} of the numbers saturate: {seen}; scale them as in training"
+    elif 0 < (x.max() - x.min()) / type.scale < FEW_STEPS:
+        steps = round(float((x.max() - x.min()) / type.scale)) + 1
+        many = type.dtype.limits[1] - type.dtype.limits[0] + 1
+        yield f"{origin}: the numbers take only {steps} of the input's {many:,} steps: {seen}"
+
+
+def quantize(x: np.ndarray, type: TensorType) -> np.ndarray:
+    """Floats to ``type``: round(x / scale) + zero_point, halves away from zero, clamped."""
+    ratio = x.astype(np.float32) / np.float32(type.scale)
+    rounded = np.trunc(ratio + np.copysign(np.float32(0.5), ratio))
+    low, high = type.dtype.limits
+    return np.clip(rounded.astype(np.float64) + type.zero_point, low, high).astype(type.dtype.numpy)
+
+
+def _labels(
+    origin: str, array: Array, count: int, head: Head, choose: Callable[[int], Rows]
+) -> np.ndarray:
+    """Class indices int64 [n], of indices or of rows with a single 1."""
+    wide = len(array.shape) == 2 and array.shape[1] > 1
+    classes = array.shape[1] if wide else 1
+    if array.shape not in ((count,), (count, classes)) or (wide and classes != head.classes):
+        also = f", or [{count}, {head.classes}]" if head.classes else ""
+        raise CompileError(
+            "E212", origin, f"has shape {list(array.shape)}",
+            f"one class index a sample: [{count}]{also}",
+        )  # fmt: skip
+    if array.dtype.kind not in ("iubf" if wide else "iub"):
+        raise CompileError("E213", origin, f"has dtype {array.dtype}", "class indices are integers")
+    y = array[choose(count)]
+    if not wide:
+        return y.reshape(-1).astype(np.int64)
+    odd = ((y != 0) & (y != 1)).any(1) | ((y == 1).sum(1) != 1)
+    if odd.any():
+        raise CompileError(
+            "E229", origin, f"sample {int(odd.argmax())} has no single 1 among its zeros",
+            "give class indices, or rows with a 1 at the class",
+        )  # fmt: skip
+    return np.asarray(y.argmax(1), np.int64)

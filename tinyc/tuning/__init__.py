@@ -1,0 +1,1 @@
+"""The choice between backends, the search of schedules, and benchmarks."""

@@ -1,0 +1,135 @@
+"""Which way a network is lowered: by templates, by TVM, or layer by layer by what is faster."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..emit.library import emit
+from ..errors import CompileError
+from ..image.build import Image, build
+from ..ir import Graph
+from ..kernels.base import Schedule
+from ..plan import Plan, plan
+from ..run import run
+from ..run.data import random_samples
+from ..target.boards import Board
+
+BACKENDS = ("templates", "tvm")
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A plan as its image ran on the emulated core; layers: cycles of each step."""
+
+    plan: Plan
+    image: Image
+    cycles: int
+    layers: tuple[int, ...]
+
+
+def lower(
+    graph: Graph,
+    board: Board,
+    backend: str = "templates",
+    schedules: Mapping[str, Schedule] | None = None,
+    toolchain: str | None = None,
+    max_flash: int | None = None,
+) -> Plan:
+    """Plan ``graph`` for the core of ``board``.
+
+    backend: ``templates``, ``tvm``, or ``auto``: of each layer the one that takes fewer cycles on
+    the emulated core, as long as the image fits the flash (``max_flash`` bytes of it, if that is
+    given); schedules: see `tinyc.plan.plan`; toolchain: what ``auto`` builds with. Raises
+    CompileError E306, E4xx (``auto``: nothing fits), E706 and E708 (no TVM), E8xx.
+    """
+    if backend != "auto":
+        return plan(graph, board.core.title, board.core.features, backend, schedules)
+    limit = min(board.flash_bytes, max_flash or board.flash_bytes)
+    return _fastest(graph, board, schedules or {}, toolchain, limit)
+
+
+def _fastest(
+    graph: Graph, board: Board, schedules: Mapping[str, Schedule], toolchain: str | None, limit: int
+) -> Plan:
+    pure: dict[str, _Measured] = {}
+    refused: list[CompileError] = []
+    for backend in BACKENDS:
+        lowered = plan(graph, board.core.title, board.core.features, backend, schedules)
+        try:
+            pure[backend] = _measure(lowered, board, toolchain)
+        except CompileError as error:
+            if error.id != "E401":
+                raise
+            refused.append(error)
+    if not pure:
+        raise refused[0]
+    if len(pure) == 1:
+        return next(iter(pure.values())).plan
+    known = [
+        {name: found.layers[i] for name, found in pure.items()}
+        for i in range(len(pure["tvm"].plan.steps))
+    ]
+    chosen = [min(BACKENDS, key=lambda name, i=i: known[i][name]) for i in range(len(known))]
+    # What shares code with its neighbours may change a little in other company: the mixture is
+    # measured as well, and has to be the best.
+    rivals = list(pure.values())
+    sizes = {name: _sizes(found) for name, found in pure.items()}
+    while True:
+        mixed = plan(graph, board.core.title, board.core.features, chosen, schedules)
+        try:
+            measured = _measure(mixed, board, toolchain)
+        except CompileError as error:
+            if error.id != "E401":
+                raise
+            measured = None
+        if measured is not None and measured.image.flash_bytes <= limit:
+            rivals.append(measured)
+            break
+        smaller = _smaller(chosen, known, sizes)
+        if smaller is None:
+            break
+        chosen[smaller] = _other(chosen[smaller])
+    fitting = [r for r in rivals if r.image.flash_bytes <= limit] or rivals[:1]
+    best = min(fitting, key=lambda r: r.cycles).plan
+    steps = tuple(replace(s, cycles=c) for s, c in zip(best.steps, known, strict=True))
+    return replace(best, steps=steps)
+
+
+def _other(backend: str) -> str:
+    return BACKENDS[1 - BACKENDS.index(backend)]
+
+
+def _smaller(
+    chosen: list[str], known: list[dict[str, int]], sizes: dict[str, list[int]]
+) -> int | None:
+    """The layer whose other backend saves flash at the least cost of cycles for each byte."""
+    costs = {}
+    for i, name in enumerate(chosen):
+        saved = sizes[name][i] - sizes[_other(name)][i]
+        if saved > 0:
+            costs[i] = (known[i][_other(name)] - known[i][name]) / saved
+    return min(costs, key=lambda i: costs[i]) if costs else None
+
+
+def _sizes(found: _Measured) -> list[int]:
+    """Bytes of each layer's own code and constants."""
+    return [
+        found.image.symbols[step.symbol][1] + sum(c.data.nbytes for c in step.binding.constants)
+        for step in found.plan.steps
+    ]
+
+
+def _measure(lowered: Plan, board: Board, toolchain: str | None) -> _Measured:
+    """Build with the test harness and count the inference of one seeded random sample."""
+    name = lowered.graph.name
+    symbols = tuple(step.symbol for step in lowered.steps)
+    with tempfile.TemporaryDirectory() as folder:
+        image = build(emit(lowered), name, board, toolchain, Path(folder) / name, main="test")
+        inputs = random_samples(lowered.graph, 1, 0).bytes(bool(lowered.graph.states))
+        trace = run(image, inputs, profile=True, layers=symbols)
+    assert trace.cycles is not None
+    layers = tuple(trace.layers[symbol].cycles for symbol in symbols)
+    return _Measured(lowered, image, trace.cycles, layers)
