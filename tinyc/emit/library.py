@@ -67,7 +67,13 @@ def environment() -> jinja2.Environment:
 
 @cache
 def _support_text(name: str) -> str:
-    return (resource("firmware") / "kernels" / name).read_text().rstrip()
+    """A file of kernels without its guard and its lines that include others of them: the generated
+    file has those before it."""
+    text = (resource("firmware") / "kernels" / name).read_text()
+    text = re.sub(r'^#include "tinyc_\w+\.h"\n', "", text, flags=re.MULTILINE)
+    text = re.sub(r"^#ifndef (TINYC_\w+_H)\n#define \1\n(.*)#endif\n\Z", r"\2", text,
+                  flags=re.MULTILINE | re.DOTALL)  # fmt: skip
+    return text.strip()
 
 
 def emit(plan: Plan) -> dict[str, str]:

@@ -1,0 +1,21 @@
+/* What each file of kernels begins with. */
+#ifndef TINYC_BASE_H
+#define TINYC_BASE_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* Each layer keeps a symbol of its own, so that debuggers and profilers can name it. */
+#ifndef TINYC_INLINE
+#if defined(__GNUC__)
+#define TINYC_LAYER __attribute__((noinline, used))
+#define TINYC_SHARED __attribute__((noinline, unused))
+#define TINYC_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define TINYC_LAYER
+#define TINYC_SHARED
+#define TINYC_INLINE static inline
+#endif
+#endif
+
+#endif
