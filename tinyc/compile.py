@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from . import passes
 from .compress.binarize import binarize
 from .compress.calibrate import calibrate, exact_nodes, float_nodes
 from .compress.dequantize_weights import dequantize_weights
@@ -24,7 +25,6 @@ from .kernels.base import Schedule, kernels_of, tvm_kernels_of
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
-from .passes import optimize
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
@@ -60,6 +60,10 @@ class Compiled:
         return emit(self.plan)
 
 
+CHANGES = {"binarization": "binarize", "calibration": "calibrate"}
+"""The stages that make another network of the one that was given."""
+
+
 def compile_model(
     model: str | Path,
     board: Board,
@@ -88,11 +92,36 @@ def compile_model(
     refuse_heavy(source, board, calibration is not None, is_binary(source))
     prepared = _prepare(source, board, calibration, float_glue, optional_calibration)
     graph = prepared.graph
-    planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
+    planned = lower(passes.optimize(graph), board, backend, schedules, toolchain, max_flash)
     if strict:
         _refuse_fallbacks(planned)
     changes = prepared.changes if predict is None else {"conversion": source, **prepared.changes}
     return Compiled(source, graph, planned, predict, changes, prepared.warnings)
+
+
+def stages(
+    model: str | Path,
+    board: Board | None = None,
+    calibration: Path | None = None,
+    float_glue: bool = False,
+    backend: str = "templates",
+    schedules: Mapping[str, Schedule] | None = None,
+    toolchain: str | None = None,
+    max_flash: int | None = None,
+    trust: bool = False,
+) -> Iterator[tuple[str, Graph | Plan]]:
+    """What `compile_model` makes of a model, step by step: the name of each stage and what it
+    left, ``read``, what changes the network, each of `tinyc.passes`, ``plan`` if there is a board.
+    """
+    source, _ = read_model(str(model), trust)
+    yield "read", source
+    prepared = _prepare(source, board, calibration, float_glue, optional=False)
+    yield from ((CHANGES[change], graph) for change, graph in prepared.changes.items())
+    last = prepared.graph
+    for name, last in passes.stages(prepared.graph):
+        yield name, last
+    if board is not None:
+        yield "plan", lower(last, board, backend, schedules, toolchain, max_flash)
 
 
 def read_model(model: str, trust: bool = False) -> tuple[Graph, Predict | None]:
@@ -121,7 +150,7 @@ class _Prepared:
 
 
 def _prepare(
-    source: Graph, board: Board, calibration: Path | None, float_glue: bool, optional: bool
+    source: Graph, board: Board | None, calibration: Path | None, float_glue: bool, optional: bool
 ) -> _Prepared:
     """``source`` with everything binary that can be, and with int8 in the place of float32 if
     that is asked for, or if binary layers demand it."""
@@ -131,7 +160,7 @@ def _prepare(
         if calibration is not None:
             hint = "use one of the two"
             raise CompileError("E217", "--float-glue", "was given with --calibrate", hint)
-        if "fpu" not in board.core.features and float_nodes(graph):
+        if board and "fpu" not in board.core.features and float_nodes(graph):
             raise CompileError(
                 "E217", "--float-glue", f"the {board.core.title} of {board.name} has no FPU",
                 "pass --calibrate data.npz instead",
@@ -143,7 +172,8 @@ def _prepare(
             return _Prepared(graph, changes)
         layers = [n.output.name.split(";")[0] for n in floats]
         more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
-        glue = "" if "fpu" not in board.core.features else ", or --float-glue to keep float32"
+        has_fpu = board is None or "fpu" in board.core.features
+        glue = ", or --float-glue to keep float32" if has_fpu else ""
         raise CompileError(
             "E215", graph.name,
             f"the layers between its binary ones compute with float32 "

@@ -112,7 +112,7 @@ def test_the_reference_remembers() -> None:
     assert before[graph.nodes[0].output].tolist() == [[1, -2, 3, 10, 20]]
     after = interpret(graph, [x + 1], kept(graph, before))
     assert after[graph.nodes[0].output].tolist() == [[3, 10, 20, 11, 21]]
-    assert "state old: 1x3 i8" in str(graph) and "keep old = new" in str(graph)
+    assert "%1 = state [1, -2, 3]: 1x3 i8" in str(graph) and "keep %4 as %1" in str(graph)
 
 
 @pytest.mark.parametrize("make", GRAPHS.values(), ids=GRAPHS)

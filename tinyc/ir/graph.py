@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .node import Node, Op, Value
+from .printer import text
 
 
 @dataclass(frozen=True)
@@ -103,16 +104,4 @@ class Graph:
         return replace(self, nodes=tuple(nodes)).with_results(final)
 
     def __str__(self) -> str:
-        lines = [f"graph {self.name}({', '.join(_show(v) for v in self.inputs)}):"]
-        lines += [f"  state {_show(state.entry)}" for state in self.states]
-        for node in self.nodes:
-            outs = ", ".join(_show(v) for v in node.outputs)
-            lines.append(f"  {outs} = {node.op}({', '.join(_show(v) for v in node.inputs)})")
-        for state in self.states:
-            lines.append(f"  keep {state.entry.name} = {state.exit.name}")
-        return "\n".join([*lines, f"  return {', '.join(v.name for v in self.outputs)}"])
-
-
-def _show(value: Value) -> str:
-    kind = "const " if value.constant else ""
-    return f"{value.name}: {kind}{value.type}"
+        return text(self)

@@ -6,6 +6,8 @@ and `calibrate` are not in it; they make another network of a float one, see `ti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..ir import Graph, verify
 from .drop_dead_channels import drop_dead_channels
 from .fold_constants import fold_constants
@@ -29,6 +31,22 @@ PIPELINE = (
     drop_dead_channels,
     fold_tables,
 )
+
+
+def names() -> tuple[str, ...]:
+    """What the passes are called, in order: one that runs again is ``remove_dead:2``."""
+    plain = [rewrite.__name__ for rewrite in PIPELINE]
+    return tuple(
+        name if (count := plain[: i + 1].count(name)) == 1 else f"{name}:{count}"
+        for i, name in enumerate(plain)
+    )
+
+
+def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
+    """The name of each pass and ``graph`` after it."""
+    for name, rewrite in zip(names(), PIPELINE, strict=True):
+        graph = verify(rewrite(graph))
+        yield name, graph
 
 
 def optimize(graph: Graph) -> Graph:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..ir import Graph, Value
-from .plan import ALIGN, Step
+from .plan import ALIGN, Buffer, Step
 
 
 @dataclass(eq=False)
@@ -23,6 +23,18 @@ class _Buffer:
     offset: int = -1
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """scratch: offset of each step's working memory; bytes: of the whole arena; offsets, peak,
+    buffers: see `Plan`."""
+
+    offsets: dict[Value, int]
+    scratch: dict[Step, int]
+    bytes: int
+    peak: tuple[int, int]
+    buffers: tuple[Buffer, ...]
+
+
 def _aliases(graph: Graph) -> dict[Value, Value]:
     """Value -> the value whose bytes it shares because its node only renames them."""
     aliases: dict[Value, Value] = {}
@@ -33,10 +45,8 @@ def _aliases(graph: Graph) -> dict[Value, Value]:
     return aliases
 
 
-def layout(
-    graph: Graph, steps: tuple[Step, ...]
-) -> tuple[dict[Value, int], dict[Step, int], int, tuple[int, int]]:
-    """Offsets of values and of steps' scratch, the arena's bytes, and `Plan.peak`."""
+def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
+    """Where everything lies that is not a constant."""
     aliases = _aliases(graph)
 
     def root(value: Value) -> Value:
@@ -101,12 +111,17 @@ def layout(
                 outputs.add(source)
     live = [b for v, b in buffers.items() if v not in merged] + list(scratch.values())
     size = _pack(live)
-    offsets = {}
+    held: dict[_Buffer, list[Value]] = {}
     for value in [*buffers, *aliases]:
-        offsets[value] = buffers[home(value)].offset
+        held.setdefault(buffers[home(value)], []).append(value)
     when, alive = _most_alive(live)
-    peak = min(max(when, 0), max(end - 1, 0)), alive
-    return offsets, {s: b.offset for s, b in scratch.items()}, size, peak
+    return Layout(
+        {value: buffer.offset for buffer, values in held.items() for value in values},
+        {s: b.offset for s, b in scratch.items()},
+        size,
+        (min(max(when, 0), max(end - 1, 0)), alive),
+        tuple(Buffer(b.offset, b.bytes, b.first, b.last, tuple(held.get(b, ()))) for b in live),
+    )
 
 
 def carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:

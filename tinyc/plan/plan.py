@@ -50,11 +50,25 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
+class Buffer:
+    """A piece of the arena, ``bytes`` from ``offset`` on, in use from the step ``first`` through
+    ``last``: -1 stands for what is there before a run, the number of steps for what is read after
+    it. values: what lies there, one after the other; none in the working memory of a step."""
+
+    offset: int
+    bytes: int
+    first: int
+    last: int
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What the emitter prints. offsets: byte offset in the arena of each value that is not a
     constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
     order in which none is read after it was written; peak: the step in which most of the arena is
-    alive, and how many bytes of it; features: what the core has; prefix: of every public symbol."""
+    alive, and how many bytes of it, which no arena can be smaller than; buffers: what the arena
+    holds; features: what the core has; prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -64,7 +78,13 @@ class Plan:
     arena_bytes: int
     carries: tuple[tuple[Value, Value], ...] = ()
     peak: tuple[int, int] = (0, 0)
+    buffers: tuple[Buffer, ...] = ()
 
     @property
     def prefix(self) -> str:
         return self.graph.name
+
+    def __str__(self) -> str:
+        from .printer import text
+
+        return text(self)

@@ -26,7 +26,10 @@ def plan(
     default ones. Raises CompileError E306 where no kernel fits a node, E706 and E708 (no TVM).
     """
     steps = choose(graph, core, features, backend, schedules or {})
-    offsets, scratch, size, peak = layout(graph, steps)
-    steps = tuple(replace(s, scratch_offset=scratch.get(s, 0)) for s in steps)
-    carried = carries(graph, offsets)
-    return Plan(graph, core, features, steps, offsets, size, carried, peak)
+    arena = layout(graph, steps)
+    steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in steps)
+    carried = carries(graph, arena.offsets)
+    return Plan(
+        graph, core, features, steps, arena.offsets, arena.bytes, carried, arena.peak,
+        arena.buffers,
+    )  # fmt: skip
