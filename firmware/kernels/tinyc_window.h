@@ -1,3 +1,36 @@
+/* The geometry of windows that slide over images. */
+#ifndef TINYC_WINDOW_H
+#define TINYC_WINDOW_H
+
+#include "tinyc_base.h"
+
+/* The geometry of an operator that slides a window over images [n, h, w, c]: sizes, and padding
+ * before the first row and column, in elements. */
+struct tinyc_window {
+    int32_t batches, in_h, in_w, in_c;
+    int32_t out_h, out_w, out_c;
+    int32_t kernel_h, kernel_w;
+    int32_t stride_h, stride_w;
+    int32_t dilation_h, dilation_w;
+    int32_t pad_top, pad_left;
+};
+
+/* Whether a row and a column lie inside of the image. */
+TINYC_INLINE int tinyc_inside(const struct tinyc_window *window, int32_t y, int32_t x)
+{
+    return y >= 0 && y < window->in_h && x >= 0 && x < window->in_w;
+}
+
+/* Whether a window may reach beyond the image. Folds, as all of its geometry does. */
+TINYC_INLINE int tinyc_is_padded(const struct tinyc_window *window)
+{
+    return window->pad_top > 0 || window->pad_left > 0 ||
+           (window->out_h - 1) * window->stride_h + (window->kernel_h - 1) * window->dilation_h >=
+               window->in_h + window->pad_top ||
+           (window->out_w - 1) * window->stride_w + (window->kernel_w - 1) * window->dilation_w >=
+               window->in_w + window->pad_left;
+}
+
 /* Which taps of a filter lie inside the image along one axis. Tap k of a window that starts at
  * `start` (negative in the padding) reads start + k * dilation; those from the first up to, not
  * including, the end read 0 to size - 1. */
@@ -11,3 +44,5 @@ TINYC_INLINE int32_t tinyc_end_tap(int32_t start, int32_t dilation, int32_t taps
     const int32_t end = start < size ? (size - start + dilation - 1) / dilation : 0;
     return end < taps ? end : taps;
 }
+
+#endif
