@@ -51,7 +51,7 @@ class Terminal:
 def served(*arguments: str | Path, end: signal.Signals = signal.SIGTERM) -> Iterator[Terminal]:
     """`tinyc serve` with these arguments until the signal ``end``, and the terminal that it
     names."""
-    command = [sys.executable, "-m", "tinyc.cli.app", "serve", *map(str, arguments)]
+    command = [sys.executable, "-m", "tinyc.cli", "serve", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

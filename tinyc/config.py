@@ -1,6 +1,7 @@
 """Settings of a command: options > ``TINYC_*`` variables > ``tinyc.toml``, checked strictly.
 
-typer resolves options and variables; this module lays them over the file's values.
+typer resolves options and variables; this module lays them over the file's values. What there is
+to set stands in `tinyc.settings`.
 """
 
 from __future__ import annotations
@@ -8,68 +9,18 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from .errors import CompileError, CompileErrors
 from .files.inputs import check_file, check_name, read_toml
+from .settings import Config, Expect, Place
 from .target.boards import is_file
 
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 PATHS = ("model", "data", "calibrate", "output_dir", "database")
 READ = ("model", "data", "calibrate", "database")
 """Those of `PATHS` that are read. A folder is left to the reader, since a model may be one."""
-MOST_SAMPLES = 1_000_000
-
-
-class Expect(BaseModel):
-    """Thresholds of a verdict; None is not checked. Sizes in bytes, accuracy and agreement (with
-    the network before binarization and calibration) in 0..1."""
-
-    model_config = _STRICT
-
-    min_accuracy: float | None = Field(None, ge=0, le=1)
-    min_agreement: float = Field(0.98, ge=0, le=1)
-    max_cycles: int | None = Field(None, ge=0)
-    max_instructions: int | None = Field(None, ge=0)
-    max_flash: int | None = Field(None, ge=0)
-    max_ram: int | None = Field(None, ge=0)
-
-
-class Place(BaseModel):
-    """Where data lies, by the names of the board's memories; see `tinyc.image.placement.place`."""
-
-    model_config = _STRICT
-
-    arena: str | None = None
-    weights: tuple[str, ...] = Field((), strict=False)  # TOML has lists
-
-
-class Config(BaseModel):
-    """Everything that a command may be told; paths are absolute or relative to the caller."""
-
-    model_config = _STRICT
-
-    model: str | None = None
-    board: str | None = None
-    data: str | None = None
-    calibrate: str | None = None
-    float_glue: bool = False
-    trust: bool = False
-    output_dir: str = "build"
-    toolchain: Literal["gcc", "clang"] | None = None
-    emulator: Literal["unicorn", "qemu", "renode", "host"] = "unicorn"
-    main: Literal["demo", "serial"] = "demo"
-    model_id: str | None = Field(None, pattern=r"^[\w.-]{1,40}$")
-    samples: int | None = Field(None, ge=1, le=MOST_SAMPLES)
-    seed: int = Field(0, ge=0, lt=1 << 64)
-    strict: bool = False
-    backend: Literal["templates", "tvm", "auto"] = "templates"
-    database: str = "schedules.jsonl"
-    placement: Place = Place()
-    expect: Expect = Expect()
 
 
 def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
@@ -82,7 +33,7 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     """
     file, values = _read(folder or Path())
     given = {k: v for k, v in options.items() if v is not None}
-    limits = {k: given.pop(k) for k in Expect.model_fields if k in given}
+    limits = {k: given.pop(k) for k in _names(Expect) if k in given}
     # Only a table can be overlaid; anything else is for the validation to name.
     if isinstance(values.setdefault("expect", {}), dict):
         values["expect"] |= limits
@@ -92,8 +43,10 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     if isinstance(board := values.get("board"), str) and is_file(board):
         values["board"] = str(file.parent / board)
     values |= given
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        settings = Config.model_validate(values)
+        settings = TypeAdapter(Config).validate_python(values)
     except ValidationError as error:
         problems = tuple(_problem(str(file), e, given | limits) for e in error.errors())
         raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
@@ -125,11 +78,15 @@ def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
 def _problem(file: str, error: Any, given: Mapping[str, Any]) -> CompileError:
     path = [str(part) for part in error["loc"]]
     key = ".".join(path)
-    if error["type"] == "extra_forbidden":
+    if error["type"] == "unexpected_keyword_argument":
         tables = {"expect": Expect, "placement": Place}
-        known = tables.get(path[0], Config).model_fields
+        known = _names(tables.get(path[0], Config))
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return CompileError("E208", file, f"unknown key '{key}'", hint)
     origin = f"--{path[-1].replace('_', '-')}" if path[-1] in given else f"{file}: {key}"
     return CompileError("E209", origin, f"{reprlib.repr(error['input'])}: {error['msg']}")
+
+
+def _names(table: type) -> list[str]:
+    return [field.name for field in fields(table)]

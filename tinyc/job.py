@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .compile import Compiled
-    from .config import Config
     from .image.build import Image
     from .ir import Graph
     from .report import Verdict
     from .run import Trace
     from .run.data import Samples
+    from .settings import Config
     from .target.boards import Board
 
 _RANDOM_SAMPLES = 10

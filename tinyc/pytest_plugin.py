@@ -13,6 +13,7 @@ import contextlib
 import os
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,10 @@ from .errors import CompileError, CompileErrors
 if TYPE_CHECKING:
     import numpy as np
 
-    from .config import Config
     from .job import Job
     from .run import Trace
     from .run.data import Samples
+    from .settings import Config
 
 _SETTINGS = {
     "board": "Board of the firmware under test, else that of tinyc.toml.",
@@ -57,7 +58,7 @@ def tinyc_build(
 ) -> Callable[..., Firmware]:
     """A function that gives a `Firmware`: ``tinyc_build("model.tflite", board="stm32")``.
 
-    Its arguments are the model and any field of `tinyc.config.Config`; they win over the
+    Its arguments are the model and any field of `tinyc.settings.Config`; they win over the
     options of pytest, these over ``TINYC_*`` variables, then come pytest's settings and
     tinyc.toml. A path is relative to the folder of tinyc.toml. What was built already in this
     session is not built again.
@@ -79,9 +80,7 @@ def tinyc_build(
                 # Each worker of a parallel run builds by itself, out of the others' way.
                 place = given.get("output_dir") or str(tmp_path_factory.mktemp("tinyc"))
                 hint = f'tinyc_build("MODEL.tflite"), or model = "..." in {folder / "tinyc.toml"}'
-                job = Job.compile(
-                    chosen.model_copy(update={"output_dir": place}), "tinyc_build", hint
-                )
+                job = Job.compile(replace(chosen, output_dir=place), "tinyc_build", hint)
                 known[chosen] = Firmware(job)
         return known[chosen]
 

@@ -24,7 +24,7 @@ BOARDS = ("stm32f4_discovery", "mps2_an385", "nucleo_g0b1re")  # Cortex-M4, M3, 
 
 def tinyc(*arguments: str) -> dict[str, Any]:
     """Run tinyc and return the JSON object that it prints; its messages pass through."""
-    command = [sys.executable, "-m", "tinyc.cli.app", *arguments, "--json"]
+    command = [sys.executable, "-m", "tinyc.cli", *arguments, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.exit(done.returncode)

@@ -18,6 +18,8 @@ from rich.console import Console
 
 from tinyc import config
 from tinyc.cli import app as cli
+from tinyc.cli import printing
+from tinyc.cli.call import CliJob
 from tinyc.errors import CompileError
 
 BUILD_KEYS = {
@@ -331,7 +333,7 @@ def test_version(run) -> None:
 
 @pytest.mark.parametrize("columns", [60, 80, 100, 160])
 def test_tables_cut_no_name(columns: int, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_console", lambda: Console(width=columns, no_color=True))
+    monkeypatch.setattr(printing, "rich_console", lambda: Console(width=columns, no_color=True))
     names = ["batch_normalization_11", "a_layer_of_a_long_name_1"]
     kernels = ["depthwise_conv2d_s8_tile4", "conv2d_s8_dsp"]
     heading = ["index", "name", "op", "kernel", "macs", "constant_bytes", "not taken"]
@@ -339,7 +341,7 @@ def test_tables_cut_no_name(columns: int, capsys, monkeypatch: pytest.MonkeyPatc
         [f"{i}", name, "DepthwiseConv2d", kernel, "12,345,678", "123,456", "x_s8_dsp: no dsp here"]
         for i, (name, kernel) in enumerate(zip(names, kernels, strict=True))
     ]
-    cli._print_table(heading, rows)
+    printing.print_table(heading, rows)
     out, err = capsys.readouterr()
     assert "\u2026" not in out and max(map(len, out.splitlines())) <= columns
     if columns == 60:  # too narrow even for names: folded, whole nevertheless
@@ -375,7 +377,7 @@ def test_each_failure_is_one_line(
     def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli._Job, "built", fails)
+    monkeypatch.setattr(CliJob, "built", fails)
     got, out, err = run("build", tiny_model, "--board", "stm32", "-q")
     assert got == code and out == ""
     assert err.startswith(word) and err.count("\n") == 1
@@ -391,7 +393,7 @@ def test_output_where_nothing_can_be_written(run, here: Path, tiny_model: Path) 
 def test_a_full_stdout() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "tinyc.cli.app", "boards"], stdout=full, stderr=subprocess.PIPE,
+            [sys.executable, "-m", "tinyc.cli", "boards"], stdout=full, stderr=subprocess.PIPE,
             text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 8 and "E801" in done.stderr and "Traceback" not in done.stderr
@@ -399,7 +401,7 @@ def test_a_full_stdout() -> None:
 
 def test_no_colour_without_a_terminal() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tinyc.cli.app", "boards"], capture_output=True, check=True,
+        [sys.executable, "-m", "tinyc.cli", "boards"], capture_output=True, check=True,
         env={**os.environ, "TERM": "xterm-256color"},
     )  # fmt: skip
     assert b"\x1b" not in done.stdout + done.stderr

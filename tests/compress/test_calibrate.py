@@ -13,7 +13,6 @@ from tflite_writer import TensorSpec, run_litert, write_model
 
 from tinyc.compile import compile_model
 from tinyc.compress.calibrate import calibrate, float_nodes
-from tinyc.config import Config
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read, rules
 from tinyc.ir import DType, Graph, Node, Op, State, TensorType, Value, interpret, kept, verify
@@ -30,6 +29,7 @@ from tinyc.ops.relu import Relu
 from tinyc.ops.tanh import Tanh
 from tinyc.passes import optimize
 from tinyc.run.data import dequantize, given_samples, quantize, random_samples
+from tinyc.settings import Config
 from tinyc.target.boards import load_board
 
 STEPS = 1.0

@@ -641,7 +641,7 @@ def apart(bench: Bench, elfs: dict[str, Path]) -> Iterator[list[subprocess.Popen
 
 
 def start(apart: list[subprocess.Popen], *args: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "tinyc.cli.app", *args]
+    command = [sys.executable, "-m", "tinyc.cli", *args]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, start_new_session=True, text=True, **pipes)
     apart.append(process)
@@ -704,7 +704,7 @@ def test_a_tool_sees_a_terminal(bench: Bench, elfs: dict[str, Path]) -> None:
     command = [
         sys.executable,
         "-m",
-        "tinyc.cli.app",
+        "tinyc.cli",
         "flash",
         "--image",
         str(elfs[F4]),

@@ -361,7 +361,7 @@ def test_models_of_one_name(here: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def start_build(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tinyc.cli.app", *BUILD], cwd=folder, text=True,
+        [sys.executable, "-m", "tinyc.cli", *BUILD], cwd=folder, text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         env=with_tinyc(),
     )  # fmt: skip

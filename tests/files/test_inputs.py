@@ -103,7 +103,7 @@ def test_odd_names(here: Path, capsys: pytest.CaptureFixture[str], name: str) ->
 def test_the_command_ends_at_a_pipe(here: Path) -> None:
     os.mkfifo(here / "m.tflite")
     done = subprocess.run(
-        [sys.executable, "-m", "tinyc.cli.app", "build", "m.tflite", "-b", "stm32"],
+        [sys.executable, "-m", "tinyc.cli", "build", "m.tflite", "-b", "stm32"],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and "E245 m.tflite: is a named pipe" in done.stderr

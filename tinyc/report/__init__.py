@@ -25,12 +25,12 @@ from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rule
 
 if TYPE_CHECKING:
     from ..compile import Compiled
-    from ..config import Expect
     from ..image.build import Image
     from ..ir import Graph
     from ..plan import Plan, Step
     from ..run import Trace
     from ..run.data import Samples
+    from ..settings import Expect
     from ..target.boards import Board
 
 SCHEMA_VERSION = 1

@@ -1,0 +1,5 @@
+"""``python -m tinyc.cli``: the ``tinyc`` command."""
+
+from .app import main
+
+main()

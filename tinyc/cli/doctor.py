@@ -1,0 +1,35 @@
+"""``tinyc doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .call import Call
+from .options import verb
+from .printing import print_json, print_table
+
+
+@verb("as_json")
+def doctor(call: Call) -> None:
+    """Say which of the tools that tinyc can use are installed, and how to get the others."""
+    from itertools import groupby
+
+    from ..deploy import doctor as tools
+
+    there = tools.inspect()
+    if call.as_json:
+        print_json({"tools": there})
+        return
+    for group, entries in groupby(there, lambda tool: tool["group"]):
+        print_table(
+            [group, "found", "used for", "remedy"],
+            [[t["tool"], found(t), t["purpose"], t["remedy"]] for t in entries],
+        )
+
+
+def found(tool: Mapping[str, Any]) -> str:
+    """What of a tool is there, and what is wrong with it."""
+    if tool["problem"] and tool["version"]:
+        return f"{tool['version']}: {tool['problem']}"
+    return tool["problem"] or tool["version"] or "missing"

@@ -1,0 +1,53 @@
+"""``tinyc init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .call import Call, CliJob
+from .options import env, verb
+from .printing import log
+
+
+@verb("verbose quiet")
+def init(
+    call: Call,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Made if it is missing [this one].")
+    ] = Path(),
+    board: Annotated[
+        str,
+        typer.Option("--board", "-b", envvar=env("board"), help="Name or alias [stm32]."),
+    ] = "stm32",
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Start from this one in the place of the sample."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write anew what `tinyc init` wrote and nobody changed.")
+    ] = False,
+) -> None:
+    """Start a folder: a model with its settings, tests and a workflow for GitHub."""
+    from ..deploy.init import create
+
+    own = _own(model, board, folder) if model is not None else None
+    for path in create(folder, board, force, own):
+        log.info(f"wrote {folder / path}")
+    there = "" if folder == Path() else f"cd {folder} && "
+    log.info(f"next: {there}tinyc build && tinyc test")
+
+
+def _own(model: str, board: str, folder: Path) -> Any:
+    """What `tinyc init` has to know of a model of the user's, by a build."""
+    import tempfile
+
+    from ..deploy.init import Own
+    from ..settings import Config
+
+    job = CliJob.compile(Config(model=model, board=board), "tinyc init", "pass --model")
+    with tempfile.TemporaryDirectory(prefix="tinyc-") as place:
+        image = job.image(Path(place) / job.name, job.config.main)
+        return Own.of(model, folder, job.compiled.plan, image)

@@ -1,0 +1,174 @@
+"""What the command line prints: tables and JSON on stdout; messages and progress on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..errors import CompileErrors, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass
+class Log:
+    """Messages on stderr: level 0 says what is being done, 1 more, -1 nothing. printed: whether
+    the command's one JSON object is on stdout."""
+
+    level: int = 0
+    printed: bool = False
+
+    def warn(self, text: str) -> None:
+        self.info(f"warning: {text}")
+
+    def info(self, text: str) -> None:
+        if self.level >= 0:
+            print(printable(text), file=sys.stderr)
+
+    def detail(self, text: str) -> None:
+        if self.level >= 1:
+            print(printable(text), file=sys.stderr)
+
+
+log = Log()
+
+
+@contextlib.contextmanager
+def progress(text: str, total: int | None = None) -> Iterator[Any]:
+    """A bar on stderr (a spinner without ``total``); yields what advances it by one."""
+    from rich.progress import Progress
+
+    with Progress(
+        console=rich_console(stderr=True),
+        transient=True,
+        disable=log.level < 0 or not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda: bar.advance(task)
+
+
+@contextlib.contextmanager
+def train_progress() -> Iterator[tuple[Any, Any]]:
+    """A bar over the steps of a training; yields what `tinyc.train.run.train` reports to."""
+    from rich import progress
+
+    with progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        console=rich_console(stderr=True),
+        transient=True,
+        disable=log.level < 0 or not sys.stderr.isatty(),
+    ) as bar:
+
+        def started(done: int, total: int) -> Any:
+            if done:
+                log.info(f"going on after step {done:,} of {total:,}")
+            task = bar.add_task("training", total=total, completed=done)
+            return lambda step: bar.update(task, completed=step)
+
+        def on_epoch(epoch: Any) -> None:
+            log.info(
+                f"epoch {epoch.number}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.4f}, "
+                f"held out {epoch.held_out:.4f}"
+            )
+
+        yield started, on_epoch
+
+
+def rich_console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr, highlight=False, markup=False, emoji=False,
+        no_color=not terminal or None, width=None if terminal else 160,
+    )  # fmt: skip
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))
+    log.printed = True
+
+
+def show(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+# What a table goes without, in this order, where the terminal is too narrow.
+_SPARE = (
+    "not taken", "op", "schedule", "bits", "index", "clock_hz", "constant_bytes", "mismatches",
+    "milliseconds", "templates_cycles", "tvm_cycles", "cycles_per_binary_mac",
+)  # fmt: skip
+
+
+def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Whole names and numbers: columns of `_SPARE` are left out before one of them is broken."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    console = rich_console()
+    columns = {name: [printable(row[i]) for row in rows] for i, name in enumerate(heading)}
+    texts = {name: (_label(name), *cells) for name, cells in columns.items()}
+    widths = {name: max(map(len, cells)) for name, cells in texts.items()}
+    words = {
+        n: max(len(w) for c in cells for w in (c or " ").split(" ")) for n, cells in texts.items()
+    }
+
+    def missing(widths: Mapping[str, int]) -> int:
+        """By how much the terminal is too narrow: each column has three blanks around it."""
+        return sum(widths[name] + 3 for name in columns) + 1 - console.width
+
+    left_out = []
+    for name in _SPARE:
+        if name in columns and missing(words) > 0:
+            left_out.append(_label(name))
+            del columns[name]
+    while missing(widths) > 0:
+        # What has most words to wrap gives way, then what is one word, the first column last.
+        first = next(iter(columns))
+        name = max(columns, key=lambda n: (max(widths[n] - words[n], 0), widths[n] * (n != first)))
+        widths[name] -= 1
+    table = Table(box=box.SIMPLE)
+    for name, cells in columns.items():
+        numeric = len(columns) > 2 and all(c.replace(",", "").isdigit() for c in cells)
+        justify = "right" if numeric else "left"
+        table.add_column(_label(name), justify=justify, overflow="fold", width=max(widths[name], 1))
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    if left_out:
+        log.info(f"too narrow for {', '.join(left_out)}: widen the terminal, or see --json")
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def print_report(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
+    from .. import report
+
+    print_table(["what", "value"], report.rows(result))
+    heading, rows = report.layer_table(result)
+    if rows:
+        print_table(heading, rows)
+
+
+def judge(checks: Sequence[Any]) -> None:
+    errors = tuple(check.error for check in checks if check.error is not None)
+    if errors:
+        raise CompileErrors(errors)

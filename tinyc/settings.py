@@ -1,0 +1,151 @@
+"""What a command may be told: each setting once, with its type, its limits and its words.
+
+`tinyc.config` reads settings files into these classes, the command line makes its options and
+variables of them. Standard library only: ``tinyc --help`` shows them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+MOST_SAMPLES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is said of a field besides its type.
+
+    help: of its option; short: the option's letter; env: its variable after ``TINYC_``, by
+    default the field's name; metavar: what stands for its value; least, most, below: limits of a
+    number; pattern: what a text has to match.
+    """
+
+    help: str
+    short: str | None = None
+    env: str | None = None
+    metavar: str | None = None
+    least: float | None = None
+    most: float | None = None
+    below: float | None = None
+    pattern: str | None = None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: Callable[[Any], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What pydantic checks of a value: its limits too, and its very type, so that "3" is no
+        number."""
+        schema = handler(source)
+        value = schema["schema"] if schema["type"] == "nullable" else schema
+        if value["type"] != "literal":
+            value["strict"] = True
+        limits = {"ge": self.least, "le": self.most, "lt": self.below, "pattern": self.pattern}
+        value.update({key: limit for key, limit in limits.items() if limit is not None})
+        return schema
+
+
+@dataclass(frozen=True)
+class Expect:
+    """Thresholds of a verdict; None is not checked. Sizes in bytes, accuracy and agreement (with
+    the network before binarization and calibration) in 0..1."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    min_accuracy: Annotated[
+        float | None, Setting("Least accuracy on the board, 0 to 1.", least=0, most=1)
+    ] = None
+    min_agreement: Annotated[
+        float,
+        Setting(
+            "Least agreement with the model before calibration or binarization [0.98].",
+            least=0,
+            most=1,
+        ),
+    ] = 0.98
+    max_cycles: Annotated[int | None, Setting("Most modelled cycles of an inference.", least=0)] = (
+        None
+    )
+    max_instructions: Annotated[
+        int | None, Setting("Most instructions of an inference.", least=0)
+    ] = None
+    max_flash: Annotated[int | None, Setting("Most bytes of flash.", least=0)] = None
+    max_ram: Annotated[int | None, Setting("Most bytes of RAM.", least=0)] = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where data lies, by the names of the board's memories; see `tinyc.image.placement.place`."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    arena: str | None = None
+    weights: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a command may be told; paths are absolute or relative to the caller."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    model: Annotated[
+        str | None,
+        Setting(
+            "A .tflite file, a Keras model, or file.py:function; else tinyc.toml's.",
+            metavar="[MODEL]",
+        ),
+    ] = None
+    board: Annotated[
+        str | None,
+        Setting("Name or alias (see `tinyc boards`), or a .toml of your own.", short="-b"),
+    ] = None
+    data: Annotated[
+        str | None,
+        Setting("An .npz with x and optionally y; else random inputs.", env="TEST_DATA"),
+    ] = None
+    calibrate: Annotated[
+        str | None, Setting("An .npz with typical inputs x: float layers become int8.")
+    ] = None
+    float_glue: Annotated[bool, Setting("Keep float32 between binary layers.")] = False
+    trust: Annotated[bool, Setting("Run the code that came with a Keras model's file.")] = False
+    output_dir: Annotated[str, Setting("Where builds go [build].", short="-o")] = "build"
+    toolchain: Annotated[
+        Literal["gcc", "clang"] | None,
+        Setting("gcc or clang; else gcc where it is installed."),
+    ] = None
+    emulator: Annotated[
+        Literal["unicorn", "qemu", "renode", "host"],
+        Setting("unicorn, qemu, renode or host [unicorn]."),
+    ] = "unicorn"
+    main: Annotated[
+        Literal["demo", "serial"],
+        Setting("demo: one inference and its cycles; serial: MLPerf Tiny's protocol [demo]."),
+    ] = "demo"
+    model_id: Annotated[
+        str | None,
+        Setting(
+            "What the protocol calls the model, as kws01 [its name].", pattern=r"^[\w.-]{1,40}$"
+        ),
+    ] = None
+    samples: Annotated[
+        int | None,
+        Setting(
+            "How many inputs: random ones [10], or the first of the data [all].",
+            least=1,
+            most=MOST_SAMPLES,
+        ),
+    ] = None
+    seed: Annotated[int, Setting("Seed of random inputs [0].", least=0, below=1 << 64)] = 0
+    strict: Annotated[
+        bool, Setting("A slower kernel or form than the core allows is an error.")
+    ] = False
+    backend: Annotated[
+        Literal["templates", "tvm", "auto"],
+        Setting("templates, tvm, or auto: the faster for each layer."),
+    ] = "templates"
+    database: Annotated[str, Setting("Schedules that `tinyc tune` found [schedules.jsonl].")] = (
+        "schedules.jsonl"
+    )
+    placement: Place = Place()
+    expect: Expect = Expect()
