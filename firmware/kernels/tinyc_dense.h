@@ -1,6 +1,10 @@
 /* One row of a fully connected layer, four channels at a time.
  * weights: for each four channels, for each four inputs, one word a channel;
  * table: bias, multiplier and right shift less two of each channel. */
+#ifndef TINYC_DENSE_H
+#define TINYC_DENSE_H
+
+#include "tinyc_dsp.h"
 
 /* Four inputs, in the word `x`, with four channels; returns the next quad's weights. */
 #if TINYC_DSP
@@ -8,33 +12,34 @@
 TINYC_INLINE const int8_t *tinyc_dense_quad(int32_t *acc, uint32_t x, const int8_t *weights)
 {
     uint32_t x02, v, w, t;
-    __asm__ volatile("ldr    %[v], [%[weights]], #4\n\t"
-                     "ldr    %[w], [%[weights]], #4\n\t"
-                     "sxtb16 %[x02], %[x]\n\t"
-                     "sxtb16 %[x], %[x], ror #8\n\t"
-                     "sxtb16 %[t], %[v]\n\t"
-                     "sxtb16 %[v], %[v], ror #8\n\t"
-                     "smlad  %[a0], %[x02], %[t], %[a0]\n\t"
-                     "smlad  %[a0], %[x], %[v], %[a0]\n\t"
-                     "sxtb16 %[t], %[w]\n\t"
-                     "sxtb16 %[w], %[w], ror #8\n\t"
-                     "smlad  %[a1], %[x02], %[t], %[a1]\n\t"
-                     "smlad  %[a1], %[x], %[w], %[a1]\n\t"
-                     "ldr    %[v], [%[weights]], #4\n\t"
-                     "ldr    %[w], [%[weights]], #4\n\t"
-                     "sxtb16 %[t], %[v]\n\t"
-                     "sxtb16 %[v], %[v], ror #8\n\t"
-                     "smlad  %[a2], %[x02], %[t], %[a2]\n\t"
-                     "smlad  %[a2], %[x], %[v], %[a2]\n\t"
-                     "sxtb16 %[t], %[w]\n\t"
-                     "sxtb16 %[w], %[w], ror #8\n\t"
-                     "smlad  %[a3], %[x02], %[t], %[a3]\n\t"
-                     "smlad  %[a3], %[x], %[w], %[a3]"
-                     : [x] "+&r"(x), [x02] "=&r"(x02), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t),
-                       [weights] "+&r"(weights), [a0] "+&r"(acc[0]), [a1] "+&r"(acc[1]),
-                       [a2] "+&r"(acc[2]), [a3] "+&r"(acc[3])
-                     :
-                     : "memory");
+    __asm__ volatile(
+        "ldr    %[v], [%[weights]], #4\n\t"
+        "ldr    %[w], [%[weights]], #4\n\t"
+        "sxtb16 %[x02], %[x]\n\t"
+        "sxtb16 %[x], %[x], ror #8\n\t"
+        "sxtb16 %[t], %[v]\n\t"
+        "sxtb16 %[v], %[v], ror #8\n\t"
+        "smlad  %[a0], %[x02], %[t], %[a0]\n\t"
+        "smlad  %[a0], %[x], %[v], %[a0]\n\t"
+        "sxtb16 %[t], %[w]\n\t"
+        "sxtb16 %[w], %[w], ror #8\n\t"
+        "smlad  %[a1], %[x02], %[t], %[a1]\n\t"
+        "smlad  %[a1], %[x], %[w], %[a1]\n\t"
+        "ldr    %[v], [%[weights]], #4\n\t"
+        "ldr    %[w], [%[weights]], #4\n\t"
+        "sxtb16 %[t], %[v]\n\t"
+        "sxtb16 %[v], %[v], ror #8\n\t"
+        "smlad  %[a2], %[x02], %[t], %[a2]\n\t"
+        "smlad  %[a2], %[x], %[v], %[a2]\n\t"
+        "sxtb16 %[t], %[w]\n\t"
+        "sxtb16 %[w], %[w], ror #8\n\t"
+        "smlad  %[a3], %[x02], %[t], %[a3]\n\t"
+        "smlad  %[a3], %[x], %[w], %[a3]"
+        : [x] "+&r"(x), [x02] "=&r"(x02), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t),
+          [weights] "+&r"(weights), [a0] "+&r"(acc[0]), [a1] "+&r"(acc[1]), [a2] "+&r"(acc[2]),
+          [a3] "+&r"(acc[3])
+        :
+        : "memory");
     return weights;
 }
 
@@ -94,3 +99,5 @@ TINYC_SHARED static void tinyc_dense(const int8_t *in, const int8_t *weights, co
         }
     }
 }
+
+#endif

@@ -1,6 +1,10 @@
 /* Four channels of a dense layer with int16 inputs.
  * weights: for each four channels, for each four inputs, one word a channel with the weights of
  * inputs 0, 2, 1 and 3, so that SXTB16 leaves those of 0 and 1, and of 2 and 3. */
+#ifndef TINYC_DENSE16_H
+#define TINYC_DENSE16_H
+
+#include "tinyc_dsp.h"
 
 /* Two int16 at a multiple of two bytes, the first in the low half. */
 TINYC_INLINE uint32_t tinyc_load_pair(const int16_t *p)
@@ -86,3 +90,5 @@ TINYC_SHARED static const int8_t *tinyc_dense16_sum_wide(int64_t *acc, const int
     acc[3] = a3;
     return end;
 }
+
+#endif

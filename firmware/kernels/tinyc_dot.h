@@ -1,3 +1,8 @@
+#ifndef TINYC_DOT_H
+#define TINYC_DOT_H
+
+#include "tinyc_base.h"
+
 /* acc + sum of (x[i] + offset) * w[i] */
 TINYC_INLINE int32_t tinyc_dot_s8(int32_t acc, const int8_t *x, const int8_t *w, int32_t count,
                                   int32_t offset)
@@ -19,3 +24,5 @@ TINYC_INLINE int32_t tinyc_add_bias(int32_t acc, int32_t bias)
 {
     return (int32_t)((uint32_t)acc + (uint32_t)bias);
 }
+
+#endif

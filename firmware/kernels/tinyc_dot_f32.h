@@ -1,3 +1,8 @@
+#ifndef TINYC_DOT_F32_H
+#define TINYC_DOT_F32_H
+
+#include "tinyc_base.h"
+
 /* acc + sum of x[i] * w[i], added in this order */
 TINYC_INLINE float tinyc_dot_f32(float acc, const float *x, const float *w, int32_t count)
 {
@@ -6,3 +11,5 @@ TINYC_INLINE float tinyc_dot_f32(float acc, const float *x, const float *w, int3
     }
     return acc;
 }
+
+#endif

@@ -1,4 +1,8 @@
 /* Of weights with a zero point. */
+#ifndef TINYC_DOT_OFFSET_H
+#define TINYC_DOT_OFFSET_H
+
+#include "tinyc_base.h"
 
 /* acc + sum of (x[i] + offset) * (w[i] + weight_offset) */
 TINYC_INLINE int32_t tinyc_dot_s8_offset(int32_t acc, const int8_t *x, const int8_t *w,
@@ -19,3 +23,5 @@ TINYC_INLINE int32_t tinyc_sum_s8(const int8_t *x, int32_t count)
     }
     return sum;
 }
+
+#endif

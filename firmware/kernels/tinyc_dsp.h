@@ -1,4 +1,9 @@
 /* The Armv7E-M / Armv8-M DSP instructions that the kernels use, each with its meaning in C. */
+#ifndef TINYC_DSP_H
+#define TINYC_DSP_H
+
+#include "tinyc_base.h"
+
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #define TINYC_DSP 1
 #else
@@ -175,3 +180,5 @@ TINYC_INLINE int8_t tinyc_clamp_s8(int32_t x, int32_t low, int32_t high)
     }
     return (int8_t)x;
 }
+
+#endif

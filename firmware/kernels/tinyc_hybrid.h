@@ -1,5 +1,10 @@
 /* float32 numbers as int8 of the range that they reach, as TensorFlow Lite's dynamic-range
  * quantization takes them (see tinyc/ops/_hybrid.py): x ~ (q - zero) times what is returned. */
+#ifndef TINYC_HYBRID_H
+#define TINYC_HYBRID_H
+
+#include "tinyc_quantize.h"
+#include "tinyc_requant.h"
 
 /* -127 .. 127, zero = 0. */
 TINYC_SHARED static float tinyc_quantize_symmetric(const float *x, int8_t *q, int32_t count,
@@ -58,3 +63,5 @@ TINYC_SHARED static float tinyc_quantize_asymmetric(const float *x, int8_t *q, i
     }
     return (float)scale;
 }
+
+#endif

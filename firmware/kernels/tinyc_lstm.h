@@ -1,5 +1,9 @@
 /* Logistic and tanh of 16 bits for LSTM gates, exact with TFLite's (see tinyc/ops/_fixedpoint.py).
  * A number with n integer bits is raw / 2^(15 - n). */
+#ifndef TINYC_LSTM_H
+#define TINYC_LSTM_H
+
+#include "tinyc_requant.h"
 
 /* round(a * b / 2^15), halves upwards. */
 TINYC_INLINE int32_t tinyc_mul15(int32_t a, int32_t b)
@@ -75,3 +79,5 @@ TINYC_INLINE int32_t tinyc_clamp16(int32_t x)
 {
     return tinyc_clamp(x, INT16_MIN, INT16_MAX);
 }
+
+#endif

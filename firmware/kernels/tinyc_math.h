@@ -1,1 +1,6 @@
+#ifndef TINYC_MATH_H
+#define TINYC_MATH_H
+
 #include <math.h>
+
+#endif

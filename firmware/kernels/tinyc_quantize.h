@@ -1,3 +1,8 @@
+#ifndef TINYC_QUANTIZE_H
+#define TINYC_QUANTIZE_H
+
+#include "tinyc_base.h"
+
 /* round(x / scale), halves away from zero; 2^20 at most, and 0 if x is not a number. */
 static inline int32_t tinyc_quantize(float x, float scale)
 {
@@ -16,3 +21,5 @@ static inline int32_t tinyc_quantize(float x, float scale)
     const float fraction = ratio - (float)whole;
     return whole + (fraction >= 0.5f ? 1 : 0) - (fraction <= -0.5f ? 1 : 0);
 }
+
+#endif

@@ -1,4 +1,8 @@
 /* 1 / x in fixed point, exact with gemmlowp's GetReciprocal (see tinyc/ops/_fixedpoint.py). */
+#ifndef TINYC_RECIPROCAL_H
+#define TINYC_RECIPROCAL_H
+
+#include "tinyc_requant.h"
 
 static inline int32_t tinyc_shift_left_saturating(int32_t x, int32_t amount)
 {
@@ -25,3 +29,5 @@ static inline int32_t tinyc_reciprocal(int32_t x, int32_t *shift)
     }
     return tinyc_shift_left_saturating(y, 1);
 }
+
+#endif

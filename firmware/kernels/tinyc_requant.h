@@ -1,4 +1,8 @@
-/* Fixed-point requantization, exact with TFLite's reference kernels (see tinyc/quant.py). */
+/* Fixed-point requantization, exact with TFLite's reference kernels (see tinyc/ir/quant.py). */
+#ifndef TINYC_REQUANT_H
+#define TINYC_REQUANT_H
+
+#include "tinyc_base.h"
 
 /* round(a * b / 2^31), halves upwards. */
 TINYC_INLINE int32_t tinyc_high_mul(int32_t a, int32_t b)
@@ -53,3 +57,11 @@ TINYC_INLINE int32_t tinyc_clamp(int32_t x, int32_t low, int32_t high)
 {
     return x < low ? low : (x > high ? high : x);
 }
+
+/* x + zero_point, of low to high. Clamped before the sum, which a saturated x could overflow. */
+TINYC_INLINE int32_t tinyc_clamp_offset(int32_t x, int32_t zero_point, int32_t low, int32_t high)
+{
+    return tinyc_clamp(x, low - zero_point, high - zero_point) + zero_point;
+}
+
+#endif

@@ -1,5 +1,9 @@
 /* Sums of int16 inputs times int8 weights, and their last steps. A channel's table begins with the
  * low and the high word of its bias, unless told otherwise. See tinyc/ops/_int16.py. */
+#ifndef TINYC_SUM16_H
+#define TINYC_SUM16_H
+
+#include "tinyc_requant.h"
 
 /* acc + sum of x[i] * w[i], where no such sum leaves 32 bits. */
 TINYC_INLINE int32_t tinyc_dot_s16(int32_t acc, const int16_t *x, const int8_t *w, int32_t count)
@@ -130,3 +134,5 @@ TINYC_INLINE int32_t tinyc_dense_wrapped16(int64_t acc, const int32_t *channel)
 {
     return tinyc_real16(tinyc_wrap16(tinyc_biased16(acc, channel)), channel);
 }
+
+#endif

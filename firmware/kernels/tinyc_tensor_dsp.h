@@ -3,6 +3,10 @@
  * columns: for each quad of inputs k0..k3 two rows, first (k0, k2), then (k1, k3), as int16 pairs
  *          (what SXTB16 leaves of four bytes), one word of each row for each pixel;
  * acc:     [channels][pixels]; quads: how many of them are summed. */
+#ifndef TINYC_TENSOR_DSP_H
+#define TINYC_TENSOR_DSP_H
+
+#include "tinyc_dsp.h"
 
 /* Four bytes of a pixel into its place of two rows that are `row` halfwords apart. */
 TINYC_INLINE void tinyc_widen4(const int8_t *from, int16_t *to, int32_t row)
@@ -20,8 +24,7 @@ TINYC_INLINE void tinyc_widen4(const int8_t *from, int16_t *to, int32_t row)
 
 __attribute__((naked, noinline, unused)) static void
 tinyc_gemm_2x4(__attribute__((unused)) const int8_t *weights,
-               __attribute__((unused)) const int16_t *columns,
-               __attribute__((unused)) int32_t *acc,
+               __attribute__((unused)) const int16_t *columns, __attribute__((unused)) int32_t *acc,
                __attribute__((unused)) int32_t quads)
 {
     __asm__ volatile(
@@ -78,8 +81,8 @@ tinyc_gemm_2x4(__attribute__((unused)) const int8_t *weights,
 
 #else
 
-TINYC_SHARED static void tinyc_gemm_2x4(const int8_t *weights, const int16_t *columns,
-                                        int32_t *acc, int32_t quads)
+TINYC_SHARED static void tinyc_gemm_2x4(const int8_t *weights, const int16_t *columns, int32_t *acc,
+                                        int32_t quads)
 {
     for (int32_t row = 0; row < 2 * quads; row++, weights += 4, columns += 8) {
         for (int i = 0; i < 4; i++) {
@@ -102,8 +105,8 @@ TINYC_INLINE int32_t tinyc_quad(const int8_t *weights, uint32_t row0, uint32_t r
 }
 
 /* Four channels of one pixel; weights: for each quad, four bytes of each channel in turn. */
-TINYC_SHARED static void tinyc_gemm_4x1(const int8_t *weights, const int16_t *columns,
-                                        int32_t *acc, int32_t quads)
+TINYC_SHARED static void tinyc_gemm_4x1(const int8_t *weights, const int16_t *columns, int32_t *acc,
+                                        int32_t quads)
 {
     const int8_t *const end = weights + 16 * quads;
     int32_t a0 = acc[0];
@@ -133,21 +136,23 @@ TINYC_SHARED static void tinyc_gemm_4x1(const int8_t *weights, const int16_t *co
 
 TINYC_INLINE void tinyc_tensor_tap4(const int8_t *x, const int8_t *weights, int32_t *acc)
 {
+    const int8_t (*const quad)[4] = (const int8_t (*)[4])(const void *)x;
+    const int8_t (*const tap)[4] = (const int8_t (*)[4])(const void *)weights;
     uint32_t a, b, a02, b02;
-    __asm__("ldr     %[a], %[x]\n\t"
-            "ldr     %[b], %[w]\n\t"
-            "sxtb16  %[a02], %[a]\n\t"
-            "sxtb16  %[b02], %[b]\n\t"
-            "sxtb16  %[a], %[a], ror #8\n\t"
-            "sxtb16  %[b], %[b], ror #8\n\t"
-            "smlabb  %[a0], %[a02], %[b02], %[a0]\n\t"
-            "smlatt  %[a2], %[a02], %[b02], %[a2]\n\t"
-            "smlabb  %[a1], %[a], %[b], %[a1]\n\t"
-            "smlatt  %[a3], %[a], %[b], %[a3]"
-            : [a] "=&r"(a), [b] "=&r"(b), [a02] "=&r"(a02), [b02] "=&r"(b02), [a0] "+&r"(acc[0]),
-              [a1] "+&r"(acc[1]), [a2] "+&r"(acc[2]), [a3] "+&r"(acc[3])
-            : [x] "m"(*(const int8_t(*)[4])(const void *)x),
-              [w] "m"(*(const int8_t(*)[4])(const void *)weights));
+    __asm__(
+        "ldr     %[a], %[x]\n\t"
+        "ldr     %[b], %[w]\n\t"
+        "sxtb16  %[a02], %[a]\n\t"
+        "sxtb16  %[b02], %[b]\n\t"
+        "sxtb16  %[a], %[a], ror #8\n\t"
+        "sxtb16  %[b], %[b], ror #8\n\t"
+        "smlabb  %[a0], %[a02], %[b02], %[a0]\n\t"
+        "smlatt  %[a2], %[a02], %[b02], %[a2]\n\t"
+        "smlabb  %[a1], %[a], %[b], %[a1]\n\t"
+        "smlatt  %[a3], %[a], %[b], %[a3]"
+        : [a] "=&r"(a), [b] "=&r"(b), [a02] "=&r"(a02), [b02] "=&r"(b02), [a0] "+&r"(acc[0]),
+          [a1] "+&r"(acc[1]), [a2] "+&r"(acc[2]), [a3] "+&r"(acc[3])
+        : [x] "m"(*quad), [w] "m"(*tap));
 }
 
 #else
@@ -158,5 +163,7 @@ TINYC_INLINE void tinyc_tensor_tap4(const int8_t *x, const int8_t *weights, int3
         acc[i] += x[i] * weights[i];
     }
 }
+
+#endif
 
 #endif

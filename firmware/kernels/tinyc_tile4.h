@@ -1,5 +1,9 @@
 /* Four channels at a time on cores without SIMD: each input is loaded once for four products.
  * weights: for each four channels, for each input, one byte a channel. */
+#ifndef TINYC_TILE4_H
+#define TINYC_TILE4_H
+
+#include "tinyc_base.h"
 
 /* acc[i] = sum of x[k] * w[i][k]; returns the next four channels' weights. */
 TINYC_SHARED static const int8_t *tinyc_tile4(int32_t *acc, const int8_t *x, const int8_t *weights,
@@ -25,3 +29,5 @@ TINYC_SHARED static const int8_t *tinyc_tile4(int32_t *acc, const int8_t *x, con
     acc[3] = a3;
     return weights;
 }
+
+#endif
