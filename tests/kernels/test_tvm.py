@@ -80,7 +80,7 @@ def _window(rng: np.random.Generator, dilated: bool = True) -> dict[str, Any]:
     )
     return {
         "kernel": kernel, "stride": stride, "dilation": dilation, "padding": padding, "size": size,
-        "out": out_sizes(size, kernel, stride, dilation, padding),  # type: ignore[arg-type]
+        "out": out_sizes((1, *size, 1), kernel, stride, dilation, padding),
     }  # fmt: skip
 
 

@@ -418,7 +418,7 @@ def signs_of_sums(channels: int, depthwise: bool, pad_value: int, pool: bool, se
     size = 1 if pool else 2
     if pool:
         (t,) = (value("p", batches, 1, 1, outs, quant=None, dtype=DType.F32),)
-        pooling = MaxPool2d((2, 2), (2, 2), NO_PADDING, "none")
+        pooling = MaxPool2d((2, 2), NO_PADDING, "none", (2, 2))
         nodes.append(Node(pooling, nodes[-1].outputs, (t,), "pool"))
     s = value("s", batches, size, size, 1, quant=None, dtype=DType.I32)
     return graph([x], [*nodes, Node(LceQuantize(), (t,), (s,), "sign")], [s])

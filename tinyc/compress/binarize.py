@@ -14,7 +14,8 @@ import numpy as np
 
 from ..ir import DType, Graph, Missed, Node, TensorType, Value
 from ..ops._bits import WORD, pack, words
-from ..ops._conv import NO_PADDING, Padding
+from ..ops._conv import NO_PADDING
+from ..ops._mixins import Padding
 from ..ops._move import Lookup, Movement
 from ..ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from ..ops.conv2d import Conv2d

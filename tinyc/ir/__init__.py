@@ -2,20 +2,23 @@
 
 from .graph import Graph, Missed, State
 from .interpret import interpret, kept
-from .node import Node, Op, Value
-from .types import DType, Quant, TensorType
+from .node import Node, Op, OpT, Value, applies
+from .types import Array, DType, Quant, TensorType
 from .verify import verify
 
 __all__ = [
+    "Array",
     "DType",
     "Graph",
     "Missed",
     "Node",
     "Op",
+    "OpT",
     "Quant",
     "State",
     "TensorType",
     "Value",
+    "applies",
     "interpret",
     "kept",
     "verify",

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from .node import Node, Op, Value
 from .printer import text
+from .types import Array
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class State:
 
     entry: Value
     exit: Value
-    initial: np.ndarray
+    initial: Array
 
 
 @dataclass(frozen=True, eq=False)

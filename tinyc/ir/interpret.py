@@ -8,17 +8,18 @@ import numpy as np
 
 from .graph import Graph
 from .node import Value
+from .types import Array
 
 
 def interpret(
-    graph: Graph, inputs: Sequence[np.ndarray], states: Sequence[np.ndarray] | None = None
-) -> dict[Value, np.ndarray]:
+    graph: Graph, inputs: Sequence[Array], states: Sequence[Array] | None = None
+) -> dict[Value, Array]:
     """Run the numpy reference of every node; returns every value that is not a constant.
 
     states: what the last run left of each of the graph's, see `kept`; the initial ones if None.
     """
     kept_before = [state.initial for state in graph.states] if states is None else states
-    env: dict[Value, np.ndarray] = {}
+    env: dict[Value, Array] = {}
     for value, array in zip(graph.sources, (*inputs, *kept_before), strict=True):
         assert array.shape == value.type.shape and array.dtype == value.type.dtype.numpy
         env[value] = array
@@ -33,6 +34,6 @@ def interpret(
     return env
 
 
-def kept(graph: Graph, values: Mapping[Value, np.ndarray]) -> list[np.ndarray]:
+def kept(graph: Graph, values: Mapping[Value, Array]) -> list[Array]:
     """What the next run starts with, out of the ``values`` of a run (`interpret`)."""
     return [s.exit.data if s.exit.data is not None else values[s.exit] for s in graph.states]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Generic, Self
 
 import numpy as np
+from typing_extensions import TypeIs, TypeVar
 
-from .types import Quant, TensorType
+from .types import Array, Quant, TensorType
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,7 @@ class Value:
     name: str
     type: TensorType
     origin: str
-    data: np.ndarray | None = None
+    data: Array | None = None
 
     def __post_init__(self) -> None:
         if self.data is not None:
@@ -33,6 +34,8 @@ class Value:
 
 class Op:
     """Base of every operator; a subclass is a frozen dataclass of attributes.
+
+    Its methods take nodes of its own, ``Node[Self]``: what `check` has let through.
 
     view: True if the output is the input's bytes unchanged (RESHAPE), which needs no code;
     elementwise: True if each output element depends on the operands' at its place alone, as far as
@@ -55,12 +58,12 @@ class Op:
     float_constants: ClassVar[bool] = False
     calibrates: ClassVar[bool] = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         """The shape, dtype and quantization rule: raises CompileError unless the node fulfils
         all of it, so that neither reference nor kernel can read out of bounds."""
         raise AssertionError(f"{type(self).__name__} has no rule")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         """The numpy reference, bit-exact with TFLite's reference kernel."""
         raise AssertionError(f"{type(self).__name__} has no reference")
 
@@ -68,11 +71,11 @@ class Op:
         """The attributes of a float32 node, for one whose int8 output has ``quant``."""
         return self
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         """Multiply-accumulates of one inference, 0 for operators without any."""
         return 0
 
-    def binary_macs(self, node: Node) -> int:
+    def binary_macs(self, node: Node[Self]) -> int:
         """How many of `macs` multiply signs."""
         return 0
 
@@ -83,11 +86,19 @@ class Op:
         return iter(())
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One operator applied: ``op`` holds the attributes, inputs and outputs are values."""
+OpT = TypeVar("OpT", bound=Op)
+OpT_co = TypeVar("OpT_co", bound=Op, covariant=True, default=Op)
 
-    op: Op
+
+@dataclass(frozen=True, eq=False)
+class Node(Generic[OpT_co]):
+    """One operator applied: ``op`` holds the attributes, inputs and outputs are values.
+
+    ``Node[Conv2d]`` is one of that operator or of one derived from it, ``Node`` one of any;
+    being frozen, the first is a case of the second.
+    """
+
+    op: OpT_co
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     origin: str
@@ -102,3 +113,9 @@ class Node:
     def variable_inputs(self) -> tuple[Value, ...]:
         """The inputs that are not constants, each once, in their order."""
         return tuple(dict.fromkeys(v for v in self.inputs if not v.constant))
+
+
+def applies(node: Node | None, *kinds: type[OpT]) -> TypeIs[Node[OpT]]:
+    """Whether there is a node, and its operator is one of ``kinds``: ``isinstance`` of ``node.op``
+    by which a type checker knows the node's."""
+    return node is not None and isinstance(node.op, kinds)

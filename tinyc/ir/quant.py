@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from . import DType, Quant, TensorType
+from . import Array, DType, Quant, TensorType
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -67,7 +67,7 @@ def exact_multiplier(real: float) -> tuple[int, int]:
 
 def quantize_multipliers(
     reals: Sequence[float], quantize: Callable[[float], tuple[int, int]] = quantize_multiplier
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Array, Array]:
     """``quantize`` of each: two int32 arrays (multipliers, shifts)."""
     pairs = [quantize(r) for r in reals]
     return (
@@ -76,12 +76,12 @@ def quantize_multipliers(
     )
 
 
-def _wrap32(x: np.ndarray) -> np.ndarray:
+def _wrap32(x: Array) -> Array:
     """Keep the low 32 bits, sign-extended to int64 (what C's int32 arithmetic leaves)."""
     return x.astype(np.int64).astype(np.int32).astype(np.int64)
 
 
-def saturating_doubling_high_mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def saturating_doubling_high_mul(a: Array, b: Array) -> Array:
     """round(a * b / 2**31), halves upwards, of int32 operands held as int64.
 
     gemmlowp adds 2**30, or 1 - 2**30 to a negative product, and divides towards zero, which is
@@ -93,7 +93,7 @@ def saturating_doubling_high_mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(overflow, (1 << 31) - 1, high)
 
 
-def rounding_divide_by_pot(x: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
+def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:
     """round(x / 2**exponent), halves away from zero; int64 in and out."""
     x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
     mask = (np.int64(1) << exponent) - 1
@@ -101,9 +101,7 @@ def rounding_divide_by_pot(x: np.ndarray, exponent: np.ndarray | int) -> np.ndar
     return (x >> exponent) + ((x & mask) > threshold)
 
 
-def multiply_double_rounding(
-    x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int
-) -> np.ndarray:
+def multiply_double_rounding(x: Array, multiplier: Array | int, shift: Array | int) -> Array:
     """MultiplyByQuantizedMultiplier of the reference kernels: int32 ``x`` times the real number
     of (multiplier, shift), the high product rounded, then the shift rounded. int64 out."""
     shift = np.asarray(shift, np.int64)
@@ -113,9 +111,7 @@ def multiply_double_rounding(
     return rounding_divide_by_pot(high, right)
 
 
-def multiply_single_rounding(
-    x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int
-) -> np.ndarray:
+def multiply_single_rounding(x: Array, multiplier: Array | int, shift: Array | int) -> Array:
     """The same product rounded once, halves upwards:
     (x * multiplier + 2**(30 - shift)) >> (31 - shift). int64 out."""
     x, multiplier = np.asarray(x, np.int64), np.asarray(multiplier, np.int64)
@@ -123,9 +119,7 @@ def multiply_single_rounding(
     return (x * multiplier + (np.int64(1) << (total - 1))) >> total
 
 
-def multiply_reduced(
-    x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int
-) -> np.ndarray:
+def multiply_reduced(x: Array, multiplier: Array | int, shift: Array | int) -> Array:
     """The same of an int64 sum, |x| < 2**46, with the multiplier's upper 16 bits alone: what
     MultiplyByQuantizedMultiplier makes of 64-bit sums. int64 out, which holds an int32."""
     reduced, right = reduced_multipliers(multiplier, shift)
@@ -133,15 +127,13 @@ def multiply_reduced(
     return _wrap32((x * reduced + (np.int64(1) << (right - 1))) >> right)
 
 
-def reduced_multipliers(
-    multiplier: np.ndarray | int, shift: np.ndarray | int
-) -> tuple[np.ndarray, np.ndarray]:
+def reduced_multipliers(multiplier: Array | int, shift: Array | int) -> tuple[Array, Array]:
     """(16-bit multiplier, right shift) of `multiply_reduced`."""
     upper = np.minimum((np.asarray(multiplier, np.int64) + (1 << 15)) >> 16, (1 << 15) - 1)
     return upper, 15 - np.asarray(shift, np.int64)
 
 
-def multiply_real(x: np.ndarray, real: np.ndarray | float) -> np.ndarray:
+def multiply_real(x: Array, real: Array | float) -> Array:
     """x times ``real`` in float64, halves away from zero, as LiteRT's dense layers do it;
     2**20 at most. int64 in and out."""
     y = np.clip(x.astype(np.float64) * real, -(2.0**20), 2.0**20)
@@ -185,18 +177,18 @@ def float_activation_range(activation: str) -> tuple[float, float]:
     }[activation]
 
 
-def rounded(real: np.ndarray, quant: Quant) -> np.ndarray:
+def rounded(real: Array, quant: Quant) -> Array:
     """Real numbers as int8 of a quantization, halves to even."""
     whole = np.round(np.asarray(real, np.float64) / quant.scale[0]) + quant.zero_point[0]
     return np.asarray(np.clip(whole, -128, 127).astype(np.int8))
 
 
-def clamp(x: np.ndarray, low: int, high: int, dtype: DType) -> np.ndarray:
+def clamp(x: Array, low: int, high: int, dtype: DType) -> Array:
     """Saturate to [low, high] and narrow."""
     return np.clip(x, low, high).astype(dtype.numpy)
 
 
-def dequantize(x: np.ndarray, type: TensorType) -> np.ndarray:
+def dequantize(x: Array, type: TensorType) -> Array:
     """Numbers of ``type`` as float32: scale * (x - zero_point), or as they are."""
     if type.quant is None:
         return x.astype(np.float32)

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Never, cast
 
-import numpy as np
+from typing_extensions import TypeVar
 
-from ..ir import Node, Op
+from ..ir import Array, Node, Op, OpT
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +29,14 @@ class Constant:
     """
 
     suffix: str
-    data: np.ndarray
+    data: Array
     note: str
 
     @cached_property
     def contents(self) -> tuple[str, bytes]:
         """What arrays have in common that can be one: the element type and a digest of the
         bytes."""
-        return self.data.dtype.name, hashlib.sha256(np.ascontiguousarray(self.data)).digest()
+        return self.data.dtype.name, hashlib.sha256(self.data.tobytes()).digest()
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,13 @@ Schedule = Mapping[str, int]
 """What a TIR form is lowered with: parameter -> number. See `tinyc.kernels.tvm`."""
 
 
+OpT_contra = TypeVar("OpT_contra", bound=Op, contravariant=True, default=Op)
+
+
 @dataclass(frozen=True)
-class Kernel:
-    """One way to compute an operator in C.
+class Kernel(Generic[OpT_contra]):
+    """One way to compute an operator in C: ``Kernel[Conv2d]`` takes its nodes and those of
+    operators derived from it, ``Kernel`` any.
 
     name: unique, e.g. ``conv2d_s8_dsp``; template: a file under ``templates/kernels/`` that
     defines ``static void {{ fn }}(inputs..., outputs..., [scratch])`` with one pointer for each
@@ -80,43 +84,47 @@ class Kernel:
     name: str
     template: str
     requires: frozenset[str]
-    reject: Callable[[Node], str | None]
-    bind: Callable[[Node], Binding]
-    schedules: Callable[[Node], Sequence[Schedule]] | None = None
-    scheduled: Callable[[Node, Schedule], Binding] | None = None
+    reject: Callable[[Node[OpT_contra]], str | None]
+    bind: Callable[[Node[OpT_contra]], Binding]
+    schedules: Callable[[Node[OpT_contra]], Sequence[Schedule]] | None = None
+    scheduled: Callable[[Node[OpT_contra], Schedule], Binding] | None = None
 
 
-_TEMPLATES: dict[type[Op], tuple[Kernel, ...]] = {}
-_TVM: dict[type[Op], tuple[Kernel, ...]] = {}
+_TEMPLATES: dict[type[Op], tuple[Kernel[Never], ...]] = {}
+_TVM: dict[type[Op], tuple[Kernel[Never], ...]] = {}
 
 
-def provide(op: type[Op], *kernels: Kernel) -> None:
+def provide(op: type[OpT], *kernels: Kernel[OpT]) -> None:
     """Make the kernels of an operator known, and of those derived from it that have none of their
     own: fastest first; the planner takes the first one that the core and the node allow."""
     assert op not in _TEMPLATES, f"{op.__name__} has its kernels already"
     _TEMPLATES[op] = kernels
 
 
-def provide_tvm(op: type[Op], *kernels: Kernel) -> None:
+def provide_tvm(op: type[OpT], *kernels: Kernel[OpT]) -> None:
     """The same for what TVM makes, which may leave nodes to the templates."""
     assert op not in _TVM, f"{op.__name__} has its TVM kernels already"
     _TVM[op] = kernels
 
 
-def kernels_of(op: type[Op]) -> tuple[Kernel, ...]:
+def kernels_of(op: type[OpT]) -> tuple[Kernel[OpT], ...]:
     """What templates make for an operator, fastest first."""
     load()
     return _inherited(_TEMPLATES, op)
 
 
-def tvm_kernels_of(op: type[Op]) -> tuple[Kernel, ...]:
+def tvm_kernels_of(op: type[OpT]) -> tuple[Kernel[OpT], ...]:
     """What TVM makes for an operator, fastest first."""
     load()
     return _inherited(_TVM, op)
 
 
-def _inherited(table: Mapping[type[Op], tuple[Kernel, ...]], op: type[Op]) -> tuple[Kernel, ...]:
-    return next((table[cls] for cls in op.__mro__ if cls in table), ())
+def _inherited(
+    table: Mapping[type[Op], tuple[Kernel[Never], ...]], op: type[OpT]
+) -> tuple[Kernel[OpT], ...]:
+    found = next((table[cls] for cls in op.__mro__ if cls in table), ())
+    # `provide` has taken them for ``op`` or for what it derives from.
+    return cast(tuple[Kernel[OpT], ...], found)
 
 
 @cache

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..ir import DType, Node, TensorType
 from ..ir.quant import activation_range, float_activation_range
-from ..ops._conv import NO_PADDING, Pair, channel_multipliers, real_multipliers, weight_zero
+from ..ops._conv import NO_PADDING, channel_multipliers, real_multipliers, weight_zero
+from ..ops._mixins import Pair
 from .base import Binding, Constant, Kernel
 
 

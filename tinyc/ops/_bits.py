@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import DType, Node, TensorType
+from ..ir import Array, DType, Node, TensorType
 from .base import expect_dtype, expect_shape
 
 WORD = 32
@@ -21,7 +21,7 @@ def words(channels: int) -> int:
     return -(-channels // WORD)
 
 
-def pack(negative: np.ndarray) -> np.ndarray:
+def pack(negative: Array) -> Array:
     """bool [..., channels], True for -1 -> int32 [..., words]."""
     missing = -negative.shape[-1] % WORD
     padded = np.pad(negative, [(0, 0)] * (negative.ndim - 1) + [(0, missing)])
@@ -29,7 +29,7 @@ def pack(negative: np.ndarray) -> np.ndarray:
     return raw.view("<i4").astype(np.int32)
 
 
-def unpack(packed: np.ndarray, channels: int) -> np.ndarray:
+def unpack(packed: Array, channels: int) -> Array:
     """int32 [..., words] -> bool [..., channels], True for -1."""
     raw = np.ascontiguousarray(packed.astype("<i4")).view(np.uint8)
     return np.unpackbits(raw, axis=-1, count=channels, bitorder="little").astype(bool)
@@ -40,7 +40,7 @@ def last_word(channels: int) -> np.int32:
     return np.int32(-1) if channels % WORD == 0 else np.int32((1 << channels % WORD) - 1)
 
 
-def signs(packed: np.ndarray, channels: int) -> np.ndarray:
+def signs(packed: Array, channels: int) -> Array:
     """int32 [..., words] -> float32 [..., channels] of +1 and -1."""
     return np.float32(1) - np.float32(2) * unpack(packed, channels)
 
@@ -51,8 +51,6 @@ def expect_packed(node: Node, packed: TensorType, shape: tuple[int, ...], name: 
     expect_shape(node, packed, (*shape[:-1], words(shape[-1])), name)
 
 
-def random_words(
-    rng: np.random.Generator, shape: tuple[int, ...], negative: float = 0.5
-) -> np.ndarray:
+def random_words(rng: np.random.Generator, shape: tuple[int, ...], negative: float = 0.5) -> Array:
     """Random signs of a tensor of ``shape``, packed; ``negative``: the part that is -1."""
     return pack(rng.random(shape) < negative)

@@ -4,11 +4,10 @@ requantization, and the parameters of the portable kernels."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
 from ..ir.quant import (
     activation_range,
     exact_multiplier,
@@ -19,10 +18,9 @@ from ..ir.quant import (
     quantize_multiplier,
     quantize_multipliers,
 )
+from ._mixins import Activated, Padding, Pair, Weighted, Windowed
 from .base import CONVERT_AGAIN, REQUANTIZE, expect_dtype, expect_quant, expect_ratio, fail
 
-Pair = tuple[int, int]
-Padding = tuple[Pair, Pair]
 NO_PADDING = ((0, 0), (0, 0))
 LARGEST_INDEX = 1 << 30
 """Coordinates of a window, padding included, stay under this, so that int32 holds them."""
@@ -34,22 +32,24 @@ def out_size(size: int, kernel: int, stride: int, dilation: int, padding: Pair) 
 
 
 def out_sizes(
-    sizes: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding
-) -> tuple[int, ...]:
-    """(height, width) of the output."""
-    return tuple(map(out_size, sizes, kernel, stride, dilation, padding))
+    shape: tuple[int, ...], kernel: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Pair:
+    """(height, width) of the output for an input of ``shape`` [n, h, w, c]."""
+    height, width = map(out_size, shape[1:3], kernel, stride, dilation, padding)
+    return height, width
 
 
-def check_window(node: Node, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Pair:
+def check_window(node: Node[Windowed], kernel: Pair) -> Pair:
     """(height, width) of the output of a window over [n, h, w, c], all of it representable."""
-    sizes = node.inputs[0].type.shape[1:3]
+    shape, op = node.inputs[0].type.shape, node.op
+    stride, dilation, padding = op.stride, op.dilation, op.padding
     positive = min(*kernel, *stride, *dilation) >= 1 and min(*padding[0], *padding[1]) >= 0
     if not positive:
         raise fail(node, "has a kernel, stride, dilation or padding out of range", CONVERT_AGAIN)
-    for size, k, s, d, pad in zip(sizes, kernel, stride, dilation, padding, strict=True):
+    for size, k, s, d, pad in zip(shape[1:3], kernel, stride, dilation, padding, strict=True):
         if size + sum(pad) + k * d + s >= LARGEST_INDEX:
             raise fail(node, "its window reaches beyond 2^30 pixels", CONVERT_AGAIN)
-    height, width = out_sizes(sizes, kernel, stride, dilation, padding)
+    height, width = out_sizes(shape, kernel, stride, dilation, padding)
     if min(height, width) < 1:
         raise fail(
             node,
@@ -59,14 +59,14 @@ def check_window(node: Node, kernel: Pair, stride: Pair, dilation: Pair, padding
     return height, width
 
 
-def windows(x: np.ndarray, node: Node, kernel: Pair, fill: Any) -> np.ndarray:
+def windows(x: Array, node: Node[Windowed], kernel: Pair, fill: float) -> Array:
     """[n, h, w, c] -> [n, out_h, out_w, kernel_h, kernel_w, c] of the node's stride, dilation
     and padding; what lies outside of the image is ``fill``."""
-    op: Any = node.op
+    op = node.op
 
-    def taps(axis: int) -> tuple[np.ndarray, np.ndarray]:
+    def taps(axis: int) -> tuple[Array, Array]:
         starts = np.arange(node.output.type.shape[1 + axis]) * op.stride[axis] - op.padding[axis][0]
-        at = starts[:, None] + np.arange(kernel[axis]) * getattr(op, "dilation", (1, 1))[axis]
+        at = starts[:, None] + np.arange(kernel[axis]) * op.dilation[axis]
         size = x.shape[1 + axis]
         return np.clip(at, 0, size - 1), (at >= 0) & (at < size)
 
@@ -80,7 +80,7 @@ _BIASES = {DType.I8: (DType.I32,), DType.F32: (DType.F32,)}
 
 
 def check_operands(
-    node: Node,
+    node: Node[Weighted],
     channels: int,
     axis: int,
     depth: int,
@@ -91,7 +91,7 @@ def check_operands(
 
     channels: of the output, along ``axis`` of the weights; depth: products in each sum, which
     must fit 32 bits if they are int8; biases: what int16 layers may have. Weights are symmetric,
-    as TFLite's kernels demand, unless the layer was one of uint8 (see `unsigned`).
+    as TFLite's kernels demand, unless the layer was one of uint8 (see `Weighted`).
     """
     x, weights, bias = (v.type for v in node.inputs)
     expect_dtype(node, x, (DType.I8, DType.I16, DType.F32), "input")
@@ -122,9 +122,9 @@ def check_operands(
             REQUANTIZE,
             "E304",
         )
-    if unsigned(node) and weights.quant.per_channel:
+    if node.op.unsigned and weights.quant.per_channel:
         raise fail(node, "its uint8 weights are quantized per channel", REQUANTIZE, "E304")
-    if any(weights.quant.zero_point) and not unsigned(node):
+    if any(weights.quant.zero_point) and not node.op.unsigned:
         raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
     if bias.quant is not None and any(bias.quant.zero_point):
         raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")
@@ -136,19 +136,13 @@ def check_operands(
     expect_activation(node)
 
 
-def unsigned(node: Node) -> bool:
-    """Whether the layer was one of uint8, whose weights may have a zero point and whose multiplier
-    may be computed otherwise."""
-    return getattr(node.op, "unsigned", False)
-
-
 def weight_zero(node: Node) -> int:
-    """The zero point of the weights: that of `unsigned` layers, 0 of all others."""
+    """The zero point of the weights: that of layers of uint8, 0 of all others."""
     quant = node.inputs[1].type.quant
     return quant.zero_point[0] if quant else 0
 
 
-def centred_weights(node: Node, data: np.ndarray | None = None) -> np.ndarray:
+def centred_weights(node: Node, data: Array | None = None) -> Array:
     """The weights, or ``data`` in their place, less their zero point."""
     data = node.inputs[1].data if data is None else data
     assert data is not None
@@ -156,7 +150,7 @@ def centred_weights(node: Node, data: np.ndarray | None = None) -> np.ndarray:
     return data.astype(np.int16) - np.int16(zero) if zero else data
 
 
-def _expect_ratios(node: Node, axis: int) -> None:
+def _expect_ratios(node: Node[Weighted], axis: int) -> None:
     """`expect_ratio` of the channels, along ``axis`` of the weights, whose sums are scaled up."""
     reals = np.array(real_multipliers(node))
     if reals.max() < 1:
@@ -169,36 +163,36 @@ def _expect_ratios(node: Node, axis: int) -> None:
     expect_ratio(node, int(sums[worst]), float(reals[worst]))
 
 
-def expect_activation(node: Node) -> None:
+def expect_activation(node: Node[Activated]) -> None:
     """The bounds of the fused activation must be numbers of the int8 output's scale."""
     if node.output.type.dtype is DType.I8 and node.op.activation in ("relu6", "relu_n1_to_1"):
         expect_ratio(node, 6, 1 / node.output.type.scale)
 
 
-def filter_rows(node: Node) -> np.ndarray:
+def filter_rows(node: Node) -> Array:
     """Weights [channels, ...] as [channels, depth]."""
     weights = node.inputs[1].data
     assert weights is not None
     return weights.reshape(len(weights), -1)
 
 
-def real_multipliers(node: Node) -> list[float]:
+def real_multipliers(node: Node[Weighted]) -> list[float]:
     """input_scale * filter_scale[c] / output_scale of each output channel, in double
-    (PopulateConvolutionQuantizationParams); of `unsigned` convolutions the product is in
+    (PopulateConvolutionQuantizationParams); of those of uint8 the product is in
     float32 (GetQuantizedConvolutionMultipler)."""
     x, weights, bias = node.inputs[:3]
     assert weights.type.quant is not None
     scales = weights.type.quant.scale
-    if unsigned(node) and not getattr(node.op, "rounds_once", False):
+    if node.op.unsigned and not node.op.rounds_once:
         product = float(np.float32(x.type.scale) * np.float32(scales[0]))
         return [product / node.output.type.scale] * bias.type.elements
     scales = scales if len(scales) > 1 else scales * bias.type.elements
     return [x.type.scale * s / node.output.type.scale for s in scales]
 
 
-def channel_multipliers(node: Node) -> tuple[np.ndarray, np.ndarray]:
+def channel_multipliers(node: Node[Weighted]) -> tuple[Array, Array]:
     """(multipliers, shifts) of `real_multipliers`, int32, for how the operator rounds."""
-    once = getattr(node.op, "rounds_once", False)
+    once = node.op.rounds_once
     return quantize_multipliers(
         real_multipliers(node), exact_multiplier if once else quantize_multiplier
     )
@@ -207,12 +201,12 @@ def channel_multipliers(node: Node) -> tuple[np.ndarray, np.ndarray]:
 # Reference --------------------------------------------------------------------------------
 
 
-def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def exact_matmul(a: Array, b: Array) -> Array:
     """Integer product through float64, whose 53 bits hold any sum of these sizes exactly."""
     return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
 
 
-def ordered_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def ordered_matmul(a: Array, b: Array) -> Array:
     """float32 product whose sums are added in the order of the inner axis, as in the C loops."""
     acc = np.zeros((*a.shape[:-1], b.shape[-1]), np.float32)
     for k in range(b.shape[0]):
@@ -220,14 +214,14 @@ def ordered_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return acc
 
 
-def matmul(a: np.ndarray, b: np.ndarray, zero: int) -> np.ndarray:
+def matmul(a: Array, b: Array, zero: int) -> Array:
     """[..., k] minus its zero point, times [k, n]: exact for int8, in order for float32."""
     if a.dtype == np.float32:
         return ordered_matmul(a, b)
     return exact_matmul(a.astype(np.int32) - zero, b)
 
 
-def finish(node: Node, acc: np.ndarray) -> np.ndarray:
+def finish(node: Node[Weighted], acc: Array) -> Array:
     """Sums [..., channels] -> the output: bias, rescaling, zero point, clamp
     (reference_integer_ops::ConvPerChannel, of which one has 64-bit sums and biases); for floats
     bias and clamp."""
@@ -240,13 +234,13 @@ def finish(node: Node, acc: np.ndarray) -> np.ndarray:
     if bias.dtype == np.int64:
         return clamp_output(node, multiply_reduced(acc, multipliers, shifts))
     acc = acc.astype(np.int32)  # what leaves 32 bits wraps around, in C too
-    once = getattr(node.op, "rounds_once", False)
+    once = node.op.rounds_once
     requantize = multiply_single_rounding if once else multiply_double_rounding
     y = requantize(acc, multipliers, shifts).astype(np.int32).astype(np.int64)
     return clamp_output(node, y + node.output.type.zero_point)
 
 
-def clamp_output(node: Node, y: np.ndarray) -> np.ndarray:
+def clamp_output(node: Node[Activated], y: Array) -> Array:
     """Clamp to the node's fused activation, as the output's type."""
     out, activation = node.output.type, node.op.activation
     if out.dtype is DType.F32:
@@ -272,7 +266,7 @@ def random_type(
 
 
 def unsigned_case(
-    op: Any,
+    op: Weighted,
     rng: np.random.Generator,
     shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
 ) -> Node:

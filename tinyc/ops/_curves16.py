@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ._conv import random_type
 from ._unary import FRACTION
 from .base import REQUANTIZE, fail
@@ -44,7 +44,7 @@ def check_curve16(node: Node) -> None:
         raise fail(node, f"its input has the scale {x.scale:.6g}", REQUANTIZE, "E341")
 
 
-def _interpolated(x: np.ndarray, source: TensorType, most: int, bits: int) -> Any:
+def _interpolated(x: Array, source: TensorType, most: int, bits: int) -> Any:
     """(scaled x, logistic of its magnitude in 1/2**(16 + bits)); None in place of a table value
     stands for what ends the table."""
     multiplier, shift = input_multiplier(source, most)
@@ -58,7 +58,7 @@ def _interpolated(x: np.ndarray, source: TensorType, most: int, bits: int) -> An
     return scaled, np.where(index < 255, (first << bits) + rest * (second - first), -1)
 
 
-def logistic16(x: np.ndarray, source: TensorType) -> np.ndarray:
+def logistic16(x: Array, source: TensorType) -> Array:
     """1 / (1 + exp(-x)) in 1/32768ths."""
     scaled, y = _interpolated(x, source, 0, 9)
     y = np.where(y < 0, 0x7FFF << 10, y)
@@ -67,7 +67,7 @@ def logistic16(x: np.ndarray, source: TensorType) -> np.ndarray:
     )
 
 
-def tanh16(x: np.ndarray, source: TensorType) -> np.ndarray:
+def tanh16(x: Array, source: TensorType) -> Array:
     """tanh(x) in 1/32768ths: 2 * logistic(2 x) - 1."""
     scaled, y = _interpolated(x, source, 1, 8)
     y = np.where(y < 0, 0xFFFF << 8, y) - (1 << 23)

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..ir import Array
 from ..ir.quant import rounding_divide_by_pot, saturating_doubling_high_mul
 
 INT32_MAX = (1 << 31) - 1
@@ -27,19 +28,19 @@ def _constant(raw: int, word: int) -> np.int64:
     return np.int64(rounding_divide_by_pot(np.int64(raw), 32 - word))
 
 
-def _mul(a: np.ndarray | np.int64, b: np.ndarray | np.int64, word: int) -> np.ndarray:
+def _mul(a: Array | np.int64, b: Array | np.int64, word: int) -> Array:
     """round(a * b / 2**(word - 1)), halves upwards; no two operands of 16 bits are the least."""
     if word == 32:
         return saturating_doubling_high_mul(a, b)
     return np.asarray((a * b + (1 << 14)) >> 15)
 
 
-def _shift_left(x: np.ndarray, amount: int, word: int) -> np.ndarray:
+def _shift_left(x: Array, amount: int, word: int) -> Array:
     """x * 2**amount, saturated to ``word`` bits."""
     return np.clip(x << amount, -(1 << (word - 1)), (1 << (word - 1)) - 1)
 
 
-def exp_of_negative(x: np.ndarray, bits: int, word: int = 32) -> np.ndarray:
+def exp_of_negative(x: Array, bits: int, word: int = 32) -> Array:
     """exp(x) with 0 integer bits for x <= 0 with ``bits`` of them (exp_on_negative_values)."""
     x = np.asarray(x, np.int64)
     fraction = word - 1 - bits
@@ -56,7 +57,7 @@ def exp_of_negative(x: np.ndarray, bits: int, word: int = 32) -> np.ndarray:
     return np.where(x == 0, (1 << (word - 1)) - 1, result)
 
 
-def _exp_near_zero(x: np.ndarray, word: int) -> np.ndarray:
+def _exp_near_zero(x: Array, word: int) -> Array:
     """exp on [-1/4, 0): the Taylor series around -1/8, to the fourth power."""
     d = x + (1 << (word - 4))
     d2 = _mul(d, d, word)
@@ -66,7 +67,7 @@ def _exp_near_zero(x: np.ndarray, word: int) -> np.ndarray:
     return start + _mul(start, d + rounding_divide_by_pot(tail, 1), word)
 
 
-def _newton(x: np.ndarray, word: int) -> np.ndarray:
+def _newton(x: Array, word: int) -> Array:
     """2 / (1 + x) with 2 integer bits for x in [0, 1]: three Newton-Raphson steps."""
     half = (np.asarray(x, np.int64) + (1 << (word - 1))) // 2
     y = _constant(_48_OVER_17, word) + _mul(half, _constant(_NEG_32_OVER_17, word), word)
@@ -76,12 +77,12 @@ def _newton(x: np.ndarray, word: int) -> np.ndarray:
     return y
 
 
-def one_over_one_plus(x: np.ndarray, word: int = 32) -> np.ndarray:
+def one_over_one_plus(x: Array, word: int = 32) -> Array:
     """1 / (1 + x) for x in [0, 1], 0 integer bits (one_over_one_plus_x_for_x_in_0_1)."""
     return _shift_left(_newton(x, word), 1, word)
 
 
-def reciprocal(x: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+def reciprocal(x: Array, bits: int) -> tuple[Array, Array]:
     """1 / x for x >= 1 with ``bits`` integer bits, as (scale with 0 integer bits in [1/2, 1],
     right shift) (GetReciprocal)."""
     x = np.asarray(x, np.int64)
@@ -89,7 +90,7 @@ def reciprocal(x: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     return one_over_one_plus((x << zeros) - (1 << 31)), bits - zeros
 
 
-def inverse_sqrt(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def inverse_sqrt(x: Array) -> tuple[Array, Array]:
     """1 / sqrt(x) for whole x from 1 on, as (multiplier with 0 integer bits, right shift): five
     Newton-Raphson steps from 1 (GetInvSqrtQuantizedMultiplierExp of internal/common.h)."""
     x = np.asarray(x, np.int64)
@@ -111,30 +112,30 @@ def inverse_sqrt(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # 16 bits ----------------------------------------------------------------------------------
 
 
-def logistic16(x: np.ndarray) -> np.ndarray:
+def logistic16(x: Array) -> Array:
     """1 / (1 + exp(-x)) with 0 integer bits of int16 with 3 of them (ApplySigmoid)."""
     return _logistic_table()[np.asarray(x, np.int64) & 0xFFFF]
 
 
-def tanh16(x: np.ndarray, bits: int) -> np.ndarray:
+def tanh16(x: Array, bits: int) -> Array:
     """tanh(x) with 0 integer bits of int16 with ``bits`` of them, 0 to 6 (ApplyTanh)."""
     return _tanh_table(bits)[np.asarray(x, np.int64) & 0xFFFF]
 
 
-def _words() -> np.ndarray:
+def _words() -> Array:
     """Every int16, in the order of the unsigned words."""
     return np.arange(1 << 16).astype(np.uint16).astype(np.int16).astype(np.int64)
 
 
 @lru_cache
-def _logistic_table() -> np.ndarray:
+def _logistic_table() -> Array:
     x = _words()
     y = one_over_one_plus(exp_of_negative(-np.abs(x), 3, 16), 16)
     return np.where(x == 0, 1 << 14, np.where(x > 0, y, (1 << 15) - 1 - y))
 
 
 @lru_cache
-def _tanh_table(bits: int) -> np.ndarray:
+def _tanh_table(bits: int) -> Array:
     x = _words()
     power = exp_of_negative(-np.abs(x), bits + 1, 16)
     # (1 - power) / (1 + power) (one_minus_x_over_one_plus_x_for_x_in_0_1)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType
+from ..ir import Array, DType, Node, Op, Quant, TensorType
 from ._conv import clamp_output
 from .base import REQUANTIZE, expect_arity, expect_quant, fail
 
@@ -35,7 +35,7 @@ class Hybrid(Op, Generic[LayerT]):
 
     always_asymmetric: ClassVar[bool] = False
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 3)
         weights = node.inputs[1]
         if weights.type.dtype is not DType.I8 or not weights.constant:
@@ -51,7 +51,7 @@ class Hybrid(Op, Generic[LayerT]):
         blank = np.broadcast_to(np.float32(0), weights.type.shape)
         self.layer.check(_float_node(node, blank))
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, weights, bias = inputs
         whole, scale, zero = quantize_rows(x.reshape(batches(node), -1), asymmetric(node))
         centred = (whole - zero[:, None]).astype(np.int16).reshape(x.shape)
@@ -62,7 +62,7 @@ class Hybrid(Op, Generic[LayerT]):
         y = clamp_output(plain(node), scaled + bias.ravel())
         return (y.reshape(node.output.type.shape),)
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         return self.layer.macs(node)
 
 
@@ -84,7 +84,7 @@ def plain(node: Node) -> Node:
     return replace(node, op=node.op.layer)
 
 
-def _float_node(node: Node, data: np.ndarray) -> Node:
+def _float_node(node: Node, data: Array) -> Node:
     weights = node.inputs[1]
     kind = TensorType(weights.type.shape, DType.F32)
     changed = replace(weights, type=kind, data=data)
@@ -100,7 +100,7 @@ def batches(node: Node) -> int:
     return x.shape[0] if len(weights.shape) == 4 else x.elements // weights.shape[1]
 
 
-def channel_scales(node: Node) -> np.ndarray:
+def channel_scales(node: Node) -> Array:
     """The scales of the weights, float32: one, or one for each output channel."""
     quant = node.inputs[1].type.quant
     assert quant is not None
@@ -126,7 +126,7 @@ def asymmetric(node: Node) -> bool:
     return node.op.always_asymmetric or channel_scales(node).size > 1
 
 
-def quantize_rows(x: np.ndarray, asymmetric: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def quantize_rows(x: Array, asymmetric: bool) -> tuple[Array, Array, Array]:
     """Rows [n, size] of float32 as (int64 in -128 .. 127, scale [n] float32, zero point [n])."""
     one, top = np.float32(1), np.float32(127)
     # What is no number is passed over, as in C.

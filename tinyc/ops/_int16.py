@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import DType, Node
+from ..ir import Array, DType, Node
 from ._conv import real_multipliers
 from .base import fail
 
@@ -19,7 +19,7 @@ LARGEST_SUM, LARGEST_DENSE_SUM = 1 << 46, 1 << 35
 """Sums stay under these, so that none of their products with a multiplier leaves 64 bits."""
 
 
-def greatest_sums(node: Node, rows: np.ndarray) -> np.ndarray:
+def greatest_sums(node: Node, rows: Array) -> Array:
     """The greatest magnitude of each channel's sum, its bias included. rows: the weights as
     [channels, depth]."""
     bias = node.inputs[2].data
@@ -28,7 +28,7 @@ def greatest_sums(node: Node, rows: np.ndarray) -> np.ndarray:
     return reach + np.abs(bias.ravel().astype(np.float64)).clip(max=2.0**62).astype(np.int64)
 
 
-def check_sums(node: Node, rows: np.ndarray, dense: bool = False) -> None:
+def check_sums(node: Node, rows: Array, dense: bool = False) -> None:
     """What the kernels rely on beyond `check_operands`; no concern of other types than int16."""
     if node.inputs[0].type.dtype is not DType.I16:
         return

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
 from .base import CONVERT_AGAIN, REQUANTIZE, fail
 
 MOST_RANK = 8
@@ -42,9 +43,9 @@ class Move:
     ``write``; both are views of one shape."""
 
     source: int
-    read: np.ndarray
+    read: Array
     target: int
-    write: np.ndarray
+    write: Array
 
 
 class Movement(Op):
@@ -52,15 +53,15 @@ class Movement(Op):
 
     keeps_quant = True
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterable[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterable[Move]:
         """The moves between arrays of the shapes of a node that fulfils ``check``."""
         raise AssertionError(f"{type(self).__name__} states no moves")
 
-    def fill(self, node: Node) -> int | float | None:
+    def fill(self, node: Node[Self]) -> int | float | None:
         """What stands in the outputs where nothing is moved to; None if all is written."""
         return None
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         fill = self.fill(node)
         outputs = tuple(np.full(v.type.shape, fill or 0, v.type.dtype.numpy) for v in node.outputs)
         for move in self.moves(inputs, outputs):
@@ -77,11 +78,11 @@ class Lookup(Op):
 
     keeps_quant = True
 
-    def tables(self, node: Node) -> list[np.ndarray]:
+    def tables(self, node: Node[Self]) -> list[Array]:
         """For each axis of the output the index into the input's axis."""
         raise AssertionError(f"{type(self).__name__} states no tables")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         picked = inputs[0][np.ix_(*self.tables(node))] if inputs[0].ndim else inputs[0]
         return (np.ascontiguousarray(picked).reshape(node.output.type.shape),)
 

@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Value
+from ..ir import DType, Node, Value
 from ._binary import NUMBERS
-from ._conv import (
-    NO_PADDING,
-    Padding,
-    Pair,
-    check_window,
-    expect_activation,
-    out_sizes,
-    random_type,
-)
+from ._conv import NO_PADDING, check_window, expect_activation, out_sizes, random_type
+from ._mixins import Activated, Padding, Pair, Windowed
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, expect_shape, fail
 
 
 @dataclass(frozen=True)
-class Pool(Op):
+class Pool(Activated, Windowed):
     """x [n, h, w, c] -> [n, oh, ow, c], int8 or int16 (the same quantization on both sides) or
     float32.
 
-    kernel, stride: (height, width); padding: ((top, bottom), (left, right)) in elements, which
-    no window takes into account; unsigned: int8 in the place of the file's uint8.
+    kernel: (height, width); unsigned: int8 in the place of the file's uint8. No window takes
+    the padding into account.
     """
 
     kernel: Pair
-    stride: Pair
-    padding: Padding
-    activation: str
+    dilation: Pair = field(default=(1, 1), init=False, repr=False)
     unsigned: bool = False
 
     keeps_quant = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, y = node.inputs[0].type, node.output.type
         if len(x.shape) != 4:
@@ -57,7 +48,7 @@ class Pool(Op):
                     "E304",
                 )
         expect_activation(node)
-        height, width = check_window(node, self.kernel, self.stride, (1, 1), self.padding)
+        height, width = check_window(node, self.kernel)
         # A window must see a pixel; SAME padding always leaves one.
         if any(max(pad) >= k for pad, k in zip(self.padding, self.kernel, strict=True)):
             raise fail(node, "its padding is as large as its filter", CONVERT_AGAIN)
@@ -78,8 +69,8 @@ class Pool(Op):
             ((1, 3, 2, 1), (5, 5), (1, 1), ((2, 2), (2, 2)), "none"),
         ]
         for x, kernel, stride, padding, activation in shapes:
-            op = cls(kernel, stride, padding, activation)
-            out = (x[0], *out_sizes(x[1:3], kernel, stride, (1, 1), padding), x[3])
+            op = cls(stride, padding, activation, kernel)
+            out = (x[0], *out_sizes(x, kernel, stride, (1, 1), padding), x[3])
             for dtype in NUMBERS:
                 type_x = random_type(rng, dtype, x)
                 type_y = type(type_x)(out, dtype, type_x.quant)

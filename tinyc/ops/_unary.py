@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
 from ..ir.quant import clamp
 from ._conv import random_type
 from .base import expect_arity, expect_dtype, expect_quant, expect_shape, fail
@@ -47,7 +47,7 @@ def check_unary(
             )
 
 
-def float_curve(node: Node, x: np.ndarray, curve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def float_curve(node: Node, x: Array, curve: Callable[[Array], Array]) -> Array:
     """``curve`` of the quantized ``x``, quantized as the output: each step in float32, halves away
     from zero (LUTPopulate of internal/common.h, which fills the tables of TFLite's reference and
     optimized kernels). curve: float32 in; what it gives in double is rounded to float32."""

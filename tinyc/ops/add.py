@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Value
+from ..ir import Array, DType, Node, Value
 from ..ir.quant import multiply_double_rounding, quantize_multiplier, rounding_divide_by_pot
 from ._binary import NUMBERS, binary_cases, check_binary
 from ._conv import clamp_output, expect_activation, random_type
+from ._mixins import Activated
 from .base import REQUANTIZE, fail, register
 
 LEFT_SHIFT = 20
@@ -23,7 +24,7 @@ LEFT_SHIFT_16 = 15
 
 @register
 @dataclass(frozen=True)
-class Add(Op):
+class Add(Activated):
     """Inputs: x, y, which broadcast; output of their common shape; all int8, all int16 or all
     float32.
 
@@ -31,13 +32,12 @@ class Add(Op):
     TFLite files of 2020 and before.
     """
 
-    activation: str
     pot: bool = False
 
     elementwise = True
     sign: ClassVar[str] = "+"
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_binary(node, NUMBERS)
         expect_activation(node)
         dtype = node.output.type.dtype
@@ -54,7 +54,7 @@ class Add(Op):
                 "quantize the model again", "E304",
             )  # fmt: skip
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         combine = np.add if self.sign == "+" else np.subtract
         if inputs[0].dtype == np.float32:
             return (clamp_output(node, combine(*inputs)),)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType
+from ..ir import Array, DType, Node, Op, TensorType
 from ._move import case, expect_axis
 from .base import expect_arity, expect_dtype, expect_shape, register
 
@@ -23,7 +24,7 @@ class ArgMax(Op):
     axis: int
     least: bool
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         expect_axis(node, self.axis, len(x.shape))
@@ -32,7 +33,7 @@ class ArgMax(Op):
         expect_dtype(node, out, (DType.I32, DType.I64), "output")
         expect_shape(node, out, (*x.shape[: self.axis], *x.shape[self.axis + 1 :]), "output")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x = inputs[0]
         if x.dtype == np.float32:  # what is no number is passed over
             x = np.where(np.isnan(x), np.float32(np.inf if self.least else -np.inf), x)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node
+from ..ir import Array, Node
 from ._conv import clamp_output, windows
 from ._pool import Pool
 from .base import register
@@ -18,7 +19,7 @@ class AveragePool2d(Pool):
     """See `Pool`. Means of integers round halves away from zero
     (reference_integer_ops::AveragePool), those of uint8 upwards (reference_ops::AveragePool)."""
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         wide = np.float32 if x.dtype == np.float32 else np.int32
         patches = windows(x, node, self.kernel, 0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ..ir.quant import clamp, multiply_double_rounding, multiply_reduced, quantize_multiplier
 from ._binary import NUMBERS
 from ._conv import exact_matmul, random_type
@@ -34,7 +35,7 @@ class BatchMatMul(Op):
     adj_x: bool
     adj_y: bool
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 2)
         a, b = (v.type for v in node.inputs)
         if not (2 <= len(a.shape) <= 5 and 2 <= len(b.shape) <= 5):
@@ -70,23 +71,23 @@ class BatchMatMul(Op):
             else:
                 expect_ratio(node, depth * 255 * 255, self._ratio(node))
 
-    def sizes(self, node: Node) -> tuple[int, int, int]:
+    def sizes(self, node: Node[Self]) -> tuple[int, int, int]:
         """(i, k, j)."""
         a, b = (v.type.shape for v in node.inputs)
         rows, depth = a[-2:][::-1] if self.adj_x else a[-2:]
         return rows, depth, b[-2 if self.adj_y else -1]
 
-    def _ratio(self, node: Node) -> float:
+    def _ratio(self, node: Node[Self]) -> float:
         """To the output's scale. The product of the operands' scales is rounded to float32 first
         (GetQuantizedConvolutionMultipler without a bias)."""
         a, b = (np.float32(v.type.scale) for v in node.inputs)
         return float(a * b) / node.output.type.scale
 
-    def multiplier(self, node: Node) -> tuple[int, int]:
+    def multiplier(self, node: Node[Self]) -> tuple[int, int]:
         """(multiplier, shift) to the output's scale."""
         return quantize_multiplier(self._ratio(node))
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         a, b = inputs
         a = a.swapaxes(-1, -2) if self.adj_x else a
         b = b.swapaxes(-1, -2) if self.adj_y else b
@@ -102,7 +103,7 @@ class BatchMatMul(Op):
         y = multiply(acc, *self.multiplier(node)) + out.zero_point
         return (clamp(y, *out.dtype.limits, out.dtype),)
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         return node.output.type.elements * self.sizes(node)[1]
 
     @classmethod
@@ -129,7 +130,7 @@ class BatchMatMul(Op):
                 yield Node(op, inputs, (Value("y", y, "case"),), "case")
 
 
-def _data(rng: np.random.Generator, t: TensorType) -> np.ndarray:
+def _data(rng: np.random.Generator, t: TensorType) -> Array:
     if t.dtype is DType.F32:
         return rng.normal(0, 1, t.shape).astype(np.float32)
     return rng.integers(*t.dtype.limits, t.shape, endpoint=True).astype(t.dtype.numpy)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, TensorType, Value
+from ..ir import Array, DType, Node, TensorType, Value
 from ._bits import expect_packed, pack, random_words, signs, unpack, words
-from ._conv import NO_PADDING, Padding, Pair, check_window, out_sizes, windows
+from ._conv import NO_PADDING, check_window, out_sizes, windows
+from ._mixins import Padding, Pair
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_shape, fail, register
 from .lce_bconv2d import LceBconv2d, check_constants, random_ending
 
@@ -20,7 +22,7 @@ class BinaryDepthwiseConv2d(LceBconv2d):
     """Inputs: packed x [n, h, w, words], packed weights [1, kh, kw, words], and what follows
     the sums, as in `LceBconv2d`; output [n, oh, ow, channels] of float32 or int8, or packed."""
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         packed = node.output.type.dtype is DType.I32
         expect_arity(node, 3 if packed else 4)
         x, weights = (v.type for v in node.inputs[:2])
@@ -29,7 +31,7 @@ class BinaryDepthwiseConv2d(LceBconv2d):
         kernel = (weights.shape[1], weights.shape[2])
         expect_packed(node, x, (*x.shape[:3], self.channels), "input")
         expect_packed(node, weights, (1, *kernel, self.channels), "weights")
-        height, width = check_window(node, kernel, self.stride, self.dilation, self.padding)
+        height, width = check_window(node, kernel)
         out = (x.shape[0], height, width, self.channels)
         expect_dtype(node, node.output.type, (DType.F32, DType.I8, DType.I32), "output")
         if packed:
@@ -38,23 +40,23 @@ class BinaryDepthwiseConv2d(LceBconv2d):
             expect_shape(node, node.output.type, out, "output")
         check_constants(node, self.channels)
 
-    def twice(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def twice(self, node: Node[Self], x: Array) -> Array:
         weights = node.inputs[1].data
         assert weights is not None
         taps = signs(weights, self.channels)[0]
         patches = windows(signs(x, self.channels), node, taps.shape[:2], self.pad_value)
         return self.depth(node) - (patches * taps).sum((3, 4)).astype(np.int32)
 
-    def inverted(self, node: Node, outs: np.ndarray) -> np.ndarray:
+    def inverted(self, node: Node[Self], outs: Array) -> Array:
         weights = node.inputs[1].data
         assert weights is not None
         return pack(unpack(weights, self.channels) ^ outs)
 
-    def depth(self, node: Node) -> int:
+    def depth(self, node: Node[Self]) -> int:
         _, kh, kw, _ = node.inputs[1].type.shape
         return kh * kw
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         n, oh, ow, _ = node.output.type.shape
         return n * oh * ow * self.channels * self.depth(node)
 
@@ -78,7 +80,7 @@ class BinaryDepthwiseConv2d(LceBconv2d):
                         Value("x", TensorType((*x[:3], words(x[3])), DType.I32), "case"),
                         Value("weights", TensorType(bits.shape, DType.I32), "case", bits),
                     )
-                    size = out_sizes(x[1:3], kernel, stride, dilation, padding)
+                    size = out_sizes(x, kernel, stride, dilation, padding)
                     depth = kernel[0] * kernel[1]
                     more, y = random_ending(rng, (x[0], *size, x[3]), depth, kind)
                     yield Node(op, (*inputs, *more), (Value("y", y, "case"),), "case")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node, Op, Value
+from ..ir import Array, Node, Op, Value
 from ._unary import BYTES, SHAPES
 from .base import expect_arity, expect_dtype, expect_shape, register
 from .quantize import quantized_type
@@ -21,7 +22,7 @@ class ByteTable(Op):
 
     of: tuple[str, ...]
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 2)
         x, entries, out = node.inputs[0].type, node.inputs[1].type, node.output.type
         assert node.inputs[1].constant, "the table is not constant"
@@ -31,7 +32,7 @@ class ByteTable(Op):
         expect_shape(node, entries, (256,), "the table")
         expect_shape(node, out, x.shape, "output")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, entries = inputs
         return (entries[x.view(np.uint8)],)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ._unary import SHAPES
 from .base import expect_arity, expect_dtype, expect_shape, register
 
@@ -25,14 +26,14 @@ class Cast(Op):
     elementwise = True
     keeps_quant = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         expect_dtype(node, x, tuple(DType), "input")
         expect_dtype(node, out, tuple(DType), "output")
         expect_shape(node, out, x.shape, "output")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         target = node.output.type.dtype
         if x.dtype != np.float32 or target in (DType.F32, DType.BOOL):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ..ir.quant import multiply_double_rounding, quantize_multiplier
 from ._binary import binary_cases, check_binary
 from .base import expect_ratio, register
@@ -31,12 +31,12 @@ class Comparison(Op):
     compare: ClassVar[Callable[..., Any]]
     allowed: ClassVar[tuple[DType, ...]] = NUMBERS
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_binary(node, self.allowed, DType.BOOL)
         if node.inputs[0].type.dtype is DType.I8:
             expect_ratio(node, 255 << LEFT_SHIFT, *(v.type.scale for v in node.inputs))
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         if inputs[0].dtype != np.int8:
             return (type(self).compare(*inputs),)
         # ComparisonWithScaling of reference/comparisons.h

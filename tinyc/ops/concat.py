@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ..ir.quant import clamp
 from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
 from ._unary import check_unary, unary_cases
@@ -22,7 +23,7 @@ class Concat(Movement):
 
     axis: int
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         if not node.inputs or len(node.outputs) != 1:
             raise fail(node, "has no input or not one output", CONVERT_AGAIN, "E301")
         out = node.output.type
@@ -39,7 +40,7 @@ class Concat(Movement):
         shape = (*out.shape[: self.axis], total, *out.shape[self.axis + 1 :])
         expect_shape(node, out, shape, "output")
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         at = 0
         along = np.moveaxis(outputs[0], self.axis, 0)
         for i, array in enumerate(inputs):
@@ -68,10 +69,10 @@ class Rescale(Op):
     """int8 numbers, uint8 ones in the file, in the quantization of what they become a part of, by
     a product in float32 (ConcatenationWithScaling of internal/reference/concatenation.h)."""
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node, (DType.I8,))
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, out = node.inputs[0].type, node.output.type
         scale = np.float32(x.scale) * (np.float32(1) / np.float32(out.scale))
         bias = np.float32(-(x.zero_point + 128)) * scale

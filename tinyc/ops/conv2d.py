@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node
 from ._conv import (
     NO_PADDING,
-    Padding,
-    Pair,
     centred_weights,
     check_operands,
     check_window,
@@ -25,29 +24,22 @@ from ._conv import (
 )
 from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
+from ._mixins import Padding, Pair, Weighted, Windowed
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
 @register
 @dataclass(frozen=True)
-class Conv2d(Op):
+class Conv2d(Weighted, Windowed):
     """Inputs: x [n, h, w, c], weights [o, kh, kw, c / groups], bias [o]; output [n, oh, ow, o].
 
     int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
     weights as before) or float32.
-    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
-    unsigned: see `_conv.unsigned`.
     """
-
-    stride: Pair
-    dilation: Pair
-    padding: Padding
-    activation: str
-    unsigned: bool = False
 
     weight_axis = 0
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 3)
         x, weights, _ = (v.type for v in node.inputs)
         if len(x.shape) != 4 or len(weights.shape) != 4:
@@ -57,14 +49,14 @@ class Conv2d(Op):
             raise fail(node, f"{x.shape[3]} channels do not fit filters of {depth}", CONVERT_AGAIN)
         check_operands(node, channels, 0, kh * kw * depth)
         check_sums(node, filter_rows(node))
-        height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
+        height, width = check_window(node, (kh, kw))
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, zero = inputs[0], node.inputs[0].type.zero_point
         return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
 
-    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+    def sums(self, node: Node[Self], x: Array, weights: Array, zero: int) -> Array:
         """Sums [n, oh, ow, o] of x minus ``zero`` times the weights."""
         _, kh, kw, depth = weights.shape
         patches = windows(x, node, (kh, kw), zero)
@@ -77,7 +69,7 @@ class Conv2d(Op):
         ]
         return np.concatenate(sums, -1)
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         _, kh, kw, depth = node.inputs[1].type.shape
         return node.output.type.elements * kh * kw * depth
 
@@ -100,7 +92,7 @@ class Conv2d(Op):
         ]
         for x, (channels, kh, kw), stride, dilation, padding, groups, activation in shapes:
             op = cls(stride, dilation, padding, activation)
-            size = out_sizes(x[1:3], (kh, kw), stride, dilation, padding)
+            size = out_sizes(x, (kh, kw), stride, dilation, padding)
             weights = (channels, kh, kw, x[3] // groups)
             triple = (x, weights, (x[0], *size, channels))
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node
 from ._conv import (
     NO_PADDING,
-    Padding,
-    Pair,
     centred_weights,
     check_operands,
     check_window,
@@ -24,31 +22,25 @@ from ._conv import (
 )
 from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
+from ._mixins import Padding, Pair, Weighted, Windowed
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
 @register
 @dataclass(frozen=True)
-class DepthwiseConv2d(Op):
+class DepthwiseConv2d(Weighted, Windowed):
     """Inputs: x [n, h, w, c], weights [1, kh, kw, c * multiplier], bias [c * multiplier];
     output [n, oh, ow, c * multiplier].
 
     int8 (bias int32, weights per tensor or per channel along 3), int16 (bias int64, weights as
     before) or float32.
-    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
-    unsigned: see `_conv.unsigned`.
     """
 
-    stride: Pair
-    dilation: Pair
-    padding: Padding
-    activation: str
     multiplier: int = 1
-    unsigned: bool = False
 
     weight_axis = 3
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 3)
         x, weights, _ = (v.type for v in node.inputs)
         if len(x.shape) != 4 or len(weights.shape) != 4:
@@ -62,14 +54,14 @@ class DepthwiseConv2d(Op):
             )
         check_operands(node, channels, 3, kh * kw, (DType.I64,))
         check_sums(node, flat(node))
-        height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
+        height, width = check_window(node, (kh, kw))
         expect_shape(node, node.output.type, (x.shape[0], height, width, channels), "output")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, zero = inputs[0], node.inputs[0].type.zero_point
         return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
 
-    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+    def sums(self, node: Node[Self], x: Array, weights: Array, zero: int) -> Array:
         """Sums [n, oh, ow, c * multiplier] of x minus ``zero`` times the weights."""
         _, kh, kw, channels = weights.shape
         wide = np.float32 if x.dtype == np.float32 else np.int64
@@ -82,7 +74,7 @@ class DepthwiseConv2d(Op):
                 acc += tap * taps[ky, kx]
         return acc.reshape(*acc.shape[:3], channels)
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         _, kh, kw, _ = node.inputs[1].type.shape
         return node.output.type.elements * kh * kw
 
@@ -104,7 +96,7 @@ class DepthwiseConv2d(Op):
         ]
         for x, kernel, stride, dilation, padding, multiplier, activation in shapes:
             op = cls(stride, dilation, padding, activation, multiplier)
-            size = out_sizes(x[1:3], kernel, stride, dilation, padding)
+            size = out_sizes(x, kernel, stride, dilation, padding)
             channels = x[3] * multiplier
             for dtype, per_channel in (
                 (DType.I8, True), (DType.I8, False), (DType.I16, True), (DType.F32, False)
@@ -117,14 +109,14 @@ class DepthwiseConv2d(Op):
         yield weighted_case(cls(one, one, NO_PADDING, "none"), rng, DType.I16, triple, 3)
 
 
-def depthwise_conv2d_rows(node: Node) -> np.ndarray:
+def depthwise_conv2d_rows(node: Node) -> Array:
     """The weights as [channels, kh, kw]: a kernel walks the taps of one channel at a time."""
     weights = node.inputs[1].data
     assert weights is not None
     return weights[0].transpose(2, 0, 1)
 
 
-def flat(node: Node) -> np.ndarray:
+def flat(node: Node) -> Array:
     """The weights as [channels, depth]."""
     rows = depthwise_conv2d_rows(node)
     return rows.reshape(len(rows), -1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ._unary import SHAPES
 from .base import expect_arity, expect_dtype, expect_quant, expect_shape, register
 from .quantize import INTEGERS, quantized_type
@@ -21,7 +22,7 @@ class Dequantize(Op):
 
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         expect_dtype(node, x, INTEGERS, "input")
@@ -29,7 +30,7 @@ class Dequantize(Op):
         expect_shape(node, out, x.shape, "output")
         expect_quant(node, x, "input", per_channel=node.inputs[0].constant)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         # TFLite multiplies in double, which holds the product of 24 and 17 bits exactly: it is
         # rounded once, as the float32 product is.
         quant = node.inputs[0].type.quant

@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ..ir.quant import quantize_multiplier, rounding_divide_by_pot, saturating_doubling_high_mul
 from ._binary import WHOLE, binary_cases, check_binary
 from ._conv import clamp_output, expect_activation
 from ._fixedpoint import reciprocal
+from ._mixins import Activated
 from .base import fail, register
 
 GREATEST_SHIFT = 23
@@ -28,7 +29,7 @@ class Quotient(Op):
 
     elementwise = True
 
-    def check_divisor(self, node: Node) -> None:
+    def check_divisor(self, node: Node[Self]) -> None:
         """E350 for a constant that holds a zero, where that is no infinity."""
         y = node.inputs[1]
         if y.data is None or y.type.dtype is DType.F32 or np.all(y.data != y.type.zero_point):
@@ -41,16 +42,14 @@ class Quotient(Op):
 
 @register
 @dataclass(frozen=True)
-class Div(Quotient):
+class Div(Activated, Quotient):
     """Inputs: x, y, which broadcast; output of their common shape; all int8, float32, or int32,
     where the quotient is cut towards zero.
 
     By zero, int8 gives the end of its range that has x's sign, 0 by 0 and int32 give 0.
     """
 
-    activation: str
-
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_binary(node, WHOLE)
         expect_activation(node)
         self.check_divisor(node)
@@ -63,7 +62,7 @@ class Div(Quotient):
                 "quantize the model again, with data like the real one", "E304",
             )  # fmt: skip
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, y = inputs
         dtype = node.output.type.dtype
         if dtype is DType.F32:
@@ -122,7 +121,7 @@ class Floored(Quotient):
 
     tflite: ClassVar[tuple[str, ...]]
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_binary(node, (DType.F32, DType.I32))
         self.check_divisor(node)
 
@@ -136,7 +135,7 @@ class Floored(Quotient):
 class FloorDiv(Floored):
     """The greatest integer up to x / y, see `Floored`; of float32 the quotient is double's."""
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, y = inputs
         with np.errstate(all="ignore"):
             if x.dtype == np.float32:
@@ -151,7 +150,7 @@ class FloorDiv(Floored):
 class FloorMod(Floored):
     """What `FloorDiv` leaves, of y's sign (FloorMod of reference_ops.h), see `Floored`."""
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, y = inputs
         with np.errstate(all="ignore"):
             rest = np.fmod(x, y) if x.dtype == np.float32 else np.fmod(x, np.where(y == 0, 1, y))

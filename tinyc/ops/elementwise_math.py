@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._fixedpoint import inverse_sqrt
 from ._unary import check_unary, float_curve, integer_cases, unary_cases
@@ -34,18 +34,18 @@ class Curve(Op):
     whole: ClassVar[str] = ""
     integers: ClassVar[tuple[DType, ...]] = ()
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node, (DType.I8, DType.F32, *self.integers))
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         """The function of float32 (or, if there are ``integers``, of these), in the same type."""
         raise AssertionError(f"{type(self).__name__} has no function")
 
-    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def narrow(self, node: Node[Self], x: Array) -> Array:
         """The function of int8."""
         return float_curve(node, x, self.real)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         with np.errstate(all="ignore"):
             return (self.narrow(node, x) if x.dtype == np.int8 else self.real(x),)
@@ -56,7 +56,7 @@ class Curve(Op):
         yield from integer_cases(cls(), cls.integers)
 
 
-def _wide(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+def _wide(function: Callable[[Array], Array], x: Array) -> Array:
     """A function of float32 by way of double."""
     return np.asarray(function(x.astype(np.float64)), np.float64).astype(np.float32)
 
@@ -70,15 +70,15 @@ class Abs(Curve):
     whole = "x < 0 ? (int32_t)(0U - (uint32_t)x) : x"
     integers = (DType.I32,)
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         super().check(node)
         if node.output.type.dtype is DType.I8:
             expect_ratio(node, 255, _ratio(node))
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.abs(x)
 
-    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def narrow(self, node: Node[Self], x: Array) -> Array:
         # AbsEvalQuantized of elementwise.cc
         y = np.abs(x.astype(np.int64) - node.inputs[0].type.zero_point)
         if _ratio(node) != 1:
@@ -106,7 +106,7 @@ class Neg(Curve):
     whole = "(int32_t)(0U - (uint32_t)x)"
     integers = (DType.I32,)
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         super().check(node)
         x, y = node.inputs[0].type, node.output.type
         if (
@@ -122,10 +122,10 @@ class Neg(Curve):
                 "E304",
             )
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.negative(x)
 
-    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def narrow(self, node: Node[Self], x: Array) -> Array:
         return np.negative(x) if self.wraps else super().narrow(node, x)
 
 
@@ -137,10 +137,10 @@ class Sqrt(Curve):
 
     code = "sqrtf(x)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.sqrt(x)
 
-    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def narrow(self, node: Node[Self], x: Array) -> Array:
         # SqrtEvalQuantized of elementwise.cc
         source, out = node.inputs[0].type, node.output.type
         whole = np.maximum(x.astype(np.int32) - source.zero_point, 0).astype(np.float32)
@@ -157,20 +157,20 @@ class Rsqrt(Curve):
     code = "1.0f / sqrtf(x)"
     bits: ClassVar[int] = 20  # after the point of 1 / sqrt(x)
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         super().check(node)
         if node.output.type.dtype is DType.I8:
             expect_ratio(node, 1 << self.bits, self._scale(node) / (1 << self.bits))
 
-    def _scale(self, node: Node) -> float:
+    def _scale(self, node: Node[Self]) -> float:
         """By what 1 / sqrt(input less its zero point) is multiplied (SetRsqrtOutputMultiplier)."""
         root = np.sqrt(np.float32(node.inputs[0].type.scale))
         return 1.0 / float(root * np.float32(node.output.type.scale))
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.float32(1) / np.sqrt(x)
 
-    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def narrow(self, node: Node[Self], x: Array) -> Array:
         # RsqrtEvalQuantizedInt8 of elementwise.cc
         whole = x.astype(np.int64) - node.inputs[0].type.zero_point
         multiplier, shift = inverse_sqrt(np.maximum(whole, 1))
@@ -188,7 +188,7 @@ class Square(Curve):
 
     code = "x * x"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.square(x)
 
 
@@ -199,7 +199,7 @@ class Exp(Curve):
 
     code = "expf(x)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return _wide(np.exp, x)
 
 
@@ -210,10 +210,10 @@ class Log(Curve):
 
     code = "logf(x)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return _wide(np.log, x)
 
-    def narrow(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def narrow(self, node: Node[Self], x: Array) -> Array:
         positive = x.astype(np.int32) > node.inputs[0].type.zero_point
         return np.where(positive, super().narrow(node, np.where(positive, x, 127)), -128).astype(
             np.int8
@@ -227,7 +227,7 @@ class Sin(Curve):
 
     code = "sinf(x)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return _wide(np.sin, x)
 
 
@@ -238,7 +238,7 @@ class Cos(Curve):
 
     code = "cosf(x)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return _wide(np.cos, x)
 
 
@@ -249,7 +249,7 @@ class Ceil(Curve):
 
     code = "ceilf(x)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.ceil(x)
 
 
@@ -260,7 +260,7 @@ class Floor(Curve):
 
     code = "floorf(x)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.floor(x)
 
 
@@ -271,7 +271,7 @@ class Round(Curve):
 
     code = "rintf(x)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.rint(x)
 
 
@@ -284,7 +284,7 @@ class Sign(Curve):
     whole = "(x > 0) - (x < 0)"
     integers = (DType.I32,)
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.sign(x)
 
 
@@ -295,7 +295,7 @@ class Elu(Curve):
 
     code = "x < 0.0f ? expm1f(x) : x"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         return np.where(x < 0, _wide(np.expm1, x), x)
 
 
@@ -317,7 +317,7 @@ class Gelu(Curve):
             return f"0.5f * x * (1.0f + tanhf({_SQRT_2_PI!r}f * {cube}))"
         return f"0.5f * x * erfcf(x * {_MINUS_SQRT_HALF!r}f)"
 
-    def real(self, x: np.ndarray) -> np.ndarray:
+    def real(self, x: Array) -> Array:
         half = np.float32(0.5) * x
         if self.approximate:
             inner = np.float32(_SQRT_2_PI) * (x + np.float32(_CUBIC) * x * x * x)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node
 from ..ir.quant import multiply_real
 from ._conv import (
     centred_weights,
@@ -22,28 +22,26 @@ from ._conv import (
 )
 from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
+from ._mixins import Weighted
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
 @register
 @dataclass(frozen=True)
-class FullyConnected(Op):
+class FullyConnected(Weighted):
     """Inputs: x of any rank, read as [batches, in]; weights [out, in]; bias [out].
 
     Output [batches, out], or x's shape with the last extent replaced if ``keep_num_dims``.
     int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
-    weights as before) or float32. unsigned: see `_conv.unsigned`.
+    weights as before) or float32.
     """
 
-    activation: str
     keep_num_dims: bool = False
-    unsigned: bool = False
 
     weight_axis = 0
-    rounds_once: ClassVar[bool] = True
-    """LiteRT's reference multiplies int8 sums by a double and rounds halves away from zero."""
+    rounds_once = True  # as LiteRT's reference does it
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 3)
         x, weights, _ = (v.type for v in node.inputs)
         if len(weights.shape) != 2:
@@ -59,17 +57,17 @@ class FullyConnected(Op):
         lead = x.shape[:-1] if self.keep_num_dims else (x.elements // depth,)
         expect_shape(node, node.output.type, (*lead, channels), "output")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, zero = inputs[0], node.inputs[0].type.zero_point
         acc = self.sums(node, x, centred_weights(node, inputs[1]), zero)
         y = self._finish_int16(node, acc) if x.dtype == np.int16 else finish(node, acc)
         return (y.reshape(node.output.type.shape),)
 
-    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+    def sums(self, node: Node[Self], x: Array, weights: Array, zero: int) -> Array:
         """Sums [batches, out] of x minus ``zero`` times the weights."""
         return matmul(x.reshape(-1, weights.shape[1]), weights.T, zero)
 
-    def _finish_int16(self, node: Node, acc: np.ndarray) -> np.ndarray:
+    def _finish_int16(self, node: Node[Self], acc: Array) -> Array:
         """As `finish`; LiteRT scales in float64 (FullyConnected of
         reference_integer_ops/fully_connected.h)."""
         bias = node.inputs[2].data
@@ -79,7 +77,7 @@ class FullyConnected(Op):
             acc = acc.astype(np.int32)
         return clamp_output(node, multiply_real(acc, np.array(real_multipliers(node))))
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         return node.output.type.elements * node.inputs[1].type.shape[1]
 
     @classmethod

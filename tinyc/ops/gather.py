@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType
+from ..ir import Array, DType, Node, Op, TensorType
 from ._move import Lookup, case, every_dtype, expect_axis, same_kind
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_shape, fail, register
 
@@ -21,7 +22,7 @@ class Gather(Lookup):
     axis: int
     indices: tuple[int, ...]
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         same_kind(node, x, out)
@@ -43,7 +44,7 @@ class Gather(Lookup):
                 "E301",
             )
 
-    def tables(self, node: Node) -> list[np.ndarray]:
+    def tables(self, node: Node[Self]) -> list[Array]:
         tables = [np.arange(size) for size in node.inputs[0].type.shape]
         tables[self.axis] = np.array(self.indices)
         return tables
@@ -70,7 +71,7 @@ class GatherComputed(Op):
 
     keeps_quant = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 2)
         (x, indices), out = (v.type for v in node.inputs), node.output.type
         same_kind(node, x, out)
@@ -79,7 +80,7 @@ class GatherComputed(Op):
         shape = (*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :])
         expect_shape(node, out, shape, "output")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, indices = inputs
         return (np.asarray(np.take(x, indices, self.axis, mode="clip")),)
 

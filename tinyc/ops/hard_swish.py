@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ..ir.quant import clamp, quantize_multiplier, rounding_divide_by_pot
 from ._unary import check_unary, unary_cases
 from .base import fail, register
@@ -22,7 +23,7 @@ class HardSwish(Op):
 
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node)
         if node.output.type.dtype is not DType.I8:
             return
@@ -35,7 +36,7 @@ class HardSwish(Op):
                 "E304",
             )  # fmt: skip
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             bounded = np.minimum(np.float32(6), np.maximum(np.float32(0), x + np.float32(3)))
@@ -76,11 +77,11 @@ def _multipliers(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
     return first, second
 
 
-def _saturate(x: np.ndarray) -> np.ndarray:
+def _saturate(x: Array) -> Array:
     return np.clip(x, INT16_MIN, INT16_MAX)
 
 
-def _rounding_high_mul(x: np.ndarray, multiplier: int) -> np.ndarray:
+def _rounding_high_mul(x: Array, multiplier: int) -> Array:
     """round(x * multiplier / 2**15), halves upwards, as gemmlowp's
     SaturatingRoundingDoublingHighMul of int16; multiplier >= 0."""
     return (x * multiplier + (1 << 14)) >> 15

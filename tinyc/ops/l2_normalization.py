@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant
+from ..ir import Array, DType, Node, Op, Quant
 from ..ir.quant import clamp, multiply_double_rounding
 from ._fixedpoint import inverse_sqrt
 from ._unary import check_unary, unary_cases
@@ -30,7 +31,7 @@ class L2Normalization(Op):
 
     fixed_quant = OUTPUT
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node, fixed=OUTPUT)
         shape = node.output.type.shape
         if not shape:
@@ -38,7 +39,7 @@ class L2Normalization(Op):
         if node.output.type.dtype is DType.I8 and shape[-1] > DEEPEST:
             raise fail(node, f"{shape[-1]} elements are over {DEEPEST:,}", "use float32")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             with np.errstate(all="ignore"):

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Quant, TensorType, Value
 from ._bits import expect_packed, last_word, pack, random_words, signs, unpack, words
-from ._conv import NO_PADDING, Padding, Pair, check_window, out_sizes, windows
+from ._conv import NO_PADDING, check_window, out_sizes, windows
+from ._mixins import Padding, Pair, Windowed
 from .base import (
     CONVERT_AGAIN,
     expect_arity,
@@ -34,7 +36,7 @@ LARGEST_DEPTH = 1 << 20
 
 @register
 @dataclass(frozen=True)
-class LceBconv2d(Op):
+class LceBconv2d(Windowed):
     """Inputs: packed x [n, h, w, words], packed weights [o, kh, kw, words of a group], then
 
     * for a float32 or int8 output [n, oh, ow, o]: multiplier and bias, float32 [o], which are
@@ -42,22 +44,18 @@ class LceBconv2d(Op):
     * for a packed output of o channels: threshold int32 [o]; a bit is set where ``twice`` exceeds
       it. A file states half of it.
 
-    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements;
     pad_value: what padding stands for, 1 or 0; channels: of x; inner_activation: applied to
     the sum, before the multiplier, unlike the activation that other operators have fused; it is
     in the thresholds of a packed output.
     """
 
-    stride: Pair
-    dilation: Pair
-    padding: Padding
     pad_value: int
     channels: int
     inner_activation: str = "none"
 
     float_constants = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         packed = node.output.type.dtype is DType.I32
         expect_arity(node, 3 if packed else 4)
         x, weights = (v.type for v in node.inputs[:2])
@@ -78,7 +76,7 @@ class LceBconv2d(Op):
         for value, name in zip(node.inputs[:2], ("input", "filters"), strict=True):
             if value.data is not None and np.any(value.data[..., -1] & ~last_word(self.channels)):
                 raise fail(node, f"its {name} have bits beyond the last channel", AGAIN, "E325")
-        height, width = check_window(node, (kh, kw), self.stride, self.dilation, self.padding)
+        height, width = check_window(node, (kh, kw))
         out = (x.shape[0], height, width, outs)
         expect_dtype(node, node.output.type, (DType.F32, DType.I8, DType.I32), "output")
         if packed:
@@ -89,7 +87,7 @@ class LceBconv2d(Op):
 
     # Reference --------------------------------------------------------------------------
 
-    def twice(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def twice(self, node: Node[Self], x: Array) -> Array:
         """2 p of each sum: int32 [n, oh, ow, o] (core/bconv2d/reference.h)."""
         weights = node.inputs[1].data
         assert weights is not None
@@ -108,12 +106,12 @@ class LceBconv2d(Op):
         total = np.concatenate(sums, -1).astype(np.int32).reshape(*patches.shape[:3], outs)
         return self.depth(node) - total
 
-    def depth(self, node: Node) -> int:
+    def depth(self, node: Node[Self]) -> int:
         """K: products in each sum, padding included."""
         _, kh, kw, depth = node.inputs[1].type.shape
         return kh * kw * (self.channels // (words(self.channels) // depth))
 
-    def inverted(self, node: Node, outs: np.ndarray) -> np.ndarray:
+    def inverted(self, node: Node[Self], outs: Array) -> Array:
         """The packed weights with those of the output channels ``outs`` (bool) negated, which
         makes their ``twice`` into 2 K - twice."""
         weights = node.inputs[1].data
@@ -121,7 +119,7 @@ class LceBconv2d(Op):
         each = self.channels // (words(self.channels) // weights.shape[3])
         return pack(unpack(weights, each) ^ outs[:, None, None, None])
 
-    def clamps(self, node: Node) -> Pair:
+    def clamps(self, node: Node[Self]) -> Pair:
         """(least, greatest) ``twice`` that the activation lets through (OneTimeSetup)."""
         depth = self.depth(node)
         low, high = {
@@ -130,7 +128,7 @@ class LceBconv2d(Op):
         }[self.inner_activation]  # fmt: skip
         return depth - high, depth - low
 
-    def transform(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
+    def transform(self, node: Node[Self]) -> tuple[Array, Array]:
         """Factor and term of each channel, float32 [o], which make the output out of ``twice``
         (OneTimeSetup: in double, rounded once)."""
         multiplier, bias = (np.asarray(v.data, np.float64) for v in node.inputs[2:])
@@ -142,7 +140,7 @@ class LceBconv2d(Op):
             ((bias + self.depth(node) * multiplier) / scale + zero).astype(np.float32),
         )
 
-    def finish(self, node: Node, twice: np.ndarray) -> np.ndarray:
+    def finish(self, node: Node[Self], twice: Array) -> Array:
         """``twice`` int32 [..., o] -> the output, packed if it is so."""
         if node.output.type.dtype is DType.I32:
             threshold = node.inputs[2].data
@@ -155,14 +153,14 @@ class LceBconv2d(Op):
         wide = y.astype(np.float64)  # std::round: halves away from zero
         return np.clip(np.trunc(wide + np.copysign(0.5, wide)), -128, 127).astype(np.int8)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         return (self.finish(node, self.twice(node, inputs[0])),)
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         n, oh, ow, _ = node.output.type.shape
         return n * oh * ow * node.inputs[1].type.shape[0] * self.depth(node)
 
-    def binary_macs(self, node: Node) -> int:
+    def binary_macs(self, node: Node[Self]) -> int:
         return self.macs(node)
 
     @classmethod
@@ -222,7 +220,7 @@ def binary_case(
     """A random node over x [n, h, w, channels] and filters (out, kernel height, width)."""
     outs, kh, kw = filters
     depth = kh * kw * x[3] // groups
-    size = out_sizes(x[1:3], (kh, kw), op.stride, op.dilation, op.padding)
+    size = out_sizes(x, (kh, kw), op.stride, op.dilation, op.padding)
 
     bits = random_words(rng, (outs, kh, kw, x[3] // groups))
     inputs = (
@@ -238,7 +236,7 @@ def random_ending(
 ) -> tuple[list[Value], TensorType]:
     """What follows sums of ``depth`` products in a case, and the type of the output."""
 
-    def const(name: str, data: np.ndarray) -> Value:
+    def const(name: str, data: Array) -> Value:
         dtype = DType.F32 if data.dtype == np.float32 else DType.I32
         return Value(name, TensorType(data.shape, dtype), "case", data)
 
@@ -267,7 +265,7 @@ def random_ending(
 # Fixed point ------------------------------------------------------------------------------
 
 
-def possible(node: Node) -> np.ndarray:
+def possible(node: Node) -> Array:
     """Every value of ``twice`` that can reach the rescaling, ascending, int64."""
     op = node.op
     assert isinstance(op, LceBconv2d)
@@ -284,5 +282,5 @@ class FixedPoint:
     ``(x * multiplier + term) >> (term & 31)``, saturated to bounds, int8 [o, 2] of the least and
     the greatest output of each channel. The sum fits 32 bits; its parts may wrap around."""
 
-    table: np.ndarray
-    bounds: np.ndarray
+    table: Array
+    bounds: Array

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
 from ._bits import expect_packed, unpack, words
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, fail, register
 
@@ -20,7 +21,7 @@ class LceDequantize(Op):
 
     fixed_quant = Quant((float(np.float32(1 / 127)),), (0,))
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         out = node.output.type
         expect_dtype(node, out, (DType.F32, DType.I8, DType.BOOL), "output")
@@ -30,7 +31,7 @@ class LceDequantize(Op):
             expect_quant(node, out, "output")
         expect_packed(node, node.inputs[0].type, out.shape, "input")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         out = node.output.type
         plus, minus = numbers(out)
         dtype = out.dtype.numpy.type

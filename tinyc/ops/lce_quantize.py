@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ._bits import expect_packed, pack, unpack, words
 from ._conv import random_type
 from .base import CONVERT_AGAIN, expect_dtype, expect_quant, expect_shape, fail, register
@@ -24,7 +25,7 @@ class LceQuantize(Op):
     folded into the sign, x is int8 and a bit is ``(x < threshold) ^ flip``.
     """
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         if len(node.inputs) not in (1, 3) or len(node.outputs) != 1:
             raise fail(node, f"has {len(node.inputs)} inputs, not 1 or 3", CONVERT_AGAIN)
         x = node.inputs[0].type
@@ -43,7 +44,7 @@ class LceQuantize(Op):
             if not value.constant:
                 raise fail(node, "its thresholds are computed", "make them constant", "E305")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, *rest = inputs
         if x.dtype == np.bool_:
             return (pack(~x),)

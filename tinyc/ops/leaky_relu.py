@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._binary import NUMBERS
 from ._unary import check_unary, unary_cases
@@ -27,7 +28,7 @@ class LeakyRelu(Op):
 
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node, NUMBERS)
         if node.output.type.dtype is not DType.F32 and not 0 <= self.alpha < GREATEST_ALPHA:
             raise fail(
@@ -38,12 +39,12 @@ class LeakyRelu(Op):
         if node.output.type.dtype is DType.I8:
             expect_ratio(node, 255, *self._ratios(node))
 
-    def _ratios(self, node: Node) -> tuple[float, float]:
+    def _ratios(self, node: Node[Self]) -> tuple[float, float]:
         """For numbers from 0, and for those below; LeakyReluPrepare multiplies in float32."""
         scale, out = (np.float32(v.type.scale) for v in (node.inputs[0], node.output))
         return float(scale / out), float(scale * np.float32(self.alpha) / out)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             return (np.where(x > 0, x, x * np.float32(self.alpha)),)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ._unary import check_unary, integer_cases
 from .base import CONVERT_AGAIN, fail, register
 
@@ -17,7 +18,7 @@ from .base import CONVERT_AGAIN, fail, register
 class LogSoftmax(Op):
     """Input and output of one shape, float32."""
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         if node.inputs and node.inputs[0].type.dtype is DType.I8:
             raise fail(
                 node, "is int8, for which there is no kernel",
@@ -28,7 +29,7 @@ class LogSoftmax(Op):
         if not node.output.type.shape:
             raise fail(node, "its input is a scalar", CONVERT_AGAIN)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         # LogSoftmax of reference_ops.h; exp and log by way of double, where libraries agree.
         (x,) = inputs
         with np.errstate(all="ignore"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node, Op, Quant
+from ..ir import Array, Node, Op, Quant
 from ._binary import NUMBERS
 from ._curves16 import check_curve16, curve16_cases, logistic16
 from ._unary import check_unary, float_curve, unary_cases
@@ -26,11 +27,11 @@ class Logistic(Op):
     elementwise = True
     fixed_quant = OUTPUT
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node, NUMBERS, OUTPUT)
         check_curve16(node)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             # TFLite's reference returns 1 and exp(x) where the formula is that to a float32.
@@ -46,7 +47,7 @@ class Logistic(Op):
         yield from curve16_cases(cls())
 
 
-def _logistic(x: np.ndarray) -> np.ndarray:
+def _logistic(x: Array) -> Array:
     """1 / (1 + exp(-x)) in float32, its exp rounded from double's: float32's own differs from one
     library to another."""
     with np.errstate(over="ignore"):

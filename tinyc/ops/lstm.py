@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Quant, TensorType, Value
 from ..ir.quant import multiply_double_rounding, quantize_multiplier, rounding_divide_by_pot
 from ._conv import exact_matmul, ordered_matmul, random_type
 from ._fixedpoint import logistic16, tanh16
+from ._mixins import Activated
 from .base import (
     CONVERT_AGAIN,
     REQUANTIZE,
@@ -39,7 +40,7 @@ _CURVES = ("tanh", "relu", "relu6")
 
 @register
 @dataclass(frozen=True)
-class Lstm(Op):
+class Lstm(Activated):
     """Inputs: x [batch, time, in], or [time, batch, in] if ``time_major``; for each gate weights
     [cells, in], then for each weights [cells, cells] of h, then a bias [cells] for each; h and c,
     batch * cells elements. The gates are input, forget, cell and output, in this order; if
@@ -52,7 +53,6 @@ class Lstm(Op):
     int8 h is quantized.
     """
 
-    activation: str
     clip: float
     time_major: bool
     coupled: bool = False
@@ -67,23 +67,23 @@ class Lstm(Op):
         """How many gates have weights."""
         return 3 if self.coupled else 4
 
-    def sizes(self, node: Node) -> tuple[int, int, int, int]:
+    def sizes(self, node: Node[Self]) -> tuple[int, int, int, int]:
         """(batch, time, in, cells)."""
         first, second, depth = node.inputs[0].type.shape
         batch, time = (second, first) if self.time_major else (first, second)
         return batch, time, depth, node.inputs[1].type.shape[0]
 
-    def parts(self, node: Node) -> tuple[list[Value], list[Value], list[Value]]:
+    def parts(self, node: Node[Self]) -> tuple[list[Value], list[Value], list[Value]]:
         """(weights of x, weights of h, biases), each for every gate that has some."""
         n = self.gates
         of = list(node.inputs[1 : 1 + 3 * n])
         return of[:n], of[n : 2 * n], of[2 * n :]
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         batch, time, depth, cells = self.sizes(node)
         return batch * time * self.gates * cells * (depth + cells)
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 3 + 3 * self.gates, 3)
         x, (h, c) = node.inputs[0].type, (v.type for v in node.inputs[-2:])
         expect_dtype(node, x, (DType.I8, DType.F32), "input")
@@ -122,7 +122,7 @@ class Lstm(Op):
         if narrow:
             self._check_quant(node)
 
-    def _check_quant(self, node: Node) -> None:
+    def _check_quant(self, node: Node[Self]) -> None:
         weights, recurrent, _ = self.parts(node)
         x, h, c = (v.type for v in (node.inputs[0], *node.inputs[-2:]))
         named = [(x, "input"), (h, "hidden state"), (c, "cell state")]
@@ -152,7 +152,7 @@ class Lstm(Op):
 
     # int8 ---------------------------------------------------------------------------------
 
-    def folded(self, node: Node) -> tuple[Any, Any, Any]:
+    def folded(self, node: Node[Self]) -> tuple[Any, Any, Any]:
         """For x and for h: the weights of each gate; int64 biases with the zero point of what
         they are multiplied with; the ratio of the scale of the sum to that of the gate's curve
         (PopulateQuantizedLstmParams8x8_16, PopulatePrecomputedZPTimesWeightsWithBias)."""
@@ -175,7 +175,7 @@ class Lstm(Op):
         assert self.hidden is not None
         return float(np.float32(2.0**-15 / self.hidden.scale[0] * 2.0**-15))
 
-    def integers(self, node: Node) -> dict[str, int]:
+    def integers(self, node: Node[Self]) -> dict[str, int]:
         """What the int8 form computes with beside its sums."""
         assert self.hidden is not None
         unit = node.inputs[-1].type.scale
@@ -189,7 +189,7 @@ class Lstm(Op):
 
     # Reference ----------------------------------------------------------------------------
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, h, c = inputs[0], *inputs[-2:]
         batch, _, _, cells = self.sizes(node)
         steps = x if self.time_major else x.swapaxes(0, 1)
@@ -203,18 +203,18 @@ class Lstm(Op):
         y = y if self.time_major else y.swapaxes(0, 1)
         return y, before[0].reshape(h.shape), before[1].reshape(c.shape)
 
-    def _step_f32(self, node: Node) -> Any:
+    def _step_f32(self, node: Node[Self]) -> Any:
         weights, recurrent, biases = ([lstm_data(v) for v in part] for part in self.parts(node))
         one = np.float32(1)
 
-        def curve(v: np.ndarray) -> np.ndarray:
+        def curve(v: Array) -> Array:
             if self.activation == "tanh":
                 return np.tanh(v)
             if self.activation == "relu6":
                 v = np.where(v > 6, np.float32(6), v)
             return np.where(v > 0, v, np.float32(0))
 
-        def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def step(x: Array, h: Array, c: Array) -> tuple[Array, Array]:
             joined = np.concatenate([x, h], 1)
             sums = [
                 ordered_matmul(joined, np.concatenate([w, r], 1).T) + b
@@ -232,12 +232,12 @@ class Lstm(Op):
 
         return step
 
-    def _step_s8(self, node: Node) -> Any:
+    def _step_s8(self, node: Node[Self]) -> Any:
         rows, starts, ratios = self.folded(node)
         scales = [[quantize_multiplier(r) for r in part] for part in ratios]
         k = self.integers(node)
 
-        def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def step(x: Array, h: Array, c: Array) -> tuple[Array, Array]:
             sums = []
             for gate in range(self.gates):
                 total = np.zeros(c.shape, np.int64)
@@ -309,10 +309,10 @@ def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ..
     return Value("w", TensorType(shape, dtype, Quant((scale,), (0,))), "case", data)
 
 
-def lstm_data(value: Value) -> np.ndarray:
+def lstm_data(value: Value) -> Array:
     assert value.data is not None
     return value.data
 
 
-def _clamp16(x: np.ndarray) -> np.ndarray:
+def _clamp16(x: Array) -> Array:
     return np.clip(x, -(1 << 15), (1 << 15) - 1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node
+from ..ir import Array, Node
 from ._conv import clamp_output, windows
 from ._pool import Pool
 from .base import register
@@ -17,7 +18,7 @@ from .base import register
 class MaxPool2d(Pool):
     """See `Pool`."""
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             # What is no number, as what lies outside, is less than any.

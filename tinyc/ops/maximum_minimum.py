@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import Node, Op
+from ..ir import Array, Node, Op
 from ._binary import NUMBERS, binary_cases, check_binary
 from .base import fail, register
 
@@ -23,7 +23,7 @@ class Maximum(Op):
     keeps_quant = True
     sign: ClassVar[str] = ">"
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_binary(node, NUMBERS)
         types = [v.type for v in (*node.inputs, node.output)]
         if len({(t.quant.scale, t.quant.zero_point) for t in types if t.quant}) > 1:
@@ -34,7 +34,7 @@ class Maximum(Op):
                 "E304",
             )
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, y = inputs
         return (np.where(x > y if self.sign == ">" else x < y, x, y),)
 

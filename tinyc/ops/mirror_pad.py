@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node
+from ..ir import Array, Node
 from ._move import Lookup, case, every_dtype
 from .base import expect_arity, fail, register
 from .pad import check_paddings
@@ -24,14 +25,14 @@ class MirrorPad(Lookup):
     paddings: tuple[tuple[int, int], ...]
     symmetric: bool
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         check_paddings(node, self.paddings)
         for pair, size in zip(self.paddings, node.inputs[0].type.shape, strict=True):
             if max(pair) > size - (not self.symmetric):
                 raise fail(node, f"pads {size} elements by {max(pair)}", "pad by less", "E301")
 
-    def tables(self, node: Node) -> list[np.ndarray]:
+    def tables(self, node: Node[Self]) -> list[Array]:
         mode = "symmetric" if self.symmetric else "reflect"
         return [
             np.pad(np.arange(size), pair, mode=mode)

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node
 from ..ir.quant import multiply_double_rounding, quantize_multiplier
 from ._binary import NUMBERS, binary_cases, check_binary
 from ._conv import clamp_output, expect_activation
+from ._mixins import Activated
 from .base import expect_ratio, register
 
 
 @register
 @dataclass(frozen=True)
-class Mul(Op):
+class Mul(Activated):
     """Inputs: x, y, which broadcast; output of their common shape; all int8, all int16 or all
     float32."""
 
-    activation: str
-
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_binary(node, NUMBERS)
         expect_activation(node)
         if node.output.type.dtype is DType.I8:
             expect_ratio(node, 255 * 255, _ratio(node))
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, y = inputs
         if x.dtype == np.float32:
             return (clamp_output(node, x * y),)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node, Value
+from ..ir import Array, Node, Value
 from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
 from .base import CONVERT_AGAIN, expect_shape, fail, register
 
@@ -30,12 +31,12 @@ class Pack(Movement):
 
     axis: int
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         if len(node.outputs) != 1:
             raise fail(node, "has not one output", CONVERT_AGAIN, "E301")
         _check(node, node.output, node.inputs, self.axis)
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         along = np.moveaxis(outputs[0], self.axis, 0)
         for i, array in enumerate(inputs):
             # Not along[i]: the view of a scalar must stay a view.
@@ -56,12 +57,12 @@ class Unpack(Movement):
 
     axis: int
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         if len(node.inputs) != 1 or not node.outputs:
             raise fail(node, "has not one input, or no output", CONVERT_AGAIN, "E301")
         _check(node, node.inputs[0], node.outputs, self.axis)
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         along = np.moveaxis(inputs[0], self.axis, 0)
         for i, array in enumerate(outputs):
             yield Move(0, along[i, ...], i, array)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Quant
+from ..ir import Array, DType, Node, Quant
 from ..ir.quant import rounded
 from ._move import Move, Movement, case, every_dtype, same_kind
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
@@ -34,7 +35,7 @@ class Pad(Movement):
     paddings: tuple[tuple[int, int], ...]
     value: int | float
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         check_paddings(node, self.paddings)
         dtype = node.output.type.dtype
@@ -46,10 +47,10 @@ class Pad(Movement):
     def narrowed(self, quant: Quant) -> Pad:
         return replace(self, value=int(rounded(np.array(self.value), quant)))
 
-    def fill(self, node: Node) -> int | float:
+    def fill(self, node: Node[Self]) -> int | float:
         return int(self.value) if node.output.type.dtype is DType.BOOL else self.value
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         inside = tuple(
             slice(before, before + size)
             for (before, _), size in zip(self.paddings, inputs[0].shape, strict=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ._binary import binary_cases, check_binary
 from ._unary import check_unary, float_curve, unary_cases
 from .base import expect_arity, register
@@ -27,7 +28,7 @@ class Pow(Op):
     elementwise = True
     float_constants = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 2)
         x, y = node.inputs
         scalar = y.constant and y.type.dtype is DType.F32 and y.type.elements == 1
@@ -36,7 +37,7 @@ class Pow(Op):
         else:
             check_binary(node, TYPES)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, y = inputs
         with np.errstate(all="ignore"):
             if x.dtype == np.int8:
@@ -56,10 +57,10 @@ class Pow(Op):
                     yield replace(node, inputs=(*node.inputs, y))
 
 
-def _power(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _power(x: Array, y: Array) -> Array:
     """By way of double, since float32's differs among libraries."""
     return np.asarray(np.power(x.astype(np.float64), y.astype(np.float64)), np.float32)
 
 
-def _number(x: np.ndarray) -> np.ndarray:
+def _number(x: Array) -> Array:
     return np.where(np.isnan(x), np.float32(0), x)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._binary import binary_cases, check_binary
 from .base import expect_ratio, register
@@ -20,13 +21,13 @@ class Prelu(Op):
 
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_binary(node)
         if node.output.type.dtype is DType.I8:
             for reach, ratio in zip((255, 255 * 255), _ratios(node), strict=True):
                 expect_ratio(node, reach, ratio)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, alpha = inputs
         if x.dtype == np.float32:
             return (np.where(x >= 0, x, x * alpha),)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
 from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._unary import SHAPES
 from .base import expect_arity, expect_dtype, expect_quant, expect_ratio, expect_shape, register
@@ -23,7 +24,7 @@ class Quantize(Op):
 
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         expect_dtype(node, x, (*INTEGERS, DType.F32), "input")
@@ -35,7 +36,7 @@ class Quantize(Op):
             low, high = x.dtype.limits
             expect_ratio(node, high - low, x.scale / out.scale)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         source, out = node.inputs[0].type, node.output.type
         low, high = out.dtype.limits

@@ -6,11 +6,11 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ..ir.quant import (
     clamp,
     multiply_double_rounding,
@@ -46,7 +46,7 @@ class Reduce(Op):
 
     types: ClassVar[tuple[DType, ...]] = NUMBERS
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, y = node.inputs[0].type, node.output.type
         rank = len(x.shape)
@@ -74,24 +74,24 @@ class Reduce(Op):
                 "reduce in several steps",
             )
 
-    def count(self, node: Node) -> int:
+    def count(self, node: Node[Self]) -> int:
         """How many elements go into each output."""
         return math.prod(node.inputs[0].type.shape[a] for a in self.axes)
 
-    def rows(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def rows(self, node: Node[Self], x: Array) -> Array:
         """[outputs, count]: what goes into each output, in memory order."""
         rest = [a for a in range(x.ndim) if a not in self.axes]
         return x.transpose(*rest, *self.axes).reshape(-1, self.count(node))
 
-    def centred_sums(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def centred_sums(self, node: Node[Self], x: Array) -> Array:
         """Sums of x minus its zero point, int64."""
         return (self.rows(node, x).astype(np.int64) - node.inputs[0].type.zero_point).sum(1)
 
-    def multiplier(self, node: Node) -> tuple[int, int]:
+    def multiplier(self, node: Node[Self]) -> tuple[int, int]:
         """(multiplier, shift) from an integer sum to the output's scale."""
         return quantize_multiplier(node.inputs[0].type.scale / node.output.type.scale)
 
-    def finish(self, node: Node, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    def finish(self, node: Node[Self], y: Array) -> tuple[Array, ...]:
         """Add the zero point to rescaled sums, saturate, shape."""
         out = node.output.type
         y = clamp(y + out.zero_point, *out.dtype.limits, out.dtype)
@@ -123,7 +123,7 @@ class Reduce(Op):
             yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
 
 
-def _float_sums(op: Reduce, node: Node, x: np.ndarray) -> np.ndarray:
+def _float_sums(op: Reduce, node: Node, x: Array) -> Array:
     """float32 sums added one after another, as the kernel does."""
     return np.cumsum(op.rows(node, x), axis=1, dtype=np.float32)[:, -1]
 
@@ -134,13 +134,13 @@ class Mean(Reduce):
     """See `Reduce`. Integers: the count is divided into the multiplier, at the cost of some of its
     bits where it is large, then one double-rounding product (LiteRT's reference MEAN)."""
 
-    def multiplier(self, node: Node) -> tuple[int, int]:
+    def multiplier(self, node: Node[Self]) -> tuple[int, int]:
         multiplier, shift = super().multiplier(node)
         count = self.count(node)
         extra = min(count.bit_length() - 1, 32, 31 + shift)
         return (multiplier << extra) // count, shift - extra
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             y = _float_sums(self, node, x) / np.float32(self.count(node))
@@ -158,7 +158,7 @@ class Sum(Reduce):
 
     types = (DType.I8, DType.F32)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             return (_float_sums(self, node, x).reshape(node.output.type.shape),)
@@ -175,7 +175,7 @@ class ReduceMax(Reduce):
     keeps_quant = True
     sign: ClassVar[str] = ">"
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         rows, least = self.rows(node, inputs[0]), self.sign == "<"
         if rows.dtype == np.float32:
             pick = np.fmin if least else np.fmax
@@ -200,7 +200,7 @@ class ReduceProd(Reduce):
 
     types = (DType.F32,)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         with np.errstate(all="ignore"):
             products = np.cumprod(self.rows(node, inputs[0]), axis=1, dtype=np.float32)
         return (products[:, -1].reshape(node.output.type.shape),)
@@ -214,7 +214,7 @@ class ReduceAny(Reduce):
     types = (DType.BOOL,)
     sign: ClassVar[str] = "||"
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         rows = self.rows(node, inputs[0])
         found = rows.any(1) if self.sign == "||" else rows.all(1)
         return (found.reshape(node.output.type.shape),)

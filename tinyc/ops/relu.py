@@ -5,37 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node
 from ..ir.quant import float_activation_range, multiply_double_rounding, quantize_multiplier
 from ._binary import NUMBERS
 from ._conv import clamp_output, expect_activation
+from ._mixins import Activated
 from ._unary import check_unary, unary_cases
 from .base import expect_ratio, register
 
 
 @register
 @dataclass(frozen=True)
-class Relu(Op):
+class Relu(Activated):
     """Input and output of one shape, int8 or int16 (which may differ in quantization) or
     float32.
 
     activation: ``relu``, ``relu6`` or ``relu_n1_to_1``.
     """
 
-    activation: str
-
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node, NUMBERS)
         expect_activation(node)
         if node.output.type.dtype is DType.I8:
             expect_ratio(node, 255, ratio(node))
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         source, out = node.inputs[0].type, node.output.type
         if out.dtype is DType.F32:

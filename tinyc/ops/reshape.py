@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ._move import case, same_kind
 from .base import CONVERT_AGAIN, expect_arity, fail, register
 
@@ -20,7 +21,7 @@ class Reshape(Op):
     view = True
     keeps_quant = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         same_kind(node, x, out)
@@ -29,7 +30,7 @@ class Reshape(Op):
                 node, f"{list(x.shape)} and {list(out.shape)} differ in size", CONVERT_AGAIN, "E301"
             )
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0].reshape(node.output.type.shape),)
 
     @classmethod

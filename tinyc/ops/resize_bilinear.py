@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ._binary import NUMBERS
 from ._move import case
 from ._resize import check_resize
@@ -30,13 +31,11 @@ class ResizeBilinear(Op):
 
     keeps_quant = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_resize(node, self.size)
         expect_dtype(node, node.inputs[0].type, (*NUMBERS, DType.U8), "input")
 
-    def taps(
-        self, size: int, out: int, dtype: DType
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def taps(self, size: int, out: int, dtype: DType) -> tuple[Array, Array, Array, Array]:
         """For each of ``out`` places along an axis of ``size``: the lower and the upper index,
         and their weights (ComputeInterpolationValues), int32 of `ONE` or float32."""
         aligned = self.align_corners and out > 1
@@ -65,7 +64,7 @@ class ResizeBilinear(Op):
         fraction = at - lower.astype(np.float32)
         return lower, upper, np.float32(1) - fraction, fraction
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         dtype = node.inputs[0].type.dtype
         x = inputs[0].astype(np.int64 if dtype in FIXED else np.float32)
         top, bottom, w_top, w_bottom = self.taps(x.shape[1], self.size[0], dtype)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node
+from ..ir import Array, Node
 from ._move import Lookup, case, every_dtype
 from ._resize import check_resize
 from .base import register
@@ -22,10 +23,10 @@ class ResizeNearest(Lookup):
     align_corners: bool
     half_pixel_centers: bool
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_resize(node, self.size)
 
-    def _nearest(self, size: int, out: int) -> np.ndarray:
+    def _nearest(self, size: int, out: int) -> Array:
         """The input's index for each of ``out`` (GetNearestNeighbor), in float32."""
         aligned = self.align_corners and out > 1
         scale = np.float32(size - 1 if aligned else size) / np.float32(out - 1 if aligned else out)
@@ -35,7 +36,7 @@ class ResizeNearest(Lookup):
         index = np.floor(at.astype(np.float64) + (0.5 if self.align_corners else 0))
         return np.minimum(index.astype(np.int64), size - 1)
 
-    def tables(self, node: Node) -> list[np.ndarray]:
+    def tables(self, node: Node[Self]) -> list[Array]:
         n, h, w, c = node.inputs[0].type.shape
         rows, columns = self._nearest(h, self.size[0]), self._nearest(w, self.size[1])
         return [np.arange(n), rows, columns, np.arange(c)]

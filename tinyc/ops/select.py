@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ._binary import SHAPES, check_broadcast, operand
 from ._conv import random_type
 from ._move import same_kind
@@ -23,14 +24,14 @@ class Select(Op):
     elementwise = True
     keeps_quant = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_broadcast(node, 3)
         condition, x, y = node.inputs
         expect_dtype(node, condition.type, (DType.BOOL,), "the condition")
         same_kind(node, x.type, y.type)
         same_kind(node, x.type, node.output.type)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         return (np.where(*inputs),)
 
     @classmethod

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, TensorType, Value
 from ._move import plain_type
 from .base import expect_arity, expect_dtype, expect_shape, register
 
@@ -17,12 +18,12 @@ from .base import expect_arity, expect_dtype, expect_shape, register
 class Shape(Op):
     """Input of any type; output [rank], int32 or int64. Constant folding removes it."""
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         expect_dtype(node, node.output.type, (DType.I32, DType.I64), "output")
         expect_shape(node, node.output.type, (len(node.inputs[0].type.shape),), "output")
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         return (np.array(inputs[0].shape, node.output.type.dtype.numpy),)
 
     @classmethod

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node
+from ..ir import Array, Node
 from ._move import Move, Movement, case, every_dtype, same_kind
 from .base import CONVERT_AGAIN, expect_arity, fail, register
 
@@ -22,7 +23,7 @@ class Slice(Movement):
     step: tuple[int, ...]
     sizes: tuple[int, ...]
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         same_kind(node, x, out)
@@ -44,7 +45,7 @@ class Slice(Movement):
                 node, f"gives {list(self.sizes)}, not {list(out.shape)}", CONVERT_AGAIN, "E301"
             )
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         taken = inputs[0]
         for axis, (begin, step, size) in enumerate(
             zip(self.begin, self.step, self.sizes, strict=True)

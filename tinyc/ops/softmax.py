@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
 from ..ir.quant import (
     multiply_double_rounding,
     quantize_multiplier,
@@ -31,7 +32,7 @@ GREATEST_STEP = 5.0
 """Of beta times the scale of an int16 input, so that scaled distances fit 32 bits."""
 
 
-def _samples(curve: Callable[[float], float], low: float, high: float) -> np.ndarray:
+def _samples(curve: Callable[[float], float], low: float, high: float) -> Array:
     """513 values of ``curve`` from ``low`` to ``high`` in 1/32768ths, each moved by half of what
     interpolating would miss in the middle after it (LUTPopulate of common.h, in double)."""
 
@@ -54,7 +55,7 @@ EXP = _samples(math.exp, 10.0 / 65535 * -65535, 0.0)
 INVERSE = _samples(lambda x: 1.0 / (1.0 + x), 0.0, 1.0 / 65535 * 65535)
 
 
-def interpolate16(samples: np.ndarray, x: np.ndarray) -> np.ndarray:
+def interpolate16(samples: Array, x: Array) -> Array:
     """The curve of 513 ``samples`` at -32768 .. 32767, between two of them (LUTLookup)."""
     index, rest = 256 + (x >> 7), x & 0x7F
     base = samples[index].astype(np.int64)
@@ -71,7 +72,7 @@ class Softmax(Op):
 
     fixed_quant = OUTPUT
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node, NUMBERS, OUTPUT)
         x = node.inputs[0].type
         if not x.shape:
@@ -93,13 +94,13 @@ class Softmax(Op):
                 "end the network with the logits",
             )
 
-    def multiplier16(self, node: Node) -> tuple[int, int]:
+    def multiplier16(self, node: Node[Self]) -> tuple[int, int]:
         """(multiplier, shift) from an int16 distance to steps of `_EXP`, 10 / 65535 each; the
         scale times beta is a float32 (SoftmaxPrepare)."""
         scaled = np.float32(node.inputs[0].type.scale) * np.float32(self.beta)
         return quantize_multiplier(float(scaled) / (10.0 / 65535.0))
 
-    def _evaluate16(self, node: Node, x: np.ndarray) -> np.ndarray:
+    def _evaluate16(self, node: Node[Self], x: Array) -> Array:
         """SoftmaxInt16 of reference/softmax.h."""
         wide = x.astype(np.int64)
         steps = multiply_double_rounding(
@@ -114,7 +115,7 @@ class Softmax(Op):
         y = (powers * inverse + (np.int64(1) << (right - 1))) >> right
         return np.clip(y, 0, 32767).astype(np.int16)
 
-    def exp_table(self, node: Node) -> np.ndarray:
+    def exp_table(self, node: Node[Self]) -> Array:
         """exp(-d * scale * beta) of each distance d = 0 .. 255 to the maximum: int32, 0 integer
         bits, and 0 beyond what the scaled distance can hold (reference_ops::Softmax)."""
         factor = self.beta * node.inputs[0].type.scale * (1 << (31 - DIFFERENCE_BITS))
@@ -129,7 +130,7 @@ class Softmax(Op):
         table[: len(reach)] = exp_of_negative(scaled, DIFFERENCE_BITS)
         return table
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         greatest = x.max(-1, keepdims=True)
         if x.dtype == np.float32:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, TensorType
+from ..ir import Array, DType, Node, TensorType
 from ._move import Move, Movement, case, every_dtype, same_kind
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
@@ -34,8 +35,8 @@ def _check(
 
 
 def _moves(
-    space: np.ndarray, batch: np.ndarray, block: tuple[int, ...], pairs: Pairs
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    space: Array, batch: Array, block: tuple[int, ...], pairs: Pairs
+) -> Iterator[tuple[Array, Array]]:
     """For each place in the block the elements of ``space`` and of ``batch`` that are the same:
     padded row y of the image stands in row y / block of the batch y % block."""
     count, n = len(block), space.shape[0]
@@ -64,14 +65,14 @@ class SpaceToBatch(Movement):
     block: tuple[int, ...]
     paddings: Pairs
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         _check(node, node.inputs[0].type, node.output.type, self.block, self.paddings)
 
-    def fill(self, node: Node) -> int | None:
+    def fill(self, node: Node[Self]) -> int | None:
         return node.inputs[0].type.zero_point if any(map(any, self.paddings)) else None
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         for read, write in _moves(inputs[0], outputs[0], self.block, self.paddings):
             yield Move(0, read, 0, write)
 
@@ -93,11 +94,11 @@ class BatchToSpace(Movement):
     block: tuple[int, ...]
     crops: Pairs
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         _check(node, node.output.type, node.inputs[0].type, self.block, self.crops)
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         for write, read in _moves(outputs[0], inputs[0], self.block, self.crops):
             yield Move(0, read, 0, write)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node, Value
+from ..ir import Array, Node, Value
 from ._move import Move, Movement, case, every_dtype, same_kind
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
@@ -23,7 +24,7 @@ def _check(node: Node, space: Value, depth: Value, block: int) -> None:
     same_kind(node, space.type, depth.type)
 
 
-def _blocks(space: np.ndarray, depth: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(space: Array, depth: Array, block: int) -> tuple[Array, Array]:
     """Both as [n, h / block, w / block, y in block, x in block, c]."""
     n, h, w, c = space.shape
     split = space.reshape(n, h // block, block, w // block, block, c).transpose(0, 1, 3, 2, 4, 5)
@@ -37,10 +38,10 @@ class SpaceToDepth(Movement):
 
     block: int
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         _check(node, node.inputs[0], node.output, self.block)
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         space, depth = _blocks(inputs[0], outputs[0], self.block)
         yield Move(0, space, 0, depth)
 
@@ -58,10 +59,10 @@ class DepthToSpace(Movement):
 
     block: int
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         _check(node, node.output, node.inputs[0], self.block)
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         space, depth = _blocks(outputs[0], inputs[0], self.block)
         yield Move(0, depth, 0, space)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node
+from ..ir import Array, Node
 from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
 from .base import CONVERT_AGAIN, expect_shape, fail, register
 
@@ -20,7 +21,7 @@ class Split(Movement):
     axis: int
     sizes: tuple[int, ...]
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         if len(node.inputs) != 1 or len(node.outputs) != len(self.sizes):
             raise fail(node, "has not one input or not one output a part", CONVERT_AGAIN, "E301")
         x = node.inputs[0].type
@@ -37,7 +38,7 @@ class Split(Movement):
             shape = (*x.shape[: self.axis], size, *x.shape[self.axis + 1 :])
             expect_shape(node, value.type, shape, "an output")
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         parts = np.split(inputs[0], np.cumsum(self.sizes)[:-1], self.axis)
         for i, part in enumerate(parts):
             yield Move(0, part, i, outputs[i])

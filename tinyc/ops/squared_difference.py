@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node, Op
 from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._binary import WHOLE, binary_cases, check_binary
 from .base import fail, register
@@ -24,7 +25,7 @@ class SquaredDifference(Op):
 
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_binary(node, WHOLE)
         if node.output.type.dtype is DType.I8 and not squared_difference_reals(node)[2] < 1:
             raise fail(
@@ -32,7 +33,7 @@ class SquaredDifference(Op):
                 "quantize the model again, with data like the real one", "E304",
             )  # fmt: skip
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         if node.output.type.dtype is not DType.I8:
             with np.errstate(all="ignore"):
                 return (np.square(np.subtract(*inputs)),)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ..ir import Node
+from ..ir import Array, Node
 from ._move import Move, Movement, case, every_dtype, same_kind
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
@@ -19,7 +20,7 @@ class Transpose(Movement):
 
     axes: tuple[int, ...]
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x = node.inputs[0].type
         if sorted(self.axes) != list(range(len(x.shape))):
@@ -27,7 +28,7 @@ class Transpose(Movement):
         same_kind(node, x, node.output.type)
         expect_shape(node, node.output.type, tuple(x.shape[a] for a in self.axes), "output")
 
-    def moves(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Iterator[Move]:
+    def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         yield Move(0, inputs[0].transpose(self.axes), 0, outputs[0])
 
     @classmethod

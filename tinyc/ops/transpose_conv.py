@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Op
+from ..ir import Array, DType, Node
 from ._conv import (
     LARGEST_INDEX,
-    Pair,
     centred_weights,
     check_operands,
     filter_rows,
@@ -21,27 +20,26 @@ from ._conv import (
 )
 from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
+from ._mixins import Pair, Weighted
 from .base import CONVERT_AGAIN, expect_arity, fail, register
 
 
 @register
 @dataclass(frozen=True)
-class TransposeConv(Op):
+class TransposeConv(Weighted):
     """Inputs: x [n, h, w, c], weights [o, kh, kw, c], bias [o]; output [n, oh, ow, o].
 
     int8 (bias int32, weights per tensor or per channel along 0), int16 (bias int64 or int32,
     weights as before) or float32. stride: (height, width); cut: (top, left) rows and columns of
-    the full result that the output leaves out; unsigned: see `_conv.unsigned`.
+    the full result that the output leaves out.
     """
 
     stride: Pair
     cut: Pair
-    activation: str
-    unsigned: bool = False
 
     weight_axis = 0
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         expect_arity(node, 3)
         x, weights, _ = (v.type for v in node.inputs)
         out = node.output.type
@@ -58,11 +56,11 @@ class TransposeConv(Op):
         if any(size * s + k + cut >= LARGEST_INDEX for size, k, s, cut in sizes):
             raise fail(node, "its window reaches beyond 2^30 pixels", CONVERT_AGAIN)
 
-    def evaluate(self, node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, zero = inputs[0], node.inputs[0].type.zero_point
         return (finish(node, self.sums(node, x, centred_weights(node, inputs[1]), zero)),)
 
-    def sums(self, node: Node, x: np.ndarray, weights: np.ndarray, zero: int) -> np.ndarray:
+    def sums(self, node: Node[Self], x: Array, weights: Array, zero: int) -> Array:
         """Sums [n, oh, ow, o] of x minus ``zero`` times the weights."""
         _, kh, kw, depth = weights.shape
         is_float = x.dtype == np.float32
@@ -83,7 +81,7 @@ class TransposeConv(Op):
                     target += source @ taps.T
         return acc
 
-    def _reach(self, node: Node, axis: int, tap: int) -> tuple[slice, slice]:
+    def _reach(self, node: Node[Self], axis: int, tap: int) -> tuple[slice, slice]:
         """The input positions along ``axis`` that ``tap`` carries into the output, and where."""
         size, out = (v.type.shape[1 + axis] for v in (node.inputs[0], node.output))
         stride, start = self.stride[axis], tap - self.cut[axis]
@@ -92,7 +90,7 @@ class TransposeConv(Op):
         at = first * stride + start
         return slice(first, end), slice(at, at + (end - first) * stride, stride)
 
-    def macs(self, node: Node) -> int:
+    def macs(self, node: Node[Self]) -> int:
         channels, kh, kw, _ = node.inputs[1].type.shape
         return node.inputs[0].type.elements * kh * kw * channels
 
@@ -109,7 +107,7 @@ class TransposeConv(Op):
         ]
         for x, (channels, kh, kw), stride, cut, size, activation in shapes:
             triple = (x, (channels, kh, kw, x[3]), (x[0], *size, channels))
-            op = cls(stride, cut, activation)
+            op = cls(activation, stride, cut)
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
             yield unsigned_case(op, rng, triple)

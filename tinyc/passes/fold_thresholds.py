@@ -146,7 +146,7 @@ class _Path:
         pooled: tuple[Value, ...] = (bits,)
         if minimum.any():
             pooled += (self._const("minimum", pack(minimum)),)
-        op = LceBMaxPool2d(self.pool.op.kernel, self.pool.op.stride, self.pool.op.padding)
+        op = LceBMaxPool2d(self.pool.op.stride, self.pool.op.padding, self.pool.op.kernel)
         return [
             replace(conv, op=bare, inputs=operands, outputs=(bits,)),
             replace(self.pool, op=op, inputs=pooled, outputs=self.sign.outputs),

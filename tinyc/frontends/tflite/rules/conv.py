@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ....ir import DType, Value
-from ....ops._conv import NO_PADDING, Pair
+from ....ops._conv import NO_PADDING
+from ....ops._mixins import Pair
 from ....ops.base import CONVERT_AGAIN
 from .. import schema
 from ..rule import TfliteOp

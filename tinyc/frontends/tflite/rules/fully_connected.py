@@ -16,6 +16,6 @@ def fully_connected(src: TfliteOp) -> list[Node]:
         raise src.fail("its weights are shuffled", "convert the model with default weights")
     if len(weights.type.shape) != 2:
         raise src.fail("its weights are not of rank 2", CONVERT_AGAIN, "E301")
-    op = FullyConnected(src.activation(), bool(src.option("keep_num_dims")), src.unsigned)
+    op = FullyConnected(src.activation(), bool(src.option("keep_num_dims")), unsigned=src.unsigned)
     channels = weights.type.shape[0]
     return [import_layer(src, op, [x, weights, *rest], channels, HybridFullyConnected)]

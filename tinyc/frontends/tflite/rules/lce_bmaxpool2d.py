@@ -29,4 +29,4 @@ def lce_bmax_pool2d(src: TfliteOp) -> list[Node]:
             for size, k, s in zip(x.type.shape[1:3], kernel, stride, strict=True)
         )
         padding = (rows, columns)
-    return [src.node(LceBMaxPool2d(kernel, stride, padding), [x])]
+    return [src.node(LceBMaxPool2d(stride, padding, kernel), [x])]

@@ -25,5 +25,5 @@ def transpose_conv(src: TfliteOp) -> list[Node]:
             for size, k, s in zip(out[1:3], kernel, stride, strict=True)
         )
         cut = (top, left)
-    op = TransposeConv(stride, cut, src.activation(), src.unsigned)
+    op = TransposeConv(src.activation(), stride, cut, unsigned=src.unsigned)
     return [import_layer(src, op, [x, weights, *rest], channels, HybridTransposeConv)]

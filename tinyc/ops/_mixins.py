@@ -1,0 +1,49 @@
+"""What many operators have, each with its fields: ``Conv2d`` is `Weighted` and `Windowed`.
+
+The fields of the last base come first, so ``class Conv2d(Weighted, Windowed)`` takes stride,
+dilation, padding, then activation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ..ir import Op
+
+Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]
+
+
+@dataclass(frozen=True)
+class Windowed(Op):
+    """A window slides over [n, h, w, c].
+
+    stride, dilation: (height, width); padding: ((top, bottom), (left, right)) in elements.
+    """
+
+    stride: Pair
+    dilation: Pair
+    padding: Padding
+
+
+@dataclass(frozen=True)
+class Activated(Op):
+    """The output is clamped to the range of an ``activation``, a name that
+    `tinyc.ir.quant.activation_range` knows."""
+
+    activation: str
+
+
+@dataclass(frozen=True)
+class Weighted(Activated):
+    """The operands are (x, weights, bias): sums of products, one for each output channel.
+
+    unsigned: the layer was one of uint8, whose weights may have a zero point and whose multiplier
+    may be computed otherwise; rounds_once: int8 sums are multiplied by a double and rounded once,
+    halves away from zero.
+    """
+
+    unsigned: bool = field(default=False, kw_only=True)
+
+    rounds_once: ClassVar[bool] = False
