@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinyc.image.build import Image, build
-from tinyc.run import MAINS
+from tinyc.run import emulators
 from tinyc.target.boards import load_board
 
 HEADER = """#ifndef PROG_H
@@ -51,4 +51,6 @@ def image(
     code: str, board: str, folder: Path, toolchain: str | None = None, emulator: str = "unicorn"
 ) -> Image:
     """The image of `library` that an emulator of a board runs."""
-    return build(library(code), "prog", load_board(board), toolchain, folder, MAINS[emulator])
+    return build(
+        library(code), "prog", load_board(board), toolchain, folder, emulators()[emulator].main
+    )

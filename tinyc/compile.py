@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from . import passes
 from .compress.binarize import binarize
@@ -16,9 +14,7 @@ from .compress.dequantize_weights import dequantize_weights
 from .compress.fold_affine import fold_affine
 from .emit.library import emit
 from .errors import CompileError, CompileErrors
-from .frontends import keras
-from .frontends.order import in_order
-from .frontends.tflite import lift, parse, read
+from .frontends.base import Predict, read_model
 from .image.fit import refuse_heavy
 from .ir import Graph, verify
 from .kernels.base import Schedule, kernels_of, tvm_kernels_of
@@ -33,7 +29,6 @@ from .run.data import load_inputs, load_npz
 from .target.boards import Board
 from .tuning.backend import lower
 
-Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
 MOST_CALIBRATION = 256
 """Samples that calibration looks at; more change no range that matters."""
 
@@ -122,17 +117,6 @@ def stages(
         yield name, last
     if board is not None:
         yield "plan", lower(last, board, backend, schedules, toolchain, max_flash)
-
-
-def read_model(model: str, trust: bool = False) -> tuple[Graph, Predict | None]:
-    """The graph of a ``.tflite`` file or of a Keras model, and how to run the latter."""
-    if not keras.is_keras(model):
-        return read(Path(model)), None
-    loaded = keras.load(model, trust)
-    path = Path(model)
-    name = model.rpartition(":")[2] if path.suffix.startswith(".py:") else path.stem
-    graph = lift(parse(loaded.tflite, path.name, name))
-    return in_order(graph, loaded.inputs, loaded.outputs, model), loaded.predict
 
 
 def is_binary(graph: Graph) -> bool:

@@ -29,7 +29,7 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     options: field of `Config` or of `Expect` -> value, None where it was not given;
     folder: where ``tinyc.toml`` or ``pyproject.toml`` with ``[tool.tinyc]`` may lie, by default
     the current one. Raises CompileError(s) E203 and E245 (what is named cannot be read, or is no
-    file), E208 (unknown key), E209 (bad value).
+    file), E206 (unknown emulator), E208 (unknown key), E209 (bad value).
     """
     file, values = _read(folder or Path())
     given = {k: v for k, v in options.items() if v is not None}
@@ -50,6 +50,10 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     except ValidationError as error:
         problems = tuple(_problem(str(file), e, given | limits) for e in error.errors())
         raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+    if settings.emulator != Config.emulator:
+        from .run import find
+
+        find(settings.emulator)
     for key in PATHS:
         named = getattr(settings, key)
         if key in READ and named:

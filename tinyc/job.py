@@ -179,10 +179,9 @@ class Job:
     def test_image(self) -> Image:
         """The model with the harness that the settings' emulator feeds, built when it is first
         asked for."""
-        from .run import MAINS
+        from .run import find
 
-        # An emulator that there is not is refused when it is asked to run.
-        main = MAINS.get(self.config.emulator, "test")
+        main = find(self.config.emulator).main
         return self.image(self.folder.with_name(f".{self.name}-test"), main)
 
     def samples(self, most: int | None = None) -> Samples:
@@ -265,12 +264,13 @@ class Job:
         if self.board.renode is None:
             return
         from .image.mailbox import Batch
+        from .run import find
         from .run.renode import project as renode
 
         if expected is None:
             self.info("renode/ compares no outputs, which have a tolerance, until `tinyc test` ran")
         try:
-            if self.config.emulator == "renode":
+            if find(self.config.emulator).main == "test_mailbox":
                 image = self.test_image
             else:
                 image = self.image(self.folder.with_name(f".{self.name}-renode"), "test_mailbox")
@@ -293,11 +293,12 @@ class Job:
         """uint8 [n, bytes of all outputs] that the board gives to the bit: the reference's, or
         those of an emulated board where the reference has a tolerance; None without either."""
         from .plan.heads import rules
+        from .run import find
         from .run.data import Samples
 
         if all(rule == "bits" for rule in rules(self.compiled.graph)):
             return Samples(tuple(reference)).bytes()
-        return None if trace is None or trace.emulator == "host" else trace.outputs
+        return trace.outputs if trace is not None and find(trace.emulator).core else None
 
     def reference(self, samples: Samples) -> list[np.ndarray]:
         """For each output an array [n, *shape], by the numpy reference."""

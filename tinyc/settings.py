@@ -115,8 +115,7 @@ class Config:
         Setting("gcc or clang; else gcc where it is installed."),
     ] = None
     emulator: Annotated[
-        Literal["unicorn", "qemu", "renode", "host"],
-        Setting("unicorn, qemu, renode or host [unicorn]."),
+        str, Setting("unicorn, qemu, renode, host, or one that a plugin brings [unicorn].")
     ] = "unicorn"
     main: Annotated[
         Literal["demo", "serial"],

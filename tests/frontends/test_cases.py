@@ -17,17 +17,18 @@ from conftest import ROOT, slow_but
 from tflite_writer import litert, run_lce, run_litert
 
 from tinyc.cli import app as cli
-from tinyc.compile import Compiled, compile_model, read_model
+from tinyc.compile import Compiled, compile_model
 from tinyc.compress.calibrate import float_nodes
 from tinyc.emit.library import emit
 from tinyc.errors import CompileError, CompileErrors
+from tinyc.frontends.base import read_model
 from tinyc.frontends.tflite import read, rules
 from tinyc.image.build import build
 from tinyc.ir import DType, Graph, Quant, TensorType, Value, interpret
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.passes import optimize
 from tinyc.plan import plan
-from tinyc.run import MAINS, run
+from tinyc.run import emulators, run
 from tinyc.run.data import dequantize, given_samples, quantize, random_samples
 from tinyc.target.boards import load_board
 
@@ -353,7 +354,7 @@ def emulated(graph: Graph, board_name: str, rows: np.ndarray, folder: Path) -> b
     """The outputs of the firmware for inputs as its test harness takes them."""
     board = load_board(board_name)
     lowered = plan(optimize(graph), board.core.name, board.core.features)
-    image = build(emit(lowered), graph.name, board, None, folder, MAINS["unicorn"])
+    image = build(emit(lowered), graph.name, board, None, folder, emulators()["unicorn"].main)
     return run(image, rows).outputs.tobytes()
 
 

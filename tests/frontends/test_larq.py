@@ -11,11 +11,12 @@ import pytest
 from tflite_writer import TensorSpec, run_lce, write_model
 
 from tinyc.cli import app as cli
-from tinyc.compile import Compiled, compile_model, read_model
+from tinyc.compile import Compiled, compile_model
 from tinyc.compress.binarize import binarize
 from tinyc.compress.calibrate import calibrate, float_nodes
 from tinyc.compress.fold_affine import fold_affine
 from tinyc.errors import CompileError
+from tinyc.frontends.base import read_model
 from tinyc.frontends.packages import LARQ, remedy
 from tinyc.ir import DType, Graph, interpret, verify
 from tinyc.ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d

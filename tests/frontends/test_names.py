@@ -13,7 +13,7 @@ from conftest import ROOT
 from tflite_writer import TensorSpec, write_model
 
 from tinyc.cli import app as cli
-from tinyc.compile import read_model
+from tinyc.frontends.base import read_model
 from tinyc.frontends.tflite import read
 from tinyc.ir import Graph, interpret
 from tinyc.ir.ports import output_ports

@@ -20,7 +20,7 @@ from tinyc.image.build import build
 from tinyc.image.mailbox import INBOX, OUTBOX, Batch
 from tinyc.image.placement import RESERVED, place
 from tinyc.ir import interpret
-from tinyc.run import MAINS, run
+from tinyc.run import emulators, run
 from tinyc.target.boards import Board, Memory, load_board
 
 
@@ -170,7 +170,7 @@ def test_external_memory_in_qemu(tiny_model: Path, tmp_path: Path) -> None:
     compiled = compile_model(tiny_model, board)
     graph = compiled.graph
     image = build(
-        compiled.sources, "tiny", board, None, tmp_path / "out", MAINS["qemu"],
+        compiled.sources, "tiny", board, None, tmp_path / "out", emulators()["qemu"].main,
         arena="DDR", weights=["DDR"],
     )  # fmt: skip
     ddr = next(m for m in board.memory if m.name == "DDR")

@@ -22,7 +22,7 @@ from tinyc.ops.reshape import Reshape
 from tinyc.ops.slice import Slice
 from tinyc.passes import optimize
 from tinyc.plan import plan
-from tinyc.run import MAINS, run
+from tinyc.run import emulators, run
 from tinyc.run.host import run_host
 from tinyc.target.boards import load_board
 from tinyc.tuning.backend import lower
@@ -139,7 +139,7 @@ def test_the_emulated_core_remembers(make, emulator: str, tmp_path: Path) -> Non
     graph = optimize(make())
     steps, expected = sequence(graph)
     lowered = plan(graph, board.core.name, board.core.features)
-    image = build(emit(lowered), "net", board, None, tmp_path / "out", MAINS[emulator])
+    image = build(emit(lowered), "net", board, None, tmp_path / "out", emulators()[emulator].main)
     assert image.states == len(graph.states)
     assert run(image, rows(steps), emulator=emulator).outputs.tobytes() == expected
 

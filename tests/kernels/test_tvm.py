@@ -21,9 +21,9 @@ from test_models import MODELS, random_rows, references
 from test_ops import check_on_host
 
 from tinyc.cli import app as cli
-from tinyc.compile import read_model
 from tinyc.emit.library import emit
 from tinyc.errors import CompileError
+from tinyc.frontends.base import read_model
 from tinyc.image.build import build
 from tinyc.ir import DType, Graph, Node, Op, TensorType, Value
 from tinyc.kernels import base
@@ -233,7 +233,7 @@ def lowered(graph: Graph, board_name: str, backend: str = "tvm") -> Plan:
 @pytest.mark.slow
 def test_same_model_same_bytes(tiny_model: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from tinyc.compile import read_model;"
+        "import sys; from pathlib import Path; from tinyc.frontends.base import read_model;"
         "from tinyc.passes import optimize; from tinyc.plan import plan;"
         "from tinyc.emit.library import emit; import hashlib;"
         "graph = optimize(read_model(sys.argv[1])[0]);"

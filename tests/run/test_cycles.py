@@ -13,7 +13,7 @@ from programs import assembly, image
 
 from tinyc.compile import compile_model
 from tinyc.image.build import build
-from tinyc.run import MAINS, run
+from tinyc.run import emulators, run
 from tinyc.run.cycles import CycleModel
 from tinyc.target.boards import all_boards
 from tinyc.target.toolchain import find_toolchain
@@ -172,10 +172,10 @@ def test_instructions_are_those_of_qemu(board, tiny_model: Path, tmp_path: Path)
         pytest.skip("qemu-system-arm is not installed")
     compiled = compile_model(tiny_model, board)
     built = {
-        emulator: build(
-            compiled.sources, compiled.plan.graph.name, board, None, tmp_path / emulator, main
+        name: build(
+            compiled.sources, compiled.plan.graph.name, board, None, tmp_path / name, emulator.main
         )
-        for emulator, main in MAINS.items()
+        for name, emulator in emulators().items()
     }
     inputs = np.random.default_rng(1).integers(0, 256, (2, 32), np.uint8)
     by_qemu = run(built["qemu"], inputs, "qemu")

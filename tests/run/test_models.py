@@ -19,7 +19,7 @@ from tinyc.image.build import build
 from tinyc.ir import Graph, interpret
 from tinyc.passes import optimize
 from tinyc.plan import plan
-from tinyc.run import MAINS, Trace, run
+from tinyc.run import Trace, emulators, run
 from tinyc.target.boards import Board, all_boards, load_board
 
 MODELS = ["ad", "ic", "kws", "sww", "vww"]
@@ -57,7 +57,7 @@ def references(graph: Graph, rows: np.ndarray) -> list[bytes]:
 
 def firmware(graph: Graph, board: Board, folder: Path, rows: np.ndarray, emulator: str) -> Trace:
     sources = emit(plan(graph, board.core.name, board.core.features))
-    image = build(sources, graph.name, board, None, folder, MAINS[emulator])
+    image = build(sources, graph.name, board, None, folder, emulators()[emulator].main)
     return run(image, rows, emulator=emulator)
 
 

@@ -23,7 +23,7 @@ from tinyc.compile import compile_model
 from tinyc.errors import CompileError
 from tinyc.image.build import Image, build
 from tinyc.ir import interpret
-from tinyc.run import MAINS, run
+from tinyc.run import emulators, run
 from tinyc.run.protocol import Session
 from tinyc.run.serve import choose, serve
 from tinyc.target.boards import all_boards, load_board
@@ -307,7 +307,9 @@ def test_every_machine_boots_and_is_exact(
     try:
         compiled = compile_model(path, board)
         graph, name = compiled.graph, compiled.plan.graph.name
-        image = build(compiled.sources, name, board, None, tmp_path / "out", MAINS["qemu"])
+        image = build(
+            compiled.sources, name, board, None, tmp_path / "out", emulators()["qemu"].main
+        )
     except CompileError as error:
         assert error.id == "E401"
         pytest.skip(str(error))

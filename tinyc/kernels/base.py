@@ -7,16 +7,14 @@ letter), or holds what several share. Nothing else has to be edited to add a ker
 from __future__ import annotations
 
 import hashlib
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Any, Generic, Never, cast
 
 from typing_extensions import TypeVar
 
+from .. import plugins
 from ..ir import Array, Node, Op, OpT
 
 
@@ -96,15 +94,26 @@ _TVM: dict[type[Op], tuple[Kernel[Never], ...]] = {}
 
 def provide(op: type[OpT], *kernels: Kernel[OpT]) -> None:
     """Make the kernels of an operator known, and of those derived from it that have none of their
-    own: fastest first; the planner takes the first one that the core and the node allow."""
-    assert op not in _TEMPLATES, f"{op.__name__} has its kernels already"
-    _TEMPLATES[op] = kernels
+    own: fastest first; the planner takes the first one that the core and the node allow. Kernels
+    that a plugin provides for an operator that has some come before these."""
+    _add(_TEMPLATES, op, kernels)
 
 
 def provide_tvm(op: type[OpT], *kernels: Kernel[OpT]) -> None:
     """The same for what TVM makes, which may leave nodes to the templates."""
-    assert op not in _TVM, f"{op.__name__} has its TVM kernels already"
-    _TVM[op] = kernels
+    _add(_TVM, op, kernels)
+
+
+def _add(
+    table: dict[type[Op], tuple[Kernel[Never], ...]],
+    op: type[OpT],
+    kernels: tuple[Kernel[OpT], ...],
+) -> None:
+    known = table.get(op, ())
+    for kernel in kernels:
+        if kernel.name in (k.name for k in known):
+            raise plugins.twice(f"kernel {kernel.name!r} of {op.__name__}")
+    table[op] = (*kernels, *known)
 
 
 def kernels_of(op: type[OpT]) -> tuple[Kernel[OpT], ...]:
@@ -127,8 +136,6 @@ def _inherited(
     return cast(tuple[Kernel[OpT], ...], found)
 
 
-@cache
 def load() -> None:
-    """Have every file of `tinyc.kernels` provide what it has."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        importlib.import_module(f"{__package__}.{module.name}")
+    """Have every file of `tinyc.kernels`, and every plugin, provide what it has."""
+    plugins.load(__package__)

@@ -7,12 +7,10 @@ its properties and awkward cases. It knows no file format and no C.
 
 from __future__ import annotations
 
-import importlib
 import math
-import pkgutil
-from functools import cache
 from typing import TypeVar
 
+from .. import plugins
 from ..errors import CompileError
 from ..ir import DType, Node, Op, TensorType
 
@@ -21,18 +19,17 @@ OpClass = TypeVar("OpClass", bound=type[Op])
 
 
 def register(cls: OpClass) -> OpClass:
-    """Class decorator: make an operator known to frontends, planner, tests and docs."""
+    """Class decorator: make an operator known to frontends, planner, tests and docs. Raises
+    CompileError E249 where another has its name."""
+    if cls.__name__ in (known.__name__ for known in _OPS):
+        raise plugins.twice(f"operator {cls.__name__}")
     _OPS.append(cls)
     return cls
 
 
-@cache
 def all_ops() -> tuple[type[Op], ...]:
     """Every registered operator, sorted by name."""
-    from .. import ops
-
-    for module in pkgutil.iter_modules(ops.__path__):
-        importlib.import_module(f"{ops.__name__}.{module.name}")
+    plugins.load(__package__)
     return tuple(sorted(_OPS, key=lambda cls: cls.__name__))
 
 

@@ -1,20 +1,24 @@
-"""Run images: `Image` and inputs -> `Trace`, by Unicorn, QEMU, Renode or on the host."""
+"""Run images: `Image` and inputs -> `Trace`, by Unicorn, QEMU, Renode or on the host.
+
+Each emulator is a module here that tells of itself by `register`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CompileError
+from ..plugins import Registry
 
 if TYPE_CHECKING:
     from ..image.build import Image
-
-MAINS = {"unicorn": "test", "qemu": "test_serial", "renode": "test_mailbox", "host": "test"}
-"""Emulator -> the main program (`tinyc.image.build.MAINS`) through which it feeds samples."""
+    from ..target.boards import Board
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,46 @@ class Trace:
     layers: Mapping[str, LayerCount] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Emulator:
+    """A way to run images.
+
+    name: that of ``--emulator``; title: as it is written; main: the main program
+    (`tinyc.image.build.MAINS`) through which it feeds samples; run: the trace of an image and its
+    inputs, see `run`, with the counts of the C symbols given if it counts them;
+    by_layer: whether it does; core: whether it runs the board's own code, and not the same C
+    elsewhere; has: whether it has a board; serve: offers the UART of an image as a terminal as
+    long as the block lasts: its path, and the process that runs; receives: whether the UART of a
+    board that it has hears what is sent.
+    """
+
+    name: str
+    title: str
+    main: str
+    run: Callable[[Image, np.ndarray, Sequence[str]], Trace]
+    by_layer: bool = False
+    core: bool = True
+    has: Callable[[Board], bool] = lambda board: True
+    serve: Callable[[Image], AbstractContextManager[tuple[str, subprocess.Popen[Any]]]] | None = (
+        None
+    )
+    receives: Callable[[Board], bool] = lambda board: True
+
+
+_EMULATORS: Registry[Emulator] = Registry("emulator", __name__)
+register = _EMULATORS.add
+emulators = _EMULATORS.all
+
+
+def find(name: str) -> Emulator:
+    """The emulator of that name. Raises CompileError E206."""
+    known = emulators()
+    if name not in known:
+        hint = f"use one of {', '.join(known)}"
+        raise CompileError("E206", f"emulator {name!r}", "is unknown", hint)
+    return known[name]
+
+
 def run(
     image: Image,
     inputs: np.ndarray,
@@ -54,39 +98,21 @@ def run(
     layers: Sequence[str] = (),
 ) -> Trace:
     """Feed each row of ``inputs`` (uint8 [n, bytes of all inputs]) to an image of
-    the emulator's main program (`MAINS`), in their order. Where the model keeps states, a byte
-    before those of the inputs tells whether they are reset before this row.
+    the emulator's main program (`Emulator.main`), in their order. Where the model keeps states, a
+    byte before those of the inputs tells whether they are reset before this row.
 
-    profile: count layer by layer (Unicorn); ``layers``: their C symbols. Counts are of the
+    profile: count layer by layer; ``layers``: their C symbols. Counts are of the
     first sample's inference, once, whatever the number of samples. Raises CompileError E206
     (unknown emulator, or one that does not count by layer), E207 (no machine for the board),
     E70x (a tool is missing), E802 (the firmware faulted), E803 (it did not end).
     """
     if inputs.ndim != 2 or not len(inputs) or inputs.dtype != np.uint8:
         raise ValueError(f"inputs of a run: uint8 [n, bytes], not {inputs.dtype} {inputs.shape}")
-    if emulator == "unicorn":
-        from . import unicorn
-
-        return unicorn.run(image, inputs, layers)
-    if profile:
-        raise CompileError(
-            "E206", f"emulator {emulator!r}", "does not count by layer", "--emulator unicorn"
-        )
-    if emulator == "qemu":
-        from . import qemu
-
-        return qemu.run(image, inputs)
-    if emulator == "renode":
-        from .renode import emulator as renode
-
-        return renode.run(image, inputs)
-    if emulator == "host":
-        from . import host
-
-        return host.run(image, inputs)
-    raise CompileError(
-        "E206", f"emulator {emulator!r}", "is unknown", f"use one of {', '.join(MAINS)}"
-    )
+    chosen = find(emulator)
+    if profile and not chosen.by_layer:
+        able = " or ".join(f"--emulator {e.name}" for e in emulators().values() if e.by_layer)
+        raise CompileError("E206", f"emulator {emulator!r}", "does not count by layer", able)
+    return chosen.run(image, inputs, layers if chosen.by_layer else ())
 
 
 def time_limit(samples: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..emit.library import environment
 from ..errors import CompileError
-from . import Trace, collect, time_limit
+from . import Emulator, Trace, collect, register, time_limit
 from .native import compile_c, host_compilers
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _SANITIZE = ("-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"
 _REPORT = re.compile(r"runtime error|ERROR: \w+Sanitizer")
 
 
-def run(image: Image, inputs: np.ndarray) -> Trace:
+def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. Compiles the sources that lie beside the image's ELF."""
     folder = image.elf.parent
     files = [f for part in ("include", "src") for f in (folder / part).rglob("*") if f.is_file()]
@@ -118,3 +118,6 @@ def _main(sources: Mapping[str, str], name: str) -> str:
             states=count("STATES"),
         )
     )
+
+
+register(Emulator("host", "the host", "test", run, core=False))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..target.versions import find_program
-from . import Trace, time_limit
+from . import Emulator, Trace, register, time_limit
 from .native import shared_library
 from .protocol import Session
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from ..image.build import Image
     from ..target.boards import Board
 
+_START_S = 20
 
-def run(image: Image, inputs: np.ndarray) -> Trace:
+
+def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. Instructions are counted where QEMU takes plugins (Debian's does)
     and a C compiler is there; cycles are not."""
     machine = command(image.board, image.elf)
@@ -107,3 +110,43 @@ def _instructions(machine: list[str], image: Image, first: np.ndarray) -> int | 
             # What is wrong with the firmware is told by the run that is not counted.
             return None
         return int(count.read_text()) if count.exists() else None
+
+
+@contextmanager
+def serve(image: Image) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Its UART as a terminal, see `Emulator.serve`. Raises CompileError E802 (no terminal came, or
+    QEMU ended before the block did), and those of `command`."""
+    with subprocess.Popen(
+        command(image.board, image.elf, "pty"), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield _terminal(process), process
+            if process.poll() is not None:
+                raise CompileError(
+                    "E802", "qemu-system-arm", f"ended with status {process.returncode}"
+                )
+        finally:
+            process.kill()
+
+
+def _terminal(process: subprocess.Popen[str]) -> str:
+    """The path that QEMU names on its first line (chardev/char-pty.c)."""
+    assert process.stdout is not None
+    end = time.monotonic() + _START_S
+    said = ""
+    while select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0]:
+        line = process.stdout.readline()
+        if not line:
+            break
+        if match := re.search(r"redirected to (\S+)", line):
+            return match[1]
+        said = line.strip()
+    raise CompileError("E802", "qemu-system-arm", f"offers no terminal: {said or 'no word'}")
+
+
+register(
+    Emulator(
+        "qemu", "QEMU", "test_serial", run, has=lambda board: board.qemu is not None, serve=serve
+    )
+)

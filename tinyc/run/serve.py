@@ -2,65 +2,49 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import select
-import shutil
 import subprocess
-import tempfile
-import threading
-import time
-import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CompileError
-from . import qemu
-from .renode import emulator as renode
-from .renode.project import attach, description
+from . import Emulator, emulators
 
 if TYPE_CHECKING:
     from ..image.build import Image
-    from ..target.boards import Board, Pace
-
-EMULATORS = {"qemu": "QEMU", "renode": "Renode"}
-"""Those that offer a terminal, by the names of the fields of `Board` that tell whether they have
-it, and as they are written."""
-_START_S = 20
+    from ..target.boards import Board
 
 
 def choose(board: Board, emulator: str | None = None) -> str:
     """The emulator that offers ``board``'s UART: the one asked for, or the first that has the
     board. Raises CompileError E206 (it offers no terminal), E207 (it does not have the board),
     E241 (its UART hears nothing)."""
-    if emulator is not None and emulator not in EMULATORS:
+    able = {e.name: e for e in emulators().values() if e.serve is not None}
+    if emulator is not None and emulator not in able:
         raise CompileError(
             "E206", f"emulator {emulator!r}", "offers no terminal",
-            " or ".join(f"--emulator {name}" for name in EMULATORS),
+            " or ".join(f"--emulator {name}" for name in able),
         )  # fmt: skip
-    names = [emulator] if emulator else list(EMULATORS)
-    for name in names:
-        if _offers(board, name):
-            return name
+    asked = [able[emulator]] if emulator else list(able.values())
+    for one in asked:
+        if _offers(board, one):
+            return one.name
     from ..target.boards import all_boards
 
-    asked = " or ".join(EMULATORS[name] for name in names)
-    other = [f"--emulator {name}" for name in EMULATORS if _offers(board, name)]
-    others = [b.name for b in all_boards() if any(_offers(b, name) for name in names)]
+    other = [f"--emulator {e.name}" for e in able.values() if _offers(board, e)]
+    others = [b.name for b in all_boards() if any(_offers(b, e) for e in asked)]
     hint = ", or ".join([*other, f"one of {', '.join(others)}"])
-    if deaf := [EMULATORS[name] for name in names if getattr(board, name) is not None]:
+    if deaf := [e.title for e in asked if e.has(board)]:
         what = f"cannot be spoken to in {' or '.join(deaf)}, whose UART tells of no byte received"
         raise CompileError("E241", board.name, what, hint)
-    raise CompileError("E207", board.name, f"is not a board of {asked}", hint)
+    titles = " or ".join(e.title for e in asked)
+    raise CompileError("E207", board.name, f"is not a board of {titles}", hint)
 
 
-def _offers(board: Board, emulator: str) -> bool:
+def _offers(board: Board, emulator: Emulator) -> bool:
     """Whether the emulator has the board, and a UART that one can speak to."""
-    facts = getattr(board, emulator)
-    return facts is not None and getattr(facts, "receives", True)
+    return emulator.has(board) and emulator.receives(board)
 
 
 @contextmanager
@@ -74,10 +58,11 @@ def serve(
     emulator ended before the block did), E803 (Renode did not answer), E807 (``link`` is there
     already).
     """
-    emulated = {"qemu": _qemu, "renode": _renode}[choose(image.board, emulator)]
+    offer = emulators()[choose(image.board, emulator)].serve
+    assert offer is not None
     if link is not None and (link.exists() or link.is_symlink()):
         raise CompileError("E807", str(link), "is there already", "remove it, or name another")
-    with emulated(image) as (terminal, process):
+    with offer(image) as (terminal, process):
         try:
             if link is not None:
                 link.symlink_to(terminal)
@@ -85,98 +70,3 @@ def serve(
         finally:
             if link is not None and link.is_symlink():
                 link.unlink()
-
-
-@contextmanager
-def _qemu(image: Image) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    with subprocess.Popen(
-        qemu.command(image.board, image.elf, "pty"), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
-        try:
-            yield _terminal(process), process
-            if process.poll() is not None:
-                raise CompileError(
-                    "E802", "qemu-system-arm", f"ended with status {process.returncode}"
-                )
-        finally:
-            process.kill()
-
-
-def _terminal(process: subprocess.Popen[str]) -> str:
-    """The path that QEMU names on its first line (chardev/char-pty.c)."""
-    assert process.stdout is not None
-    end = time.monotonic() + _START_S
-    said = ""
-    while select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0]:
-        line = process.stdout.readline()
-        if not line:
-            break
-        if match := re.search(r"redirected to (\S+)", line):
-            return match[1]
-        said = line.strip()
-    raise CompileError("E802", "qemu-system-arm", f"offers no terminal: {said or 'no word'}")
-
-
-@contextmanager
-def _renode(image: Image) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    program = renode.tool()
-    with tempfile.TemporaryDirectory(prefix="tinyc-") as name:
-        folder = Path(name)
-        (folder / "board.repl").write_text(description(image.board))
-        shutil.copyfile(image.elf, folder / "serial.elf")
-        with renode.server(program, folder, image, int(renode.START_S)) as keywords:
-            keywords.execute(*attach(image.board, f"{folder}/"))
-            terminal = os.readlink(folder / "terminal")
-            _make_raw(terminal)
-            pace = image.board.renode.pace if image.board.renode else None
-            with _paced(terminal, pace) if pace else contextlib.nullcontext(terminal) as offered:
-                keywords("StartEmulation")
-                yield offered, keywords.process
-
-
-@contextmanager
-def _paced(terminal: str, pace: Pace) -> Iterator[str]:
-    """Another terminal, from which ``terminal`` gets no more at once than its UART can hold."""
-    outer, end = os.openpty()
-    inner = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
-    stopped, stop = os.pipe()
-    tty.setraw(end)
-    os.set_blocking(outer, False)
-    relay = threading.Thread(target=_relay, args=(outer, inner, stopped, pace), daemon=True)
-    relay.start()
-    try:
-        yield os.ttyname(end)
-    finally:
-        os.close(stop)
-        relay.join(_START_S)
-        for file in (outer, end, inner, stopped):
-            os.close(file)
-
-
-def _relay(outer: int, inner: int, stopped: int, pace: Pace) -> None:
-    """Until the other end of ``stopped`` is closed, or one of the terminals is."""
-    said = b""
-    with contextlib.suppress(OSError):
-        while True:
-            sources = [outer, stopped] if said else [outer, stopped, inner]
-            ready, free, _ = select.select(sources, [outer] if said else [], [])
-            if stopped in ready:
-                return
-            if outer in ready:
-                os.write(inner, os.read(outer, pace.bytes))
-                time.sleep(pace.ms / 1000)
-            if inner in ready:
-                said = os.read(inner, 4096)
-            elif free:
-                said = said[os.write(outer, said) :]
-
-
-def _make_raw(terminal: str) -> None:
-    """Renode takes a new terminal's modes from its standard input (PtyUnixStream.cs), which is none
-    here: they are by chance."""
-    file = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
-    try:
-        tty.setraw(file)
-    finally:
-        os.close(file)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CompileError
-from . import LayerCount, Trace, collect, time_limit
+from . import Emulator, LayerCount, Trace, collect, register, time_limit
 from .cycles import CycleModel, source
 from .native import shared_library
 
@@ -364,3 +364,6 @@ def _code(image: Image) -> tuple[int, bytes]:
         )
         base = text["sh_addr"]
         return base, text.data()[: (end - base + 3) & ~1]
+
+
+register(Emulator("unicorn", "Unicorn", "test", run, by_layer=True))

@@ -14,7 +14,7 @@ import importlib.util
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import CompileError, CompileErrors
-from ..order import Wanted
+from ..base import Frontend, Model, Predict, register
+from ..order import Wanted, in_order
 from ..packages import KERAS2, KERAS3, LARQ, prepare, quiet
+from ..tflite import lift, parse
 from . import file as keras_file
 from . import larq_layers
 from .file import KerasFile, line, unreadable
@@ -39,7 +41,7 @@ class KerasModel:
     fails at them; inputs, outputs: both in the Keras model's order, which is predict's."""
 
     tflite: bytes
-    predict: Callable[[list[np.ndarray]], list[np.ndarray]]
+    predict: Predict
     inputs: tuple[Wanted, ...]
     outputs: tuple[Wanted, ...]
 
@@ -229,3 +231,14 @@ def _unconverted(origin: str, converter: str, error: Exception) -> CompileError:
         "E311", origin, f"{converter} cannot convert it: {line(str(error))}",
         "use layers that TensorFlow Lite knows",
     )  # fmt: skip
+
+
+def _read(model: str, trust: bool) -> Model:
+    """Convert a model, and lift what came out of the converter."""
+    loaded = load(model, trust)
+    place, path = _split(model), Path(model)
+    graph = lift(parse(loaded.tflite, path.name, place[1] if place else path.stem))
+    return Model(in_order(graph, loaded.inputs, loaded.outputs, model), loaded.predict)
+
+
+register(Frontend("keras", is_keras, _read))

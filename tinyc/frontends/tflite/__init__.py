@@ -1,5 +1,8 @@
 """Read a TFLite file: bytes -> `Source` (the file's own tables) -> typed `Graph`."""
 
+from pathlib import Path
+
+from ..base import Frontend, Model, register
 from .lift import lift, read
 from .parse import parse
 from .rule import TfliteOp
@@ -15,3 +18,10 @@ __all__ = [
     "parse",
     "read",
 ]
+
+
+def _read(model: str, trust: bool) -> Model:
+    return Model(read(Path(model)))
+
+
+register(Frontend("tflite", lambda model: Path(model).suffix == ".tflite", _read))

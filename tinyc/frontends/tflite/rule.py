@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ... import plugins
 from ...errors import CompileError
 from ...ir import DType, Node, Op, Quant, TensorType, Value
 from ...ops.base import CONVERT_AGAIN
@@ -228,5 +229,6 @@ def family(ops: Mapping[str, type[Op]]) -> Callable[[RuleT], RuleT]:
 
 
 def _add(name: str, added: Rule) -> None:
-    assert name not in RULES, f"{name} has two rules"
+    if name in RULES:
+        raise plugins.twice(f"the rule of {name}")
     RULES[name] = added

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ START_S = 60.0
 """Seconds within which Renode has to answer; it takes 2 to 5."""
 
 
-def run(image: Image, inputs: np.ndarray) -> Trace:
+def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. Instructions are counted; cycles are not, since Renode has none."""
     board = image.board
     program = tool()

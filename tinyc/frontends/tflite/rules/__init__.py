@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from functools import cache
-
+from .... import plugins
 from ..rule import RULES, Rule
 
 
-@cache
 def load() -> dict[str, Rule]:
-    """TFLite operator name -> its rule, of every file in this folder."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    """TFLite operator name -> its rule, of every file in this folder and every plugin."""
+    plugins.load(__name__)
     return RULES

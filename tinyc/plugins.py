@@ -1,0 +1,145 @@
+"""What is found and listed nowhere: the modules of tinyc's rooms, what installed packages bring,
+and the files that a project names.
+
+A module says what it brings when it is imported, by `tinyc.ops.base.register`,
+`tinyc.kernels.base.provide`, a `Registry` and their like. So does a plugin: it is Python that runs
+with the user's rights, as any package that is installed does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from .errors import CompileError
+
+GROUP = "tinyc.plugins"
+"""The group of entry points that name a module of an installed package."""
+
+_folders: list[Path] = []
+_asked = False
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Brought = TypeVar("Brought", bound=_Named)
+
+
+class Registry(Generic[Brought]):
+    """Things of one kind by their names.
+
+    kind: what one of them is, for messages; room: the package whose modules bring tinyc's own.
+    """
+
+    def __init__(self, kind: str, room: str) -> None:
+        self._kind, self._room = kind, room
+        self._found: dict[str, Brought] = {}
+
+    def add(self, thing: Brought) -> Brought:
+        """Make it known. Raises CompileError E249 where another has its name."""
+        if thing.name in self._found:
+            raise twice(f"{self._kind} {thing.name!r}")
+        self._found[thing.name] = thing
+        return thing
+
+    def all(self) -> Mapping[str, Brought]:
+        """Name -> thing, in the order of their names. Raises CompileError E248 (see `load`)."""
+        load(self._room)
+        return dict(sorted(self._found.items()))
+
+
+def twice(what: str) -> CompileError:
+    """The error for a name that stands for something already."""
+    hint = "give one of them another name, or leave one of the plugins out"
+    return CompileError("E249", what, "is brought twice", hint)
+
+
+def load(room: str) -> None:
+    """Import every module of tinyc's package ``room``, and the plugins of installed packages.
+    Raises CompileError E248 where one of those cannot be loaded."""
+    _load_room(room)
+    _load_installed()
+
+
+@cache
+def _load_room(room: str) -> None:
+    package = importlib.import_module(room)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{room}.{module.name}")
+
+
+def _load_installed() -> None:
+    global _asked
+    if _asked:  # also while one of them is being imported
+        return
+    _asked = True
+    try:
+        for entry in sorted(entry_points(group=GROUP), key=lambda e: (_package(e), e.name)):
+            _load_entry(entry)
+    except CompileError:
+        _asked = False
+        raise
+
+
+def _load_entry(entry: EntryPoint) -> None:
+    try:
+        module = entry.load()
+    except Exception as error:
+        hint = f"install another version of it, or `pip uninstall {_package(entry)}`"
+        raise _broken(
+            f"package {_package(entry)} ({entry.name} = {entry.value})", error, hint
+        ) from error
+    if file := getattr(module, "__file__", None):
+        _remember(Path(file).parent)
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "?"
+
+
+@cache
+def load_file(file: Path) -> None:
+    """Import a project's own Python file, once. Raises CompileError E246 (there is none), E248 (it
+    fails)."""
+    hint = "`plugins` in tinyc.toml names Python files"
+    if file.suffix != ".py" or not file.is_file():
+        raise CompileError("E246", str(file), "no such Python file", hint)
+    name = f"tinyc_plugin_{abs(hash(file.resolve())):x}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look for the module of a class
+    _remember(file.parent.resolve())
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise _broken(str(file), error, "`tinyc -v` shows where") from error
+
+
+def _broken(place: str, error: Exception, hint: str) -> CompileError:
+    if isinstance(error, CompileError):
+        what = f"cannot be loaded: {error.origin}: {error.what}"
+        return CompileError(error.id, place, what, error.hint)
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return CompileError("E248", place, f"cannot be loaded: {said}", hint)
+
+
+def _remember(folder: Path) -> None:
+    if folder not in _folders:
+        _folders.append(folder)
+
+
+def folders() -> tuple[Path, ...]:
+    """Where plugins' files lie, and beside them the templates and C of their kernels."""
+    return tuple(_folders)
