@@ -37,7 +37,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 
 docs: setup
-	$(BIN)/tinyc ops --markdown > docs/operators.md
+	$(BIN)/python -m tinyc.report docs
 
 # The wheel is made from the sdist, which so has all that it needs.
 dist: setup

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import signal
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, write_model
 
+from tinyc.report import schema
 from tinyc.target.boards import Core
 from tinyc.target.toolchain import Toolchain
 
@@ -80,6 +83,30 @@ def keep_objects(
         shutil.copyfile(kept, cwd / target)
 
     monkeypatch.setattr(Toolchain, "_compile_file", once)
+
+
+@cache
+def schema_of(kind: str) -> Any:
+    """What judges an object of a kind by its published schema."""
+    import jsonschema
+
+    found = json.loads((ROOT / "docs" / "schemas" / f"{kind}.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(found)
+    return jsonschema.Draft202012Validator(found)
+
+
+@pytest.fixture(autouse=True)
+def follow_schemas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test has printed with ``--json``, or written as report.json, is as its schema
+    says."""
+    stamped = schema.stamped
+
+    def checked(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
+        made = stamped(kind, value)
+        schema_of(kind).validate(json.loads(json.dumps(made)))
+        return made
+
+    monkeypatch.setattr(schema, "stamped", checked)
 
 
 def with_headers(file: Path, cwd: Path) -> bytes:

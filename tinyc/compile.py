@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from . import passes
 from .compress.binarize import binarize
 from .compress.calibrate import calibrate, exact_nodes, float_nodes
 from .compress.dequantize_weights import dequantize_weights
@@ -21,6 +20,8 @@ from .kernels.base import Schedule, kernels_of, tvm_kernels_of
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
+from .passes import optimize
+from .passes import stages as rewrites
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
@@ -87,7 +88,7 @@ def compile_model(
     refuse_heavy(source, board, calibration is not None, is_binary(source))
     prepared = _prepare(source, board, calibration, float_glue, optional_calibration)
     graph = prepared.graph
-    planned = lower(passes.optimize(graph), board, backend, schedules, toolchain, max_flash)
+    planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
     if strict:
         _refuse_fallbacks(planned)
     changes = prepared.changes if predict is None else {"conversion": source, **prepared.changes}
@@ -113,7 +114,7 @@ def stages(
     prepared = _prepare(source, board, calibration, float_glue, optional=False)
     yield from ((CHANGES[change], graph) for change, graph in prepared.changes.items())
     last = prepared.graph
-    for name, last in passes.stages(prepared.graph):
+    for name, last in rewrites(prepared.graph):
         yield name, last
     if board is not None:
         yield "plan", lower(last, board, backend, schedules, toolchain, max_flash)

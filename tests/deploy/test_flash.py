@@ -190,7 +190,7 @@ def test_a_model_is_built_first(
     command.append(f"program {elf} verify reset exit")
     assert bench.calls == [command]
     facts = {"tool": "openocd", "board": F4, "image": str(elf), "commands": [command]}
-    assert printed == facts
+    assert printed == {"schema_version": 1, **facts}
     assert elf.is_file() and (elf.parent / "report" / "report.json").is_file()
     # One over its budget is not flashed.
     assert execute([*args, "--max-flash", "100"]) == 6

@@ -152,7 +152,7 @@ def _fail(error: CompileError | CompileErrors, as_json: bool) -> int:
     if as_json and not log.printed:
         errors = error.errors if isinstance(error, CompileErrors) else (error,)
         facts = [e.facts for e in errors]
-        print_json({"error": facts[0], "errors": facts})
+        print_json("error", {"error": facts[0], "errors": facts})
     return error.exit_code
 
 

@@ -43,7 +43,7 @@ def kernels(
     shared = {"negative_inputs": negative, "toolchain": found[0]["toolchain"]}
     shared |= {"cycles": "modelled, zero wait states"}
     if call.as_json:
-        print_json({**shared, "layers": found})
+        print_json("bench", {**shared, "layers": found})
         return
     print_table(["what", "value"], [[k.replace("_", " "), str(v)] for k, v in shared.items()])
     rows = [{k: v for k, v in entry.items() if k not in sources} for entry in found]

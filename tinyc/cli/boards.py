@@ -38,7 +38,7 @@ def show_(call: Call, name: str) -> None:
     board = load_board(name)
     facts = {"title": board.title, **_board_facts(board), **_board_details(board)}
     if call.as_json:
-        print_json(facts)
+        print_json("board", facts)
         return
     rows = []
     for key, value in facts.items():
@@ -77,7 +77,7 @@ def _list_boards(as_json: bool) -> None:
 
     facts = [_board_facts(board) for board in all_boards()]
     if as_json:
-        print_json({"boards": facts})
+        print_json("boards", {"boards": facts})
         return
     keys = ("name", "aliases", "core", "clock_hz", "flash_bytes", "ram_bytes")
     print_table(list(keys), [[show(f[k]) for k in keys] for f in facts])

@@ -15,6 +15,6 @@ def build(call: Call) -> None:
     """Compile a model into firmware and a drop-in C library."""
     job = call.job()
     result, checks = job.reported()
-    print_report(result, call.as_json)
+    print_report("build", result, call.as_json)
     log.info(f"wrote {job.folder}")
     judge(checks)

@@ -42,7 +42,7 @@ def compare(
         found.append((built, tested, report.macs(job.compiled.plan)))
     result = report.comparison(found)
     if call.as_json:
-        print_json(result)
+        print_json("compare", result)
         return
     print_table(["what", "value"], report.rows(result))
     heading, rows = report.layer_table({"layers": result["models"]})

@@ -19,7 +19,7 @@ def doctor(call: Call) -> None:
 
     there = tools.inspect()
     if call.as_json:
-        print_json({"tools": there})
+        print_json("doctor", {"tools": there})
         return
     for group, entries in groupby(there, lambda tool: tool["group"]):
         print_table(

@@ -32,7 +32,7 @@ def export(
     )
     names = [path.relative_to(folder.absolute()).as_posix() for path in files]
     if call.as_json:
-        print_json({"form": to, "folder": str(folder), "files": names})
+        print_json("export", {"form": to, "folder": str(folder), "files": names})
     else:
         for name in names:
             typer.echo(folder / name)

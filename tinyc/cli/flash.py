@@ -106,12 +106,13 @@ def print_commands(
 
     if call.as_json:
         print_json(
+            "commands",
             {
                 "tool": name,
                 "board": target.board.name,
                 "image": str(target.elf),
                 "commands": [list(command) for command in commands],
-            }
+            },
         )
     for command in commands:
         if dry_run and not call.as_json:

@@ -22,7 +22,7 @@ def ops(
     if markdown:
         typer.echo(opstable.markdown(), nl=False)
     elif call.as_json:
-        print_json({"operators": opstable.table()})
+        print_json("ops", {"operators": opstable.table()})
     else:
         heading, rows = opstable.grid()
         print_table(heading, rows)

@@ -94,8 +94,11 @@ def rich_console(stderr: bool = False) -> Console:
     )  # fmt: skip
 
 
-def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))
+def print_json(kind: str, value: Mapping[str, Any]) -> None:
+    """Print the command's one object. kind: see `tinyc.report.schema.KINDS`."""
+    from ..report import schema
+
+    typer.echo(json.dumps(schema.stamped(kind, value), indent=2))
     log.printed = True
 
 
@@ -156,9 +159,9 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def print_report(result: dict[str, Any], as_json: bool) -> None:
+def print_report(kind: str, result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(result)
+        print_json(kind, result)
         return
     from .. import report
 

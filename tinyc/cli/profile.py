@@ -22,5 +22,5 @@ def profile(call: Call) -> None:
     checks = report.budgets(job.config.expect, built, result)
     job.write_report({"build": built, "profile": result}, checks)
     result["verdicts"] = [check.facts for check in checks]
-    print_report(result, call.as_json)
+    print_report("profile", result, call.as_json)
     judge(checks)

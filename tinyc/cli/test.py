@@ -23,7 +23,7 @@ def test(call: Call) -> None:
     checks = report.verdicts(job.config.expect, built, result)
     result["verdicts"] = [check.facts for check in checks]
     job.write_report({"build": built, "test": result}, checks)
-    print_report(result, call.as_json)
+    print_report("test", result, call.as_json)
     for check in checks:
         log.info(f"{'FAIL' if check.error else 'pass'}  {check.name}: {check.detail}")
     judge(checks)

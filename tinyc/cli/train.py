@@ -46,7 +46,7 @@ def train(
             log.info(f"stopped; {again} goes on from {checkpoint}")
         raise
     if call.as_json:
-        print_json(result)
+        print_json("train", result)
     else:
         print_table(["what", "value"], [[k, show(v)] for k, v in result.items() if k != "versions"])
     log.info(f"wrote {folder / name}.tflite")

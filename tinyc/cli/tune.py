@@ -44,7 +44,7 @@ def tune(
             log.info(f"stopped; the same command goes on with {file}")
             raise
     if call.as_json:
-        print_json({"database": str(file), "workloads": found})
+        print_json("tune", {"database": str(file), "workloads": found})
         return
     heading = list(found[0]) if found else ["workload"]
     print_table(heading, [[show(entry[key]) for key in heading] for entry in found])

@@ -1,0 +1,312 @@
+"""What a build, a test, a profile and a comparison found: Plan, Image, Trace -> JSON objects.
+
+A report is a dictionary of JSON's own types. Its keys are an interface (``schema_version``), which
+`tinyc.report.schema` describes; the other forms are printed from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..ir.ports import Port, input_ports, output_ports
+from ..ir.quant import dequantize
+from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rules
+from .schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from ..compile import Compiled
+    from ..image.build import Image
+    from ..ir import Graph
+    from ..plan import Plan, Step
+    from ..run import Trace
+    from ..run.data import Samples
+    from ..target.boards import Board
+
+Report = dict[str, Any]
+_FEW = 10
+"""Different inputs of which one answer to all is nothing odd."""
+
+
+def build_report(plan: Plan, image: Image, board: Board) -> Report:
+    """The object of ``tinyc build --json``; sizes in bytes, of the linked ELF."""
+    binary = any(s.binary_macs for s in plan.steps)
+    lowered = any(s.backend == "tvm" or s.cycles for s in plan.steps)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": plan.graph.name,
+        "board": board.name,
+        "core": board.core.name,
+        "toolchain": image.toolchain,
+        "flash_bytes": image.flash_bytes,
+        "ram_bytes": image.ram_bytes,
+        "arena_bytes": plan.arena_bytes,
+        "stack_bytes": image.stack_bytes,
+        "fits": image.fits,
+        "inputs": [_port(port) for port in input_ports(plan.graph)],
+        "outputs": [_port(port) for port in output_ports(plan.graph)],
+        "memories": [
+            {"name": m.name, "kind": m.kind, "used_bytes": image.used[m.name], "size_bytes": m.size}
+            for m in board.memory
+        ],
+        "layers": [
+            {
+                **_layer(step, binary),
+                **(_backend(step) if lowered else {}),
+                "constant_bytes": sum(c.data.nbytes for c in step.binding.constants),
+                "rejected": [{"kernel": k, "reason": r} for k, r in step.rejected],
+            }
+            for step in plan.steps
+        ],
+    }
+
+
+def _backend(step: Step) -> dict[str, Any]:
+    """What lowered a layer and with which schedule, where TVM was asked; for ``auto`` also the
+    cycles of both."""
+    schedule = step.schedule or {}
+    return {
+        "backend": step.backend,
+        "schedule": ", ".join(f"{k} {v}" for k, v in schedule.items()),
+        **{f"{name}_cycles": cycles for name, cycles in step.cycles.items()},
+    }
+
+
+def _layer(step: Step, binary: bool) -> dict[str, Any]:
+    """What every list of layers states; the bits of operands and the binary part of the MACs
+    only for networks that have binary layers."""
+    facts = {
+        "index": step.index,
+        "name": step.name,
+        "op": type(step.node.op).__name__,
+        "kernel": step.kernel.name,
+    }
+    if not binary:
+        return {**facts, "macs": step.macs}
+    bits = 1 if step.binary_macs else 8 * step.node.inputs[0].type.dtype.size
+    return {
+        **facts,
+        "bits": bits,
+        "macs": step.macs - step.binary_macs,
+        "binary_macs": step.binary_macs,
+    }
+
+
+def milliseconds(cycles: int | None, board: Board) -> float | None:
+    """Modelled cycles at the board's clock, in ms."""
+    return None if cycles is None else cycles / board.clock_hz * 1e3
+
+
+def test_report(
+    compiled: Compiled,
+    board: Board,
+    emulator: str,
+    trace: Trace,
+    samples: Samples,
+    reference: Sequence[np.ndarray],
+    original: Sequence[np.ndarray] | None = None,
+    data: str | None = None,
+) -> Report:
+    """The object of ``tinyc test --json``.
+
+    reference: for each output of the graph an array [n, *shape]; a mismatch is a sample of which
+    any output breaks its rule (`tinyc.plan.heads.rules`). original: the same, as float32, of the
+    network as it was given. ``outputs`` has for each output its rule (``compared``), mismatches
+    and ``largest_deviation`` from the reference, accuracy where it has labels, and of the emulated
+    board's numbers against the original's: ``agreement``, the part of the samples in the same
+    class, of a classifier (`tinyc.plan.heads.classifiers`), and `tinyc.plan.heads.norms`. At the
+    top, accuracy is that of the first output with labels; where binarization, calibration or
+    Keras's conversion made another network, agreement is the least of all outputs and
+    largest_difference the greatest. data: the file that the samples are from, None for random
+    ones. Instructions and cycles are of the first sample's inference, stack_bytes is the greatest
+    depth seen.
+    """
+    graph = compiled.graph
+    found = heads(graph)
+    ours = split_outputs(graph, trace.outputs)
+    classes = classifiers(found, samples.labels)
+    outputs, differs = [], np.zeros(len(samples), bool)
+    for i, (head, rule) in enumerate(zip(found, rules(graph), strict=True)):
+        wrong, most = deviation(ours[i], reference[i], rule)
+        differs |= wrong
+        entry = {
+            **_port(head.port),
+            "compared": RULES[rule],
+            "mismatches": int(wrong.sum()),
+            "largest_deviation": most if math.isfinite(most) else None,
+        }
+        if i in samples.labels:
+            for key, array in (("accuracy", ours[i]), ("reference_accuracy", reference[i])):
+                entry[key] = accuracy(head, array, samples.labels[i])
+        if original is not None:
+            type = head.port.value.type
+            if i in classes:
+                same = head.decide(ours[i], type) == head.decide(original[i])
+                entry["agreement"] = float(np.mean(same))
+            entry |= norms(dequantize(ours[i], type), original[i])
+        outputs.append(entry)
+    labelled = next((entry for entry in outputs if "accuracy" in entry), {})
+    report: Report = {
+        "schema_version": SCHEMA_VERSION,
+        "model": graph.name,
+        "board": board.name,
+        "core": board.core.name,
+        "emulator": emulator,
+        "data": data,
+        "samples": len(samples),
+        "mismatches": int(differs.sum()),
+        "first_mismatch": int(differs.argmax()) if differs.any() else None,
+        "accuracy": labelled.get("accuracy"),
+        "reference_accuracy": labelled.get("reference_accuracy"),
+        **_overall(outputs if compiled.changes else []),
+        "changed_by": list(compiled.changes),
+        "instructions": trace.instructions,
+        "cycles": trace.cycles,
+        "cycles_source": trace.cycles_source,
+        "clock_hz": board.clock_hz,
+        "milliseconds": milliseconds(trace.cycles, board),
+        "stack_bytes": trace.stack_bytes,
+        "inputs": [_port(port) for port in input_ports(graph)],
+        "outputs": outputs,
+        "warnings": list(_constant(found, ours, samples, classes, data is not None)),
+    }
+    return report
+
+
+def _port(port: Port) -> dict[str, Any]:
+    """What every list of inputs and outputs states."""
+    type = port.value.type
+    facts = {
+        "name": port.name,
+        "identifier": port.identifier,
+        "shape": list(type.shape),
+        "dtype": type.dtype.numpy.name,
+    }
+    if type.quant is None or type.quant.per_channel:
+        return facts
+    return {**facts, "scale": type.scale, "zero_point": type.zero_point}
+
+
+def _overall(outputs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    agreements = [entry["agreement"] for entry in outputs if "agreement" in entry]
+    largest = [
+        entry["largest_error"] for entry in outputs if entry.get("largest_error") is not None
+    ]
+    return {
+        **({"agreement": min(agreements)} if agreements else {}),
+        **({"largest_difference": max(largest)} if largest else {}),
+    }
+
+
+def _constant(
+    found: Sequence[Head],
+    ours: Sequence[np.ndarray],
+    samples: Samples,
+    classes: Collection[int],
+    real: bool,
+) -> Iterator[str]:
+    """A word about each output that does not depend on the input, as far as the samples tell;
+    that random inputs fall into one class tells nothing."""
+    distinct = len({row.tobytes() for row in samples.bytes()})
+    if distinct < _FEW:
+        return
+    for head, array in zip(found, ours, strict=True):
+        index, name = head.port.index, head.port.name
+        if head.port.value.constant:
+            continue
+        if (array == array[:1]).all():
+            yield f"the output '{name}' is the same for {distinct} different inputs"
+        elif real and index in classes:
+            decided = np.unique(head.decide(array, head.port.value.type))
+            labels = samples.labels.get(index)
+            if len(decided) == 1 and (labels is None or len(np.unique(labels)) > 1):
+                yield f"the class of '{name}' is {decided[0]} for all {len(array)} samples"
+
+
+def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Report:
+    """The object of ``tinyc profile --json``: totals and each layer, of one inference."""
+    binary = any(s.binary_macs for s in plan.steps)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": plan.graph.name,
+        "board": board.name,
+        "core": board.core.name,
+        "emulator": emulator,
+        **macs(plan),
+        "instructions": trace.instructions,
+        "cycles": trace.cycles,
+        "cycles_source": trace.cycles_source,
+        "clock_hz": board.clock_hz,
+        "milliseconds": milliseconds(trace.cycles, board),
+        "stack_bytes": trace.stack_bytes,
+        "layers": [
+            {
+                **_layer(step, binary),
+                "instructions": layer.instructions,
+                "cycles": layer.cycles,
+                **(_per_binary_mac(step, layer.cycles) if binary else {}),
+            }
+            for step, layer in ((s, trace.layers[s.symbol]) for s in plan.steps)
+        ],
+    }
+
+
+def macs(plan: Plan) -> dict[str, int | None]:
+    """Multiply-accumulates of one inference: those of numbers, and those of signs if any."""
+    binary = sum(step.binary_macs for step in plan.steps)
+    return {"macs": sum(step.macs for step in plan.steps) - binary, "binary_macs": binary or None}
+
+
+def _per_binary_mac(step: Step, cycles: int | None) -> dict[str, Any]:
+    """The cycles of each binary MAC; None for a layer that has none."""
+    per_mac = round(cycles / step.binary_macs, 3) if step.binary_macs and cycles else None
+    return {"cycles_per_binary_mac": per_mac}
+
+
+def split_outputs(graph: Graph, rows: np.ndarray) -> list[np.ndarray]:
+    """uint8 [n, bytes] -> for each output of ``graph`` an array [n, *shape] of its dtype."""
+    arrays, at = [], 0
+    for value in graph.outputs:
+        piece = np.ascontiguousarray(rows[:, at : at + value.type.bytes])
+        at += value.type.bytes
+        little = value.type.dtype.numpy.newbyteorder("<")
+        array = piece.view(little).astype(value.type.dtype.numpy)
+        arrays.append(array.reshape(len(rows), *value.type.shape))
+    assert at == rows.shape[1], (at, rows.shape)
+    return arrays
+
+
+def accuracy(head: Head, output: np.ndarray, labels: np.ndarray) -> float:
+    """The part of the samples whose class is the label's."""
+    return float(np.mean(head.decide(output, head.port.value.type) == labels))
+
+
+def comparison(reports: Sequence[tuple[Report, Report, Mapping[str, int | None]]]) -> Report:
+    """The object of ``tinyc compare --json`` out of each model's build and test, and `macs`."""
+    builds = [build for build, _, _ in reports]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "board": builds[0]["board"],
+        "core": builds[0]["core"],
+        "toolchain": builds[0]["toolchain"],
+        "emulator": reports[0][1]["emulator"],
+        "samples": reports[0][1]["samples"],
+        "cycles_source": reports[0][1]["cycles_source"],
+        "models": [
+            {
+                "model": build["model"],
+                "macs": counts["macs"],
+                "binary_macs": counts["binary_macs"] or 0,
+                "accuracy": test["accuracy"],
+                "mismatches": test["mismatches"],
+                "flash_bytes": build["flash_bytes"],
+                "ram_bytes": build["ram_bytes"],
+                "cycles": test["cycles"],
+                "milliseconds": test["milliseconds"],
+            }
+            for build, test, counts in reports
+        ],
+    }

@@ -1,0 +1,152 @@
+"""What passed and what did not: reports held against what is expected of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CompileError
+from ..plan.heads import RULES
+from .facts import Report
+
+if TYPE_CHECKING:
+    from ..settings import Expect
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check of a test: passed if ``error`` is None."""
+
+    name: str
+    detail: str
+    error: CompileError | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` states of it."""
+        return {
+            "name": self.name,
+            "passed": self.error is None,
+            "detail": self.detail,
+            "error": None if self.error is None else self.error.facts,
+        }
+
+
+def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[Verdict]:
+    """Every check that the thresholds ask for, over a build and, if there was one, its test."""
+    origin = f"{build['model']} on {build['board']}"
+    found = []
+    if test is not None:
+        found.append(_equal(origin, test))
+        if expect.min_accuracy is not None:
+            labelled = [e["accuracy"] for e in test.get("outputs", ()) if "accuracy" in e]
+            worst = min(labelled, default=test["accuracy"])
+            found.append(_accuracy(origin, worst, expect.min_accuracy))
+        if "agreement" in test and test.get("data") is not None:
+            found.append(_agreement(origin, test, expect.min_agreement))
+    return [*found, *budgets(expect, build, test)]
+
+
+def budgets(expect: Expect, build: Report, run: Report | None = None) -> list[Verdict]:
+    """The checks of what a build takes and, if there was one, what its test or profile counted."""
+    origin = f"{build['model']} on {build['board']}"
+    counted = [
+        ("E601", "cycles", "cycles", expect.max_cycles),
+        ("E604", "instructions", "instructions", expect.max_instructions),
+    ]
+    sizes = [
+        ("E602", "flash", "flash_bytes", expect.max_flash),
+        ("E603", "ram", "ram_bytes", expect.max_ram),
+    ]
+    return [
+        _budget(id, origin, name, of[key], limit)
+        for of, checks in ((run, counted), (build, sizes))
+        if of is not None
+        for id, name, key, limit in checks
+        if limit is not None
+    ]
+
+
+def _equal(origin: str, test: Report) -> Verdict:
+    """Whether the board gave what the reference does: ``bit_exact`` where that is meant."""
+    wrong, count = test["mismatches"], test["samples"]
+    # Reports of earlier versions do not tell of single outputs.
+    outputs = test.get("outputs", ())
+    compared = {entry["compared"] for entry in outputs}
+    name = "bit_exact" if compared <= {RULES["bits"]} else "within_tolerance"
+    detail = f"{count - wrong} of {count} samples"
+    if name == "within_tolerance":
+        known = [entry["largest_deviation"] for entry in outputs]
+        most = "not finite" if None in known else f"{max(known):.3g}"
+        detail += f", largest deviation {most}, allowed {' and '.join(sorted(compared))}"
+    if not wrong:
+        return Verdict(name, detail)
+    error = CompileError(
+        "E501", origin,
+        f"{wrong} of {count} samples differ from the reference, the first is "
+        f"{test['first_mismatch']}",
+        "this is a bug in tinyc or its compiler: report it with the model",
+    )  # fmt: skip
+    return Verdict(name, detail, error)
+
+
+def low_agreement(test: Report, least: float) -> dict[str, Any] | None:
+    """The output of a test that falls furthest below ``least``, None if there is none; only where
+    the network was changed."""
+    entries = [e for e in test["outputs"] if test["changed_by"] and "agreement" in e]
+    worst = min(entries, key=lambda entry: entry["agreement"], default=None)
+    return None if worst is None or worst["agreement"] >= least else worst
+
+
+def disagreement(test: Report, worst: Mapping[str, Any], least: float) -> str:
+    """What a low agreement is, in words."""
+    cost = f": {test['cost']}" if test.get("cost") else ""
+    return (
+        f"agreement {worst['agreement']:.4f} of '{worst['name']}' with the model as it was given "
+        f"is below {least:.4f}{cost}"
+    )
+
+
+_LOWER = {
+    "conversion": "look at what the converter made of the model",
+    "binarization": "report it with the model: signs should not change",
+    "calibration": "calibrate with data like those of the test, and more of them, or keep float32",
+}
+"""What to do about a cost."""
+
+
+def _agreement(origin: str, test: Report, least: float) -> Verdict:
+    detail = f"{test['agreement']:.4f} of at least {least:.4f}"
+    worst = low_agreement(test, least)
+    if worst is None:
+        return Verdict("agreement", detail)
+    remedy = _LOWER[test.get("costliest") or test["changed_by"][-1]]
+    hint = f"{remedy}; [expect] min_agreement or --min-agreement sets the limit"
+    error = CompileError("E504", origin, disagreement(test, worst, least), hint)
+    return Verdict("agreement", detail, error)
+
+
+def _accuracy(origin: str, value: float | None, least: float) -> Verdict:
+    if value is None:
+        error = CompileError(
+            "E503", origin, "an accuracy is expected, the data has no labels",
+            "pass --data with an array 'y'",
+        )  # fmt: skip
+        return Verdict("accuracy", "no labels", error)
+    detail = f"{value:.4f} of at least {least:.4f}"
+    error = CompileError("E502", origin, f"accuracy {value:.4f} is below {least:.4f}")
+    return Verdict("accuracy", detail, error if value < least else None)
+
+
+def _budget(id: str, origin: str, name: str, value: int | None, limit: int) -> Verdict:
+    if value is None:
+        error = CompileError(
+            id, origin, f"this emulator counts no {name}", "use --emulator unicorn"
+        )
+        return Verdict(name, "not counted", error)
+    over = value > limit
+    what = f"{name} {value:,} is over the budget of {limit:,} by {value - limit:,}"
+    return Verdict(
+        name, f"{value:,} of at most {limit:,}", CompileError(id, origin, what) if over else None
+    )
