@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyc.image.build import Image, build
+from tinyc.emit.library import Buffer, Library
+from tinyc.image.build import BuildOptions, Image, build
+from tinyc.ir import DType, TensorType
 from tinyc.run import emulators
 from tinyc.target.boards import load_board
 
@@ -31,9 +33,12 @@ void prog_run(void *arena);
 """
 
 
-def library(code: str) -> dict[str, str]:
-    """Sources of a library ``prog``: 8 bytes in at the arena's start, 4 bytes out behind them."""
-    return {"include/prog.h": HEADER, "src/prog.c": f'#include "prog.h"\n\n{code}\n'}
+def library(code: str) -> Library:
+    """A library ``prog``: 8 bytes in at the arena's start, 4 bytes out behind them."""
+    files = {"include/prog.h": HEADER, "src/prog.c": f'#include "prog.h"\n\n{code}\n'}
+    input = Buffer("x", "x", TensorType((8,), DType.U8), 0)
+    output = Buffer("y", "y", TensorType((4,), DType.U8), 8)
+    return Library("prog", files, 16, (input,), (output,))
 
 
 def assembly(functions: dict[str, str]) -> str:
@@ -52,5 +57,9 @@ def image(
 ) -> Image:
     """The image of `library` that an emulator of a board runs."""
     return build(
-        library(code), "prog", load_board(board), toolchain, folder, emulators()[emulator].main
+        library(code),
+        load_board(board),
+        toolchain,
+        folder,
+        BuildOptions(emulators()[emulator].main),
     )

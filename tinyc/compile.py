@@ -11,7 +11,7 @@ from .compress.binarize import binarize
 from .compress.calibrate import calibrate, exact_nodes, float_nodes
 from .compress.dequantize_weights import dequantize_weights
 from .compress.fold_affine import fold_affine
-from .emit.library import emit
+from .emit.library import Library, emit
 from .errors import CompileError, CompileErrors
 from .frontends.base import Predict, read_model
 from .image.fit import refuse_heavy
@@ -50,9 +50,8 @@ class Compiled:
     warnings: tuple[str, ...] = ()
 
     @cached_property
-    def sources(self) -> Mapping[str, str]:
-        """Path -> text of the generated library, printed when it is first asked for: what does
-        not fit need not be."""
+    def library(self) -> Library:
+        """The plan as C, printed when it is first asked for: what does not fit need not be."""
         return emit(self.plan)
 
 

@@ -116,16 +116,16 @@ class Job:
 
     def image(self, folder: Path, main: str) -> Image:
         from .image import fit
-        from .image.build import TooLarge, build
+        from .image.build import BuildOptions, TooLarge, build
 
         self.detail(f"building {folder}")
         placement = self.config.placement
         try:
             fit.refuse_too_large(self.compiled.plan, self.board, placement.arena)
-            return build(
-                self.compiled.sources, self.name, self.board, self.config.toolchain, folder, main,
-                self.config.model_id, placement.arena, placement.weights, self.config.model,
-            )  # fmt: skip
+            options = BuildOptions(
+                main, self.config.model_id, placement.arena, placement.weights, self.config.model
+            )
+            return build(self.compiled.library, self.board, self.config.toolchain, folder, options)
         except TooLarge as error:
             raise fit.explained(error, self.compiled.plan, self.board) from None
 
@@ -252,7 +252,7 @@ class Job:
         with self.progress(f"running {len(samples)} in {self.config.emulator}"):
             return run(
                 image,
-                samples.bytes(image.states > 0),
+                samples.bytes(image.library.states > 0),
                 emulator=self.config.emulator,
                 profile=profile,
                 layers=symbols,
@@ -280,12 +280,11 @@ class Job:
             self.info(f"no renode/: its test firmware is larger, and {error.what}")
             return
         # The firmware counts what is right of the first output.
-        batch = Batch(samples.bytes(image.states > 0), expected, samples.labels.get(0))
-        expect, size = self.config.expect, sum(v.type.bytes for v in self.compiled.graph.outputs)
+        batch = Batch(samples.bytes(image.library.states > 0), expected, samples.labels.get(0))
+        expect = self.config.expect
         renode.write(
-            self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions,
-            size,
-        )  # fmt: skip
+            self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions
+        )
 
     def _expected(
         self, reference: Sequence[np.ndarray], trace: Trace | None = None

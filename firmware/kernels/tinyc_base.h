@@ -6,7 +6,6 @@
 #include <string.h>
 
 /* Each layer keeps a symbol of its own, so that debuggers and profilers can name it. */
-#ifndef TINYC_INLINE
 #if defined(__GNUC__)
 #define TINYC_LAYER __attribute__((noinline, used))
 #define TINYC_SHARED __attribute__((noinline, unused))
@@ -15,7 +14,6 @@
 #define TINYC_LAYER
 #define TINYC_SHARED
 #define TINYC_INLINE static inline
-#endif
 #endif
 
 #endif

@@ -91,7 +91,7 @@ def elfs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Board -> an image that was built for it."""
     folder = tmp_path_factory.mktemp("built")
     found = [pico(), *map(load_board, ("stm32", "nano33ble", "microbit"))]
-    return {b.name: build(toy(), "toy", b, None, folder / b.name).elf for b in found}
+    return {b.name: build(toy(), b, None, folder / b.name).elf for b in found}
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from tinyc.emit.library import emit
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.base import read_model
 from tinyc.frontends.tflite import read, rules
-from tinyc.image.build import build
+from tinyc.image.build import BuildOptions, build
 from tinyc.ir import DType, Graph, Quant, TensorType, Value, interpret
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.passes import optimize
@@ -301,7 +301,7 @@ def test_a_constant_output_that_stands_twice(cases: Path, tmp_path: Path) -> Non
     compiled = compile_model(cases / "twice.tflite", board)
     first, second = compiled.plan.graph.outputs
     assert first is second and first.data is not None
-    image = build(compiled.sources, "twice", board, None, tmp_path, main="test")
+    image = build(compiled.library, board, None, tmp_path, BuildOptions("test"))
     trace = run(image, np.zeros((1, 4), np.uint8))
     assert trace.outputs[0].tobytes() == 2 * first.data.tobytes()
 
@@ -354,7 +354,7 @@ def emulated(graph: Graph, board_name: str, rows: np.ndarray, folder: Path) -> b
     """The outputs of the firmware for inputs as its test harness takes them."""
     board = load_board(board_name)
     lowered = plan(optimize(graph), board.core.name, board.core.features)
-    image = build(emit(lowered), graph.name, board, None, folder, emulators()["unicorn"].main)
+    image = build(emit(lowered), board, None, folder, BuildOptions(emulators()["unicorn"].main))
     return run(image, rows).outputs.tobytes()
 
 

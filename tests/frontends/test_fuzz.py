@@ -251,7 +251,7 @@ def compiles(path: Path) -> bool:
     """Whether the file becomes C; False where it is refused with a clear message."""
     try:
         with time_limit(SECONDS):
-            sources = emit(plan(optimize(read(path)), "Cortex-M4", frozenset({"dsp", "fpu"})))
+            sources = emit(plan(optimize(read(path)), "Cortex-M4", frozenset({"dsp", "fpu"}))).files
     except (CompileError, CompileErrors) as error:
         for line in str(error).splitlines():
             assert line[0] == "E" and line[1] in "23" and line[4] == " ", line

@@ -138,14 +138,13 @@ def test_float_glue_is_exact_on_the_core(name: str, tmp_path: Path) -> None:
 
 
 def run_exact(compiled: Compiled, board: str, tmp_path: Path) -> None:
-    from tinyc.image.build import build
+    from tinyc.image.build import BuildOptions, build
     from tinyc.run import run
     from tinyc.run.data import random_samples
 
     graph = compiled.graph
     inputs = random_samples(graph, 6, 0)
-    name = compiled.plan.graph.name
-    image = build(compiled.sources, name, load_board(board), None, tmp_path / "out", main="test")
+    image = build(compiled.library, load_board(board), None, tmp_path / "out", BuildOptions("test"))
     rows = run(image, inputs.bytes()).outputs
     for i in range(len(inputs)):
         values = interpret(graph, inputs.at(i))

@@ -8,14 +8,17 @@ import re
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT, slow_but
 
+from tinyc.emit.library import Array, Buffer, Library
 from tinyc.errors import CompileError
-from tinyc.image.build import Image, build
+from tinyc.image.build import BuildOptions, Image, build
+from tinyc.ir import DType, TensorType
 from tinyc.run import qemu as emulator
 from tinyc.target import toolchain
 from tinyc.target.boards import BOOT2_BYTES, Board, all_boards, load_board
@@ -68,12 +71,24 @@ KINDS = ["gcc", "clang"]
 QEMU_BOARDS = slow_but(["microbit", "mps2_an386"], [b for b in all_boards() if b.qemu])
 
 
-def toy(arena: int = 16, weights: int = 2, frame: int = 8) -> dict[str, str]:
+def toy(arena: int = 16, weights: int = 2, frame: int = 8, name: str = "toy") -> Library:
     values = f"{WEIGHT_LINES}const float toy_weights[WEIGHTS] = {{0.5F, 2.0F}};\n"
     texts = {"include/toy.h": HEADER, "src/toy.c": CODE, "src/toy_weights.c": values}
-    for name, number in (("ARENA", arena), ("WEIGHTS", weights), ("FRAME", frame)):
-        texts = {p: re.sub(rf"\b{name}(?=\b|U)", str(number), t) for p, t in texts.items()}
-    return texts
+    for word, number in (("ARENA", arena), ("WEIGHTS", weights), ("FRAME", frame)):
+        texts = {p: re.sub(rf"\b{word}(?=\b|U)", str(number), t) for p, t in texts.items()}
+    files = {
+        p.replace("toy", name): t.replace("toy", name).replace("TOY", name.upper())
+        for p, t in texts.items()
+    }
+    four = TensorType((4,), DType.U8)
+    x, y, z = (Buffer(n, n, four, 4 * i) for i, n in enumerate("xyz"))
+    array = Array(f"{name}_weights", "float", weights, 4)
+    return Library(name, files, arena, (x, y), (z,), (array,), floats=True)
+
+
+def with_code(library: Library, code: str) -> Library:
+    """``library`` with another ``src/toy.c``."""
+    return replace(library, files={**library.files, "src/toy.c": code})
 
 
 @pytest.fixture(params=slow_but(["gcc"], KINDS))
@@ -110,7 +125,7 @@ def run_in_qemu(qemu: str, image: Image, data: bytes, folder: Path) -> tuple[byt
 def test_every_core(core: str, kind: str, tmp_path: Path) -> None:
     board = CORES[core]
     out = tmp_path / "out"
-    image = build(toy(arena=64), "toy", board, kind, out)
+    image = build(toy(arena=64), board, kind, out)
     for name in (
         "include/toy.h src/toy.c src/toy_weights.c port/main.c port/startup.c port/linker.ld "
         "toy.elf toy.hex toy.bin toy.map compile_commands.json"
@@ -133,7 +148,7 @@ def test_every_core(core: str, kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("board", [b for b in all_boards() if b.boot2], ids=lambda b: b.name)
 def test_second_stage_of_the_boot(board: Board, kind: str, tmp_path: Path) -> None:
-    image = build(toy(), "toy", board, kind, tmp_path / "out")
+    image = build(toy(), board, kind, tmp_path / "out")
     flat = image.elf.with_suffix(".bin").read_bytes()
     assert any(flat[:BOOT2_BYTES])
     checksum = 0xFFFF_FFFF  # RP2040 datasheet, 2.8.1.3.1
@@ -171,7 +186,7 @@ def decode_hex(text: str) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("board", QEMU_BOARDS)
 def test_runs_in_qemu(board, kind: str, qemu: str, tmp_path: Path) -> None:
-    image = build(toy(), "toy", board, kind, tmp_path / "out", main="test")
+    image = build(toy(), board, kind, tmp_path / "out", BuildOptions("test"))
     x = np.float32([[1.5, 2.25], [-8, 3], [0, -1]])
     data = x.tobytes() + b"abc"  # a short sample at the end is left
     out, console = run_in_qemu(qemu, image, data, tmp_path)
@@ -191,19 +206,18 @@ def assert_says_where(console: str, image: Image) -> None:
 
 @pytest.mark.parametrize("board", ["mps2_an385", "mps2_an505"])
 def test_fault_says_where(board: str, kind: str, qemu: str, tmp_path: Path) -> None:
-    sources = {**toy(), "src/toy.c": TRAP}
-    image = build(sources, "toy", load_board(board), kind, tmp_path / "out", main="test")
+    trap = with_code(toy(), TRAP)
+    image = build(trap, load_board(board), kind, tmp_path / "out", BuildOptions("test"))
     _, console = run_in_qemu(qemu, image, bytes(8), tmp_path)
     assert_says_where(console, image)
 
 
 @pytest.mark.parametrize("board", QEMU_BOARDS)
 def test_cycles_are_told_on_the_uart(board, kind: str, qemu: str, tmp_path: Path) -> None:
-    sources = toy()
     # Some milliseconds: an emulator's timer is as fine as its bursts of instructions.
     loop = "for (volatile int i = 0; i < 100000; i++) {\n    }\n    const float y"
-    sources["src/toy.c"] = sources["src/toy.c"].replace("const float y", loop)
-    image = build(sources, "toy", board, kind, tmp_path / "out")
+    library = with_code(toy(), toy().files["src/toy.c"].replace("const float y", loop))
+    image = build(library, board, kind, tmp_path / "out")
     console = first_line_in_qemu(image, tmp_path)
     told = re.fullmatch(r"toy: (\d+) cycles \((\w+)\) at (\d+) Hz\r\n", console)
     assert told, console
@@ -213,8 +227,7 @@ def test_cycles_are_told_on_the_uart(board, kind: str, qemu: str, tmp_path: Path
 
 @pytest.mark.parametrize("board", QEMU_BOARDS)
 def test_fault_is_told_on_the_uart(board, kind: str, qemu: str, tmp_path: Path) -> None:
-    sources = {**toy(), "src/toy.c": TRAP}
-    image = build(sources, "toy", board, kind, tmp_path / "out")
+    image = build(with_code(toy(), TRAP), board, kind, tmp_path / "out")
     assert_says_where(first_line_in_qemu(image, tmp_path), image)
 
 
@@ -233,12 +246,12 @@ def first_line_in_qemu(image: Image, folder: Path) -> str:
 
 def test_too_large_says_by_how_much(kind: str, tmp_path: Path) -> None:
     board = load_board("nucleo_g0b1re")
-    fits = build(toy(arena=1000), "toy", board, kind, tmp_path / "out")
+    fits = build(toy(arena=1000), board, kind, tmp_path / "out")
     before = fits.elf.read_bytes()
 
     over = board.ram.size + 1000
     with pytest.raises(CompileError) as ram:
-        build(toy(arena=1000 + over), "toy", board, kind, tmp_path / "out")
+        build(toy(arena=1000 + over), board, kind, tmp_path / "out")
     # What is over: all that the small image has, and the arena's growth, the stack aside.
     needed = fits.data_bss_bytes + over - board.ram.size
     assert f"RAM ({board.ram.size} bytes at 0x20000000) is {needed} bytes too small" in str(
@@ -248,14 +261,13 @@ def test_too_large_says_by_how_much(kind: str, tmp_path: Path) -> None:
 
     floats = board.flash.size // 4
     with pytest.raises(CompileError) as both:
-        build(toy(arena=1000 + over, weights=floats), "toy", board, kind, tmp_path / "out")
+        build(toy(arena=1000 + over, weights=floats), board, kind, tmp_path / "out")
     assert "FLASH (" in str(both.value) and "RAM (" in str(both.value)
 
     # It fits but for the stack.
     with pytest.raises(CompileError) as stack:
         build(
             toy(arena=1000 + board.ram.size - fits.data_bss_bytes),
-            "toy",
             board,
             kind,
             tmp_path / "x",
@@ -270,18 +282,14 @@ def test_too_large_says_by_how_much(kind: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanhf", "uart", "linker", "out"])
 def test_a_model_named_as_a_file_of_the_build(name: str, kind: str, tmp_path: Path) -> None:
-    sources = {
-        p.replace("toy", name): t.replace("toy", name).replace("TOY", name.upper())
-        for p, t in toy().items()
-    }
-    image = build(sources, name, load_board("stm32"), kind, tmp_path / "out")
+    image = build(toy(name=name), load_board("stm32"), kind, tmp_path / "out")
     assert {f"{name}_run", "main"} <= set(image.symbols)
 
 
 def test_same_bytes_in_another_folder(kind: str, tmp_path: Path) -> None:
     board = load_board("stm32")
-    one = build(toy(), "toy", board, kind, tmp_path / "one")
-    two = build(toy(), "toy", board, kind, tmp_path / "deep" / "er" / "two")
+    one = build(toy(), board, kind, tmp_path / "one")
+    two = build(toy(), board, kind, tmp_path / "deep" / "er" / "two")
     files = sorted(p.relative_to(one.elf.parent) for p in one.elf.parent.rglob("*") if p.is_file())
     for file in files:
         assert (one.elf.parent / file).read_bytes() == (two.elf.parent / file).read_bytes(), file
@@ -296,7 +304,7 @@ def test_an_interrupted_build_leaves_the_old_one(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board, out = load_board("stm32"), tmp_path / "out"
-    before = build(toy(), "toy", board, kind, out).elf.read_bytes()
+    before = build(toy(), board, kind, out).elf.read_bytes()
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -305,7 +313,7 @@ def test_an_interrupted_build_leaves_the_old_one(
         with monkeypatch.context() as patch:
             patch.setattr(place, interrupt)
             with pytest.raises(KeyboardInterrupt):
-                build(toy(frame=16), "toy", board, kind, out)
+                build(toy(frame=16), board, kind, out)
         assert (out / "toy.elf").read_bytes() == before
         assert list(tmp_path.iterdir()) == [out]
 
@@ -314,7 +322,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(CompileError) as error:
-            build(toy(), "toy", load_board("stm32"), None, out)
+            build(toy(), load_board("stm32"), None, out)
         assert error.value.exit_code == 8
         assert (tmp_path / "file").read_text() == "mine"
         assert len(list(tmp_path.iterdir())) == 1
@@ -335,7 +343,7 @@ def test_a_full_disk(
     assert toolchain.find_toolchain().has_libc in (True, False)  # known before it cannot be asked
     monkeypatch.setattr(toolchain, "_call", lambda *_: failed)
     with pytest.raises(CompileError, match=told) as error:
-        build(toy(), "toy", load_board("stm32"), None, tmp_path / "out")
+        build(toy(), load_board("stm32"), None, tmp_path / "out")
     assert error.value.exit_code == 8
     assert not list(tmp_path.iterdir())
 
@@ -349,7 +357,7 @@ def test_stack_is_what_the_compiler_says(core: str, frame: int, tmp_path: Path) 
     if not shutil.which("arm-none-eabi-gcc"):
         pytest.skip("arm-none-eabi-gcc is not installed")
     out = tmp_path / "out"
-    image = build(toy(frame=frame), "toy", CORES[core], "gcc", out)
+    image = build(toy(frame=frame), CORES[core], "gcc", out)
     frames = {}
     for command in json.loads((out / "compile_commands.json").read_text()):
         arguments = command["arguments"][:-1]
@@ -365,8 +373,7 @@ def test_stack_is_what_the_compiler_says(core: str, frame: int, tmp_path: Path) 
 
 
 def test_recursion_is_refused(kind: str, tmp_path: Path) -> None:
-    sources = toy()
-    sources["src/toy.c"] = """
+    code = """
 #include "toy.h"
 static __attribute__((noinline)) int toy_deep(volatile uint8_t *a)
 {
@@ -375,7 +382,7 @@ static __attribute__((noinline)) int toy_deep(volatile uint8_t *a)
 void toy_run(void *arena) { *(uint8_t *)arena = (uint8_t)toy_deep(arena); }
 """
     with pytest.raises(CompileError, match=r"toy_deep.*calls itself") as error:
-        build(sources, "toy", load_board("stm32"), kind, tmp_path / "out")
+        build(with_code(toy(), code), load_board("stm32"), kind, tmp_path / "out")
     assert error.value.id == "E103"
 
 

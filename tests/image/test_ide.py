@@ -17,10 +17,10 @@ import pytest
 from conftest import slow_but
 from elftools.elf.elffile import ELFFile
 from pydantic import ValidationError
-from test_build import CORES, run_in_qemu, toy
+from test_build import CORES, run_in_qemu, toy, with_code
 
 from tinyc.cli.app import execute
-from tinyc.image.build import build
+from tinyc.image.build import BuildOptions, build
 from tinyc.image.ide import project
 from tinyc.target import versions
 from tinyc.target.boards import Board, Debug, all_boards, load_board
@@ -33,8 +33,8 @@ ZIG = f"-DCMAKE_C_COMPILER={sys.executable};-m;ziglang;cc"
 NEEDS = {"gcc": GCC, "clang": ("clang", "ld.lld", "ar", "arm-none-eabi-gcc"), "zig": ()}
 
 
-def texts(board: Board, kind: str = "gcc", name: str = "toy") -> dict[str, str]:
-    return project(FILES, MODEL, name, board, kind)
+def texts(board: Board, kind: str = "gcc") -> dict[str, str]:
+    return project(FILES, toy(), board, kind)
 
 
 def tool(name: str) -> str:
@@ -91,7 +91,7 @@ def static_sizes(elf: Path) -> tuple[int, int]:
 @pytest.mark.parametrize("core", slow_but(["cortex-m4"], CORES))
 def test_gcc_builds_the_same_image(core: str, bare_path: str, tmp_path: Path) -> None:
     path = with_tools(bare_path, *GCC, "arm-none-eabi-objcopy")
-    image = build(toy(arena=64), "toy", CORES[core], "gcc", tmp_path / "out")
+    image = build(toy(arena=64), CORES[core], "gcc", tmp_path / "out")
     folder = copied(tmp_path / "out", tmp_path)
     cmake(folder, path, "gcc")
     out = folder / "build" / "gcc"
@@ -118,7 +118,7 @@ def test_sizes_are_those_of_the_report(
 @pytest.mark.slow
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m7"])
 def test_zig_links(core: str, bare_path: str, tmp_path: Path) -> None:
-    image = build(toy(arena=64), "toy", CORES[core], "clang", tmp_path / "out")
+    image = build(toy(arena=64), CORES[core], "clang", tmp_path / "out")
     folder = copied(tmp_path / "out", tmp_path)
     cmake(folder, bare_path, "zig", ZIG)
     sizes = static_sizes(folder / "build" / "zig" / "toy.elf")
@@ -128,7 +128,7 @@ def test_zig_links(core: str, bare_path: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m7"])
 def test_clang_links(core: str, bare_path: str, tmp_path: Path) -> None:
     path = with_tools(bare_path, *NEEDS["clang"])
-    image = build(toy(arena=64), "toy", CORES[core], None, tmp_path / "out")
+    image = build(toy(arena=64), CORES[core], None, tmp_path / "out")
     folder = copied(tmp_path / "out", tmp_path)
     cmake(folder, path, "clang")
     _, ram = static_sizes(folder / "build" / "clang" / "toy.elf")
@@ -138,7 +138,7 @@ def test_clang_links(core: str, bare_path: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("preset", NEEDS)
 def test_runs_in_qemu(preset: str, bare_path: str, tmp_path: Path) -> None:
     path, qemu = with_tools(bare_path, *NEEDS[preset]), tool("qemu-system-arm")
-    image = build(toy(), "toy", load_board("stm32"), None, tmp_path / "out", main="test")
+    image = build(toy(), load_board("stm32"), None, tmp_path / "out", BuildOptions("test"))
     folder = copied(tmp_path / "out", tmp_path)
     cmake(folder, path, preset, *([ZIG] if preset == "zig" else []))
     x = np.float32([[1.5, 2.25], [-8, 3], [0, -1]])
@@ -154,10 +154,9 @@ def test_mathematics_links(preset: str, bare_path: str, tmp_path: Path) -> None:
     path = with_tools(bare_path, *NEEDS[preset])
     if preset != "zig" and not find_toolchain("gcc").has_libc:
         pytest.skip("newlib is not installed")
-    sources = toy()
-    code = sources["src/toy.c"].replace("return x *", "return tanhf(x) *")
-    sources["src/toy.c"] = f"#include <math.h>\n{code}"
-    build(sources, "toy", load_board("stm32"), None, tmp_path / "out")
+    code = toy().files["src/toy.c"].replace("return x *", "return tanhf(x) *")
+    library = with_code(toy(), f"#include <math.h>\n{code}")
+    build(library, load_board("stm32"), None, tmp_path / "out")
     folder = copied(tmp_path / "out", tmp_path)
     cmake(folder, path, preset, *([ZIG] if preset == "zig" else []))
     with (folder / "build" / preset / "toy.elf").open("rb") as file:
@@ -173,7 +172,7 @@ def test_gcc_without_a_c_library(bare_path: str, tmp_path: Path) -> None:
     answer = 'case "$1" in -print-file-name=*) echo libm.a; exit;; esac'
     gcc.write_text(f'#!/bin/sh\n{answer}\nexec {real} "$@"\n')
     gcc.chmod(0o755)
-    build(toy(), "toy", load_board("stm32"), "gcc", tmp_path / "out")
+    build(toy(), load_board("stm32"), "gcc", tmp_path / "out")
     folder = copied(tmp_path / "out", tmp_path)
     cmake(folder, path, "gcc")
     commands = json.loads((folder / "build" / "gcc" / "compile_commands.json").read_text())
@@ -186,11 +185,7 @@ def test_gcc_without_a_c_library(bare_path: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["test", "all", "firmware"])
 def test_a_model_named_as_a_target(name: str, bare_path: str, tmp_path: Path) -> None:
     path = with_tools(bare_path, *GCC)
-    sources = {
-        p.replace("toy", name): t.replace("toy", name).replace("TOY", name.upper())
-        for p, t in toy().items()
-    }
-    build(sources, name, load_board("stm32"), "gcc", tmp_path / "out")
+    build(toy(name=name), load_board("stm32"), "gcc", tmp_path / "out")
     folder = copied(tmp_path / "out", tmp_path)
     cmake(folder, path, "gcc")
     assert (folder / "build" / "gcc" / f"{name}.elf").is_file()
@@ -201,7 +196,7 @@ def test_every_named_file_exists(kind: str, tmp_path: Path) -> None:
     if kind == "gcc":
         tool("arm-none-eabi-gcc")
     out = tmp_path / "out"
-    build(toy(), "toy", load_board("stm32"), kind, out)
+    build(toy(), load_board("stm32"), kind, out)
     text = (out / "CMakeLists.txt").read_text()
     named = set(re.findall(r"\b(?:src|port|include|cmake)(?:/[\w.]+)*", text))
     assert {"src/toy.c", "port/startup.c", "port/linker.ld", "port/libc", "include"} <= named
@@ -217,7 +212,7 @@ def test_every_named_file_exists(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("board", all_boards(), ids=lambda b: b.name)
 def test_texts_are_repeatable_and_relative(board: Board, kind: str) -> None:
     one = texts(board, kind)
-    assert one == project(FILES, set(reversed(MODEL)), "toy", board, kind)
+    assert one == texts(board, kind)
     for path, text in one.items():
         assert not Path(path).is_absolute() and ".." not in Path(path).parts
         assert text.endswith("\n") and not text.endswith("\n\n"), path
@@ -363,7 +358,7 @@ def test_the_flash_task_flashes_what_is_built(
     task = tasks(board, kind)["tinyc flash"]
     assert task["command"] == "tinyc" and task["dependsOn"] == ["build"]
     out = tmp_path / "build" / preset
-    image = build(toy(), "toy", board, None, out)
+    image = build(toy(), board, None, out)
     st_flash = tmp_path / "st-flash"
     st_flash.write_text("#!/bin/sh\n")
     st_flash.chmod(0o755)

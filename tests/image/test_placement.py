@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from test_build import toy
 
 from tinyc.cli.app import execute
 from tinyc.compile import compile_model
+from tinyc.emit.library import Array
 from tinyc.errors import CompileError
-from tinyc.image.build import build
+from tinyc.image.build import BuildOptions, build
 from tinyc.image.mailbox import INBOX, OUTBOX, Batch
 from tinyc.image.placement import RESERVED, place
 from tinyc.ir import interpret
@@ -41,35 +43,35 @@ def board() -> Board:
 
 
 def test_an_arena_takes_the_first_ram_that_it_fits(board: Board) -> None:
-    assert place(toy(arena=0x2000 - RESERVED), "toy", board).arena.name == "RAM"
-    assert place(toy(arena=0x2001 - RESERVED), "toy", board).arena.name == "RAM2"
+    assert place(toy(arena=0x2000 - RESERVED), board).arena.name == "RAM"
+    assert place(toy(arena=0x2001 - RESERVED), board).arena.name == "RAM2"
     # What fits nowhere is refused by the linker, with the memory's name.
-    assert place(toy(arena=0x9000), "toy", board).arena.name == "RAM"
+    assert place(toy(arena=0x9000), board).arena.name == "RAM"
 
 
 def test_weights_fill_memories_in_order(board: Board) -> None:
-    sources = toy()
-    lines = [f"const int8_t w{i}[{size}] = {{0}};" for i, size in enumerate((8, 6001, 7000, 50))]
-    sources["src/toy_weights.c"] = "\n".join(lines)
-    found = place(sources, "toy", board, None, ["RAM", "FLASH2", "FLASH"]).weights
+    sizes = enumerate((8, 6001, 7000, 50))
+    library = replace(toy(), arrays=tuple(Array(f"w{i}", "int8_t", n, 1) for i, n in sizes))
+    found = place(library, board, None, ["RAM", "FLASH2", "FLASH"]).weights
     # RAM has 8192 bytes, without those reserved and the arena: 6128; the largest one is too large.
     assert dict(found) == {"FLASH2": ("w2",), "RAM": ("w0", "w1", "w3")}
-    assert dict(place(sources, "toy", board).weights) == {}
-    small = place(sources, "toy", board, None, ["RAM"]).weights
+    assert dict(place(library, board).weights) == {}
+    small = place(library, board, None, ["RAM"]).weights
     assert dict(small) == {"RAM": ("w0", "w1", "w2", "w3")}
 
 
 def test_weights_are_split_over_flash_memories(board: Board, tmp_path: Path) -> None:
-    sources = toy()
+    arrays = [Array(f"toy_{name}", "int32_t", 4096, 4) for name in ("one", "two", "three")]
     text = "#include <stdint.h>\n"
-    for name in ("one", "two", "three"):
-        text += f"extern const int32_t toy_{name}[4096];\nconst int32_t toy_{name}[4096] = {{1}};\n"
-    sources["src/toy_weights.c"] += text
+    text += "".join(f"extern {a.declaration};\n{a.declaration} = {{1}};\n" for a in arrays)
     code = "extern const int32_t toy_one[4096], toy_two[4096], toy_three[4096];\n"
     use = "    const float y = (float)(toy_one[a[0]] + toy_two[a[0]] + toy_three[a[0]]) + "
-    sources["src/toy.c"] = sources["src/toy.c"].replace("__attribute__", f"{code}__attribute__", 1)
-    sources["src/toy.c"] = sources["src/toy.c"].replace("    const float y = ", use)
-    image = build(sources, "toy", board, None, tmp_path / "out")
+    files = dict(toy().files)
+    files["src/toy_weights.c"] += text
+    files["src/toy.c"] = files["src/toy.c"].replace("__attribute__", f"{code}__attribute__", 1)
+    files["src/toy.c"] = files["src/toy.c"].replace("    const float y = ", use)
+    library = replace(toy(), files=files, arrays=(*toy().arrays, *arrays))
+    image = build(library, board, None, tmp_path / "out")
     homes = {n: image.symbols[f"toy_{n}"][0] >> 24 for n in ("one", "two", "three")}
     assert sorted(homes.values()) == [8, 8, 9]
     assert image.used["FLASH2"] == 16384
@@ -86,8 +88,8 @@ def test_what_lies_in_other_memories_runs_the_same(
     board = load_board("stm32f429")
     compiled = compile_model(data_folder / "mlperf-tiny" / "kws.tflite", board)
     image = build(
-        compiled.sources, "kws", board, kind, tmp_path / "out", "test",
-        arena="CCM", weights=["CCM", "FLASH"],
+        compiled.library, board, kind, tmp_path / "out",
+        BuildOptions("test", arena="CCM", weights=["CCM", "FLASH"]),
     )  # fmt: skip
     ccm = next(m for m in board.memory if m.name == "CCM")
     arrays = [n for n in image.symbols if n.endswith(("_weights", "_packed", "_table"))]
@@ -141,8 +143,8 @@ def test_an_external_memory_is_started_before_it_is_filled(
     compiled = compile_model(tiny_model, board)
     graph = compiled.graph
     image = build(
-        compiled.sources, "tiny", board, None, tmp_path / "out", "test_mailbox",
-        arena="SDRAM", weights=["SDRAM"],
+        compiled.library, board, None, tmp_path / "out",
+        BuildOptions("test_mailbox", arena="SDRAM", weights=["SDRAM"]),
     )  # fmt: skip
     assert image.used["SDRAM"] > compiled.plan.arena_bytes
     text = (tmp_path / "out" / "port" / "board.c").read_text()
@@ -170,8 +172,8 @@ def test_external_memory_in_qemu(tiny_model: Path, tmp_path: Path) -> None:
     compiled = compile_model(tiny_model, board)
     graph = compiled.graph
     image = build(
-        compiled.sources, "tiny", board, None, tmp_path / "out", emulators()["qemu"].main,
-        arena="DDR", weights=["DDR"],
+        compiled.library, board, None, tmp_path / "out",
+        BuildOptions(emulators()["qemu"].main, arena="DDR", weights=["DDR"]),
     )  # fmt: skip
     ddr = next(m for m in board.memory if m.name == "DDR")
     assert ddr.origin <= image.symbols["arena"][0] < ddr.end
@@ -186,7 +188,7 @@ def test_a_board_without_use_for_its_external_memory_leaves_it_alone(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     compiled = compile_model(tiny_model, load_board("stm32f7"))
-    build(compiled.sources, "tiny", load_board("stm32f7"), None, tmp_path / "out")
+    build(compiled.library, load_board("stm32f7"), None, tmp_path / "out")
     assert "FMC" not in (tmp_path / "out" / "port" / "board.c").read_text()
 
 
@@ -215,7 +217,7 @@ def test_settings(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 )
 def test_wrong_places(arena: str | None, weights: list[str], complaint: str) -> None:
     with pytest.raises(CompileError) as error:
-        place(toy(), "toy", load_board("stm32"), arena, weights)
+        place(toy(), load_board("stm32"), arena, weights)
     assert error.value.exit_code == 2 and complaint in str(error.value)
 
 

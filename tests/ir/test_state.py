@@ -14,7 +14,7 @@ from conftest import slow_but
 from tinyc.deploy.export import export
 from tinyc.emit.library import emit
 from tinyc.errors import CompileError
-from tinyc.image.build import build
+from tinyc.image.build import BuildOptions, build
 from tinyc.ir import DType, Graph, Node, Quant, State, TensorType, Value, interpret, kept, verify
 from tinyc.ops.concat import Concat
 from tinyc.ops.relu import Relu
@@ -126,7 +126,7 @@ def test_passes_keep_states(make) -> None:
 def test_the_host_remembers(make) -> None:
     graph = optimize(make())
     steps, expected = sequence(graph)
-    found = run_host(emit(plan(graph, "host", frozenset())), "net", rows(steps), sanitize=True)
+    found = run_host(emit(plan(graph, "host", frozenset())), rows(steps), sanitize=True)
     assert found.tobytes() == expected
 
 
@@ -139,8 +139,10 @@ def test_the_emulated_core_remembers(make, emulator: str, tmp_path: Path) -> Non
     graph = optimize(make())
     steps, expected = sequence(graph)
     lowered = plan(graph, board.core.name, board.core.features)
-    image = build(emit(lowered), "net", board, None, tmp_path / "out", emulators()[emulator].main)
-    assert image.states == len(graph.states)
+    image = build(
+        emit(lowered), board, None, tmp_path / "out", BuildOptions(emulators()[emulator].main)
+    )
+    assert image.library.states == len(graph.states)
     assert run(image, rows(steps), emulator=emulator).outputs.tobytes() == expected
 
 
@@ -149,7 +151,7 @@ def test_the_emulated_core_remembers(make, emulator: str, tmp_path: Path) -> Non
 def test_an_example_resets_before_it_runs(form: str, file: str, tmp_path: Path) -> None:
     board = load_board("arduino_nano_33_ble")
     lowered = plan(optimize(ring()), board.core.name, board.core.features)
-    export(lowered, emit(lowered), board, form, tmp_path / "out")
+    export(emit(lowered), board, form, tmp_path / "out")
     text = (tmp_path / "out" / file).read_text()
     assert 0 < text.index("net_reset(arena);") < text.index("net_run(arena);")
     if form == "library" and shutil.which("make") and shutil.which("cc"):
@@ -168,7 +170,7 @@ def test_other_backends_keep_states(backend: str) -> None:
     graph = optimize(ring())
     lowered = lower(graph, load_board("mps2_an386"), backend)
     steps, expected = sequence(graph)
-    assert run_host(emit(lowered), "net", rows(steps)).tobytes() == expected
+    assert run_host(emit(lowered), rows(steps)).tobytes() == expected
 
 
 def test_a_state_takes_the_place_of_the_one_before() -> None:

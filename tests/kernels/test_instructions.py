@@ -14,7 +14,7 @@ from programs import assembly, library
 
 from tinyc.compile import compile_model
 from tinyc.errors import CompileError
-from tinyc.image.build import build
+from tinyc.image.build import BuildOptions, build
 from tinyc.target.boards import Core, all_boards, load_board
 
 BOARDS = {b.core.name: b for b in sorted(all_boards(), key=lambda b: b.ram_bytes)}
@@ -93,7 +93,7 @@ def test_images(core: str, kind: str, data_folder: Path, tmp_path: Path) -> None
     for (name, model), main in zip(models.items(), ("serial", "test"), strict=True):
         compiled = compile_model(model, board)
         try:
-            image = build(compiled.sources, name, board, kind, tmp_path / "out", main)
+            image = build(compiled.library, board, kind, tmp_path / "out", BuildOptions(main))
         except CompileError as error:  # the largest board of a core may be small
             assert error.id == "E401" and name == "kws"
             continue
@@ -120,7 +120,7 @@ def test_the_check_finds(board: str, code: str, complaint: str, tmp_path: Path) 
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
     target = load_board(board)
-    sources = library(assembly({"prog_run": code}))
-    image = build(sources, "prog", target, "gcc", tmp_path / "out", "test")
+    program = library(assembly({"prog_run": code}))
+    image = build(program, target, "gcc", tmp_path / "out", BuildOptions("test"))
     found = foreign(image.elf, target.core)
     assert len(found) == 1 and complaint in found[0]

@@ -24,7 +24,7 @@ from tinyc.cli import app as cli
 from tinyc.emit.library import emit
 from tinyc.errors import CompileError
 from tinyc.frontends.base import read_model
-from tinyc.image.build import build
+from tinyc.image.build import BuildOptions, build
 from tinyc.ir import DType, Graph, Node, Op, TensorType, Value
 from tinyc.kernels import base
 from tinyc.kernels import tvm as tir
@@ -237,7 +237,7 @@ def test_same_model_same_bytes(tiny_model: Path) -> None:
         "from tinyc.passes import optimize; from tinyc.plan import plan;"
         "from tinyc.emit.library import emit; import hashlib;"
         "graph = optimize(read_model(sys.argv[1])[0]);"
-        "text = emit(plan(graph, 'Cortex-M4', frozenset({'dsp'}), 'tvm'));"
+        "text = emit(plan(graph, 'Cortex-M4', frozenset({'dsp'}), 'tvm')).files;"
         "print(hashlib.sha256(repr(sorted(text.items())).encode()).hexdigest())"
     )
     seen = set()
@@ -255,11 +255,13 @@ def test_output_is_plain_c(tiny_model: Path, tmp_path: Path) -> None:
     graph = optimize(read_model(str(tiny_model))[0])
     made = lowered(graph, M4)
     assert [s.backend for s in made.steps] == ["tvm", "tvm"]
-    sources = emit(made)
-    text = re.sub(r"/\*.*?\*/", "", "".join(sources.values()), flags=re.S)
-    assert set(re.findall(r"#include (\S+)", text)) == {"<stdint.h>", "<string.h>", '"tiny.h"'}
+    library = emit(made)
+    text = re.sub(r"/\*.*?\*/", "", "".join(library.files.values()), flags=re.S)
+    assert set(re.findall(r"#include (\S+)", text)) == {
+        "<stdint.h>", "<string.h>", '"tiny.h"', '"tiny_kernels.h"',
+    }  # fmt: skip
     assert not re.search(r"tvm|TVM|dlpack|malloc|packed", text)
-    image = build(sources, "tiny", load_board(M4), None, tmp_path / "out")
+    image = build(library, load_board(M4), None, tmp_path / "out")
     assert not [name for name in image.symbols if "tvm" in name.lower()]
     project = (tmp_path / "out" / "src" / "tiny.c").read_text()
     assert max(map(len, project.splitlines())) <= 100
@@ -268,7 +270,7 @@ def test_output_is_plain_c(tiny_model: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_padding_is_copied_by_rows(tiny_model: Path) -> None:
     graph = optimize(read_model(str(tiny_model))[0])
-    text = emit(lowered(graph, M0))["src/tiny.c"]
+    text = emit(lowered(graph, M0)).files["src/tiny.c"]
     assert "memset(padded" in text and "memcpy(padded" in text
 
 
@@ -329,8 +331,7 @@ def test_plan_says_what_tvm_is_not_given() -> None:
 
 
 def _cycles(made: Plan, board_name: str, folder: Path) -> int:
-    name = made.graph.name
-    image = build(emit(made), name, load_board(board_name), None, folder, main="test")
+    image = build(emit(made), load_board(board_name), None, folder, BuildOptions("test"))
     from tinyc.run.data import random_samples
 
     cycles = run(image, random_samples(made.graph, 1, 0).bytes()).cycles
@@ -356,12 +357,14 @@ def test_auto_keeps_to_the_flash(tiny_model: Path, tmp_path: Path) -> None:
     graph = optimize(read_model(str(tiny_model))[0])
     board = load_board(M4)
     sizes = {
-        name: build(emit(lower(graph, board, name)), "tiny", board, None, tmp_path / name, "test")
+        name: build(
+            emit(lower(graph, board, name)), board, None, tmp_path / name, BuildOptions("test")
+        )
         for name in ("templates", "tvm")
     }
     limit = min(image.flash_bytes for image in sizes.values())
     made = lower(graph, board, "auto", max_flash=limit)
-    assert build(emit(made), "tiny", board, None, tmp_path / "a", "test").flash_bytes <= limit
+    assert build(emit(made), board, None, tmp_path / "a", BuildOptions("test")).flash_bytes <= limit
 
 
 @pytest.mark.slow
@@ -492,7 +495,7 @@ def test_every_layer_is_exact(
     board = board.model_copy(update={"memory": roomy})
     made = plan(whole, board.core.title, board.core.features, "tvm")
     assert any(step.backend == "tvm" for step in made.steps)
-    image = build(emit(made), whole.name, board, None, tmp_path / "out", main="test")
+    image = build(emit(made), board, None, tmp_path / "out", BuildOptions("test"))
     trace = run(image, np.ascontiguousarray(rows), emulator=emulator)
     for row, want in zip(trace.outputs, references(whole, rows), strict=True):
         np.testing.assert_array_equal(row, np.frombuffer(want, np.uint8))
@@ -508,7 +511,7 @@ def test_budgets_against_the_templates(name: str, data_folder: Path, tmp_path: P
     for backend in ("templates", "tvm"):
         made = lowered(graph, M4, backend)
         cycles[backend] = _cycles(made, M4, tmp_path / f"{backend}-test")
-        image = build(emit(made), name, board, None, tmp_path / backend)
+        image = build(emit(made), board, None, tmp_path / backend)
         flash[backend] = image.flash_bytes
         assert not [symbol for symbol in image.symbols if "tvm" in symbol.lower()]
     assert cycles["tvm"] <= 2.0 * cycles["templates"]

@@ -134,7 +134,7 @@ def check_on_host(
     sources, includes, body, stdin, expected = [], [], [], b"", []
     for i, node in enumerate(nodes):
         graph = alone(node, f"case{i}")
-        texts = emit(plan(graph, "host", ALL_FEATURES))
+        texts = emit(plan(graph, "host", ALL_FEATURES)).files
         for path, text in texts.items():
             (tmp_path / Path(path).name).write_text(text)
         # Code and weights in one, as each file costs a compiler's start.
@@ -221,7 +221,7 @@ BOARDS = slow_but(["mps2_an386"], ["mps2_an385", "mps2_an386", "mps2_an505", "nu
 @pytest.mark.parametrize(("op", "kernel"), PAIRS)
 def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path: Path) -> None:
     """All cases of a kernel as one network of unrelated nodes, in one image."""
-    from tinyc.image.build import build
+    from tinyc.image.build import BuildOptions, build
     from tinyc.run import run
     from tinyc.target.boards import load_board
 
@@ -236,7 +236,7 @@ def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path:
     outputs = tuple(v for n in nodes for v in n.outputs)
     graph = verify(Graph("cases", inputs, outputs, nodes))
     lowered = plan(graph, board.core.name, board.core.features)
-    image = build(emit(lowered), "cases", board, None, tmp_path / "out", main="test")
+    image = build(emit(lowered), board, None, tmp_path / "out", BuildOptions("test"))
     rng = np.random.default_rng(2)
     arrays = [array for n in nodes for array in random_inputs(n, rng)]
     sample = np.frombuffer(b"".join(a.tobytes() for a in arrays), np.uint8)[None]

@@ -156,7 +156,7 @@ def test_names_are_unique() -> None:
     names = ["a b", "A_b", "x", "x_2", "x_1", "7"]
     assert [p.name for p in input_ports(graph)] == names
     assert [p.identifier for p in output_ports(graph)] == ["a_b", "a_b_1", "x", "x_2", "x_1", "m_7"]
-    header = emit(plan(optimize(graph), "cortex-m4", frozenset()))["include/g.h"]
+    header = emit(plan(optimize(graph), "cortex-m4", frozenset())).files["include/g.h"]
     for port in input_ports(graph):
         line = f"static inline float *g_input_{port.identifier}(void *arena)"
         assert header.count(line) == 1

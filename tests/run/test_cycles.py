@@ -12,7 +12,7 @@ from conftest import slow_but
 from programs import assembly, image
 
 from tinyc.compile import compile_model
-from tinyc.image.build import build
+from tinyc.image.build import BuildOptions, build
 from tinyc.run import emulators, run
 from tinyc.run.cycles import CycleModel
 from tinyc.target.boards import all_boards
@@ -172,9 +172,7 @@ def test_instructions_are_those_of_qemu(board, tiny_model: Path, tmp_path: Path)
         pytest.skip("qemu-system-arm is not installed")
     compiled = compile_model(tiny_model, board)
     built = {
-        name: build(
-            compiled.sources, compiled.plan.graph.name, board, None, tmp_path / name, emulator.main
-        )
+        name: build(compiled.library, board, None, tmp_path / name, BuildOptions(emulator.main))
         for name, emulator in emulators().items()
     }
     inputs = np.random.default_rng(1).integers(0, 256, (2, 32), np.uint8)

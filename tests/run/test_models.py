@@ -15,7 +15,7 @@ from tflite_writer import litert
 from tinyc.emit.library import emit
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
-from tinyc.image.build import build
+from tinyc.image.build import BuildOptions, build
 from tinyc.ir import Graph, interpret
 from tinyc.passes import optimize
 from tinyc.plan import plan
@@ -56,8 +56,8 @@ def references(graph: Graph, rows: np.ndarray) -> list[bytes]:
 
 
 def firmware(graph: Graph, board: Board, folder: Path, rows: np.ndarray, emulator: str) -> Trace:
-    sources = emit(plan(graph, board.core.name, board.core.features))
-    image = build(sources, graph.name, board, None, folder, emulators()[emulator].main)
+    library = emit(plan(graph, board.core.name, board.core.features))
+    image = build(library, board, None, folder, BuildOptions(emulators()[emulator].main))
     return run(image, rows, emulator=emulator)
 
 
@@ -75,8 +75,8 @@ def test_every_layer_is_exact(model: str, emulator: str, data_folder: Path, tmp_
     board = load_board("mps2_an386")
     if emulator == "qemu":
         # Megabytes of outputs: by semihosting, as the UART sends them a character at a time.
-        sources = emit(plan(graph, board.core.name, board.core.features))
-        image = build(sources, graph.name, board, None, tmp_path / "out", "test")
+        library = emit(plan(graph, board.core.name, board.core.features))
+        image = build(library, board, None, tmp_path / "out", BuildOptions("test"))
         raw, _ = run_in_qemu("qemu-system-arm", image, rows.tobytes(), tmp_path)
         outputs = np.frombuffer(raw, np.uint8).reshape(SAMPLES, -1)
     else:
@@ -111,9 +111,9 @@ def test_budgets_on_cortex_m4(model: str, data_folder: Path, tmp_path: Path) -> 
         pytest.skip("the figures to compare with are GCC's: arm-none-eabi-gcc is not installed")
     source = read(data_folder / "mlperf-tiny" / f"{model}.tflite")
     board = load_board("stm32f4_discovery")
-    sources = emit(plan(optimize(source), board.core.name, board.core.features))
-    image = build(sources, source.name, board, "gcc", tmp_path / "demo")
-    test = build(sources, source.name, board, "gcc", tmp_path / "test", main="test")
+    library = emit(plan(optimize(source), board.core.name, board.core.features))
+    image = build(library, board, "gcc", tmp_path / "demo")
+    test = build(library, board, "gcc", tmp_path / "test", BuildOptions("test"))
     rows = random_rows(source, 1)
     trace = run(test, rows)
     assert [row.tobytes() for row in trace.outputs] == references(source, rows)

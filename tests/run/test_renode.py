@@ -28,7 +28,7 @@ from terminal import check_inference, served
 
 from tinyc.cli.app import execute
 from tinyc.errors import CompileError
-from tinyc.image.build import Image, build
+from tinyc.image.build import BuildOptions, Image, build
 from tinyc.image.mailbox import INBOX, MOST_BYTES, NO_LABEL, OUTBOX, Batch, collides
 from tinyc.run import run
 from tinyc.run import unicorn as counting
@@ -63,7 +63,7 @@ CLASSES = EXPECTED.argmax(1)
 
 
 def mailbox(board: str, folder: Path) -> Image:
-    return build(library(CODE), "prog", load_board(board), None, folder, "test_mailbox")
+    return build(library(CODE), load_board(board), None, folder, BuildOptions("test_mailbox"))
 
 
 def verdict(image: Image, batch: Batch) -> tuple[list[str], np.ndarray]:
@@ -121,8 +121,8 @@ def test_a_batch_is_packed_as_the_firmware_reads_it() -> None:
 def test_the_last_counted_instruction_is_the_call_of_the_marker(tmp_path: Path) -> None:
     for toolchain in ("clang", *(["gcc"] if shutil.which("arm-none-eabi-gcc") else [])):
         image = build(
-            library(CODE), "prog", load_board("stm32f4_discovery"), toolchain,
-            tmp_path / toolchain, "test_mailbox",
+            library(CODE), load_board("stm32f4_discovery"), toolchain,
+            tmp_path / toolchain, BuildOptions("test_mailbox"),
         )  # fmt: skip
         address, size = image.symbols["infer_once"]
         flat = image.elf.with_suffix(".bin").read_bytes()
@@ -250,7 +250,7 @@ def test_a_run_gives_outputs_console_and_instructions(renode: Path, tmp_path: Pa
     assert 0 < trace.stack_bytes <= image.stack_bytes
     assert trace.cycles is None and trace.cycles_source == "not counted (renode)"
     # As Unicorn counts them in the other main program.
-    other = build(library(CODE), "prog", image.board, None, tmp_path / "other", "test")
+    other = build(library(CODE), image.board, None, tmp_path / "other", BuildOptions("test"))
     assert trace.instructions == counting.run(other, INPUTS[:1]).instructions
     commands = [c[1].split("/")[0] for c in calls(renode) if c[0] == "ExecuteCommand"]
     assert commands.count("mach create") == 2
@@ -281,15 +281,15 @@ def test_a_board_runs_by_its_facts_alone(
     board = load_board(name)
     if board.core.name == "cortex-m85":  # which Unicorn is not, nor can it stop in an IT block
         board = board.model_copy(update={"core": load_board("nucleo_l073rz").core})
-    image = build(library(CODE), "prog", board, None, tmp_path / "out", "test_mailbox")
+    image = build(library(CODE), board, None, tmp_path / "out", BuildOptions("test_mailbox"))
     trace = run(image, INPUTS, "renode")
     assert np.array_equal(trace.outputs, EXPECTED)
     if ready := PECULIAR[name].get("ready"):
         channel = board.console.transmit.model_copy(update={"ready": ready})
         console = board.console.model_copy(update={"transmit": channel})
         wrong = build(
-            library(CODE), "prog", board.model_copy(update={"console": console}), None,
-            tmp_path / "wrong", "test_mailbox",
+            library(CODE), board.model_copy(update={"console": console}), None,
+            tmp_path / "wrong", BuildOptions("test_mailbox"),
         )  # fmt: skip
         monkeypatch.setenv("STANDIN_SECONDS", "1")
     else:
@@ -411,8 +411,8 @@ def test_the_firmwares_fault_is_told(renode: Path, tmp_path: Path) -> None:
         "FAULT", 'extern void tinyc_print(const char *); tinyc_print("fault: pc 0x08000100\\n");'
     )
     image = build(
-        library(code), "prog", load_board("stm32f4_discovery"), None, tmp_path / "out",
-        "test_mailbox",
+        library(code), load_board("stm32f4_discovery"), None, tmp_path / "out",
+        BuildOptions("test_mailbox"),
     )  # fmt: skip
     with pytest.raises(CompileError) as caught:
         run(image, INPUTS, "renode")
@@ -540,7 +540,7 @@ def loaded_from(log: Path) -> Path:
 
 
 def serial(folder: Path, board: str = "stm32f4_discovery") -> Image:
-    return build(library(CODE), "prog", load_board(board), None, folder, "test_serial")
+    return build(library(CODE), load_board(board), None, folder, BuildOptions("test_serial"))
 
 
 def test_the_terminal_is_the_uarts_and_raw(renode: Path, tmp_path: Path) -> None:
@@ -667,7 +667,7 @@ def test_the_robot_passes_and_fails_when_it_should(keyword_server: int, tmp_path
     code, said = robot(folder, tmp_path / "results", keyword_server)
     assert code == 0 and "2 tests, 2 passed, 0 failed" in said, said
     counted = int(re.search(r"(\d+) instructions", said)[1])
-    other = build(library(CODE), "prog", image.board, None, tmp_path / "other", "test")
+    other = build(library(CODE), image.board, None, tmp_path / "other", BuildOptions("test"))
     assert counted == counting.run(other, INPUTS[:1]).instructions
 
     for variable in ("MIN_CORRECT:6", f"MAX_INSTRUCTIONS:{counted - 1}"):
@@ -699,7 +699,7 @@ def test_renode_runs_the_firmware(board: Board, tmp_path: Path) -> None:
     image = mailbox(board.name, tmp_path / "out")
     trace = run(image, INPUTS, "renode")
     assert np.array_equal(trace.outputs, EXPECTED)
-    other = build(library(CODE), "prog", board, None, tmp_path / "other", "test")
+    other = build(library(CODE), board, None, tmp_path / "other", BuildOptions("test"))
     assert trace.instructions == counting.run(other, INPUTS[:1]).instructions
     if found.test is None:
         pytest.skip("renode-test is not installed")

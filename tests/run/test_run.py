@@ -192,7 +192,7 @@ def test_an_error_of_a_worker_reaches_the_caller(tmp_path: Path) -> None:
 
 
 def test_host_dumps_the_arena() -> None:
-    rows = run_host(library(SUM), "prog", INPUTS, dump_arena=True)
+    rows = run_host(library(SUM), INPUTS, dump_arena=True)
     assert rows.shape == (41, 16)
     assert np.array_equal(rows[:, :8], INPUTS)
     assert rows[:, 8:12].copy().view("<u4")[:, 0].tolist() == SUMS.tolist()
@@ -209,16 +209,16 @@ def test_host_sanitizers_stop_at_a_fault(line: str, report: str) -> None:
     if all("ziglang" in cc for cc in native.host_compilers()):
         pytest.skip("ziglang's compiler has no AddressSanitizer")
     faulty = library(f"void prog_run(void *arena)\n{{\n    {line}\n}}")
-    run_host(library(SUM), "prog", INPUTS[:1], sanitize=True)
+    run_host(library(SUM), INPUTS[:1], sanitize=True)
     with pytest.raises(CompileError, match=report) as caught:
-        run_host(faulty, "prog", np.full((1, 8), 9, np.uint8), sanitize=True)
+        run_host(faulty, np.full((1, 8), 9, np.uint8), sanitize=True)
     assert caught.value.id == "E802"
 
 
 def test_host_without_a_working_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinyc.run.host.host_compilers", lambda: iter(()))
     with pytest.raises(CompileError, match="E703"):
-        run_host(library(SUM), "prog", INPUTS)
+        run_host(library(SUM), INPUTS)
 
 
 def test_memories_end_where_the_board_says(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tflite_writer import TensorSpec, write_model
 from tinyc.cli.app import execute
 from tinyc.compile import compile_model
 from tinyc.errors import CompileError
-from tinyc.image.build import Image, build
+from tinyc.image.build import BuildOptions, Image, build
 from tinyc.ir import interpret
 from tinyc.run import emulators, run
 from tinyc.run.protocol import Session
@@ -155,7 +155,7 @@ def test_results_are_the_outputs_as_numbers(session: Terminal, tiny_model: Path)
 
 def test_the_firmware_that_keeps_no_input_wants_it_whole_too(tmp_path: Path) -> None:
     board = load_board("mps2_an385")
-    image = build(library(CODE), "prog", board, None, tmp_path / "out", "test_serial")
+    image = build(library(CODE), board, None, tmp_path / "out", BuildOptions("test_serial"))
     with serve(image) as (path, _):
         dut = Terminal(path)
         dut.command("db load 8")
@@ -201,7 +201,7 @@ def told_time(machine: Machine, image: Image, receive: Callable[[], bytes]) -> i
 def test_time_goes_on_after_71_minutes(tmp_path: Path) -> None:
     """2^32 us; SysTick's interrupt counts its rounds of 2^24 clocks."""
     board = load_board("stm32f4_discovery")
-    image = build(library(CODE), "prog", board, None, tmp_path / "out", "serial")
+    image = build(library(CODE), board, None, tmp_path / "out", BuildOptions("serial"))
     machine, rounds, asked = Machine(board, {}), 100_000, iter([b"timestamp%"])
 
     def receive() -> bytes:
@@ -216,7 +216,7 @@ def test_time_goes_on_after_71_minutes(tmp_path: Path) -> None:
 def test_a_timer_without_an_interrupt_is_kept_count_of(tmp_path: Path) -> None:
     """That of the micro:bit: 16 MHz and 32 bits, so that it is at 0 again after 268 seconds."""
     board = load_board("microbit")
-    image = build(library(CODE), "prog", board, None, tmp_path / "out", "serial")
+    image = build(library(CODE), board, None, tmp_path / "out", BuildOptions("serial"))
     machine, now, asked = Machine(board, {}), 0, False
 
     def receive() -> bytes:
@@ -248,7 +248,7 @@ DEEP = CODE.replace("void prog_run", "extern uint32_t __bss_end[];\nvoid prog_ru
 @pytest.mark.slow
 def test_a_stack_that_meets_the_arena_is_told(tmp_path: Path) -> None:
     board = load_board("mps2_an385")
-    image = build(library(DEEP), "prog", board, None, tmp_path / "out", "serial")
+    image = build(library(DEEP), board, None, tmp_path / "out", BuildOptions("serial"))
     with serve(image) as (path, _):
         dut = Terminal(path)
         dut.load(bytes(8))
@@ -266,7 +266,7 @@ def test_the_demo_tells_of_it_too(deep: bool, tmp_path: Path) -> None:
     code = DEEP.replace("if (first)", "if (1)") if deep else DEEP
     board = load_board("stm32f4_discovery")
     machine = Machine(board, {})
-    machine.load(build(library(code), "prog", board, None, tmp_path / "out", "demo").elf)
+    machine.load(build(library(code), board, None, tmp_path / "out", BuildOptions("demo")).elf)
     machine.run(seconds=1)
     lines = machine.console.splitlines()
     assert re.fullmatch(r"prog: \d+ cycles \(SysTick\) at 168000000 Hz", lines[0])
@@ -282,7 +282,7 @@ def test_the_demo_does_not_wrap_what_it_cannot_print(tmp_path: Path) -> None:
     code += "\nvolatile uint32_t rounds_of_inference;"
     board = load_board("stm32f4_discovery")
     machine = Machine(board, {})
-    machine.load(build(library(code), "prog", board, None, tmp_path / "out", "demo").elf)
+    machine.load(build(library(code), board, None, tmp_path / "out", BuildOptions("demo")).elf)
 
     def turn(uc: Any, _kind: int, _at: int, _size: int, value: int, _d: Any) -> None:
         if value:  # not as start-up clears it
@@ -306,9 +306,9 @@ def test_every_machine_boots_and_is_exact(
         path = write_binary(tmp_path / "binary.tflite")
     try:
         compiled = compile_model(path, board)
-        graph, name = compiled.graph, compiled.plan.graph.name
+        graph = compiled.graph
         image = build(
-            compiled.sources, name, board, None, tmp_path / "out", emulators()["qemu"].main
+            compiled.library, board, None, tmp_path / "out", BuildOptions(emulators()["qemu"].main)
         )
     except CompileError as error:
         assert error.id == "E401"
@@ -346,7 +346,7 @@ def test_the_emulator_is_the_first_that_has_the_board() -> None:
 def test_an_emulator_that_ends_is_told(tiny_model: Path, tmp_path: Path) -> None:
     board = load_board("mps2_an385")
     compiled = compile_model(tiny_model, board)
-    image = build(compiled.sources, "tiny", board, None, tmp_path / "out", "serial")
+    image = build(compiled.library, board, None, tmp_path / "out", BuildOptions("serial"))
     with (
         pytest.raises(CompileError, match="qemu-system-arm: ended with status -9") as caught,
         serve(image, link=tmp_path / "uart") as (_, process),

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..emit.library import comment, environment
+from ..emit.library import Buffer, Library
+from ..emit.names import comment
+from ..emit.render import render
 from ..errors import CompileError
 from ..files.folder import MARK, replacing
 from ..image.build import firmware_files
-from ..ir import Value
-from ..plan import Plan
+from ..ir import DType
 from ..target.boards import Board
 from ..target.toolchain import Toolchain
 
@@ -69,14 +69,9 @@ def check_form(form: str) -> None:
 
 
 def export(
-    plan: Plan,
-    sources: Mapping[str, str],
-    board: Board,
-    form: str,
-    out: Path,
-    model: str | None = None,
+    library: Library, board: Board, form: str, out: Path, model: str | None = None
 ) -> tuple[Path, ...]:
-    """Write the library ``sources`` of ``plan`` in one of `FORMS`, with an example that runs one
+    """Write ``library`` in one of `FORMS`, with an example that runs one
     inference, into ``out``, which is replaced whole; returns the files. For the same arguments
     the same bytes. model: the path of the model. Raises CompileError E222 (no such form, or not
     for this board), those of `tinyc.files.folder.replacing`."""
@@ -86,7 +81,7 @@ def export(
             "E222", "--to cubeide", f"STM32CubeIDE does not know the chip of {board.name}",
             "choose a board with a chip of ST, or another form",
         )  # fmt: skip
-    texts = _texts(plan, sources, board, form)
+    texts = _texts(library, board, form)
     out = Path(os.path.abspath(out))
     with replacing(out, "export", model) as work:
         for path, text in texts.items():
@@ -96,15 +91,14 @@ def export(
     return tuple(out / path for path in sorted([*texts, MARK]))
 
 
-def _texts(plan: Plan, sources: Mapping[str, str], board: Board, form: str) -> dict[str, str]:
-    name = plan.prefix
-    texts = dict(sources)
+def _texts(library: Library, board: Board, form: str) -> dict[str, str]:
+    name = library.name
+    texts = dict(library.files)
     if form == "arduino":  # its builder looks for headers in src/ alone
         texts = {path.replace("include/", "src/"): text for path, text in texts.items()}
     if form == "cubeide":
-        firmware = firmware_files(sources, name, board, "demo")
+        firmware = firmware_files(library, board)
         texts = {p: t for p, t in firmware.items() if not p.startswith(_STAND_INS)}
-    graph = plan.graph
     values = {
         "form": form,
         "name": name,
@@ -119,26 +113,25 @@ def _texts(plan: Plan, sources: Mapping[str, str], board: Board, form: str) -> d
             for f in ("dsp", "fpu")
         ),
         "print": _PRINT.get(form),
-        "code": sorted(path for path in sources if path.endswith(".c")),
-        "arena_bytes": plan.arena_bytes,
-        "inputs": [_port(value) for value in graph.inputs],
-        "outputs": [_port(value) for value in graph.outputs],
-        "states": len(graph.states),
-        "floats": any(v.type.dtype.c == "float" for v in graph.outputs),
-        "libm": any("#include <math.h>" in text for text in sources.values()),
+        "code": sorted(path for path in library.files if path.endswith(".c")),
+        "headers": sorted(path for path in library.files if path.endswith(".h")),
+        "arena_bytes": library.arena_bytes,
+        "inputs": [_port(buffer) for buffer in library.inputs],
+        "outputs": [_port(buffer) for buffer in library.outputs],
+        "states": library.states,
+        "floats": any(buffer.type.dtype is DType.F32 for buffer in library.outputs),
+        "libm": library.libm,
     }
-    env = environment()
     for path, template in (_TEXTS[form] | {"README.md": "README.md"}).items():
-        text = env.get_template(f"export/{template}.j2").render(values)
-        texts[path.format(name=name)] = text.rstrip("\n") + "\n"
+        texts[path.format(name=name)] = render(f"export/{template}", **values)
     return texts
 
 
-def _port(value: Value) -> dict[str, Any]:
+def _port(buffer: Buffer) -> dict[str, Any]:
     """What an example says of an input or output: its type, the C type of an element, to what
     it is cast to be printed, and how."""
-    ctype = value.type.dtype.c
+    ctype = buffer.type.dtype.c
     cast, shown = ("double", "%.9g") if ctype == "float" else ("long", "%ld")
     if ctype in ("int64_t", "uint64_t"):
         cast, shown = "long long", "%lld"
-    return {"type": comment(str(value.type)), "ctype": ctype, "cast": cast, "shown": shown}
+    return {"type": comment(str(buffer.type)), "ctype": ctype, "cast": cast, "shown": shown}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
-from ..emit.library import environment
+from ..emit.render import render
 from ..errors import CompileError, disk_error
 from ..files.folder import MARK, digest, mark_of, read_mark
 from ..files.paths import resource
@@ -30,10 +30,10 @@ _COPIES = {
     "tests/test_firmware.py": ("templates", "init/test_firmware.py"),
 }
 _RENDERED = {
-    ".github/workflows/firmware.yml": "init/firmware.yml.j2",
-    "tinyc.toml": "init/tinyc.toml.j2",
+    ".github/workflows/firmware.yml": "init/firmware.yml",
+    "tinyc.toml": "init/tinyc.toml",
 }
-_RENDERED_FOR_OWN = {**_RENDERED, "tests/test_firmware.py": "init/test_own.py.j2"}
+_RENDERED_FOR_OWN = {**_RENDERED, "tests/test_firmware.py": "init/test_own.py"}
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,8 @@ def files(board: str, own: Own | None = None) -> dict[str, bytes]:
         "max_ram": own.max_ram if own else MAX_RAM,
         "own": own,
     }
-    env = environment()
     for path, template in (_RENDERED_FOR_OWN if own else _RENDERED).items():
-        found[path] = (env.get_template(template).render(values).rstrip("\n") + "\n").encode()
+        found[path] = render(template, **values).encode()
     return found
 
 

@@ -1,86 +1,130 @@
-"""Emit: Plan -> C99 text through jinja2. Pure: no disk is written, same plan, same bytes."""
+"""Emit: Plan -> Library, C99 text and the facts of it. Pure: no disk is written, same plan, same
+bytes."""
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from .. import __version__
-from ..files.paths import resource
-from ..ir import Value
+from ..ir import TensorType, Value
 from ..ir.ports import Port, input_ports
+from ..kernels import support
 from ..kernels.base import Constant
 from ..plan import ALIGN, Plan, Step
 from ..plan.heads import heads
-
-if TYPE_CHECKING:
-    import jinja2
-
-_CTYPES = {
-    "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
-    "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "float32": "float",
-    "bool": "uint8_t",
-}  # fmt: skip
+from .names import CTYPES, comment, literals
+from .render import render
 
 
-def f32(value: float) -> str:
-    """The shortest C literal that is exactly this float32."""
-    number = np.float32(value)
-    if np.isnan(number):
-        return "(0.0f / 0.0f)"
-    if np.isinf(number):
-        return "(1.0f / 0.0f)" if number > 0 else "(-1.0f / 0.0f)"
-    text = np.format_float_positional(number, unique=True, trim="0")
-    if len(text) > 24:
-        text = np.format_float_scientific(number, unique=True, trim="0")
-    return f"{text}f"
+@dataclass(frozen=True)
+class Buffer:
+    """An input or output, where it lies in the arena. name: the model's own; identifier: the same
+    as a part of C identifiers; offset: in bytes from the arena's start."""
+
+    name: str
+    identifier: str
+    type: TensorType
+    offset: int
+
+    @property
+    def bytes(self) -> int:
+        return self.type.bytes
 
 
-def comment(text: str, limit: int = 60) -> str:
-    """Text from a model, safe inside a C comment: printable ASCII without ``*/``, ``/*``, ``??``
-    or a backslash, on one line."""
-    text = re.sub(r"[^ -~]", "?", text).replace("\\", "?")
-    text = text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
-    text = text if len(text) <= limit else f"{text[: limit - 3]}..."
-    return text.rstrip("?/*") if text.endswith(("?", "/", "*")) else text
+@dataclass(frozen=True)
+class Array:
+    """A constant array. symbol: its C name; ctype: of an element, of ``itemsize`` bytes."""
+
+    symbol: str
+    ctype: str
+    elements: int
+    itemsize: int
+
+    @property
+    def bytes(self) -> int:
+        return self.elements * self.itemsize
+
+    @property
+    def declaration(self) -> str:
+        aligned = " __attribute__((aligned(4)))" if self.itemsize < 4 else ""
+        return f"const {self.ctype} {self.symbol}[{self.elements}]{aligned}"
 
 
-@cache
-def environment() -> jinja2.Environment:
-    import jinja2
+@dataclass(frozen=True)
+class Library:
+    """A network as C, and what whoever builds or runs it has to know.
 
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource("templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
-    env.filters["f32"] = f32
-    return env
+    name: the prefix of every public symbol; files: path -> text, ``include/<name>.h`` and under
+    ``src/`` ``<name>.c``, ``<name>_kernels.h``, ``<name>_weights.c``;
+    arena_bytes: of the working memory that a run is given;
+    inputs, outputs: in the order of the model's; arrays: every constant of ``<name>_weights.c``;
+    states: how many the network keeps in the arena between its runs;
+    floats: whether it computes with float32; libm: whether it calls a C library's functions of
+    <math.h>.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    arena_bytes: int
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    arrays: tuple[Array, ...] = ()
+    states: int = 0
+    floats: bool = False
+    libm: bool = False
+
+    @property
+    def input_bytes(self) -> int:
+        """Of all inputs of one run."""
+        return sum(buffer.bytes for buffer in self.inputs)
+
+    @property
+    def output_bytes(self) -> int:
+        """Of all outputs of one run."""
+        return sum(buffer.bytes for buffer in self.outputs)
 
 
-@cache
-def _support_text(name: str) -> str:
-    """A file of kernels without its guard and its lines that include others of them: the generated
-    file has those before it."""
-    text = (resource("firmware") / "kernels" / name).read_text()
-    text = re.sub(r'^#include "tinyc_\w+\.h"\n', "", text, flags=re.MULTILINE)
-    text = re.sub(r"^#ifndef (TINYC_\w+_H)\n#define \1\n(.*)#endif\n\Z", r"\2", text,
-                  flags=re.MULTILINE | re.DOTALL)  # fmt: skip
-    return text.strip()
+@dataclass
+class _Arrays:
+    """The constant arrays of a library; equal ones of layers stand there once.
+
+    layers: the arrays that each layer is the first to read; others: those that no layer reads;
+    notes, texts: what stands in each, and its elements; symbols: of each constant of a layer.
+    """
+
+    layers: list[list[Array]] = field(default_factory=list)
+    others: list[Array] = field(default_factory=list)
+    notes: dict[Array, str] = field(default_factory=dict)
+    texts: dict[Array, str] = field(default_factory=dict)
+    symbols: dict[Constant, str] = field(default_factory=dict)
+    _known: dict[tuple[str, bytes], str] = field(default_factory=dict)
+
+    def add_layer(self, step: Step) -> None:
+        self.layers.append([])
+        for constant in step.binding.constants:
+            symbol = f"{step.symbol}_{constant.suffix}"
+            self.symbols[constant] = self._known.setdefault(constant.contents, symbol)
+            if self.symbols[constant] == symbol:
+                self.layers[-1].append(self._made(symbol, constant.data, constant.note))
+
+    def add(self, symbol: str, data: np.ndarray, note: str) -> str:
+        """An array that no layer reads; returns its symbol."""
+        self.others.append(self._made(symbol, data, note))
+        return symbol
+
+    def _made(self, symbol: str, data: np.ndarray, note: str) -> Array:
+        array = Array(symbol, CTYPES[data.dtype.name], data.size, data.dtype.itemsize)
+        self.notes[array], self.texts[array] = note, literals(np.ascontiguousarray(data))
+        return array
 
 
-def emit(plan: Plan) -> dict[str, str]:
-    """The generated library: ``{"include/<model>.h", "src/<model>.c", "src/<model>_weights.c"}``
-    and their text."""
+def emit(plan: Plan) -> Library:
+    """The library of ``plan``."""
     graph, prefix = plan.graph, plan.prefix
-    env = environment()
     common = {
         "prefix": prefix,
         "PREFIX": prefix.upper(),
@@ -88,59 +132,101 @@ def emit(plan: Plan) -> dict[str, str]:
         "sha256": graph.sha256 or "(none: built from a graph in memory)",
         "core": plan.core,
     }
-    support = list(dict.fromkeys(name for s in plan.steps for name in s.binding.support))
-    arrays, stored = _stored(plan)
-    copies = []
-    for index, value in enumerate(dict.fromkeys(graph.outputs)):
-        if value.data is not None:
-            name = f"{prefix}_output_{index}_constant"
-            constant = Constant("constant", value.data, f"output {value.type}, a constant")
-            arrays.append(_named_array(name, constant))
-            copies.append(_copy("an output that does not depend on the input", plan, value, name))
-    for index, (exit, entry) in enumerate(plan.carries):
-        name = f"a + {plan.offsets[exit]}" if exit.data is None else f"{prefix}_kept_{index}"
-        if exit.data is not None:
-            arrays.append(_named_array(name, Constant("kept", exit.data, f"state {exit.type}")))
-        copies.append(_copy(f"state '{comment(entry.name)}' for the next run", plan, entry, name))
-    resets = []
-    for index, state in enumerate(graph.states):
-        entry = state.entry
-        caption = f"{entry.type} '{comment(entry.name)}'"
-        byte = _only_byte(state.initial)
-        name = f"{prefix}_state_{index}"
-        if byte is None:
-            constant = Constant("state", state.initial, f"state {entry.type} at the start")
-            arrays.append(_named_array(name, constant))
-        resets.append({**_copy(caption, plan, entry, name), "byte": byte})
-    header = env.get_template("model.h.j2").render(
-        **common,
-        summary=", ".join(
-            [*(f"in {v.type}" for v in graph.inputs), *(f"out {v.type}" for v in graph.outputs)]
+    arrays = _Arrays()
+    for step in plan.steps:
+        arrays.add_layer(step)
+    copies, resets = _copies(plan, arrays), _resets(plan, arrays)
+    parts = support.needed(name for step in plan.steps for name in step.binding.support)
+    floats = any(step.floats for step in plan.steps)
+    ports, ends = input_ports(graph), heads(graph)
+    files = {
+        f"include/{prefix}.h": render(
+            "model.h",
+            **common,
+            summary=", ".join(
+                [*(f"in {v.type}" for v in graph.inputs), *(f"out {v.type}" for v in graph.outputs)]
+            ),
+            arena_bytes=plan.arena_bytes,
+            align=ALIGN,
+            inputs=[_port(plan, "input", port) for port in ports],
+            outputs=[_port(plan, "output", h.port) | {"threshold": h.least} for h in ends],
+            states=len(resets),
         ),
-        arena_bytes=plan.arena_bytes,
-        align=ALIGN,
-        inputs=[_port(plan, "input", port) for port in input_ports(graph)],
-        outputs=[_port(plan, "output", h.port) | {"threshold": h.least} for h in heads(graph)],
-        states=len(resets),
-    )
-    parts = [_support_text(name) for name in support]
-    layers = [_layer(step, stored) for step in plan.steps]
-    code = env.get_template("model.c.j2").render(
-        **common,
-        floats=any(re.search(r"\bfloat\b", text) for text in (*parts, *layers)),
-        support=parts,
-        declarations=[a["declaration"] for a in arrays],
-        layers=layers,
-        calls=[_call(plan, step) for step in plan.steps],
-        copies=copies,
-        resets=resets,
-    )
-    weights = env.get_template("weights.c.j2").render(**common, arrays=arrays)
-    return {
-        f"include/{prefix}.h": header,
-        f"src/{prefix}.c": code,
-        f"src/{prefix}_weights.c": weights,
+        f"src/{prefix}.c": render(
+            "model.c",
+            **common,
+            layers=[
+                {"arrays": declared, "text": _layer(step, arrays.symbols)}
+                for step, declared in zip(plan.steps, arrays.layers, strict=True)
+            ],
+            arrays=arrays.others,
+            calls=[_call(plan, step) for step in plan.steps],
+            copies=copies,
+            resets=resets,
+        ),
+        f"src/{prefix}_kernels.h": render(
+            "kernels.h", **common, floats=floats, parts=[support.text(name) for name in parts]
+        ),
+        f"src/{prefix}_weights.c": render(
+            "weights.c", **common, arrays=arrays.texts, notes=arrays.notes
+        ),
     }
+    return Library(
+        prefix,
+        files,
+        plan.arena_bytes,
+        tuple(_buffer(plan, port) for port in ports),
+        tuple(_buffer(plan, head.port) for head in ends),
+        tuple(arrays.texts),
+        len(resets),
+        floats,
+        support.MATH in parts,
+    )
+
+
+def main_program(library: Library, template: str, **options: Any) -> str:
+    """``templates/port/<template>.c.j2``: a main program around ``library``."""
+    return render(
+        f"port/{template}.c",
+        prefix=library.name,
+        PREFIX=library.name.upper(),
+        inputs=len(library.inputs),
+        outputs=len(library.outputs),
+        states=library.states,
+        **options,
+    )
+
+
+def _copies(plan: Plan, arrays: _Arrays) -> list[dict[str, Any]]:
+    """What is copied when all layers have run."""
+    found = []
+    for index, value in enumerate(dict.fromkeys(plan.graph.outputs)):
+        if value.data is not None:
+            symbol = f"{plan.prefix}_output_{index}_constant"
+            source = arrays.add(symbol, value.data, f"output {value.type}, a constant")
+            caption = "an output that does not depend on the input"
+            found.append(_copy(caption, plan, value, source))
+    for index, (exit, entry) in enumerate(plan.carries):
+        if exit.data is None:
+            source = f"a + {plan.offsets[exit]}"
+        else:
+            source = arrays.add(f"{plan.prefix}_kept_{index}", exit.data, f"state {exit.type}")
+        caption = f"state '{comment(entry.name)}' for the next run"
+        found.append(_copy(caption, plan, entry, source))
+    return found
+
+
+def _resets(plan: Plan, arrays: _Arrays) -> list[dict[str, Any]]:
+    """What each state starts with, and where it lies."""
+    found = []
+    for index, state in enumerate(plan.graph.states):
+        entry = state.entry
+        byte, source = _only_byte(state.initial), f"{plan.prefix}_state_{index}"
+        if byte is None:
+            arrays.add(source, state.initial, f"state {entry.type} at the start")
+        caption = f"{entry.type} '{comment(entry.name)}'"
+        found.append({**_copy(caption, plan, entry, source), "byte": byte})
+    return found
 
 
 def _copy(caption: str, plan: Plan, value: Value, source: str) -> dict[str, Any]:
@@ -153,6 +239,10 @@ def _only_byte(data: np.ndarray) -> int | None:
     """The byte that all of an array's bytes are; None if there are several."""
     found = np.unique(np.frombuffer(data.tobytes(), np.uint8))
     return int(found[0]) if len(found) == 1 else None
+
+
+def _buffer(plan: Plan, port: Port) -> Buffer:
+    return Buffer(port.name, port.identifier, port.value.type, plan.offsets[port.value])
 
 
 def _port(plan: Plan, role: str, port: Port) -> dict[str, Any]:
@@ -176,14 +266,16 @@ def _port(plan: Plan, role: str, port: Port) -> dict[str, Any]:
     }
 
 
-def _layer(step: Step, stored: Mapping[Constant, str]) -> str:
-    """stored: the symbol of each array, see `_stored`."""
-    context = {
-        "fn": step.symbol,
-        "c": {constant.suffix: stored[constant] for constant in step.binding.constants},
-        **step.binding.params,
-    }
-    return environment().get_template(f"kernels/{step.kernel.template}").render(context).strip()
+def _layer(step: Step, symbols: Mapping[Constant, str]) -> str:
+    """symbols: of the array of each constant."""
+    return render(
+        f"kernels/{step.kernel.template.removesuffix('.j2')}",
+        **{
+            "fn": step.symbol,
+            "c": {constant.suffix: symbols[constant] for constant in step.binding.constants},
+            **step.binding.params,
+        },
+    ).strip()
 
 
 def _call(plan: Plan, step: Step) -> dict[str, Any]:
@@ -201,44 +293,3 @@ def _call(plan: Plan, step: Step) -> dict[str, Any]:
 
 def _pointer(const: str, plan: Plan, value: Value) -> str:
     return f"({const}{value.type.dtype.c} *)({const}void *)(a + {plan.offsets[value]})"
-
-
-def _stored(plan: Plan) -> tuple[list[dict[str, str]], dict[Constant, str]]:
-    """The arrays of all layers, equal ones once; and the symbol of each constant's."""
-    arrays, names = [], {}
-    known: dict[tuple[str, bytes], str] = {}
-    for step in plan.steps:
-        for constant in step.binding.constants:
-            name = f"{step.symbol}_{constant.suffix}"
-            names[constant] = known.setdefault(constant.contents, name)
-            if names[constant] == name:
-                arrays.append(_named_array(name, constant))
-    return arrays, names
-
-
-def _named_array(name: str, constant: Constant) -> dict[str, str]:
-    data = np.ascontiguousarray(constant.data)
-    ctype = _CTYPES[data.dtype.name]
-    aligned = " __attribute__((aligned(4)))" if data.dtype.itemsize < 4 else ""
-    return {
-        "declaration": f"const {ctype} {name}[{data.size}]{aligned}",
-        "note": constant.note,
-        "text": _numbers(data),
-    }
-
-
-def _numbers(data: np.ndarray) -> str:
-    if data.dtype == np.float32:
-        items = [f32(x) for x in data.ravel()]
-    elif data.dtype == np.int32:
-        items = ["INT32_MIN" if x == -(1 << 31) else str(x) for x in data.ravel().tolist()]
-    elif data.dtype == np.int64:
-        items = ["INT64_MIN" if x == -(1 << 63) else f"{x}LL" for x in data.ravel().tolist()]
-    else:
-        items = list(map(str, data.ravel().astype(np.int64).tolist()))
-    if not items:
-        return "    0"
-    width = max(map(len, items))
-    per_line = max(1, 96 // (width + 2))
-    lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
-    return textwrap.indent(",\n".join(lines), "    ")

@@ -1,4 +1,4 @@
-"""Build: generated sources and a board -> a folder with a linked image."""
+"""Build: Library, Board -> Image, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..emit.library import environment
+from ..emit.library import Library, main_program
+from ..emit.render import render
 from ..errors import CompileError
 from ..files.folder import replacing, written
 from ..files.paths import resource
@@ -19,7 +20,7 @@ from ..target.boards import Board, Core, Memory
 from ..target.toolchain import Toolchain, find_toolchain
 from .ide import project
 from .mailbox import INBOX, OUTBOX
-from .placement import Placement, place
+from .placement import place
 from .stack import stack_depth
 from .uf2 import uf2
 
@@ -47,6 +48,19 @@ MAINS = {
 }
 
 
+@dataclass(frozen=True)
+class BuildOptions:
+    """main: one of `MAINS`; model_id: what the serial protocol calls the model, the library's
+    name if None; arena, weights: see `tinyc.image.placement.place`; model: the path of what the
+    library was made from."""
+
+    main: str = "demo"
+    model_id: str | None = None
+    arena: str | None = None
+    weights: Sequence[str] = ()
+    model: str | None = None
+
+
 @dataclass
 class TooLarge(CompileError):
     """E401. kinds: of the memories that are too small, ``flash`` and ``ram``."""
@@ -58,15 +72,15 @@ class TooLarge(CompileError):
 class Image:
     """A linked image and its sizes in bytes, those of the ELF.
 
-    flash_bytes: everything allocated in flash, initial values of .data included; ram_bytes:
-    .data, .bss (the arena lies there) and the deepest stack; stack_bytes: worst case from
-    reset by call graph, the counter's interrupt included; symbols: name -> (address, size) of
-    functions and objects; main: which of `MAINS` it runs; used: bytes of each of the board's
-    memories, the stack with them; states: how many the model keeps between its runs.
+    library: what was built; flash_bytes: everything allocated in flash, initial values of .data
+    included; ram_bytes: .data, .bss (the arena lies there) and the deepest stack; stack_bytes:
+    worst case from reset by call graph, the counter's interrupt included; symbols: name ->
+    (address, size) of functions and objects; main: which of `MAINS` it runs; used: bytes of each
+    of the board's memories, the stack with them.
     """
 
     elf: Path
-    name: str
+    library: Library
     board: Board
     toolchain: str
     flash_bytes: int
@@ -76,7 +90,10 @@ class Image:
     main: str = "demo"
     used: Mapping[str, int] = field(default_factory=dict)
     fits: bool = True
-    states: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.library.name
 
     @property
     def data_bss_bytes(self) -> int:
@@ -85,64 +102,49 @@ class Image:
 
 
 def build(
-    sources: Mapping[str, str],
-    name: str,
+    library: Library,
     board: Board,
     toolchain: str | None,
     out: Path,
-    main: str = "demo",
-    model_id: str | None = None,
-    arena: str | None = None,
-    weights: Sequence[str] = (),
-    model: str | None = None,
+    options: BuildOptions = BuildOptions(),
 ) -> Image:
-    """Compile and link ``sources`` (of `tinyc.emit.library.emit`) with the firmware for ``board``.
+    """Compile and link ``library`` with the firmware for ``board``.
 
-    main: one of `MAINS`; model_id: what the serial protocol calls the model, ``name`` if None;
-    arena, weights: see `tinyc.image.placement.place`; model: the path of what ``sources`` were made
-    from. ``out`` is replaced whole at the end; an interrupted build leaves what was there. Raises
-    CompileError E401 (does not fit), E7xx (no compiler), those of `tinyc.files.folder.replacing`.
+    toolchain: see `tinyc.target.toolchain.find_toolchain`. ``out`` is replaced whole at the end;
+    an interrupted build leaves what was there. Raises CompileError E209 (no such memory), E401
+    (does not fit), E7xx (no compiler), those of `tinyc.files.folder.replacing`.
     """
     tools = find_toolchain(toolchain)
     out = Path(os.path.abspath(out))
-    with replacing(out, "build", model) as work:
-        placement = place(sources, name, board, arena, weights)
-        files = firmware_files(sources, name, board, main, model_id, placement)
-        image = _build(files, sources, name, board, tools, work, main)
-    return replace(image, elf=out / image.elf.name, states=_count(sources, name, "STATE"))
+    with replacing(out, "build", options.model) as work:
+        image = _build(library, board, tools, work, options)
+    return replace(image, elf=out / image.elf.name)
 
 
 def firmware_files(
-    sources: Mapping[str, str],
-    name: str,
+    library: Library,
     board: Board,
-    main: str,
-    model_id: str | None = None,
-    placement: Placement | None = None,
+    options: BuildOptions = BuildOptions(),
 ) -> dict[str, str]:
-    """Path -> text of ``sources`` and of the firmware around them, under ``port/``, in the order
-    in which its C files are linked. main, model_id: see `build`; placement: `place`'s own if
-    None."""
-    placement = placement or place(sources, name, board)
-    files = dict(sources)
-    for part in _parts(MAINS[main], board):
+    """Path -> text of ``library`` and of the firmware around it, under ``port/``, in the order in
+    which its C files are linked."""
+    main = MAINS[options.main]
+    placement = place(library, board, options.arena, options.weights)
+    files = dict(library.files)
+    for part in _parts(main, board):
         files[f"port/{part}"] = (resource("firmware") / part).read_text()
-    env = environment()
-    if MAINS[main].console == "uart":
+    if main.console == "uart":
         in_use = {placement.arena.name, *placement.weights}
-        files["port/board.c"] = env.get_template("port/board.c.j2").render(
-            board=board, memories=[m for m in board.memory if m.setup and m.name in in_use]
+        files["port/board.c"] = render(
+            "port/board.c",
+            board=board,
+            memories=[m for m in board.memory if m.setup and m.name in in_use],
         )
-    files["port/main.c"] = env.get_template(f"port/{MAINS[main].template}.c.j2").render(
-        prefix=name,
-        PREFIX=name.upper(),
-        inputs=_count(sources, name, "INPUT"),
-        outputs=_count(sources, name, "OUTPUT"),
-        states=_count(sources, name, "STATE"),
-        model_id=model_id or name,
-        **MAINS[main].options,
+    files["port/main.c"] = main_program(
+        library, main.template, model_id=options.model_id or library.name, **main.options
     )
-    files["port/linker.ld"] = env.get_template("linker.ld.j2").render(
+    files["port/linker.ld"] = render(
+        "linker.ld",
         title=board.title, memory=board.memory, flash=board.flash, ram=board.ram,
         arena=placement.arena, weights=placement.weights, boot2=board.boot2,
     )  # fmt: skip
@@ -150,20 +152,15 @@ def firmware_files(
 
 
 def _build(
-    files: Mapping[str, str],
-    sources: Mapping[str, str],
-    name: str,
-    board: Board,
-    tools: Toolchain,
-    work: Path,
-    main: str,
+    library: Library, board: Board, tools: Toolchain, work: Path, options: BuildOptions
 ) -> Image:
+    files = firmware_files(library, board, options)
     compiled = [
         path
         for path in files
         if path.endswith(".c") and (path != "port/tanhf.c" or not tools.has_libc)
     ]
-    for path, text in {**files, **project(files, sources, name, board, tools.kind)}.items():
+    for path, text in {**files, **project(files, library, board, tools.kind)}.items():
         target = work / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
@@ -171,20 +168,24 @@ def _build(
     more = ["-Iinclude", *([] if tools.has_libc else ["-isystem", "port/libc"])]
     port = [*more, "-Iport", *tools.freestanding()]
     jobs = [
-        (Path(path), Path("obj") / f"{path.replace('/', '-')}.o", more if path in sources else port)
+        (
+            Path(path),
+            Path("obj") / f"{path.replace('/', '-')}.o",
+            more if path in library.files else port,
+        )
         for path in compiled
     ]
     tools.compile(board.core, jobs, work)
     (work / "compile_commands.json").write_text(_compile_commands(tools, board, jobs))
-    elf = work / f"{name}.elf"
+    elf = work / f"{library.name}.elf"
     complaint = tools.link(
         board.core, [str(o) for _, o, _ in jobs], "port/linker.ld", elf.name, work
     )
     if complaint:
-        _refuse_overflow(complaint, board, name)
-        _refuse_missing_libm(complaint, name, tools)
-        raise RuntimeError(f"{name} does not link: {complaint[-2000:]}")
-    image = _measure(elf, name, board, tools, main)
+        _refuse_overflow(complaint, board, library.name)
+        _refuse_missing_libm(complaint, library.name, tools)
+        raise RuntimeError(f"{library.name} does not link: {complaint[-2000:]}")
+    image = _measure(elf, library, board, tools, options.main)
     shutil.rmtree(work / "obj")
     return image
 
@@ -203,12 +204,6 @@ def _parts(main: Main, board: Board) -> Iterator[str]:
         yield "semihosting.h"
     # Compiled where the compiler has no C library, and by the project for such a compiler.
     yield from ("libc/string.h", "libc/math.h", "tanhf.c")
-
-
-def _count(sources: Mapping[str, str], name: str, role: str) -> int:
-    prefix = f"#define {name.upper()}_{role}S "
-    line = next(x for x in sources[f"include/{name}.h"].splitlines() if x.startswith(prefix))
-    return int(line.removeprefix(prefix).strip(" ()"))
 
 
 def _compile_commands(tools: Toolchain, board: Board, jobs: Sequence[tuple]) -> str:
@@ -259,7 +254,7 @@ def too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> To
     )  # fmt: skip
 
 
-def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) -> Image:
+def _measure(elf: Path, library: Library, board: Board, tools: Toolchain, main: str) -> Image:
     from elftools.elf.elffile import ELFFile
 
     with elf.open("rb") as file:
@@ -296,9 +291,9 @@ def _measure(elf: Path, name: str, board: Board, tools: Toolchain, main: str) ->
     used[board.ram.name] += stack
     over = used[board.ram.name] - board.ram.size
     if over > 0:
-        raise too_large(board, name, [(board.ram, over)])
+        raise too_large(board, library.name, [(board.ram, over)])
     write_flat(elf, board)
-    return Image(elf, name, board, tools.title, flash, ram + stack, stack, symbols, main, used)
+    return Image(elf, library, board, tools.title, flash, ram + stack, stack, symbols, main, used)
 
 
 def _exception_frame(core: Core) -> int:

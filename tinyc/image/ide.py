@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from ..emit.library import environment
+from ..emit.library import Library
+from ..emit.render import render
 from ..target.boards import Board, Core
 from ..target.toolchain import CFLAGS, CLANG_FLAGS, GCC_LDFLAGS, Toolchain
 
@@ -17,25 +18,23 @@ PRESETS = (
 _PRESET_OF_KIND = {"gcc": "gcc", "clang": "zig"}  # tinyc's own Clang is ziglang's
 
 
-def project(
-    files: Iterable[str], model: Collection[str], name: str, board: Board, kind: str
-) -> dict[str, str]:
+def project(files: Iterable[str], library: Library, board: Board, kind: str) -> dict[str, str]:
     """Path -> text of the project's files: ``CMakeLists.txt``, ``CMakePresets.json``, a toolchain
     file for each preset under ``cmake/``, and ``.vscode/``, there with ``launch.json`` if a debug
     server knows the board.
 
-    files: every path of the build, in the order in which its C files are linked; model: those of
-    the generated library; name: the model's, a C identifier; kind: of the toolchain that built
-    it (`Toolchain.kind`), whose preset the tasks take. No path in them is absolute.
+    files: every path of the build, in the order in which its C files are linked, those of
+    ``library`` among them; kind: of the toolchain that built it (`Toolchain.kind`), whose preset
+    the tasks take. No path in them is absolute.
     """
     code = [path for path in files if path.endswith(".c") and path != "port/tanhf.c"]
     values = {
-        "name": name,
+        "name": library.name,
         "board": board,
         "presets": PRESETS,
         "preset": _PRESET_OF_KIND[kind],
-        "model": [path for path in code if path in model],
-        "port": [path for path in code if path not in model],
+        "model": [path for path in code if path in library.files],
+        "port": [path for path in code if path not in library.files],
         # Another compiler may warn of more than those that tinyc is tested with.
         "cflags": [flag for flag in CFLAGS if flag not in ("-Werror", "-pipe")],
     }
@@ -43,19 +42,18 @@ def project(
         "servers": _servers(board),
         "flashers": board.debug.flashers if board.debug else (),
     }
-    env = environment()
 
-    def render(template: str, **more: Any) -> str:
-        return env.get_template(f"ide/{template}.j2").render(values | more) + "\n"
+    def text(template: str, **more: Any) -> str:
+        return render(f"ide/{template}", **values, **more)
 
-    texts = {p: render(p) for p in ("CMakeLists.txt", "CMakePresets.json")}
+    texts = {p: text(p) for p in ("CMakeLists.txt", "CMakePresets.json")}
     for preset, _ in PRESETS:
-        texts[f"cmake/{preset}.cmake"] = render(f"{preset}.cmake", **_options(preset, board.core))
+        texts[f"cmake/{preset}.cmake"] = text(f"{preset}.cmake", **_options(preset, board.core))
     for file in ("tasks.json", "extensions.json"):
-        texts[f".vscode/{file}"] = render(file)
+        texts[f".vscode/{file}"] = text(file)
     if values["servers"]:
         svd = board.debug.svd if board.debug else None
-        texts[".vscode/launch.json"] = render("launch.json", svd=svd)
+        texts[".vscode/launch.json"] = text("launch.json", svd=svd)
     return texts
 
 

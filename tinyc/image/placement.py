@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..emit.library import Library
 from ..errors import CompileError
 from ..target.boards import Board, Memory
 
 RESERVED = 2048
 """Bytes of the first RAM that are left to the stack and the firmware's own data."""
-
-_SIZES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4,
-          "int64_t": 8, "float": 4}  # fmt: skip
-_ARRAY = re.compile(r"^const (\w+) (\w+)\[(\d+)\]", re.M)
 
 
 @dataclass(frozen=True)
@@ -28,20 +24,19 @@ class Placement:
 
 
 def place(
-    sources: Mapping[str, str],
-    name: str,
+    library: Library,
     board: Board,
     arena: str | None = None,
     weights: Sequence[str] = (),
 ) -> Placement:
-    """Place the arena and the weights of generated ``sources``.
+    """Place the arena and the weights of ``library``.
 
     arena: a memory of the board; by default the first RAM that it fits, beside `RESERVED` bytes
     in the first of all. weights: memories to be filled in this order, by default the flash
     memories; the largest arrays choose first, and one that fits none of them lies in the last.
     Raises CompileError E209 for a memory that the board has not, or that cannot hold an arena.
     """
-    size = int(re.search(rf"#define {name.upper()}_ARENA_BYTES +\((\d+)U\)", _header(sources))[1])
+    size = library.arena_bytes
     rams = [m for m in board.memory if m.kind == "ram"]
     room = {m.name: m.size - (RESERVED if m is board.ram else 0) for m in board.memory}
     if arena is None:
@@ -57,24 +52,15 @@ def place(
     order = [_memory(board, w, "placement.weights") for w in weights]
     order = order or [m for m in board.memory if m.kind == "flash"]
     places: dict[str, list[str]] = {}
-    for array, length in sorted(_arrays(sources), key=lambda item: -item[1]):
+    # The linker rounds each up to words.
+    lengths = {array.symbol: -(-array.bytes // 4) * 4 for array in library.arrays}
+    for array, length in sorted(lengths.items(), key=lambda item: -item[1]):
         chosen = next((m for m in order if length <= room[m.name]), order[-1])
         room[chosen.name] -= length
         if chosen is not board.flash:
             places.setdefault(chosen.name, []).append(array)
     names = [m.name for m in board.memory if m.name in places]
     return Placement(home, {m: tuple(sorted(places[m])) for m in names})
-
-
-def _header(sources: Mapping[str, str]) -> str:
-    return next(text for path, text in sources.items() if path.startswith("include/"))
-
-
-def _arrays(sources: Mapping[str, str]) -> list[tuple[str, int]]:
-    """Name and bytes, rounded up to words, of each constant array."""
-    texts = [text for path, text in sources.items() if path.endswith("_weights.c")]
-    found = [match.groups() for text in texts for match in _ARRAY.finditer(text)]
-    return [(name, -(-_SIZES[kind] * int(count) // 4) * 4) for kind, name, count in found]
 
 
 def _memory(board: Board, name: str, key: str) -> Memory:

@@ -45,7 +45,8 @@ class Binding:
     constants: packed weights and tables, in the order in which the kernel reads them, known
         to the template as ``c.<suffix>``;
     scratch: bytes of working memory in the arena (8-byte aligned), passed as last argument;
-    support: files of ``firmware/kernels/`` that the code needs, included once, in order;
+    support: files of ``firmware/kernels/`` whose functions the template calls; what those
+        include themselves comes with them, see `tinyc.kernels.support`;
     inplace: index into ``node.variable_inputs`` of an input whose buffer the first output may
         take over at the same address, or None.
     """

@@ -14,6 +14,7 @@ from ..ir import DType, Graph, Node, TensorType
 from ..ir.ports import Port, output_ports
 from ..ir.quant import dequantize
 from ..kernels.base import kernels_of
+from ..kernels.support import MATH, needed
 from ..ops.arg_max import ArgMax
 from ..ops.dequantize import Dequantize
 from ..ops.logistic import Logistic
@@ -196,7 +197,7 @@ def _calls_libm(node: Node) -> bool:
         return False
     for kernel in kernels_of(type(node.op)):
         if kernel.reject(node) is None:
-            return "tinyc_math.h" in kernel.bind(node).support
+            return MATH in needed(kernel.bind(node).support)
     return False
 
 

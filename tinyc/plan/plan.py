@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..ir import Graph, Node, Value
+from ..ir import DType, Graph, Node, Value
 from ..kernels.base import Binding, Kernel, Schedule
 
 ALIGN = 8
@@ -39,6 +39,14 @@ class Step:
     def backend(self) -> str:
         """``tvm`` or ``templates``: what makes the C."""
         return "templates" if self.schedule is None else "tvm"
+
+    @property
+    def floats(self) -> bool:
+        """Whether its C computes with float32: an input, an output or a table of it is."""
+        values = (*self.node.inputs, *self.node.outputs)
+        return any(v.type.dtype is DType.F32 for v in values) or any(
+            c.data.dtype.kind == "f" for c in self.binding.constants
+        )
 
     @property
     def macs(self) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..emit.library import environment
+from ..emit.library import Library, main_program
 from ..errors import CompileError
 from . import Emulator, Trace, collect, register, time_limit
 from .native import compile_c, host_compilers
@@ -26,43 +26,32 @@ _REPORT = re.compile(r"runtime error|ERROR: \w+Sanitizer")
 
 
 def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
-    """See `tinyc.run.run`. Compiles the sources that lie beside the image's ELF."""
-    folder = image.elf.parent
-    files = [f for part in ("include", "src") for f in (folder / part).rglob("*") if f.is_file()]
-    sources = {f.relative_to(folder).as_posix(): f.read_text() for f in files}
-    outputs, console = _run(sources, image.name, inputs, (), False)
+    """See `tinyc.run.run`. Compiles the library that the image was built from."""
+    outputs, console = _run(image.library, inputs, (), False)
     return Trace("host", outputs, console, None, None, "not counted (host)", None)
 
 
 def run_host(
-    sources: Mapping[str, str],
-    name: str,
-    inputs: np.ndarray,
-    sanitize: bool = False,
-    dump_arena: bool = False,
+    library: Library, inputs: np.ndarray, sanitize: bool = False, dump_arena: bool = False
 ) -> np.ndarray:
-    """Outputs, uint8 [n, bytes], of the generated library ``name`` (``sources`` of
-    `tinyc.emit.library.emit`: path -> text) for inputs, uint8 [n, bytes].
+    """Outputs, uint8 [n, bytes], of ``library`` for inputs, uint8 [n, bytes].
 
     sanitize: under AddressSanitizer and UBSan (with ziglang's compiler UBSan alone);
     dump_arena: the whole arena after each run in place of the outputs. Raises CompileError
-    E703 (no compiler, or none that takes the sources), E802 (a fault, a sanitizer's report).
+    E703 (no compiler, or none that takes the library), E802 (a fault, a sanitizer's report).
     """
     defines = ("-DTINYC_DUMP_ARENA",) if dump_arena else ()
-    return _run(sources, name, inputs, defines, sanitize)[0]
+    return _run(library, inputs, defines, sanitize)[0]
 
 
 def _run(
-    sources: Mapping[str, str],
-    name: str,
-    inputs: np.ndarray,
-    defines: tuple[str, ...],
-    sanitize: bool,
+    library: Library, inputs: np.ndarray, defines: tuple[str, ...], sanitize: bool
 ) -> tuple[np.ndarray, str]:
     """(outputs, console)"""
+    name = library.name
     with tempfile.TemporaryDirectory(prefix="tinyc-") as temporary:
         folder = Path(temporary)
-        for path, text in {**sources, "main.c": _main(sources, name)}.items():
+        for path, text in {**library.files, "main.c": main_program(library, "main_host")}.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
@@ -97,26 +86,6 @@ def _compile(folder: Path, defines: tuple[str, ...], sanitize: bool) -> Path:
             return program
     raise CompileError(
         "E703", "the host's C compiler", complaint[-300:], "apt-get install gcc libc6-dev"
-    )
-
-
-def _main(sources: Mapping[str, str], name: str) -> str:
-    """The harness around the library, by the counts that its header states."""
-    header = sources[f"include/{name}.h"]
-
-    def count(what: str) -> int:
-        return int(re.search(rf"^#define {name.upper()}_{what} +\((\d+)\)", header, re.M)[1])
-
-    return (
-        environment()
-        .get_template("port/main_host.c.j2")
-        .render(
-            prefix=name,
-            PREFIX=name.upper(),
-            inputs=count("INPUTS"),
-            outputs=count("OUTPUTS"),
-            states=count("STATES"),
-        )
     )
 
 

@@ -57,7 +57,7 @@ def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
 
 def _chunks(image: Image, inputs: np.ndarray, jobs: int) -> list[np.ndarray]:
     """``inputs`` in about as many equal parts, none of which starts within a sequence."""
-    starts = np.arange(len(inputs)) if not image.states else np.flatnonzero(inputs[:, 0])
+    starts = np.arange(len(inputs)) if not image.library.states else np.flatnonzero(inputs[:, 0])
     ideal = len(inputs) * np.arange(1, jobs) // jobs
     cuts = {int(s) for s in starts[np.searchsorted(starts, ideal) % len(starts)]} - {0}
     return np.split(inputs, sorted(cuts))

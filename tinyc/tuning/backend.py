@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..emit.library import emit
 from ..errors import CompileError
-from ..image.build import Image, build
+from ..image.build import BuildOptions, Image, build
 from ..ir import Graph
 from ..kernels.base import Schedule
 from ..plan import Plan, plan
@@ -127,7 +127,7 @@ def _measure(lowered: Plan, board: Board, toolchain: str | None) -> _Measured:
     name = lowered.graph.name
     symbols = tuple(step.symbol for step in lowered.steps)
     with tempfile.TemporaryDirectory() as folder:
-        image = build(emit(lowered), name, board, toolchain, Path(folder) / name, main="test")
+        image = build(emit(lowered), board, toolchain, Path(folder) / name, BuildOptions("test"))
         inputs = random_samples(lowered.graph, 1, 0).bytes(bool(lowered.graph.states))
         trace = run(image, inputs, profile=True, layers=symbols)
     assert trace.cycles is not None

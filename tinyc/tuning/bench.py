@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..emit.library import emit
-from ..image.build import build
+from ..image.build import BuildOptions, build
 from ..ir import Graph, interpret, verify
 from ..ops._bits import random_words
 from ..ops.lce_bconv2d import LceBconv2d, binary_case
@@ -70,7 +70,7 @@ def binary_kernels(
             x = random_words(rng, shape, negative)
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "bench"
-                image = build(emit(planned), "bench", board, None, out, main="test")
+                image = build(emit(planned), board, None, out, BuildOptions("test"))
                 row = x.view(np.uint8).reshape(1, -1)
                 trace = run(image, row, profile=True, layers=(step.symbol,))
             expected = interpret(graph, [x])[graph.outputs[0]]

@@ -21,7 +21,7 @@ import numpy as np
 from ..emit.library import emit
 from ..errors import CompileError
 from ..files.folder import written
-from ..image.build import build
+from ..image.build import BuildOptions, build
 from ..ir import Graph, Node, interpret, verify
 from ..kernels.base import Kernel, Schedule, tvm_kernels_of
 from ..kernels.tvm import check
@@ -208,7 +208,7 @@ def _measure(index: int) -> int:
     assert step.schedule == job.schedule
     samples = _samples(graph, node)
     with tempfile.TemporaryDirectory() as folder:
-        image = build(emit(lowered), "layer", board, toolchain, Path(folder) / "l", main="test")
+        image = build(emit(lowered), board, toolchain, Path(folder) / "l", BuildOptions("test"))
         trace = run(image, samples.bytes(), profile=True, layers=(step.symbol,))
     expected = interpret(graph, samples.at(0))[graph.outputs[0]]
     if trace.outputs[0].tobytes() != expected.tobytes():

@@ -43,7 +43,7 @@ def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
     batch = Batch(inputs)
     with tempfile.TemporaryDirectory(prefix="tinyc-") as name:
         folder = Path(name)
-        size = _output_bytes(image)
+        size = image.library.output_bytes
         (folder / "board.repl").write_text(description(board, batch, size))
         (folder / "inputs.bin").write_bytes(batch.pack())
         shutil.copyfile(image.elf, folder / "test.elf")
@@ -63,13 +63,6 @@ def tool() -> Path:
     if found.problem:
         raise CompileError("E707", str(found.path), found.problem, REMEDY)
     return found.path
-
-
-def _output_bytes(image: Image) -> int:
-    """Of one sample, by the header beside the ELF."""
-    header = (image.elf.parent / "include" / f"{image.name}.h").read_text()
-    pattern = rf"^#define {image.name.upper()}_OUTPUT_\d+_BYTES +\((\d+)U\)"
-    return sum(map(int, re.findall(pattern, header, re.M)))
 
 
 def _outputs(

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...emit.library import environment
+from ...emit.render import render
 from ...errors import CompileError
 from ...files.folder import held, replacing
 from ...image.mailbox import INBOX, MOST_BYTES, OUTBOX, Batch, collides
@@ -31,17 +31,12 @@ def write(
     batch: Batch,
     min_accuracy: float | None = None,
     max_instructions: int | None = None,
-    output_bytes: int | None = None,
 ) -> None:
     """Put ``folder`` in place: the files of `project` and ``test.elf``, a copy of ``image``, of
-    the main program ``test_mailbox``. Of a batch that is too large, as much as fits.
-    output_bytes: of one sample, needed where the batch has no outputs to compare with."""
+    the main program ``test_mailbox``. Of a batch that is too large, as much as fits."""
     batch = batch.first(MOST_BYTES)
-    if output_bytes is None:
-        assert batch.expected is not None
-        output_bytes = batch.expected.shape[1]
     files = project(
-        image.name, image.board, batch, output_bytes, time_limit(len(batch)),
+        image.name, image.board, batch, image.library.output_bytes, time_limit(len(batch)),
         min_accuracy, max_instructions,
     )  # fmt: skip
     folder = folder.absolute()
@@ -83,11 +78,7 @@ def project(
         "end": END,
         **commands,
     }
-    env = environment()
-    texts = {
-        file: env.get_template(f"renode/{file}.j2").render(values) + "\n"
-        for file in ("run.resc", "test.robot")
-    }
+    texts = {file: render(f"renode/{file}", **values) for file in ("run.resc", "test.robot")}
     texts["board.repl"] = description(board, batch, output_bytes)
     return {**{k: v.encode() for k, v in texts.items()}, "inputs.bin": batch.pack()}
 
@@ -109,14 +100,11 @@ def description(board: Board, batch: Batch | None = None, output_bytes: int = 0)
             "pass fewer with --samples",
         )  # fmt: skip
     inbox, outbox = (-(-size // _PAGE) * _PAGE for size in sizes)
-    template = environment().get_template("renode/board.repl.j2")
-    return (
-        template.render(
-            board=board, memories={m.name: m for m in board.memory}, inbox=INBOX,
-            outbox=OUTBOX, inbox_bytes=inbox, outbox_bytes=outbox, tags=_tags(board),
-            mips=max(1, round(board.clock_hz / 1e6)),
-        )
-        + "\n"
+    return render(
+        "renode/board.repl",
+        board=board, memories={m.name: m for m in board.memory}, inbox=INBOX, outbox=OUTBOX,
+        inbox_bytes=inbox, outbox_bytes=outbox, tags=_tags(board),
+        mips=max(1, round(board.clock_hz / 1e6)),
     )  # fmt: skip
 
 

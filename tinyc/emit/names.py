@@ -1,0 +1,58 @@
+"""What the generated C calls things, and how it writes numbers and what a model says."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import numpy as np
+
+CTYPES = {
+    "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
+    "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "float32": "float",
+    "bool": "uint8_t",
+}  # fmt: skip
+"""The C type of an element, by the name of numpy's."""
+
+_COLUMNS = 96
+
+
+def f32(value: float) -> str:
+    """The shortest C literal that is exactly this float32."""
+    number = np.float32(value)
+    if np.isnan(number):
+        return "(0.0f / 0.0f)"
+    if np.isinf(number):
+        return "(1.0f / 0.0f)" if number > 0 else "(-1.0f / 0.0f)"
+    text = np.format_float_positional(number, unique=True, trim="0")
+    if len(text) > 24:
+        text = np.format_float_scientific(number, unique=True, trim="0")
+    return f"{text}f"
+
+
+def comment(text: str, limit: int = 60) -> str:
+    """Text from a model, safe inside a C comment: printable ASCII without ``*/``, ``/*``, ``??``
+    or a backslash, on one line."""
+    text = re.sub(r"[^ -~]", "?", text).replace("\\", "?")
+    text = text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+    text = text if len(text) <= limit else f"{text[: limit - 3]}..."
+    return text.rstrip("?/*") if text.endswith(("?", "/", "*")) else text
+
+
+def literals(data: np.ndarray) -> str:
+    """The elements of an array in C order as they stand between the braces of its initializer,
+    indented lines of one width."""
+    if data.dtype == np.float32:
+        items = [f32(x) for x in data.ravel()]
+    elif data.dtype == np.int32:
+        items = ["INT32_MIN" if x == -(1 << 31) else str(x) for x in data.ravel().tolist()]
+    elif data.dtype == np.int64:
+        items = ["INT64_MIN" if x == -(1 << 63) else f"{x}LL" for x in data.ravel().tolist()]
+    else:
+        items = list(map(str, data.ravel().astype(np.int64).tolist()))
+    if not items:
+        return "    0"
+    width = max(map(len, items))
+    per_line = max(1, _COLUMNS // (width + 2))
+    lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
+    return textwrap.indent(",\n".join(lines), "    ")

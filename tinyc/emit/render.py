@@ -1,0 +1,33 @@
+"""Text from the files of ``templates/``, by jinja2."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ..files.paths import resource
+from .names import f32
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+def render(template: str, /, **values: Any) -> str:
+    """The text of ``templates/<template>.j2`` with these values; it ends in one newline. A value
+    that the template asks for and is not given is an error of jinja2."""
+    return _environment().get_template(f"{template}.j2").render(values).rstrip("\n") + "\n"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    env.filters["f32"] = f32
+    return env
