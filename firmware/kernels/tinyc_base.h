@@ -16,4 +16,14 @@
 #define TINYC_INLINE static inline
 #endif
 
+/* Write the passes of the loop that follows one after another, up to so many. */
+#define TINYC_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define TINYC_UNROLL(count) TINYC_PRAGMA(unroll count)
+#elif defined(__GNUC__)
+#define TINYC_UNROLL(count) TINYC_PRAGMA(GCC unroll count)
+#else
+#define TINYC_UNROLL(count)
+#endif
+
 #endif

@@ -6,7 +6,7 @@
 #ifndef TINYC_TENSOR_DSP_H
 #define TINYC_TENSOR_DSP_H
 
-#include "tinyc_dsp.h"
+#include "tinyc_mac.h"
 
 /* Four bytes of a pixel into its place of two rows that are `row` halfwords apart. */
 TINYC_INLINE void tinyc_widen4(const int8_t *from, int16_t *to, int32_t row)
@@ -36,40 +36,10 @@ tinyc_gemm_2x4(__attribute__((unused)) const int8_t *weights,
         "lsls   r3, r3, #31\n\t"
         "bne    2f\n"
         "1:\n\t"
-        ".rept 2\n\t"
-        "ldr    r3, [r0], #4\n\t"
-        "ldr    r12, [r1], #4\n\t"
-        "ldr    lr, [r1], #4\n\t"
-        "sxtb16 r2, r3\n\t"
-        "sxtb16 r3, r3, ror #8\n\t"
-        "smlad  r4, r2, r12, r4\n\t"
-        "smlad  r8, r3, r12, r8\n\t"
-        "smlad  r5, r2, lr, r5\n\t"
-        "smlad  r9, r3, lr, r9\n\t"
-        "ldr    r12, [r1], #4\n\t"
-        "ldr    lr, [r1], #4\n\t"
-        "smlad  r6, r2, r12, r6\n\t"
-        "smlad  r10, r3, r12, r10\n\t"
-        "smlad  r7, r2, lr, r7\n\t"
-        "smlad  r11, r3, lr, r11\n\t"
+        ".rept 2\n\t" TINYC_MAC_ROW_2X4
         ".endr\n"
         "2:\n\t"
-        ".rept 2\n\t"
-        "ldr    r3, [r0], #4\n\t"
-        "ldr    r12, [r1], #4\n\t"
-        "ldr    lr, [r1], #4\n\t"
-        "sxtb16 r2, r3\n\t"
-        "sxtb16 r3, r3, ror #8\n\t"
-        "smlad  r4, r2, r12, r4\n\t"
-        "smlad  r8, r3, r12, r8\n\t"
-        "smlad  r5, r2, lr, r5\n\t"
-        "smlad  r9, r3, lr, r9\n\t"
-        "ldr    r12, [r1], #4\n\t"
-        "ldr    lr, [r1], #4\n\t"
-        "smlad  r6, r2, r12, r6\n\t"
-        "smlad  r10, r3, r12, r10\n\t"
-        "smlad  r7, r2, lr, r7\n\t"
-        "smlad  r11, r3, lr, r11\n\t"
+        ".rept 2\n\t" TINYC_MAC_ROW_2X4
         ".endr\n\t"
         "ldr    r2, [sp, #4]\n\t"
         "cmp    r0, r2\n\t"
@@ -84,14 +54,7 @@ tinyc_gemm_2x4(__attribute__((unused)) const int8_t *weights,
 TINYC_SHARED static void tinyc_gemm_2x4(const int8_t *weights, const int16_t *columns, int32_t *acc,
                                         int32_t quads)
 {
-    for (int32_t row = 0; row < 2 * quads; row++, weights += 4, columns += 8) {
-        for (int i = 0; i < 4; i++) {
-            const int32_t a = columns[2 * i];
-            const int32_t b = columns[2 * i + 1];
-            acc[i] += weights[0] * a + weights[2] * b;
-            acc[4 + i] += weights[1] * a + weights[3] * b;
-        }
-    }
+    tinyc_mac_rows(weights, columns, acc, weights + 8 * quads);
 }
 
 #endif

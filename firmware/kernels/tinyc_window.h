@@ -15,10 +15,16 @@ struct tinyc_window {
     int32_t pad_top, pad_left;
 };
 
+/* Whether 0 <= at < size, by one comparison. */
+TINYC_INLINE int tinyc_is_inside(int32_t at, int32_t size)
+{
+    return (uint32_t)at < (uint32_t)size;
+}
+
 /* Whether a row and a column lie inside of the image. */
 TINYC_INLINE int tinyc_inside(const struct tinyc_window *window, int32_t y, int32_t x)
 {
-    return y >= 0 && y < window->in_h && x >= 0 && x < window->in_w;
+    return tinyc_is_inside(y, window->in_h) && tinyc_is_inside(x, window->in_w);
 }
 
 /* Whether a window may reach beyond the image. Folds, as all of its geometry does. */

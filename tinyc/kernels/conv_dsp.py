@@ -11,10 +11,11 @@ from ..ir import DType, Node
 from ..ir.quant import activation_range, multiply_double_rounding, multiply_single_rounding
 from ..ops._conv import channel_multipliers, real_multipliers
 from .base import Binding, Constant, Kernel
+from .conv import clamp_params, window_params
 
 REQUIRES = frozenset({"dsp"})
-MAX_UNROLLED_TAPS = 25
-"""Larger depthwise filters keep their loops: unrolled code would outgrow its gain."""
+COLUMNS = ("tinyc_dsp.h", "tinyc_window.h", "tinyc_gather.h", "tinyc_columns.h", "tinyc_mac.h")
+"""What the convolutions of int8 and of int16 gather and sum with."""
 
 
 def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str | None:
@@ -76,6 +77,12 @@ def padded(rows: np.ndarray, channels: int, depth: int) -> np.ndarray:
     return out
 
 
+def columns_bytes(depth: int, pixel_bytes: int, size: int = 1) -> int:
+    """Scratch of tinyc_columns.h for windows of ``depth`` inputs of ``size`` bytes: the columns,
+    and a window as it lies in the image where the inputs of a pixel are no whole words."""
+    return 4 * 2 * depth + (size * depth if pixel_bytes % 4 else 0)
+
+
 # Convolution ------------------------------------------------------------------------------
 
 
@@ -95,61 +102,26 @@ def _reject_conv(node: Node) -> str | None:
 
 def _bind_conv(node: Node) -> Binding:
     x, weights, _ = node.inputs
-    op = node.op
     rows = _conv_rows(node)
     assert rows is not None
-    _, in_h, in_w, in_c = x.type.shape
-    out_c, kernel_h, kernel_w, _ = weights.type.shape
-    _, out_h, out_w, _ = node.output.type.shape
-    (top, bottom), (left, right) = op.padding
+    in_c, kernel = x.type.shape[3], weights.type.shape[1:3]
     packed = padded(rows, 2, 8)
     depth = packed.shape[1]
     # [pair, channel, quad, k] -> [pair, quad, parity, (k or k + 2), channel]
     quads = packed.reshape(-1, 2, depth // 4, 2, 2)  # k = 2 * half + parity
     packed = quads.transpose(0, 2, 4, 3, 1)
-    pointwise = (
-        (kernel_h, kernel_w, *op.stride) == (1, 1, 1, 1)
-        and (top, bottom, left, right) == (0, 0, 0, 0)
-        and in_c % 4 == 0
-    )
-    staged = not pointwise and in_c % 4 != 0
-    low, high = activation_range(op.activation, node.output.type)
-    columns = 4 * depth * 2
-    zero = x.type.zero_point & 0xFFFF
     return Binding(
         params={
-            "pointwise": pointwise,
-            "staged": staged,
-            "kernel_h": kernel_h,
-            "kernel_w": kernel_w,
-            "in_h": in_h,
-            "in_w": in_w,
-            "in_c": in_c,
-            "out_c": out_c,
-            "out_w": out_w,
-            "pixels": out_h * out_w,
-            "stride_h": op.stride[0],
-            "stride_w": op.stride[1],
-            "dilation_h": op.dilation[0],
-            "dilation_w": op.dilation[1],
-            "pad_top": top,
-            "pad_left": left,
-            "last_x": in_w - kernel_w,
-            "row_bytes": kernel_w * in_c,
-            "padding_byte": x.type.zero_point,
-            "padding_pair": zero << 16 | zero,
-            "depth": depth,
-            "columns_bytes": columns,
-            "zero_point": node.output.type.zero_point,
-            "low": low,
-            "high": high,
+            **window_params(node, kernel),
+            **clamp_params(node),
+            "input_zero": x.type.zero_point,
         },
         constants=(
             Constant("weights", packed, "weights of channel pairs, byte-interleaved by input pair"),
             table(node, rows, fold=True),
         ),
-        scratch=columns + (depth if staged else 0),
-        support=("tinyc_dsp.h", "tinyc_conv_columns.h"),
+        scratch=columns_bytes(depth, in_c),
+        support=(*COLUMNS, "tinyc_conv2d_dsp.h"),
     )
 
 
@@ -175,56 +147,22 @@ def _reject_depthwise(node: Node) -> str | None:
     return reject(node, _depthwise_rows(node))
 
 
-def _tap_offsets(node: Node) -> list[int]:
-    """Offset into the input of each tap, in bytes."""
-    _, _, in_w, channels = node.inputs[0].type.shape
-    _, kernel_h, kernel_w, _ = node.inputs[1].type.shape
-    step_y, step_x = node.op.dilation
-    taps = [(ky * step_y, kx * step_x) for ky in range(kernel_h) for kx in range(kernel_w)]
-    return [(y * in_w + x) * channels for y, x in taps]
-
-
 def _bind_depthwise(node: Node) -> Binding:
     x, weights, _ = node.inputs
-    op = node.op
     rows = _depthwise_rows(node)
     assert rows is not None
-    _, in_h, in_w, channels = x.type.shape
-    _, kernel_h, kernel_w, _ = weights.type.shape
-    _, out_h, out_w, _ = node.output.type.shape
-    (top, _), (left, _) = op.padding
-    packed = rows.reshape(channels // 4, 4, -1).transpose(0, 2, 1)
-    low, high = activation_range(op.activation, node.output.type)
-    offset = -x.type.zero_point & 0xFFFF
-    taps = kernel_h * kernel_w
+    packed = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
     return Binding(
         params={
-            "kernel_h": kernel_h,
-            "kernel_w": kernel_w,
-            "taps": _tap_offsets(node) if taps <= MAX_UNROLLED_TAPS else [],
-            "in_h": in_h,
-            "in_w": in_w,
-            "out_h": out_h,
-            "out_w": out_w,
-            "channels": channels,
-            "stride_h": op.stride[0],
-            "stride_w": op.stride[1],
-            "dilation_h": op.dilation[0],
-            "dilation_w": op.dilation[1],
-            "pad_top": top,
-            "pad_left": left,
-            "last_y": in_h - (kernel_h - 1) * op.dilation[0] - 1,
-            "last_x": in_w - (kernel_w - 1) * op.dilation[1] - 1,
-            "offset_pair": offset << 16 | offset,
-            "zero_point": node.output.type.zero_point,
-            "low": low,
-            "high": high,
+            **window_params(node, weights.type.shape[1:3]),
+            **clamp_params(node),
+            "input_zero": x.type.zero_point,
         },
         constants=(
             Constant("weights", packed, "weights of four channels, tap by tap"),
             table(node, rows, fold=False),
         ),
-        support=("tinyc_dsp.h", "tinyc_depthwise.h"),
+        support=("tinyc_base.h", "tinyc_dsp.h", "tinyc_window.h", "tinyc_depthwise_dsp.h"),
     )
 
 

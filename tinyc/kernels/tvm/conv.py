@@ -26,8 +26,10 @@ from .lower import Form, kernel
 DSP = frozenset({"dsp"})
 SMALL = 2048
 """Bytes of a padded input up to which all of it is staged at once."""
+MAX_UNROLLED_TAPS = 25
+"""Larger depthwise filters keep their loops: unrolled code would outgrow its gain."""
 SUPPORT = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tensor.h")
-SUPPORT_DSP = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_dsp.h", "tinyc_tensor.h",
+SUPPORT_DSP = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_dsp.h", "tinyc_mac.h", "tinyc_tensor.h",
                "tinyc_tensor_dsp.h")  # fmt: skip
 
 
@@ -511,7 +513,7 @@ def _depthwise_schedules(node: Node, dsp: bool) -> list[Schedule]:
     if dsp:
         _, kh, kw, _ = node.inputs[1].type.shape
         taps = (kh * kw, kw, 1)  # of unrolled code
-        depths = [u for u in (2, 1, 0) if taps[2 - u] <= conv_dsp.MAX_UNROLLED_TAPS]
+        depths = [u for u in (2, 1, 0) if taps[2 - u] <= MAX_UNROLLED_TAPS]
         return [{"channels_first": f, "unroll": u} for u in depths for f in (0, 1)]
     return [{"pixels": n} for n in (1, 2, 4) if n <= node.output.type.shape[2]]
 

@@ -1,0 +1,82 @@
+/* Four windows of a convolution at a time, as the columns that tinyc_mac.h reads. */
+#ifndef TINYC_COLUMNS_H
+#define TINYC_COLUMNS_H
+
+#include "tinyc_dsp.h"
+#include "tinyc_gather.h"
+
+/* `size` bytes, a multiple of four, widened: of each quad k0..k3 first the row (k0, k2), then
+ * (k1, k3), which is what SXTB16 leaves of four bytes. */
+TINYC_INLINE void *tinyc_put_column_s8(void *to, const int8_t *from, int32_t size)
+{
+    uint32_t *column = to;
+
+    for (; size > 0; size -= 4, from += 4, column += 8) {
+        const uint32_t quad = tinyc_load4(from);
+        column[0] = tinyc_sxtb16(quad);
+        column[4] = tinyc_sxtb16_ror8(quad);
+    }
+    return column;
+}
+
+TINYC_INLINE void *tinyc_put_column_padding_s8(void *to, int32_t padding, int32_t size)
+{
+    const uint32_t pair = ((uint32_t)padding & 0xffffU) * 0x10001U;
+    uint32_t *column = to;
+
+    for (; size > 0; size -= 4, column += 8) {
+        column[0] = pair;
+        column[4] = pair;
+    }
+    return column;
+}
+
+/* Pairs of int16. */
+TINYC_INLINE void *tinyc_put_column_s16(void *to, const int8_t *from, int32_t size)
+{
+    uint32_t *column = to;
+
+    for (; size > 0; size -= 4, from += 4, column += 4) {
+        *column = tinyc_load4(from);
+    }
+    return column;
+}
+
+TINYC_INLINE void *tinyc_put_column_padding_s16(void *to, int32_t padding, int32_t size)
+{
+    return tinyc_put_column_padding_s8(to, padding, size / 2);
+}
+
+/* Inputs of a window with what fills up a column: a multiple of eight. */
+TINYC_INLINE int32_t tinyc_columns_depth(const struct tinyc_window *w)
+{
+    return (w->kernel_h * w->kernel_w * w->in_c + 7) & ~7;
+}
+
+/* The windows of `count` (1 to 4) pixels of the output from `first`. scratch: the columns and,
+ * where a pixel's inputs are no whole words, a window as it lies in the image, then what fills it
+ * up, which meets weights of 0. */
+TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes, int32_t first,
+                                int32_t count, const struct tinyc_window *w, int32_t padding)
+{
+    tinyc_put *const put = bytes == 1 ? tinyc_put_column_s8 : tinyc_put_column_s16;
+    tinyc_put_padding *const put_padding =
+        bytes == 1 ? tinyc_put_column_padding_s8 : tinyc_put_column_padding_s16;
+    uint32_t *column = (uint32_t *)(void *)scratch;
+    int8_t *const patch = (int8_t *)(column + 4 * tinyc_columns_depth(w) / 2);
+    const int32_t size = w->in_c * bytes;
+
+    for (int32_t pixel = first; pixel < first + count; pixel++, column++) {
+        if (size % 4 != 0) {
+            tinyc_gather(patch, in, bytes, pixel, w, padding, tinyc_put_bytes,
+                         tinyc_put_padding_bytes);
+            (void)put(column, patch, tinyc_columns_depth(w) * bytes);
+        } else if (tinyc_is_pointwise(w)) {
+            (void)put(column, (const int8_t *)in + pixel * size, size);
+        } else {
+            tinyc_gather(column, in, bytes, pixel, w, padding, put, put_padding);
+        }
+    }
+}
+
+#endif

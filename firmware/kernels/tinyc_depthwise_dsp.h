@@ -1,0 +1,133 @@
+/* Depthwise convolution of four channels at a time, by the DSP extension. */
+#ifndef TINYC_DEPTHWISE_DSP_H
+#define TINYC_DEPTHWISE_DSP_H
+
+#include "tinyc_dsp.h"
+#include "tinyc_window.h"
+
+/* One tap of four channels: acc[i] += (x[i] + offset) * w[i];
+ * returns the next tap's weights. One block of assembly: compilers hoist the loads of all taps
+ * and spill what they widened. */
+#if TINYC_DSP
+
+TINYC_INLINE const int8_t *tinyc_tap4(int32_t *acc, const int8_t *in, const int8_t *weights,
+                                      uint32_t offset)
+{
+    uint32_t x, w, x02, w02;
+    __asm__ volatile(
+        "ldr     %[x], [%[in]]\n\t"
+        "ldr     %[w], [%[weights]], #4\n\t"
+        "sxtab16 %[x02], %[offset], %[x]\n\t"
+        "sxtb16  %[w02], %[w]\n\t"
+        "sxtab16 %[x], %[offset], %[x], ror #8\n\t"
+        "sxtb16  %[w], %[w], ror #8\n\t"
+        "smlabb  %[a0], %[x02], %[w02], %[a0]\n\t"
+        "smlatt  %[a2], %[x02], %[w02], %[a2]\n\t"
+        "smlabb  %[a1], %[x], %[w], %[a1]\n\t"
+        "smlatt  %[a3], %[x], %[w], %[a3]"
+        : [x] "=&r"(x), [w] "=&r"(w), [x02] "=&r"(x02), [w02] "=&r"(w02), [weights] "+&r"(weights),
+          [a0] "+&r"(acc[0]), [a1] "+&r"(acc[1]), [a2] "+&r"(acc[2]), [a3] "+&r"(acc[3])
+        : [in] "r"(in), [offset] "r"(offset)
+        : "memory");
+    return weights;
+}
+
+#else
+
+TINYC_INLINE const int8_t *tinyc_tap4(int32_t *acc, const int8_t *in, const int8_t *weights,
+                                      uint32_t offset)
+{
+    for (int i = 0; i < 4; i++) {
+        acc[i] += (in[i] + tinyc_low(offset)) * weights[i];
+    }
+    return weights + 4;
+}
+
+#endif
+
+/* Requantize and clamp one channel; channel: its bias, multiplier and right shift less one. */
+TINYC_INLINE int8_t tinyc_finish2(int32_t acc, const int32_t *channel, int32_t zero_point,
+                                  int32_t low, int32_t high)
+{
+    const int32_t half = 1 + 2 * zero_point;
+    return tinyc_clamp_s8(tinyc_requant2_dsp(acc, channel[1], channel[2], half), low, high);
+}
+
+/* The same for four channels. Written out: a loop would keep the accumulators in memory. */
+TINYC_INLINE void tinyc_store4(const int32_t *acc, const int32_t *table, int8_t *out,
+                               int32_t zero_point, int32_t low, int32_t high)
+{
+    out[0] = tinyc_finish2(acc[0], table, zero_point, low, high);
+    out[1] = tinyc_finish2(acc[1], table + 3, zero_point, low, high);
+    out[2] = tinyc_finish2(acc[2], table + 6, zero_point, low, high);
+    out[3] = tinyc_finish2(acc[3], table + 9, zero_point, low, high);
+}
+
+/* All taps of a window inside of the image, whose first pixel's channels are at `x`, in a row:
+ * filters of up to 25 taps; of larger ones, unrolled code would outgrow its gain. */
+TINYC_INLINE const int8_t *tinyc_taps4(int32_t *acc, const int8_t *x, const int8_t *weights,
+                                       uint32_t offset, const struct tinyc_window *w)
+{
+    TINYC_UNROLL(25)
+    for (int32_t ky = 0; ky < w->kernel_h; ky++) {
+        TINYC_UNROLL(25)
+        for (int32_t kx = 0; kx < w->kernel_w; kx++) {
+            const int32_t at = ky * w->dilation_h * w->in_w + kx * w->dilation_w;
+            weights = tinyc_tap4(acc, x + at * w->in_c, weights, offset);
+        }
+    }
+    return weights;
+}
+
+/* weights: for each four channels, for each tap, one byte a channel; table: bias, multiplier and
+ * right shift less one of each channel. */
+TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const int8_t *weights,
+                                         const int32_t *table, const struct tinyc_window *w,
+                                         int32_t input_zero, int32_t zero_point, int32_t low,
+                                         int32_t high)
+{
+    const uint32_t offset = ((uint32_t)-input_zero & 0xffffU) * 0x10001U;
+    const int32_t last_y = w->in_h - (w->kernel_h - 1) * w->dilation_h - 1;
+    const int32_t last_x = w->in_w - (w->kernel_w - 1) * w->dilation_w - 1;
+
+    for (int32_t oy = 0; oy < w->out_h; oy++) {
+        const int32_t y0 = oy * w->stride_h - w->pad_top;
+        for (int32_t ox = 0; ox < w->out_w; ox++) {
+            const int32_t x0 = ox * w->stride_w - w->pad_left;
+            const int8_t *filter = weights;
+            const int32_t *channel = table;
+            if (w->kernel_h * w->kernel_w <= 25 && y0 >= 0 && x0 >= 0 && y0 <= last_y &&
+                x0 <= last_x) {
+                const int8_t *x = in + (y0 * w->in_w + x0) * w->in_c;
+                for (int32_t c = 0; c < w->in_c; c += 4) {
+                    int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
+                    filter = tinyc_taps4(acc, x, filter, offset, w);
+                    tinyc_store4(acc, channel, out, zero_point, low, high);
+                    channel += 12;
+                    x += 4;
+                    out += 4;
+                }
+                continue;
+            }
+            for (int32_t c = 0; c < w->in_c; c += 4) {
+                int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
+                for (int32_t ky = 0; ky < w->kernel_h; ky++) {
+                    const int32_t y = y0 + ky * w->dilation_h;
+                    for (int32_t kx = 0; kx < w->kernel_w; kx++) {
+                        const int32_t x = x0 + kx * w->dilation_w;
+                        if (tinyc_is_inside(y, w->in_h) && tinyc_is_inside(x, w->in_w)) {
+                            (void)tinyc_tap4(acc, in + (y * w->in_w + x) * w->in_c + c, filter,
+                                             offset);
+                        }
+                        filter += 4;
+                    }
+                }
+                tinyc_store4(acc, channel, out, zero_point, low, high);
+                channel += 12;
+                out += 4;
+            }
+        }
+    }
+}
+
+#endif
