@@ -20,7 +20,7 @@ from .kernels.base import Schedule, kernels_of, tvm_kernels_of
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
-from .passes import optimize
+from .passes import names, optimize
 from .passes import stages as rewrites
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
@@ -57,6 +57,8 @@ class Compiled:
 
 CHANGES = {"binarization": "binarize", "calibration": "calibrate"}
 """The stages that make another network of the one that was given."""
+STAGES = ("read", *CHANGES.values(), *names(), "plan")
+"""What `stages` may name, in this order."""
 
 
 def compile_model(

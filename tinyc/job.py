@@ -74,7 +74,7 @@ class Job:
         with cls.progress("measuring the backends" if settings.backend == "auto" else "compiling"):
             compiled = compile_model(
                 settings.model, board, settings.strict, calibration, settings.float_glue,
-                optional_calibration, settings.backend, _schedules(settings), settings.toolchain,
+                optional_calibration, settings.backend, schedules(settings), settings.toolchain,
                 settings.expect.max_flash, settings.trust,
             )  # fmt: skip
         for note in compiled.source.notes:
@@ -348,7 +348,7 @@ class Job:
         return [np.stack(rows) for rows in found]
 
 
-def _schedules(settings: Config) -> dict[str, Any]:
+def schedules(settings: Config) -> dict[str, Any]:
     """What TVM is to lower with, by workload."""
     if settings.backend == "templates":
         return {}

@@ -24,6 +24,7 @@ from . import (
     ops,
     profile,
     serve,
+    show,
     test,
     train,
     tune,
@@ -43,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _verb in (
-    build.build, test.test, profile.profile, serve.serve, compare.compare, train.train,
+    build.build, test.test, profile.profile, show.show, serve.serve, compare.compare, train.train,
     flash.flash, debug.debug, export.export, init.init, tune.tune, ops.ops, doctor.doctor,
 ):  # fmt: skip
     app.command()(_verb)

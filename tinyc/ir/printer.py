@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,9 @@ class Names:
         read = [v for node in graph.nodes for v in node.inputs] + list(graph.results)
         constants = dict.fromkeys(v for v in read if v.constant)
         self.constants = {value: f"@{i}" for i, value in enumerate(constants)}
+
+    def items(self) -> Iterable[tuple[Value, str]]:
+        return {**self.variables, **self.constants}.items()
 
     def __getitem__(self, value: Value) -> str:
         return self.constants[value] if value.constant else self.variables[value]

@@ -55,9 +55,11 @@ def _buffer(buffer: Buffer, names: Names, end: int) -> str:
 def _peak(plan: Plan, names: Names) -> str:
     index, most = plan.peak
     alive = [b for b in plan.buffers if b.first <= index <= b.last and b.bytes]
-    parts = few([f"{_held(b, names)} {b.bytes:,}" for b in sorted(alive, key=lambda b: -b.bytes)])
+    alive.sort(key=lambda b: -b.bytes)
+    parts = few([f"{b.bytes:,} for {_held(b, names)}" for b in alive])
     return line(f"most at once: {most:,} bytes in layer {index}: {parts}", plan.steps[index].name)
 
 
 def _held(buffer: Buffer, names: Names) -> str:
-    return few([names[v] for v in buffer.values]) if buffer.values else "scratch"
+    """What lies in a piece of the arena, one after the other."""
+    return " then ".join(names[v] for v in buffer.values) or "scratch"

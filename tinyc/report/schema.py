@@ -361,6 +361,88 @@ class Failure(Versioned):
     errors: list[Error]
 
 
+class ShownValue(TypedDict):
+    """An input, a state, a node's output (``%3``) or a constant (``@3``)."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    scale: NotRequired[list[float]]
+    """Of a quantized one: one number, or one for each channel."""
+    zero_point: NotRequired[list[int]]
+
+
+class ShownNode(TypedDict):
+    op: str
+    attributes: dict[str, str]
+    inputs: list[str]
+    outputs: list[str]
+    origin: str
+
+
+class ShownState(TypedDict):
+    entry: str
+    exit: str
+
+
+class ShownGraph(TypedDict):
+    model: str
+    inputs: list[str]
+    outputs: list[str]
+    states: list[ShownState]
+    nodes: list[ShownNode]
+    values: dict[str, ShownValue]
+
+
+class ShownLayer(TypedDict):
+    index: int
+    name: str
+    kernel: str
+    inputs: list[str]
+    outputs: list[str]
+    macs: int
+    constant_bytes: int
+    rejected: list[Rejected]
+
+
+class ShownBuffer(TypedDict):
+    """A piece of the arena."""
+
+    offset: int
+    bytes: int
+    first_layer: int
+    """-1: it is there before the run."""
+    last_layer: int
+    """The number of layers: it is read after the run."""
+    values: list[str]
+    """None of the working memory of a layer."""
+
+
+class ShownPlan(TypedDict):
+    model: str
+    core: str
+    features: list[str]
+    layers: list[ShownLayer]
+    arena_bytes: int
+    peak_bytes: int
+    """Alive at once in ``peak_layer``: no arena is smaller."""
+    peak_layer: int
+    buffers: list[ShownBuffer]
+
+
+class Stage(TypedDict):
+    stage: str
+    """``read``, a pass, ``plan`` ..."""
+    graph: NotRequired[ShownGraph]
+    plan: NotRequired[ShownPlan]
+
+
+class Show(Versioned):
+    """``tinyc show --json``."""
+
+    stages: list[Stage]
+
+
 KINDS: dict[str, type] = {
     "bench": Bench,
     "board": Board,
@@ -374,6 +456,7 @@ KINDS: dict[str, type] = {
     "ops": Ops,
     "profile": Profile,
     "report": Report,
+    "show": Show,
     "test": Test,
     "train": Train,
     "tune": Tune,

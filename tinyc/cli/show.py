@@ -1,0 +1,61 @@
+"""``tinyc show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import CompileError
+from .call import Call
+from .options import verb
+from .printing import print_json, progress
+
+
+@verb(
+    "model board * calibrate float_glue trust backend database toolchain as_json verbose quiet",
+)
+def show(
+    call: Call,
+    after: Annotated[
+        str | None,
+        typer.Option(help="A pass, read, binarize, calibrate or plan [the last, with the plan]."),
+    ] = None,
+) -> None:
+    """Print a model's graph, as any pass leaves it, and its plan: kernels, arena, the peak."""
+    from .. import compile, config
+    from ..job import schedules
+    from ..report import network
+    from ..target.boards import load_board
+
+    known = compile.STAGES
+    if after is not None and after not in known:
+        hint = f"one of {', '.join(known)}"
+        raise CompileError("E248", "--after", f"'{after}' is no stage", hint)
+    settings = config.load(call.given)
+    if not settings.model:
+        raise CompileError("E201", call.verb, "no model is named", f"`{call.verb} MODEL.tflite`")
+    board = load_board(settings.board) if settings.board else None
+    if after == "plan" and board is None:
+        hint = "pass --board; a plan is for one"
+        raise CompileError("E201", call.verb, "no board is named", hint)
+    made: dict[str, Any] = {}
+    with progress("compiling"):
+        for name, value in compile.stages(
+            settings.model, board, Path(settings.calibrate) if settings.calibrate else None,
+            settings.float_glue, settings.backend, schedules(settings), settings.toolchain,
+            settings.expect.max_flash, settings.trust,
+        ):  # fmt: skip
+            made[name] = value
+            if name == after:
+                break
+    if after is not None and after not in made:
+        there = f"of this model {', '.join(made)}"
+        raise CompileError("E248", "--after", f"'{after}' changes nothing here", there)
+    *_, last = (name for name in made if name != "plan")
+    shown = [after] if after is not None else [last, *(["plan"] if "plan" in made else [])]
+    if call.as_json:
+        print_json("show", network.facts({name: made[name] for name in shown}))
+    else:
+        typer.echo("\n\n".join(str(made[name]) for name in shown))
