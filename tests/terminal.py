@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyc.compile import compile_model
 from tinyc.ir import interpret
+from tinyc.pipeline import compile_model
 from tinyc.target.boards import load_board
 
 

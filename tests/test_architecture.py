@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Imports go down this list, one layer for each folder or module of the package.
 LAYERS = (
     "errors settings plugins files ir ops frontends kernels target passes compress plan emit "
-    "image run tuning deploy train config compile report job pytest_plugin cli"
+    "image run tuning deploy train config pipeline report job pytest_plugin cli"
 ).split()
 LEVEL = {name: level for level, name in enumerate(LAYERS)}
 

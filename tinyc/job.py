@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from .compile import Compiled
     from .image.build import Image
     from .ir import Graph
+    from .pipeline import Compiled
     from .report import Verdict
     from .run import Trace
     from .run.data import Samples
@@ -53,7 +53,7 @@ class Job:
 
         origin: who asks; hint: how to name a model there; optional_calibration: a model without
         float32 does not look at the data for it. Raises CompileError(s) E201 (no model or no
-        board is named), E204 and those of `tinyc.compile.compile_model`.
+        board is named), E204 and those of `tinyc.pipeline.compile_model`.
         """
         if not settings.model:
             raise CompileError("E201", origin, "no model is named", hint)
@@ -67,16 +67,12 @@ class Job:
         from .target.boards import load_board
 
         board = load_board(settings.board)
-        from .compile import compile_model
+        from .pipeline import CompileOptions, compile_model
 
         cls.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
-        calibration = Path(settings.calibrate) if settings.calibrate else None
+        options = replace(CompileOptions.of(settings), optional_calibration=optional_calibration)
         with cls.progress("measuring the backends" if settings.backend == "auto" else "compiling"):
-            compiled = compile_model(
-                settings.model, board, settings.strict, calibration, settings.float_glue,
-                optional_calibration, settings.backend, schedules(settings), settings.toolchain,
-                settings.expect.max_flash, settings.trust,
-            )  # fmt: skip
+            compiled = compile_model(settings.model, board, options)
         for note in compiled.source.notes:
             cls.info(note)
         for text in compiled.warnings:
@@ -346,12 +342,3 @@ class Job:
                     rows.append(value.data if value.data is not None else values[value])
                 advance()
         return [np.stack(rows) for rows in found]
-
-
-def schedules(settings: Config) -> dict[str, Any]:
-    """What TVM is to lower with, by workload."""
-    if settings.backend == "templates":
-        return {}
-    from .tuning import tune
-
-    return tune.schedules(Path(settings.database), settings.toolchain)

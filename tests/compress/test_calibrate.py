@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, run_litert, write_model
 
-from tinyc.compile import compile_model
 from tinyc.compress.calibrate import calibrate, float_nodes
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read, rules
@@ -28,6 +27,7 @@ from tinyc.ops.pow import Pow
 from tinyc.ops.relu import Relu
 from tinyc.ops.tanh import Tanh
 from tinyc.passes import optimize
+from tinyc.pipeline import CompileOptions, compile_model
 from tinyc.run.data import dequantize, given_samples, quantize, random_samples
 from tinyc.settings import Config
 from tinyc.target.boards import load_board
@@ -243,7 +243,7 @@ def test_scaled_ids_stay_float32(tmp_path: Path) -> None:
     )
     x = (rng.integers(0, 300, (40, 1, 3)) / 300).astype(np.float32)
     np.savez(tmp_path / "x.npz", x=x)
-    made = compile_model(path, load_board("stm32"), calibration=tmp_path / "x.npz")
+    made = compile_model(path, load_board("stm32"), CompileOptions(calibration=tmp_path / "x.npz"))
     assert _names(made.graph) == ["Mul", "Add", "Cast", "GatherComputed"]
     assert _off(made.source, made.plan.graph, [[row] for row in x]) <= 0.51
 
@@ -578,7 +578,9 @@ def test_calibration_is_as_good_as_the_converter_s(tmp_path: Path) -> None:
         paths[-1].write_bytes(converter.convert())
     real, theirs = (np.stack([run_litert(p, [row])[0] for row in samples]) for p in paths)
     np.savez(tmp_path / "x.npz", x=samples)
-    compiled = compile_model(paths[0], load_board("stm32"), calibration=tmp_path / "x.npz")
+    compiled = compile_model(
+        paths[0], load_board("stm32"), CompileOptions(calibration=tmp_path / "x.npz")
+    )
     assert not float_nodes(compiled.plan.graph)
     made, out = compiled.graph, compiled.graph.outputs[0]
     ours = [interpret(made, _narrowed([row], made))[out] for row in samples]
@@ -628,7 +630,7 @@ def test_states_are_quantized_alike_at_both_ends(activation: Op) -> None:
 
 def _job(model: Path, **options: object) -> Job:
     board = load_board("stm32")
-    return Job(Config(), board, compile_model(model, board, **options))  # type: ignore[arg-type]
+    return Job(Config(), board, compile_model(model, board, CompileOptions(**options)))  # type: ignore[arg-type]
 
 
 def test_the_original_has_its_own_types(tmp_path: Path) -> None:

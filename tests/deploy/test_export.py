@@ -22,9 +22,9 @@ from tflite_writer import TensorSpec, write_model
 
 from tinyc import __version__
 from tinyc.cli.app import execute
-from tinyc.compile import compile_model
 from tinyc.deploy.export import FORMS, export
 from tinyc.ir import interpret
+from tinyc.pipeline import compile_model
 from tinyc.target.boards import Board, all_boards, load_board
 
 STANDINS = ROOT / "tests" / "standins"

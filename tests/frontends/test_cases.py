@@ -17,7 +17,6 @@ from conftest import ROOT, slow_but
 from tflite_writer import litert, run_lce, run_litert
 
 from tinyc.cli import app as cli
-from tinyc.compile import Compiled, compile_model
 from tinyc.compress.calibrate import float_nodes
 from tinyc.emit.library import emit
 from tinyc.errors import CompileError, CompileErrors
@@ -27,6 +26,7 @@ from tinyc.image.build import BuildOptions, build
 from tinyc.ir import DType, Graph, Quant, TensorType, Value, interpret
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.passes import optimize
+from tinyc.pipeline import Compiled, CompileOptions, compile_model
 from tinyc.plan import plan
 from tinyc.run import emulators, run
 from tinyc.run.data import dequantize, given_samples, quantize, random_samples
@@ -71,7 +71,9 @@ def test_calibrated_embeddings_keep_their_ids(
         x = np.random.default_rng(1).integers(0, vocabulary, x.shape).astype(x.dtype)
     np.savez(tmp_path / "x.npz", x=x)
     compiled = compile_model(
-        f"{cases / 'embed.py'}:{function}", load_board("stm32"), calibration=tmp_path / "x.npz"
+        f"{cases / 'embed.py'}:{function}",
+        load_board("stm32"),
+        CompileOptions(calibration=tmp_path / "x.npz"),
     )
     assert [v.type.dtype for v in compiled.graph.inputs] == [DType.F32]
     assert [type(n.op).__name__ for n in float_nodes(compiled.plan.graph)] == ["Cast"]
@@ -86,7 +88,9 @@ def test_calibrated_embeddings_keep_their_ids(
 
 def test_calibrated_pixels_stay_uint8(cases: Path) -> None:
     data = cases / "cast_u8.npz"
-    compiled = compile_model(cases / "cast_u8.tflite", load_board("stm32"), calibration=data)
+    compiled = compile_model(
+        cases / "cast_u8.tflite", load_board("stm32"), CompileOptions(calibration=data)
+    )
     assert compiled.graph.inputs[0].type.dtype is DType.U8
     assert not float_nodes(compiled.plan.graph)
     with np.load(data) as file:
@@ -113,7 +117,9 @@ def test_float_layers_calibrate(
     (value,) = compile_model(model, load_board("stm32")).source.inputs
     shape = (40, *value.type.shape)
     np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(0, 1, shape).astype(np.float32))
-    compiled = compile_model(model, load_board("stm32"), calibration=tmp_path / "x.npz")
+    compiled = compile_model(
+        model, load_board("stm32"), CompileOptions(calibration=tmp_path / "x.npz")
+    )
     assert [type(n.op).__name__ for n in compiled.plan.graph.nodes] == operators
     with np.load(tmp_path / "x.npz") as file:
         real, ours = _scores(compiled, file["x"])
@@ -143,7 +149,7 @@ def test_binarized_models_with_int8_inputs_get_a_verdict(
     err = capsys.readouterr().err
     assert "bit_exact: 12 of 12 samples" in err and "E100" not in err
     assert exit_code(model, "--float-glue", "--samples", "4") == 0
-    glued = compile_model(model, load_board("stm32"), float_glue=True)
+    glued = compile_model(model, load_board("stm32"), CompileOptions(float_glue=True))
     assert _agreement(glued, x) == 1
 
 
@@ -263,7 +269,7 @@ def test_signs_behind_zeros_and_beside_constants(cases: Path, model: str, data: 
     """Every layer but the last gives signs, and all samples agree with Keras."""
     pytest.importorskip("larq_compute_engine")
     board = load_board("mps2_an386")
-    compiled = compile_model(cases / model, board, calibration=cases / data)
+    compiled = compile_model(cases / model, board, CompileOptions(calibration=cases / data))
     graph = compiled.plan.graph
     layers = [n for n in graph.nodes if isinstance(n.op, LceBconv2d)]
     assert [n.output.type.dtype for n in layers] == [*[DType.I32] * 3, DType.I8]
@@ -551,7 +557,9 @@ def test_a_dynamic_range_model_calibrates(cases: Path, tmp_path: Path) -> None:
             y, x0, h, w = rng.integers((4, 4, 2, 2), (20, 20, 12, 12))
             image[y : y + h, x0 : x0 + w] = rng.random()
     np.savez(data, x=images)
-    compiled = compile_model(path, load_board("stm32f4_discovery"), calibration=data)
+    compiled = compile_model(
+        path, load_board("stm32f4_discovery"), CompileOptions(calibration=data)
+    )
     assert not any(v.type.dtype is DType.F32 for n in compiled.graph.nodes for v in n.outputs)
     before, after = (y.reshape(60, -1).argmax(1) for y in _scores(compiled, images))
     assert len(set(before)) > 3 and np.mean(before == after) >= 0.95

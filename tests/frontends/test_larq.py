@@ -11,7 +11,6 @@ import pytest
 from tflite_writer import TensorSpec, run_lce, write_model
 
 from tinyc.cli import app as cli
-from tinyc.compile import Compiled, compile_model
 from tinyc.compress.binarize import binarize
 from tinyc.compress.calibrate import calibrate, float_nodes
 from tinyc.compress.fold_affine import fold_affine
@@ -28,6 +27,7 @@ from tinyc.ops.lce_quantize import LceQuantize
 from tinyc.passes import optimize
 from tinyc.passes.fold_thresholds import fold_thresholds
 from tinyc.passes.remove_dead import remove_dead
+from tinyc.pipeline import Compiled, CompileOptions, compile_model
 from tinyc.target.boards import load_board
 
 _missing = [name for name in LARQ if importlib.util.find_spec(name) is None]
@@ -121,7 +121,7 @@ def built(name: str, board: str, tmp_path: Path, **options: object) -> Compiled:
     np.savez(data, x=np.concatenate([s[0] for s in samples(graph, 16)]))
     if options.pop("calibrated", True):
         options["calibration"] = data
-    return compile_model(f"{MODELS}:{name}", load_board(board), **options)
+    return compile_model(f"{MODELS}:{name}", load_board(board), CompileOptions(**options))
 
 
 @pytest.mark.parametrize("board", ["stm32", "nucleo_g0b1re", "mps2_an385", "mps2_an505"])
@@ -272,7 +272,7 @@ def test_three_types_in_one_model(board: str, glue: bool, tmp_path: Path) -> Non
     data = tmp_path / "data.npz"
     np.savez(data, x=np.concatenate(arrays))
     options = {"float_glue": True} if glue else {"calibration": data}
-    compiled = compile_model(path, load_board(board), **options)
+    compiled = compile_model(path, load_board(board), CompileOptions(**options))
     assert bool(float_nodes(compiled.graph)) == glue
     run_exact(compiled, board, tmp_path)
 
@@ -305,7 +305,7 @@ def test_refused_models(name: str, id: str, words: list[str]) -> None:
 def test_missing_calibration_and_its_remedies(tmp_path: Path) -> None:
     def refused(board: str, **options: object) -> CompileError:
         with pytest.raises(CompileError) as caught:
-            compile_model(f"{MODELS}:sequence", load_board(board), **options)
+            compile_model(f"{MODELS}:sequence", load_board(board), CompileOptions(**options))
         return caught.value
 
     with_fpu, without = refused("stm32"), refused("nucleo_g0b1re")

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, run_litert, sparse, write_model
 
-from tinyc.compile import compile_model
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
 from tinyc.ir import Graph, interpret
 from tinyc.passes import optimize
+from tinyc.pipeline import compile_model
 from tinyc.target.boards import load_board
 
 

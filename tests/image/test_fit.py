@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, write_model
 
-from tinyc import compile
+from tinyc import pipeline
 from tinyc.cli import app as cli
-from tinyc.compile import compile_model
 from tinyc.image.build import build, too_large
 from tinyc.image.fit import explained, refuse_too_large
+from tinyc.pipeline import compile_model
 from tinyc.target.boards import load_board
 
 
@@ -43,7 +43,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     def refused(model: Path, board: str) -> str:
         folder = str(tmp_path / "build")
         with monkeypatch.context() as patch:
-            patch.setattr(compile, "emit", fails)
+            patch.setattr(pipeline, "emit", fails)
             assert cli.execute(["build", str(model), "-b", board, "-o", folder, "-q"]) == 4
         out, err = capsys.readouterr()
         assert out == "" and err.count("\n") == 1 and not (tmp_path / "build").exists()

@@ -15,13 +15,13 @@ from mailbox_machine import Machine
 from test_build import toy
 
 from tinyc.cli.app import execute
-from tinyc.compile import compile_model
 from tinyc.emit.library import Array
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, build
 from tinyc.image.mailbox import INBOX, OUTBOX, Batch
 from tinyc.image.placement import RESERVED, place
 from tinyc.ir import interpret
+from tinyc.pipeline import compile_model
 from tinyc.run import emulators, run
 from tinyc.target.boards import Board, Memory, load_board
 

@@ -12,9 +12,9 @@ from conftest import write_binary
 from elftools.elf.elffile import ELFFile
 from programs import assembly, library
 
-from tinyc.compile import compile_model
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, build
+from tinyc.pipeline import compile_model
 from tinyc.target.boards import Core, all_boards, load_board
 
 BOARDS = {b.core.name: b for b in sorted(all_boards(), key=lambda b: b.ram_bytes)}

@@ -11,7 +11,6 @@ import pytest
 from conftest import DATA, ROOT, write_binary, write_tiny
 from tflite_writer import TensorSpec, write_model
 
-from tinyc.compile import compile_model, is_binary
 from tinyc.compress.binarize import binarize
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
@@ -49,6 +48,7 @@ from tinyc.passes.fuse_dilation import fuse_dilation
 from tinyc.passes.fuse_pad import fuse_pad
 from tinyc.passes.remove_dead import remove_dead
 from tinyc.passes.remove_identities import remove_identities
+from tinyc.pipeline import CompileOptions, compile_model, is_binary
 from tinyc.run.data import random_samples
 from tinyc.target.boards import load_board
 
@@ -477,13 +477,13 @@ def test_what_is_not_computed_with_bits_says_why(odd: str, words: str, tmp_path:
     ]
     path = write_model(tmp_path / "m.tflite", operators, tensors, [0], [5])
     board = load_board("mps2_an386")
-    compiled = compile_model(path, board, float_glue=True)
+    compiled = compile_model(path, board, CompileOptions(float_glue=True))
     rejected = [r for step in compiled.plan.steps for r in step.rejected if r[0] == "bits"]
     assert rejected == ([("bits", words)] if odd else [])
     assert any(isinstance(s.node.op, LceBconv2d) for s in compiled.plan.steps) == (not odd)
     if odd:
         with pytest.raises(CompileErrors, match="E307 .*falls back from bits: " + words):
-            compile_model(path, board, float_glue=True, strict=True)
+            compile_model(path, board, CompileOptions(float_glue=True, strict=True))
 
 
 # Every pass against the graph before it ------------------------------------------------------

@@ -11,8 +11,8 @@ import pytest
 from conftest import slow_but
 from programs import assembly, image
 
-from tinyc.compile import compile_model
 from tinyc.image.build import BuildOptions, build
+from tinyc.pipeline import compile_model
 from tinyc.run import emulators, run
 from tinyc.run.cycles import CycleModel
 from tinyc.target.boards import all_boards

@@ -19,10 +19,10 @@ from test_renode import CODE
 from tflite_writer import TensorSpec, write_model
 
 from tinyc.cli.app import execute
-from tinyc.compile import compile_model
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, Image, build
 from tinyc.ir import interpret
+from tinyc.pipeline import compile_model
 from tinyc.run import emulators, run
 from tinyc.run.protocol import Session
 from tinyc.run.serve import choose, serve

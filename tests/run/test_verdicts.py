@@ -13,7 +13,7 @@ import pytest
 from mailbox_machine import Machine
 from tflite_writer import TensorSpec, write_model
 
-from tinyc import compile
+from tinyc import pipeline
 from tinyc.cli import app as cli
 from tinyc.image.mailbox import INBOX, OUTBOX
 from tinyc.ir import DType, Graph
@@ -94,16 +94,16 @@ def test_a_wrong_rewrite_fails(
     run: Run, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reference is that of the file, and not of what the passes made of it."""
-    monkeypatch.setattr(compile, "optimize", shifted(1))
+    monkeypatch.setattr(pipeline, "optimize", shifted(1))
     code, report, err = run(tiny_model)
     assert code == 5 and "E501" in err and verdict(report, "bit_exact")["error"]["id"] == "E501"
     assert verdict(report, "bit_exact")["passed"] is False
     model = dense(tmp_path / "m.tflite", np.eye(4))
-    monkeypatch.setattr(compile, "optimize", shifted(1e-3))
+    monkeypatch.setattr(pipeline, "optimize", shifted(1e-3))
     code, report, err = run(model)
     assert code == 5 and verdict(report, "within_tolerance")["error"]["id"] == "E501"
     assert 1e-4 < report["outputs"][0]["largest_deviation"] < 1e-2
-    monkeypatch.setattr(compile, "optimize", shifted(1e-6))
+    monkeypatch.setattr(pipeline, "optimize", shifted(1e-6))
     assert run(model)[0] == 0
 
 

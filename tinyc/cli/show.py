@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,12 +23,11 @@ def show(
     ] = None,
 ) -> None:
     """Print a model's graph, as any pass leaves it, and its plan: kernels, arena, the peak."""
-    from .. import compile, config
-    from ..job import schedules
+    from .. import config, pipeline
     from ..report import network
     from ..target.boards import load_board
 
-    known = compile.STAGES
+    known = pipeline.STAGES
     if after is not None and after not in known:
         hint = f"one of {', '.join(known)}"
         raise CompileError("E248", "--after", f"'{after}' is no stage", hint)
@@ -42,11 +40,8 @@ def show(
         raise CompileError("E201", call.verb, "no board is named", hint)
     made: dict[str, Any] = {}
     with progress("compiling"):
-        for name, value in compile.stages(
-            settings.model, board, Path(settings.calibrate) if settings.calibrate else None,
-            settings.float_glue, settings.backend, schedules(settings), settings.toolchain,
-            settings.expect.max_flash, settings.trust,
-        ):  # fmt: skip
+        options = pipeline.CompileOptions.of(settings)
+        for name, value in pipeline.stages(settings.model, board, options):
             made[name] = value
             if name == after:
                 break

@@ -1,7 +1,7 @@
 """Passes: small functions Graph -> Graph, in one order, the graph verified after each.
 
 Every pass of the pipeline is exact: it changes no bit of any output. `binarize`, `fold_affine`
-and `calibrate` are not in it; they make another network of a float one, see `tinyc.compile`.
+and `calibrate` are not in it; they make another network of a float one, see `tinyc.pipeline`.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rule
 from .schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from ..compile import Compiled
     from ..image.build import Image
     from ..ir import Graph
+    from ..pipeline import Compiled
     from ..plan import Plan, Step
     from ..run import Trace
     from ..run.data import Samples

@@ -16,7 +16,7 @@ from .errors import CompileError, CompileErrors
 from .frontends.base import Predict, read_model
 from .image.fit import refuse_heavy
 from .ir import Graph, verify
-from .kernels.base import Schedule, kernels_of, tvm_kernels_of
+from .kernels.base import kernels_of, tvm_kernels_of
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
@@ -27,6 +27,7 @@ from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
 from .plan import Plan
 from .run.data import load_inputs, load_npz
+from .settings import Config
 from .target.boards import Board
 from .tuning.backend import lower
 
@@ -61,64 +62,88 @@ STAGES = ("read", *CHANGES.values(), *names(), "plan")
 """What `stages` may name, in this order."""
 
 
-def compile_model(
-    model: str | Path,
-    board: Board,
-    strict: bool = False,
-    calibration: Path | None = None,
-    float_glue: bool = False,
-    optional_calibration: bool = False,
-    backend: str = "templates",
-    schedules: Mapping[str, Schedule] | None = None,
-    toolchain: str | None = None,
-    max_flash: int | None = None,
-    trust: bool = False,
-) -> Compiled:
-    """Read, rewrite and plan ``model`` for the core of ``board``.
+@dataclass(frozen=True)
+class CompileOptions:
+    """How a model is compiled.
 
     strict: a kernel that the core could run but a node does not allow is an error (E307), and
-    so is a layer of signs that is not computed with bits;
-    calibration: an ``.npz`` with inputs ``x``, by which float32 becomes int8; float_glue: leave
-    what lies between binary layers in float32; optional_calibration: no error (E217) where there
-    is nothing to calibrate; backend, schedules, toolchain, max_flash: see
-    `tinyc.tuning.backend.lower`; trust: load a Keras model even if that runs code which came with
-    it. Raises CompileError(s) E2xx and E3xx, E401 (before any work, for weights that no flash of
+    so is a layer of signs that is not computed with bits; calibration: an ``.npz`` with inputs
+    ``x``, by which float32 becomes int8; optional_calibration: no error (E217) where there is
+    nothing to calibrate; float_glue: leave what lies between binary layers in float32; trust: load
+    a Keras model even if that runs code which came with it; backend, toolchain, max_flash (bytes):
+    see `tinyc.tuning.backend.lower`; database: the file of schedules for TVM, none if it is
+    missing.
+    """
+
+    strict: bool = False
+    calibration: Path | None = None
+    optional_calibration: bool = False
+    float_glue: bool = False
+    trust: bool = False
+    backend: str = "templates"
+    database: Path = Path("schedules.jsonl")
+    toolchain: str | None = None
+    max_flash: int | None = None
+
+    @classmethod
+    def of(cls, config: Config) -> CompileOptions:
+        """What of the settings is about compiling."""
+        return cls(
+            strict=config.strict,
+            calibration=Path(config.calibrate) if config.calibrate else None,
+            float_glue=config.float_glue,
+            trust=config.trust,
+            backend=config.backend,
+            database=Path(config.database),
+            toolchain=config.toolchain,
+            max_flash=config.expect.max_flash,
+        )
+
+
+DEFAULT = CompileOptions()
+
+
+def compile_model(model: str | Path, board: Board, options: CompileOptions = DEFAULT) -> Compiled:
+    """Read, rewrite and plan ``model`` for the core of ``board``.
+
+    Raises CompileError(s) E2xx and E3xx, E401 (before any work, for weights that no flash of
     the board could hold), and those of the backend.
     """
-    source, predict = read_model(str(model), trust)
-    refuse_heavy(source, board, calibration is not None, is_binary(source))
-    prepared = _prepare(source, board, calibration, float_glue, optional_calibration)
+    source, predict = read_model(str(model), options.trust)
+    refuse_heavy(source, board, options.calibration is not None, is_binary(source))
+    prepared = _prepare(source, board, options)
     graph = prepared.graph
-    planned = lower(optimize(graph), board, backend, schedules, toolchain, max_flash)
-    if strict:
+    planned = _lower(optimize(graph), board, options)
+    if options.strict:
         _refuse_fallbacks(planned)
     changes = prepared.changes if predict is None else {"conversion": source, **prepared.changes}
     return Compiled(source, graph, planned, predict, changes, prepared.warnings)
 
 
 def stages(
-    model: str | Path,
-    board: Board | None = None,
-    calibration: Path | None = None,
-    float_glue: bool = False,
-    backend: str = "templates",
-    schedules: Mapping[str, Schedule] | None = None,
-    toolchain: str | None = None,
-    max_flash: int | None = None,
-    trust: bool = False,
+    model: str | Path, board: Board | None = None, options: CompileOptions = DEFAULT
 ) -> Iterator[tuple[str, Graph | Plan]]:
     """What `compile_model` makes of a model, step by step: the name of each stage and what it
     left, ``read``, what changes the network, each of `tinyc.passes`, ``plan`` if there is a board.
     """
-    source, _ = read_model(str(model), trust)
+    source, _ = read_model(str(model), options.trust)
     yield "read", source
-    prepared = _prepare(source, board, calibration, float_glue, optional=False)
+    prepared = _prepare(source, board, options)
     yield from ((CHANGES[change], graph) for change, graph in prepared.changes.items())
     last = prepared.graph
     for name, last in rewrites(prepared.graph):
         yield name, last
     if board is not None:
-        yield "plan", lower(last, board, backend, schedules, toolchain, max_flash)
+        yield "plan", _lower(last, board, options)
+
+
+def _lower(graph: Graph, board: Board, options: CompileOptions) -> Plan:
+    schedules = {}
+    if options.backend != "templates":
+        from .tuning import tune
+
+        schedules = tune.schedules(options.database, options.toolchain)
+    return lower(graph, board, options.backend, schedules, options.toolchain, options.max_flash)
 
 
 def is_binary(graph: Graph) -> bool:
@@ -135,15 +160,13 @@ class _Prepared:
     warnings: tuple[str, ...] = ()
 
 
-def _prepare(
-    source: Graph, board: Board | None, calibration: Path | None, float_glue: bool, optional: bool
-) -> _Prepared:
+def _prepare(source: Graph, board: Board | None, options: CompileOptions) -> _Prepared:
     """``source`` with everything binary that can be, and with int8 in the place of float32 if
     that is asked for, or if binary layers demand it."""
     graph = verify(remove_dead(binarize(source))) if is_binary(source) else source
     changes = {"binarization": graph} if set(graph.nodes) - set(source.nodes) else {}
-    if float_glue:
-        if calibration is not None:
+    if options.float_glue:
+        if options.calibration is not None:
             hint = "use one of the two"
             raise CompileError("E217", "--float-glue", "was given with --calibrate", hint)
         if board and "fpu" not in board.core.features and float_nodes(graph):
@@ -153,7 +176,7 @@ def _prepare(
             )  # fmt: skip
         return _Prepared(graph, changes)
     floats = float_nodes(graph)
-    if calibration is None:
+    if options.calibration is None:
         if not is_binary(graph) or not floats:
             return _Prepared(graph, changes)
         layers = [n.output.name.split(";")[0] for n in floats]
@@ -167,7 +190,7 @@ def _prepare(
             f"pass --calibrate data.npz with inputs 'x' like the real ones{glue}",
         )  # fmt: skip
     if not floats:
-        if optional:
+        if options.optional_calibration:
             return _Prepared(graph, changes)
         what = "there is no float32 to calibrate in this model"
         raise CompileError("E217", "--calibrate", what, "leave it out")
@@ -176,7 +199,7 @@ def _prepare(
     graph = verify(fold_affine(graph, exact_nodes(graph)))
     # Samples that stand for themselves are taken from all over; a sequence has no gaps.
     load = load_npz if graph.states else load_inputs
-    samples = load(calibration, graph, MOST_CALIBRATION)
+    samples = load(options.calibration, graph, MOST_CALIBRATION)
     made = calibrate(graph, (samples.at(i) for i in range(len(samples))))
     return _Prepared(made, {**changes, "calibration": made}, samples.warnings)
 
