@@ -73,7 +73,7 @@ def test_what_changes_the_network(show, tmp_path: Path) -> None:
 def test_usage(show, tiny_model: Path) -> None:
     code, _, err = show("nope.tflite", "--after", "nope")
     assert code == 2 and err.startswith("E248 --after: 'nope' is no stage; one of read, ")
-    assert all(name in err for name in compile.STAGES)
+    assert all(name in err for name in pipeline.STAGES)
     assert show(tiny_model, "--after", "plan")[2].startswith("E201 tinyc show: no board is named")
     assert show()[2].startswith("E201 tinyc show: no model is named")
 
