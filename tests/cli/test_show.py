@@ -10,6 +10,7 @@ import pytest
 from conftest import write_binary, write_tiny
 from tflite_writer import TensorSpec, write_model
 
+from tinyc import pipeline
 from tinyc.cli.app import execute
 from tinyc.frontends.tflite import read
 from tinyc.passes import names, optimize, stages
