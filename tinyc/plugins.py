@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import traceback
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -58,17 +59,19 @@ class Registry(Generic[Brought]):
         return dict(sorted(self._found.items()))
 
 
-def twice(what: str) -> CompileError:
-    """The error for a name that stands for something already."""
+def twice(what: str, where: str = "") -> CompileError:
+    """The error for a name that stands for something already, ``where`` that is."""
     hint = "give one of them another name, or leave one of the plugins out"
-    return CompileError("E249", what, "is brought twice", hint)
+    return CompileError(
+        "E249", what, f"is there twice: {where}" if where else "is there twice", hint
+    )
 
 
 def load(room: str) -> None:
     """Import every module of tinyc's package ``room``, and the plugins of installed packages.
     Raises CompileError E248 where one of those cannot be loaded."""
     _load_room(room)
-    _load_installed()
+    load_installed()
 
 
 @cache
@@ -78,7 +81,9 @@ def _load_room(room: str) -> None:
         importlib.import_module(f"{room}.{module.name}")
 
 
-def _load_installed() -> None:
+def load_installed() -> None:
+    """Import the plugins of installed packages, once. Raises CompileError E248, and E249 where one
+    brings what is there already."""
     global _asked
     if _asked:  # also while one of them is being imported
         return
@@ -124,7 +129,7 @@ def load_file(file: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise _broken(str(file), error, "`tinyc -v` shows where") from error
+        raise _broken(str(file), error, "`plugins` in tinyc.toml names it") from error
 
 
 def _broken(place: str, error: Exception, hint: str) -> CompileError:
@@ -132,6 +137,8 @@ def _broken(place: str, error: Exception, hint: str) -> CompileError:
         what = f"cannot be loaded: {error.origin}: {error.what}"
         return CompileError(error.id, place, what, error.hint)
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if frames := traceback.extract_tb(error.__traceback__):
+        said += f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
     return CompileError("E248", place, f"cannot be loaded: {said}", hint)
 
 

@@ -1,6 +1,7 @@
 """Boards and cores: strict TOML under ``boards/`` -> `Board` and `Core`.
 
-A chip that several boards carry has a file of its own under ``boards/chips/``.
+A chip that several boards carry has a file of its own under ``boards/chips/``. A project and a
+plugin may have such folders too.
 """
 
 from __future__ import annotations
@@ -8,376 +9,128 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
+from collections.abc import Iterable, Mapping
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError
 
+from .. import plugins
 from ..errors import CompileError, CompileErrors
 from ..files.inputs import read_toml
 from ..files.paths import resource
+from .schema import (
+    BOOT2_BYTES,
+    FLASHERS,
+    Board,
+    Channel,
+    Clock,
+    Console,
+    Core,
+    Counter,
+    Debug,
+    Memory,
+    Names,
+    Pace,
+    Pause,
+    Qemu,
+    Register,
+    Renode,
+    Step,
+)
+
+__all__ = [
+    "BOOT2_BYTES",
+    "FLASHERS",
+    "Board",
+    "Channel",
+    "Clock",
+    "Console",
+    "Core",
+    "Counter",
+    "Debug",
+    "Memory",
+    "Names",
+    "Pace",
+    "Pause",
+    "Qemu",
+    "Register",
+    "Renode",
+    "Step",
+    "add_folder",
+    "all_boards",
+    "is_file",
+    "load_board",
+    "names_with",
+    "read_facts",
+    "use_folders",
+]
+
+_brought: list[Path] = []
+_project: tuple[Path, ...] = ()
+
+
+def add_folder(folder: Path) -> None:
+    """Have the boards of a plugin's folder listed with tinyc's own: a ``.toml`` each, those of
+    their cores in ``cores/`` in it."""
+    if folder not in _brought:
+        _brought.append(folder)
+
+
+def use_folders(folders: Iterable[Path]) -> None:
+    """The same for a project's folders, in the place of those of the project before it. Raises
+    CompileError E246 where there is none."""
+    global _project
+    _project = tuple(folder.resolve() for folder in folders)
+    for folder in _project:
+        if not folder.is_dir():
+            hint = "`boards` in tinyc.toml names folders with a .toml for each board"
+            raise CompileError("E246", str(folder), "no such folder", hint)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Core(_Strict):
-    """A Cortex-M core.
-
-    features: what kernels may require; cpu, fpu, float_abi: GCC's names, fpu empty where there is
-    none; clang: Clang's, with the optional features that its bare name leaves out; unicorn: its
-    model there; caches: whether it has some that are off after reset; cmsis: Arm's generic device
-    of it in the pack Cortex_DFP; timing: see `tinyc.run.cycles`.
-    """
-
-    name: str
-    title: str
-    features: frozenset[str]
-    cpu: str
-    clang: str
-    fpu: str = ""
-    float_abi: Literal["soft", "hard"]
-    unicorn: str
-    caches: bool = False
-    cmsis: str
-    timing: dict[str, Any] = Field(default_factory=dict)
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable() or "*/" in text:
-        raise ValueError("holds a control character or */, which end a comment")
-    return text
-
-
-Line = Annotated[str, AfterValidator(_one_line)]
-"""What stands in comments of generated files."""
-
-Register = tuple[int, int, int]
-"""Address, mask and value."""
-
-REASON = r"^\S.* \([^()]+\)$"
-
-
-class Step(_Strict):
-    """One access to a register: its masked bits take a value (``set``) or are awaited to have it
-    (``wait``).
-
-    set, wait: the register's name in its manual, one of the two; at: its address; width: of the
-    access, in bits; why: the bits' names and what they do, then in parentheses the section of
-    the manual, or the file, that says so.
-    """
-
-    set: str | None = Field(None, pattern=r"^[\w.\[\]]+$")
-    wait: str | None = Field(None, pattern=r"^[\w.\[\]]+$")
-    at: int = Field(ge=0, lt=1 << 32)
-    mask: int = Field(0xFFFF_FFFF, gt=0, lt=1 << 32)
-    value: int = Field(ge=0, lt=1 << 32)
-    width: Literal[8, 16, 32] = 32
-    why: Line = Field(pattern=REASON)
-
-    @model_validator(mode="after")
-    def _check(self) -> Step:
-        if (self.set is None) == (self.wait is None):
-            raise ValueError("a step either sets a register or waits for one")
-        if self.value & ~self.mask:
-            raise ValueError(f"0x{self.value:x} has bits outside of the mask 0x{self.mask:x}")
-        if self.at % (self.width // 8):
-            raise ValueError(f"0x{self.at:08x} is not aligned to {self.width} bits")
-        return self
-
-
-class Pause(_Strict):
-    """At least so many microseconds between two steps, as long as the clock is not above the rated
-    one; why: as in `Step`."""
-
-    pause: int = Field(gt=0, le=10_000)
-    why: Line = Field(pattern=REASON)
-
-
-class Memory(_Strict):
-    """A range of the address map; origin and size in bytes.
-
-    setup: of one that has to be started, outside of the chip: from the clock that `Clock` leaves
-    to a memory in which nothing is said of a word's alignment (Armv7-M ARM B3.1: below 0xA0000000,
-    or above by the MPU).
-    """
-
-    name: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
-    kind: Literal["flash", "ram"]
-    origin: int = Field(ge=0, lt=1 << 32)
-    size: int = Field(gt=0)
-    setup: tuple[Step | Pause, ...] = ()
-
-    @property
-    def end(self) -> int:
-        return self.origin + self.size
-
-
-class Clock(_Strict):
-    """The core's rated clock, and the steps from reset to it: oscillators, supply, the flash's
-    wait states, prefetch. An emulator may never show a bit that is awaited, so that firmware
-    gives up waiting after a while and goes on."""
-
-    hz: int = Field(gt=0)
-    setup: tuple[Step | Pause, ...] = ()
-
-
-class Channel(_Strict):
-    """One direction of a UART.
-
-    ready: the register whose masked bits have that value when a byte may be written or read;
-    data: where to or from, in its low 8 bits; clear: the register whose masked bits take that
-    value once ready was seen; event: ready tells of each byte that is out, and not before the
-    first: the byte is written, then ready awaited.
-    """
-
-    ready: Register
-    data: int
-    clear: Register | None = None
-    event: bool = False
-
-
-class Console(_Strict):
-    """A UART at 115200 baud, 8 bits, no parity. uart: its name and pins; setup: from the clock
-    that `Clock` leaves to a UART that sends and receives."""
-
-    uart: Line
-    setup: tuple[Step, ...]
-    transmit: Channel
-    receive: Channel
-
-
-class Counter(_Strict):
-    """A timer that counts the core's cycles up, 32 bits wide, where there is no SysTick.
-
-    name: of the timer; setup: starts it; capture: what has to be written before ``value``, the
-    register of the count, is read.
-    """
-
-    name: str = Field(pattern=r"^[\w .-]+$")
-    setup: tuple[Step, ...]
-    capture: Register | None = None
-    value: int
-
-
-class Qemu(_Strict):
-    """QEMU's machine, and which of its serial ports the console is."""
-
-    machine: str = Field(pattern=r"^[a-z0-9-]+$")
-    serial: int = Field(0, ge=0, le=7)
-
-
-class Pace(_Strict):
-    """How fast a receiver takes what comes: so many bytes, then milliseconds of rest."""
-
-    bytes: int = Field(gt=0, le=1024)
-    ms: int = Field(gt=0, le=1000)
-
-
-Entry = Annotated[str, Field(pattern=r"^\w+$")]
-"""The name of something in a description of Renode's, or of an attribute of it."""
-Attribute = Annotated[str, Field(pattern=r'^([\w.+-]+|"[\w .+-]*")$')]
-
-
-class Renode(_Strict):
-    """Renode's description of the board: the file below its root, and its names in there.
-
-    add: memories of the board that it lacks; resize: those of its memories that are too small ->
-    the board's in their place; attributes: entry -> attributes of it that are to differ; pace: of
-    its UART's receiver, None where that holds whatever comes; receives: whether its UART tells of
-    a byte that came.
-    """
-
-    platform: str = Field(pattern=r"^platforms/[\w./-]+\.repl$")
-    cpu: Entry = "cpu"
-    uart: Entry
-    add: tuple[str, ...] = ()
-    resize: dict[Entry, str] = Field(default_factory=dict)
-    attributes: dict[Entry, dict[Entry, Attribute]] = Field(default_factory=dict)
-    pace: Pace | None = None
-    receives: bool = True
-
-    @model_validator(mode="after")
-    def _check(self) -> Renode:
-        # board.repl tells of each entry once.
-        told = {self.cpu, "nvic", "sysbus", *self.resize}
-        if twice := told & set(self.attributes):
-            raise ValueError(f"attributes: {', '.join(sorted(twice))} is told of elsewhere")
-        return self
-
-
-Script = Annotated[str, Field(pattern=r"^(interface|board|target)/[\w./-]+\.cfg$")]
-Label = Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,11}$")]
-
-# What flashes a board -> the field of `Debug` that it needs. The order is that of a board which
-# names none: pyOCD comes after OpenOCD, since most chips cost it a download first.
-FLASHERS = {
-    "probe-rs": "probe_rs",
-    "openocd": "openocd",
-    "pyocd": "pyocd",
-    "STM32_Programmer_CLI": "stlink",
-    "st-flash": "stlink",
-    "picotool": "picotool",
-    "bossac": "bossac",
-    "copy": "volumes",
-}
-
-
-class Debug(_Strict):
-    """How debug probes, their servers and boot loaders know the board, where they do.
-
-    openocd: files among OpenOCD's scripts, in order; pyocd: the target type; probe_rs: the chip;
-    jlink: the device; stlink: whether it is a chip of ST, whose own tools need no name; picotool:
-    whether the boot loader is Raspberry Pi's; bossac: where in the flash, as the boot loader
-    counts, bossac is to write; volumes: the labels that the board's drive may have, onto which an
-    image is copied; uf2: the family ID, where that has to be a UF2 file; tools: those of
-    `FLASHERS` to be tried first; svd: the URL of the registers' description (CMSIS-SVD).
-    """
-
-    openocd: tuple[Script, ...] = ()
-    pyocd: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
-    probe_rs: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
-    jlink: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
-    stlink: bool = False
-    picotool: bool = False
-    bossac: int | None = Field(None, ge=0, lt=1 << 32)
-    volumes: tuple[Label, ...] = ()
-    uf2: int | None = Field(None, ge=0, lt=1 << 32)
-    tools: tuple[str, ...] = ()
-    svd: str | None = Field(None, pattern=r"^https://[\w./-]+\.svd$")
-
-    @model_validator(mode="after")
-    def _check(self) -> Debug:
-        if not (self.jlink or self._known()):
-            raise ValueError("names no debug server and no boot loader: leave [debug] out")
-        if self.uf2 is not None and not self.volumes:
-            raise ValueError("uf2 needs volumes")
-        if self.picotool and self.uf2 is None:
-            raise ValueError("picotool needs uf2")
-        wrong = [tool for tool in self.tools if tool not in self._known()]
-        if wrong or len(set(self.tools)) < len(self.tools):
-            raise ValueError(f"tools: {', '.join(wrong) or 'one'} has no fact, or stands twice")
-        return self
-
-    def _known(self) -> list[str]:
-        facts = {tool: getattr(self, fact) for tool, fact in FLASHERS.items()}
-        # 0 is a fact: bossac's offset.
-        return [tool for tool, fact in facts.items() if fact or (fact == 0 and fact is not False)]
-
-    @property
-    def flashers(self) -> tuple[str, ...]:
-        """Those of `FLASHERS` that know the board, in its own order."""
-        return (*self.tools, *(tool for tool in self._known() if tool not in self.tools))
-
-
-class Names(_Strict):
-    """How other ecosystems name the board or its chip, where they know it.
-
-    arduino: the architecture of its Arduino core; platformio: platform and board, one with the
-    framework arduino; zephyr: the board, with revision and qualifiers where it needs them;
-    cubeide: the MCU in STM32CubeIDE.
-    """
-
-    arduino: str | None = Field(None, pattern=r"^\w+$")
-    platformio: tuple[str, str] | None = None
-    zephyr: str | None = Field(None, pattern=r"^[a-z0-9_]+(@[a-z0-9]+)?(/[a-z0-9_]+)*$")
-    cubeide: str | None = Field(None, pattern=r"^STM32[A-Z0-9]+x[A-Z]?$")
-
-
-BOOT2_BYTES = 256
-
-
-class Board(_Strict):
-    """A board. The first flash holds code and weights, the first RAM data, arena and stack.
-
-    boot2: the file of firmware/, without its suffix, of a second stage of the boot that fills the
-    first `BOOT2_BYTES` of the flash, before the vector table; counter: None where the core's
-    SysTick counts; sources: document and section of each fact.
-    """
-
-    name: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
-    title: Line
-    aliases: tuple[str, ...]
-    core: Core
-    clock: Clock
-    console: Console
-    boot2: str | None = Field(None, pattern=r"^boot2_\w+$")
-    counter: Counter | None = None
-    qemu: Qemu | None = None
-    renode: Renode | None = None
-    debug: Debug | None = None
-    names: Names = Names()
-    memory: tuple[Memory, ...]
-    sources: dict[str, str]
-
-    @model_validator(mode="after")
-    def _check(self) -> Board:
-        ranges = sorted(self.memory, key=lambda m: m.origin)
-        for low, high in pairwise(ranges):
-            if low.end > high.origin:
-                raise ValueError(f"{low.name} and {high.name} overlap")
-        if not {"flash", "ram"} <= {m.kind for m in self.memory}:
-            raise ValueError("a board needs flash and ram")
-        if self.flash.setup or self.ram.setup:
-            raise ValueError("the first flash and the first RAM need no setup")
-        named = (*self.renode.add, *self.renode.resize.values()) if self.renode else ()
-        if wrong := set(named) - {m.name for m in self.memory}:
-            raise ValueError(f"renode: the board has no memory {', '.join(sorted(wrong))}")
-        return self
-
-    @property
-    def clock_hz(self) -> int:
-        """The core's rated clock."""
-        return self.clock.hz
-
-    @property
-    def flash(self) -> Memory:
-        return next(m for m in self.memory if m.kind == "flash")
-
-    @property
-    def ram(self) -> Memory:
-        return next(m for m in self.memory if m.kind == "ram")
-
-    @property
-    def vectors(self) -> int:
-        """The address of the vector table."""
-        return self.flash.origin + (BOOT2_BYTES if self.boot2 else 0)
-
-    @property
-    def flash_bytes(self) -> int:
-        return self.flash.size
-
-    @property
-    def ram_bytes(self) -> int:
-        return self.ram.size
-
-
-@cache
-def _core(name: str) -> Core:
-    path = resource("boards") / "cores" / f"{name}.toml"
-    if not path.is_file():
-        raise ValueError(f"there is no core {name!r}")
-    return Core.model_validate(read_facts(path))
-
-
-@cache
 def all_boards() -> tuple[Board, ...]:
-    """Every board, by name."""
-    boards = []
+    """Every board, by name. Raises CompileError(s) of `_own_board` for one that is not tinyc's
+    own, E249 where two have the same name or alias."""
+    plugins.load_installed()
+    return _all((*_brought, *_project))
+
+
+@cache
+def _all(folders: tuple[Path, ...]) -> tuple[Board, ...]:
+    found: list[Board] = []
     for path in sorted(resource("boards").glob("*.toml")):
         facts = read_facts(path)
-        boards.append(Board.model_validate({**facts, "core": _core(facts["core"])}))
-    return tuple(boards)
+        found.append(Board.model_validate({**facts, "core": _core(_cores(())[facts["core"]])}))
+    names = {name: board.name for board in found for name in (board.name, *board.aliases)}
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            board = _own_board(path, folders)
+            for name in (board.name, *board.aliases):
+                if name in names:
+                    raise plugins.twice(f"{path}: the name {name!r}", f"it is {names[name]}'s")
+                names[name] = board.name
+            found.append(board)
+    return tuple(sorted(found, key=lambda board: board.name))
+
+
+def _cores(folders: Iterable[Path]) -> dict[str, Path]:
+    """The cores of tinyc and of ``folders``: name -> file."""
+    found = {path.stem: path for path in sorted((resource("boards") / "cores").glob("*.toml"))}
+    for path in (p for folder in folders for p in sorted((folder / "cores").glob("*.toml"))):
+        if found.setdefault(path.stem, path).resolve() != path.resolve():
+            raise plugins.twice(f"{path}: the core", f"it is {found[path.stem]}")
+    return found
+
+
+@cache
+def _core(path: Path) -> Core:
+    """The core of a file, as `_own_board`."""
+    try:
+        return Core.model_validate(_extended(path, (resource("boards") / "cores",)))
+    except ValidationError as error:
+        raise _problems(path, error) from None
 
 
 def names_with(*fields: str) -> str:
@@ -409,9 +162,10 @@ def is_file(name: str) -> bool:
 
 def load_board(name: str) -> Board:
     """The board of that name or alias, or of a file of the user's own. Raises CompileError E204
-    with the nearest names, and those of `_own_board`."""
+    with the nearest names, and those of `_own_board` and `all_boards`."""
     if is_file(name):
-        return _own_board(Path(name))
+        plugins.load_installed()
+        return _own_board(Path(name), (*_brought, *_project))
     names = {n: b for b in all_boards() for n in (b.name, *b.aliases)}
     if name in names:
         return names[name]
@@ -420,49 +174,64 @@ def load_board(name: str) -> Board:
     raise CompileError("E204", f"board {name!r}", "there is no such board", hint)
 
 
-def _own_board(path: Path) -> Board:
-    """The board of a file outside of tinyc, which may leave out names and sources. Raises
-    CompileError(s) E203, E209 and E245 (see `read_toml`), E246 (no such file, here or where it
-    extends one), E247 (a fact is wrong or missing)."""
-    facts = _own_facts(path, ())
-    cores = sorted(p.stem for p in (resource("boards") / "cores").glob("*.toml"))
-    if facts.get("core") not in cores:
-        said = reprlib.repr(facts.get("core"))
-        raise CompileError("E247", f"{path}: core", f"{said} is no core", f"use {', '.join(cores)}")
+def _own_board(path: Path, folders: Iterable[Path] = ()) -> Board:
+    """The board of a file outside of tinyc, which may leave out names and sources; its core is
+    tinyc's, or one of ``cores/`` beside it or in ``folders``. Raises CompileError(s) E203, E209 and
+    E245 (see `read_toml`), E246 (no such file, here or where it extends one), E247 (a fact is wrong
+    or missing), E249 (a core's name stands for two)."""
+    facts = _own_facts(path)
+    cores = _cores(dict.fromkeys((path.resolve().parent, *folders)))
+    core = facts.get("core")
+    if not isinstance(core, str) or core not in cores:
+        hint = f"use {', '.join(sorted(cores))}"
+        raise CompileError("E247", f"{path}: core", f"{reprlib.repr(core)} is no core", hint)
     try:
-        return Board.model_validate({**facts, "core": _core(facts["core"])})
+        return Board.model_validate({**facts, "core": _core(cores[core])})
     except ValidationError as error:
-        problems = tuple(_problem(path, e) for e in error.errors())
-        raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+        raise _problems(path, error) from None
 
 
-def _own_facts(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
-    """`read_facts` of a user's file: what it extends lies beside it, or in tinyc's ``boards/`` or
-    ``boards/chips/``. below: the files that extend it."""
-    try:
-        facts = read_toml(path)
-    except FileNotFoundError:
-        hint = "`tinyc boards` lists those that need no file"
-        raise CompileError("E246", str(path), "no such file", hint) from None
-    base = facts.pop("extends", None)
+def _own_facts(path: Path) -> dict[str, Any]:
+    """The facts of a user's file; what it extends may lie in tinyc's ``boards/`` too."""
+    home = resource("boards")
     own = {
         "name": re.sub(r"[^a-z0-9]+", "_", path.stem.lower()),
         "title": path.stem,
         "aliases": (),
         "sources": {},
-        **facts,
     }
+    return _extended(path, (path.parent / "chips", home, home / "chips"), own)
+
+
+def _extended(
+    path: Path,
+    homes: tuple[Path, ...],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    below: tuple[Path, ...] = (),
+) -> dict[str, Any]:
+    """`read_facts` of a user's file: what it extends lies beside it or in one of ``homes``.
+    defaults: of the facts that it does not give; below: the files that extend it."""
+    try:
+        facts = {**defaults, **read_toml(path)}
+    except FileNotFoundError:
+        hint = "`tinyc boards` lists those that need no file"
+        raise CompileError("E246", str(path), "no such file", hint) from None
+    base = facts.pop("extends", None)
     if base is None:
-        return own
-    home = resource("boards")
-    places = [folder / str(base) for folder in (path.parent, home, home / "chips")]
+        return facts
+    places = [folder / str(base) for folder in (path.parent, *homes)]
     found = next((place for place in places if place.is_file()), None)
     if found is None or found.resolve() in (p.resolve() for p in (*below, path)):
         what = "extends itself" if found else f"extends {reprlib.repr(base)}, which is not there"
-        chips = ", ".join(p.name for p in sorted((home / "chips").glob("*.toml")))
-        hint = f"name a file beside it, or one of tinyc's: {chips}, or a board's (BOARD.toml)"
+        names = ", ".join(p.name for p in sorted(homes[-1].glob("*.toml")))
+        hint = f"name a file beside it, or one of tinyc's: {names}, or a board's (BOARD.toml)"
         raise CompileError("E246", str(path), what, hint)
-    return _overlay(_own_facts(found, (*below, path)), own)
+    return _overlay(_extended(found, homes, below=(*below, path)), facts)
+
+
+def _problems(path: Path, error: ValidationError) -> CompileError | CompileErrors:
+    found = tuple(_problem(path, e) for e in error.errors())
+    return found[0] if len(found) == 1 else CompileErrors(found)
 
 
 def _problem(path: Path, error: Any) -> CompileError:
@@ -470,5 +239,5 @@ def _problem(path: Path, error: Any) -> CompileError:
     what = error["msg"].removeprefix("Value error, ")
     if error["type"] not in ("missing", "value_error"):
         what = f"{reprlib.repr(error['input'])}: {what}"
-    hint = "see the files of tinyc's boards/, and tinyc/boards.py for each field"
+    hint = "see the files of tinyc's boards/, and tinyc/target/schema.py for each field"
     return CompileError("E247", f"{path}: {key}" if key else str(path), what, hint)
