@@ -10,26 +10,35 @@ import difflib
 import reprlib
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CompileError, CompileErrors
 from .files.inputs import check_file, check_name, read_toml
+from .plugins import load_file
 from .settings import Config, Expect, Place
-from .target.boards import is_file
+from .target.boards import is_file, use_folders
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 PATHS = ("model", "data", "calibrate", "output_dir", "database")
 READ = ("model", "data", "calibrate", "database")
 """Those of `PATHS` that are read. A folder is left to the reader, since a model may be one."""
+OWN = ("boards", "recipes", "plugins")
+"""Lists of paths: what a project brings besides its model."""
 
 
 def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
-    """The settings of one command.
+    """The settings of one command; the project's boards are those of `tinyc.target.boards` from
+    now on, and its plugins have run.
 
     options: field of `Config` or of `Expect` -> value, None where it was not given;
     folder: where ``tinyc.toml`` or ``pyproject.toml`` with ``[tool.tinyc]`` may lie, by default
     the current one. Raises CompileError(s) E203 and E245 (what is named cannot be read, or is no
-    file), E206 (unknown emulator), E208 (unknown key), E209 (bad value).
+    file), E206 (unknown emulator), E208 (unknown key), E209 (bad value), E246, E251 and E252 (see
+    `tinyc.plugins.load_file`).
     """
     file, values = _read(folder or Path())
     given = {k: v for k, v in options.items() if v is not None}
@@ -42,14 +51,7 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
             values[key] = str(file.parent / values[key])
     if isinstance(board := values.get("board"), str) and is_file(board):
         values["board"] = str(file.parent / board)
-    values |= given
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        settings = TypeAdapter(Config).validate_python(values)
-    except ValidationError as error:
-        problems = tuple(_problem(str(file), e, given | limits) for e in error.errors())
-        raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+    settings = _checked(file, values | given, given | limits)
     if settings.emulator != Config.emulator:
         from .run import find
 
@@ -61,6 +63,40 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
         elif named:
             check_name(named)
     return settings
+
+
+def project(folder: Path | None = None) -> Config:
+    """The same for what asks for a project's boards, recipes and plugins alone: its settings file
+    may be wrong in all else."""
+    file, values = _read(folder or Path())
+    return _checked(file, {key: values[key] for key in OWN if key in values}, {})
+
+
+def _checked(file: Path, values: Mapping[str, Any], given: Mapping[str, Any]) -> Config:
+    """The settings of ``file`` and of ``given`` options, their boards and plugins in use."""
+    own = {
+        key: [str(file.parent / n) if isinstance(n, str) else n for n in values[key]]
+        for key in OWN
+        if isinstance(values.get(key), list)
+    }
+    from pydantic import ValidationError
+
+    try:
+        settings = _checker().validate_python({**values, **own})
+    except ValidationError as error:
+        problems = tuple(_problem(str(file), e, given) for e in error.errors())
+        raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+    use_folders(map(Path, settings.boards))
+    for name in settings.plugins:
+        load_file(Path(name))
+    return settings
+
+
+@cache
+def _checker() -> TypeAdapter[Config]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Config)
 
 
 def _read(folder: Path) -> tuple[Path, dict[str, Any]]:

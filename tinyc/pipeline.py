@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from .compress.base import chosen
 from .compress.binarize import binarize
 from .compress.calibrate import calibrate, exact_nodes, float_nodes
 from .compress.dequantize_weights import dequantize_weights
@@ -57,7 +58,7 @@ class Compiled:
 
 
 CHANGES = {"binarization": "binarize", "calibration": "calibrate"}
-"""The stages that make another network of the one that was given."""
+"""The stages that make another network of the one that was given, besides its techniques."""
 STAGES = ("read", *CHANGES.values(), *names(), "plan")
 """What `stages` may name, in this order."""
 
@@ -69,15 +70,16 @@ class CompileOptions:
     strict: a kernel that the core could run but a node does not allow is an error (E307), and
     so is a layer of signs that is not computed with bits; calibration: an ``.npz`` with inputs
     ``x``, by which float32 becomes int8; optional_calibration: no error (E217) where there is
-    nothing to calibrate; float_glue: leave what lies between binary layers in float32; trust: load
-    a Keras model even if that runs code which came with it; backend, toolchain, max_flash (bytes):
-    see `tinyc.tuning.backend.lower`; database: the file of schedules for TVM, none if it is
-    missing.
+    nothing to calibrate; compress: techniques, see `tinyc.compress.base.chosen`; float_glue: leave
+    what lies between binary layers in float32; trust: load a Keras model even if that runs code
+    which came with it; backend, toolchain, max_flash (bytes): see `tinyc.tuning.backend.lower`;
+    database: the file of schedules for TVM, none if it is missing.
     """
 
     strict: bool = False
     calibration: Path | None = None
     optional_calibration: bool = False
+    compress: str | None = None
     float_glue: bool = False
     trust: bool = False
     backend: str = "templates"
@@ -91,6 +93,7 @@ class CompileOptions:
         return cls(
             strict=config.strict,
             calibration=Path(config.calibrate) if config.calibrate else None,
+            compress=config.compress,
             float_glue=config.float_glue,
             trust=config.trust,
             backend=config.backend,
@@ -129,7 +132,7 @@ def stages(
     source, _ = read_model(str(model), options.trust)
     yield "read", source
     prepared = _prepare(source, board, options)
-    yield from ((CHANGES[change], graph) for change, graph in prepared.changes.items())
+    yield from ((CHANGES.get(change, change), graph) for change, graph in prepared.changes.items())
     last = prepared.graph
     for name, last in rewrites(prepared.graph):
         yield name, last
@@ -161,10 +164,15 @@ class _Prepared:
 
 
 def _prepare(source: Graph, board: Board | None, options: CompileOptions) -> _Prepared:
-    """``source`` with everything binary that can be, and with int8 in the place of float32 if
-    that is asked for, or if binary layers demand it."""
-    graph = verify(remove_dead(binarize(source))) if is_binary(source) else source
-    changes = {"binarization": graph} if set(graph.nodes) - set(source.nodes) else {}
+    """``source`` after its techniques, with everything binary that can be, and with int8 in the
+    place of float32 if that is asked for, or if binary layers demand it."""
+    changes: dict[str, Graph] = {}
+    given = source
+    for technique, amount in chosen(options.compress):
+        given = changes[technique.name] = verify(technique.apply(given, amount))
+    graph = verify(remove_dead(binarize(given))) if is_binary(source) else given
+    if set(graph.nodes) - set(given.nodes):
+        changes["binarization"] = graph
     if options.float_glue:
         if options.calibration is not None:
             hint = "use one of the two"

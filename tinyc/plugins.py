@@ -24,6 +24,9 @@ from .errors import CompileError
 GROUP = "tinyc.plugins"
 """The group of entry points that name a module of an installed package."""
 
+FIRST = "tinyc.kernels"
+"""Whose kernels are there before those that a plugin puts in front of them."""
+
 _folders: list[Path] = []
 _asked = False
 
@@ -47,14 +50,14 @@ class Registry(Generic[Brought]):
         self._found: dict[str, Brought] = {}
 
     def add(self, thing: Brought) -> Brought:
-        """Make it known. Raises CompileError E249 where another has its name."""
+        """Make it known. Raises CompileError E252 where another has its name."""
         if thing.name in self._found:
             raise twice(f"{self._kind} {thing.name!r}")
         self._found[thing.name] = thing
         return thing
 
     def all(self) -> Mapping[str, Brought]:
-        """Name -> thing, in the order of their names. Raises CompileError E248 (see `load`)."""
+        """Name -> thing, in the order of their names. Raises CompileError E251 (see `load`)."""
         load(self._room)
         return dict(sorted(self._found.items()))
 
@@ -63,13 +66,13 @@ def twice(what: str, where: str = "") -> CompileError:
     """The error for a name that stands for something already, ``where`` that is."""
     hint = "give one of them another name, or leave one of the plugins out"
     return CompileError(
-        "E249", what, f"is there twice: {where}" if where else "is there twice", hint
+        "E252", what, f"is there twice: {where}" if where else "is there twice", hint
     )
 
 
 def load(room: str) -> None:
     """Import every module of tinyc's package ``room``, and the plugins of installed packages.
-    Raises CompileError E248 where one of those cannot be loaded."""
+    Raises CompileError E251 where one of those cannot be loaded."""
     _load_room(room)
     load_installed()
 
@@ -82,7 +85,7 @@ def _load_room(room: str) -> None:
 
 
 def load_installed() -> None:
-    """Import the plugins of installed packages, once. Raises CompileError E248, and E249 where one
+    """Import the plugins of installed packages, once. Raises CompileError E251, and E252 where one
     brings what is there already."""
     global _asked
     if _asked:  # also while one of them is being imported
@@ -97,9 +100,10 @@ def load_installed() -> None:
 
 
 def _load_entry(entry: EntryPoint) -> None:
+    _load_room(FIRST)
     try:
         module = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hint = f"install another version of it, or `pip uninstall {_package(entry)}`"
         raise _broken(
             f"package {_package(entry)} ({entry.name} = {entry.value})", error, hint
@@ -112,14 +116,16 @@ def _package(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist is not None else "?"
 
 
-@cache
 def load_file(file: Path) -> None:
-    """Import a project's own Python file, once. Raises CompileError E246 (there is none), E248 (it
+    """Import a project's own Python file, once. Raises CompileError E246 (there is none), E251 (it
     fails)."""
     hint = "`plugins` in tinyc.toml names Python files"
     if file.suffix != ".py" or not file.is_file():
         raise CompileError("E246", str(file), "no such Python file", hint)
-    name = f"tinyc_plugin_{abs(hash(file.resolve())):x}"
+    name = f"tinyc_plugin_{file.resolve()}"
+    if name in sys.modules:
+        return
+    _load_room(FIRST)
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -127,19 +133,21 @@ def load_file(file: Path) -> None:
     _remember(file.parent.resolve())
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise _broken(str(file), error, "`plugins` in tinyc.toml names it") from error
+        hint = "correct it, or take it out of `plugins` in tinyc.toml"
+        raise _broken(str(file), error, hint) from error
 
 
-def _broken(place: str, error: Exception, hint: str) -> CompileError:
+def _broken(place: str, error: BaseException, hint: str) -> CompileError:
     if isinstance(error, CompileError):
         what = f"cannot be loaded: {error.origin}: {error.what}"
         return CompileError(error.id, place, what, error.hint)
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if frames := traceback.extract_tb(error.__traceback__):
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames and not isinstance(error, SyntaxError):  # which tells its own
         said += f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
-    return CompileError("E248", place, f"cannot be loaded: {said}", hint)
+    return CompileError("E251", place, f"cannot be loaded: {said}", hint)
 
 
 def _remember(folder: Path) -> None:

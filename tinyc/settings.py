@@ -85,7 +85,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that a command may be told; paths are absolute or relative to the caller."""
+    """Everything that a command may be told; paths are absolute or relative to the caller.
+
+    boards, recipes: folders of the project's own; plugins: Python files that bring kernels,
+    operators and the like, and that run, see `tinyc.plugins`.
+    """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
@@ -106,6 +110,9 @@ class Config:
     ] = None
     calibrate: Annotated[
         str | None, Setting("An .npz with typical inputs x: float layers become int8.")
+    ] = None
+    compress: Annotated[
+        str | None, Setting("What makes another network of it, as prune=0.25; several by commas.")
     ] = None
     float_glue: Annotated[bool, Setting("Keep float32 between binary layers.")] = False
     trust: Annotated[bool, Setting("Run the code that came with a Keras model's file.")] = False
@@ -146,5 +153,8 @@ class Config:
     database: Annotated[str, Setting("Schedules that `tinyc tune` found [schedules.jsonl].")] = (
         "schedules.jsonl"
     )
+    boards: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
     placement: Place = Place()
     expect: Expect = Expect()

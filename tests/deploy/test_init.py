@@ -97,6 +97,9 @@ def test_every_setting_is_there_and_explained(folder: Path) -> None:
         lines[i] = lines[i].removeprefix("# ")
     lines = [x.removeprefix("# ") if x.removeprefix("# ")[0:1] == "[" else x for x in lines]
     (folder / "tinyc.toml").write_text("\n".join(lines))
+    for place in ("boards", "recipes", "kernels"):
+        (folder / place).mkdir()
+    (folder / "kernels" / "mine.py").touch()
     loaded = config.load({})
     for name in every & top:
         assert getattr(loaded, name) is not None, name

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from conftest import DATA, ROOT
 
+from tinyc import config
 from tinyc.cli import app as cli
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.files.folder import written
@@ -160,6 +161,7 @@ def test_what_does_not_train_leaves_the_fingerprint(tmp_path: Path) -> None:
 def test_missing_packages_are_named(
     name: str, python: tuple[int, int], hint: str, monkeypatch: pytest.MonkeyPatch, run
 ) -> None:
+    config.project()  # as long as pydantic sees the Python that there is
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda m: None if m == name else (find(m) or 1)

@@ -33,8 +33,10 @@ def list_(call: Call) -> None:
 @verb("as_json")
 def show_(call: Call, name: str) -> None:
     """Show one board."""
+    from .. import config
     from ..target.boards import load_board
 
+    config.project()
     board = load_board(name)
     facts = {"title": board.title, **_board_facts(board), **_board_details(board)}
     if call.as_json:
@@ -73,8 +75,10 @@ def _board_facts(board: Board) -> dict[str, Any]:
 
 
 def _list_boards(as_json: bool) -> None:
+    from .. import config
     from ..target.boards import all_boards
 
+    config.project()
     facts = [_board_facts(board) for board in all_boards()]
     if as_json:
         print_json("boards", {"boards": facts})

@@ -14,7 +14,8 @@ from .printing import judge, log, print_json, print_table
 
 
 @verb(
-    "board data emulator output_dir toolchain samples seed calibrate trust as_json verbose quiet",
+    "board data emulator output_dir toolchain samples seed calibrate compress trust "
+    "as_json verbose quiet",
 )
 def compare(
     call: Call,

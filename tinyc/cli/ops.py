@@ -17,8 +17,11 @@ def ops(
     markdown: Annotated[bool, typer.Option("--markdown", help="docs/operators.md.")] = False,
 ) -> None:
     """List the operators: dtypes and kernels for each core."""
+    from .. import config
     from ..report import operators as opstable
 
+    if not markdown:  # a page of tinyc's own
+        config.project()
     if markdown:
         typer.echo(opstable.markdown(), nl=False)
     elif call.as_json:

@@ -15,7 +15,8 @@ from .printing import log
 
 
 @verb(
-    "model board * output_dir toolchain model_id strict calibrate float_glue trust verbose quiet",
+    "model board * output_dir toolchain model_id strict calibrate compress float_glue "
+    "trust verbose quiet",
 )
 def serve(
     call: Call,

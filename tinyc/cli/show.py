@@ -13,25 +13,29 @@ from .printing import print_json, progress
 
 
 @verb(
-    "model board * calibrate float_glue trust backend database toolchain as_json verbose quiet",
+    "model board * calibrate compress float_glue trust backend database toolchain as_json "
+    "verbose quiet",
 )
 def show(
     call: Call,
     after: Annotated[
         str | None,
-        typer.Option(help="A pass, read, binarize, calibrate or plan [the last, with the plan]."),
+        typer.Option(
+            help="A pass, read, binarize, calibrate, a technique or plan [the last, with the plan]."
+        ),
     ] = None,
 ) -> None:
     """Print a model's graph, as any pass leaves it, and its plan: kernels, arena, the peak."""
     from .. import config, pipeline
+    from ..compress.base import techniques
     from ..report import network
     from ..target.boards import load_board
 
-    known = pipeline.STAGES
+    settings = config.load(call.given)
+    known = (*pipeline.STAGES, *techniques())
     if after is not None and after not in known:
         hint = f"one of {', '.join(known)}"
         raise CompileError("E248", "--after", f"'{after}' is no stage", hint)
-    settings = config.load(call.given)
     if not settings.model:
         raise CompileError("E201", call.verb, "no model is named", f"`{call.verb} MODEL.tflite`")
     board = load_board(settings.board) if settings.board else None

@@ -29,10 +29,12 @@ def train(
     ] = True,
 ) -> None:
     """Train the network of a recipe: weights, TensorBoard logs, a checkpoint to go on from."""
+    from .. import config
     from ..train import recipe as recipes
     from ..train.run import train as run_training
 
-    name, settings = recipes.load(recipe)
+    own = config.project()
+    name, settings = recipes.load(recipe, map(Path, own.recipes))
     settings = settings.model_copy(update={"epochs": epochs} if epochs else {})
     folder = Path(call.given["output_dir"] or "build") / "train" / name
     log.info(f"training {name} in {folder}")

@@ -15,7 +15,7 @@ from .printing import log, print_json, print_table, progress, show
 
 
 @verb(
-    "model board * database toolchain calibrate float_glue trust as_json verbose quiet",
+    "model board * database toolchain calibrate compress float_glue trust as_json verbose quiet",
 )
 def tune(
     call: Call,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..files.paths import resource
+from ..files.paths import kernel_file, resource
 from .names import f32
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ def _environment() -> jinja2.Environment:
     import jinja2
 
     env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource("templates")),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.FileSystemLoader(resource("templates")), jinja2.FunctionLoader(_brought)]
+        ),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -31,3 +33,10 @@ def _environment() -> jinja2.Environment:
     )
     env.filters["f32"] = f32
     return env
+
+
+def _brought(name: str) -> str | None:
+    """The template of a plugin's kernel."""
+    room, _, file = name.partition("/")
+    place = kernel_file("templates", file)
+    return place.read_text() if room == "kernels" and place.is_file() else None

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..plugins import folders
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -14,3 +16,11 @@ def resource(name: str) -> Path:
     package where it was installed as a wheel, beside the package in a checkout."""
     inside = _PACKAGE / "_data" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def kernel_file(room: str, name: str) -> Path:
+    """A kernel's file ``name`` in ``kernels/`` of ``room`` (``templates`` or ``firmware``), or
+    beside the plugin that brings it; where there is none, its place in ``room``."""
+    own = resource(room) / "kernels" / name
+    places = [own, *(folder / name for folder in folders())]
+    return next((place for place in places if place.is_file()), own)

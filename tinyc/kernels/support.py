@@ -1,4 +1,4 @@
-"""The files of ``firmware/kernels/``: what each includes of the others, and its text among them."""
+"""The files of ``firmware/kernels/``, and those of plugins' kernels: what each includes of the others, and its text among them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from ..files.paths import resource
+from ..files.paths import kernel_file
 
 BASE = "tinyc_base.h"
 """What every generated kernel stands on."""
@@ -40,4 +40,4 @@ def text(name: str) -> str:
 
 @cache
 def _contents(name: str) -> str:
-    return (resource("firmware") / "kernels" / name).read_text()
+    return kernel_file("firmware", name).read_text()

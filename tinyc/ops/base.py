@@ -20,7 +20,7 @@ OpClass = TypeVar("OpClass", bound=type[Op])
 
 def register(cls: OpClass) -> OpClass:
     """Class decorator: make an operator known to frontends, planner, tests and docs. Raises
-    CompileError E249 where another has its name."""
+    CompileError E252 where another has its name."""
     if cls.__name__ in (known.__name__ for known in _OPS):
         raise plugins.twice(f"operator {cls.__name__}")
     _OPS.append(cls)

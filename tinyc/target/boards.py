@@ -92,7 +92,7 @@ def use_folders(folders: Iterable[Path]) -> None:
 
 def all_boards() -> tuple[Board, ...]:
     """Every board, by name. Raises CompileError(s) of `_own_board` for one that is not tinyc's
-    own, E249 where two have the same name or alias."""
+    own, E252 where two have the same name or alias."""
     plugins.load_installed()
     return _all((*_brought, *_project))
 
@@ -100,14 +100,15 @@ def all_boards() -> tuple[Board, ...]:
 @cache
 def _all(folders: tuple[Path, ...]) -> tuple[Board, ...]:
     found: list[Board] = []
+    cores = _cores(())
     for path in sorted(resource("boards").glob("*.toml")):
         facts = read_facts(path)
-        found.append(Board.model_validate({**facts, "core": _core(_cores(())[facts["core"]])}))
+        found.append(Board.model_validate({**facts, "core": _core(cores[facts["core"]])}))
     names = {name: board.name for board in found for name in (board.name, *board.aliases)}
     for folder in folders:
         for path in sorted(folder.glob("*.toml")):
             board = _own_board(path, folders)
-            for name in (board.name, *board.aliases):
+            for name in {board.name, *board.aliases}:
                 if name in names:
                     raise plugins.twice(f"{path}: the name {name!r}", f"it is {names[name]}'s")
                 names[name] = board.name
@@ -178,7 +179,7 @@ def _own_board(path: Path, folders: Iterable[Path] = ()) -> Board:
     """The board of a file outside of tinyc, which may leave out names and sources; its core is
     tinyc's, or one of ``cores/`` beside it or in ``folders``. Raises CompileError(s) E203, E209 and
     E245 (see `read_toml`), E246 (no such file, here or where it extends one), E247 (a fact is wrong
-    or missing), E249 (a core's name stands for two)."""
+    or missing), E252 (a core's name stands for two)."""
     facts = _own_facts(path)
     cores = _cores(dict.fromkeys((path.resolve().parent, *folders)))
     core = facts.get("core")

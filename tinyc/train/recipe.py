@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import reprlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..errors import CompileError, CompileErrors
 from ..files.inputs import read_toml
 from ..files.paths import resource
+from ..plugins import twice
 
 
 class _Strict(BaseModel):
@@ -107,30 +109,39 @@ class Recipe(_Strict):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def names() -> list[str]:
-    """The recipes that come with tinyc."""
-    return sorted(path.stem for path in resource("recipes").glob("*.toml"))
+def known(folders: Iterable[Path] = ()) -> dict[str, Path]:
+    """The recipes that come with tinyc and those of a project's ``folders``: name -> file. Raises
+    CompileError E246 (no such folder), E252 (two have one name)."""
+    found = {path.stem: path for path in sorted(resource("recipes").glob("*.toml"))}
+    for folder in folders:
+        if not folder.is_dir():
+            hint = "`recipes` in tinyc.toml names folders with a .toml for each recipe"
+            raise CompileError("E246", str(folder), "no such folder", hint)
+        for path in sorted(folder.glob("*.toml")):
+            if found.setdefault(path.stem, path) is not path:
+                raise twice(f"{path}: the recipe", f"it is {found[path.stem]}")
+    return found
 
 
-def load(recipe: str) -> tuple[str, Recipe]:
-    """(name, recipe) of a name among `names`, or of the path of a ``.toml``.
+def load(recipe: str, folders: Iterable[Path] = ()) -> tuple[str, Recipe]:
+    """(name, recipe) of a name among those `known`, or of the path of a ``.toml``.
 
-    Raises CompileError(s) E208 (unknown key), E209 (bad value), E218 (no such recipe).
+    Raises CompileError(s) E208 (unknown key), E209 (bad value), E218 (no such recipe), and those of
+    `known`.
     """
-    path = Path(recipe)
+    path, recipes = Path(recipe), known(folders)
     if path.suffix != ".toml":
-        known = names()
-        if recipe not in known:
-            near = difflib.get_close_matches(recipe, known, n=3) or known
+        if recipe not in recipes:
+            near = difflib.get_close_matches(recipe, recipes, n=3) or recipes
             raise CompileError(
                 "E218", recipe, "there is no such recipe",
                 f"did you mean {' or '.join(near)}? The path of a .toml will do as well",
             )  # fmt: skip
-        path = resource("recipes") / f"{recipe}.toml"
+        path = recipes[recipe]
     try:
         values = read_toml(path)
     except FileNotFoundError:
-        hint = f"known recipes: {', '.join(names())}"
+        hint = f"known recipes: {', '.join(recipes)}"
         raise CompileError("E218", str(path), "no such file", hint) from None
     try:
         found = Recipe.model_validate(values)

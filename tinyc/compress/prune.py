@@ -1,0 +1,61 @@
+"""Prune channels: the weakest ones of a convolution become constant, and the passes drop them.
+
+A channel whose weights are zero is its bias at every pixel. `tinyc.passes.drop_dead_channels`
+moves that into the layer behind and takes the channel and its weights out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..ir import Array, Graph, Node, Value
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d
+from ..ops.fully_connected import FullyConnected
+from .base import Technique, register
+
+
+def prune(graph: Graph, part: float) -> Graph:
+    """``graph`` without the weights of ``part`` (0 to 1) of each convolution's channels, those of
+    the least norm, where another convolution or fully connected layer alone takes them up."""
+    made = {node: _pruned(node, part) for node in graph.nodes if _feeds_a_layer(graph, node)}
+    return replace(graph, nodes=tuple(made.get(node, node) for node in graph.nodes))
+
+
+def _feeds_a_layer(graph: Graph, node: Node) -> bool:
+    """Whether the channels of a convolution reach one layer, through what keeps them apart."""
+    if not isinstance(node.op, Conv2d) or node.inputs[1].data is None:
+        return False
+    uses, outputs = graph.uses(), frozenset(graph.results)
+    value = node.output
+    while value not in outputs and len(uses.get(value, ())) == 1:
+        (reader,) = uses[value]
+        if isinstance(reader.op, (Conv2d, FullyConnected)) and reader.inputs[0] is value:
+            return True
+        apart = reader.op.elementwise or isinstance(reader.op, DepthwiseConv2d)
+        if not apart or len(reader.variable_inputs) != 1 or len(reader.outputs) != 1:
+            return False
+        value = reader.output
+    return False
+
+
+def _pruned(node: Node, part: float) -> Node:
+    weights = node.inputs[1]
+    assert weights.data is not None
+    real: Array = weights.data.astype(np.float64)
+    zero: Array = np.zeros(len(real), np.int64)
+    if weights.type.quant is not None:
+        zero = np.resize(np.asarray(weights.type.quant.zero_point), len(real))
+        real = (real - zero.reshape(-1, 1, 1, 1)) * np.resize(
+            np.asarray(weights.type.quant.scale), len(real)
+        ).reshape(-1, 1, 1, 1)
+    weakest = np.argsort((real**2).sum((1, 2, 3)), kind="stable")[: int(part * len(real))]
+    data = weights.data.copy()
+    data[weakest] = zero[weakest].reshape(-1, 1, 1, 1).astype(data.dtype)
+    fewer = Value(weights.name, weights.type, weights.origin, data)
+    return replace(node, inputs=(node.inputs[0], fewer, *node.inputs[2:]))
+
+
+register(Technique("prune", "drop that part of the channels, the weakest", prune, default=0.25))
