@@ -1,4 +1,5 @@
-"""The files of ``firmware/kernels/``, and those of plugins' kernels: what each includes of the others, and its text among them."""
+"""The files of ``firmware/kernels/``, and of plugins: what each includes of the others, and its
+text among them."""
 
 from __future__ import annotations
 
