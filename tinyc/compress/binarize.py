@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..ir import DType, Graph, Missed, Node, TensorType, Value
+from ..ir import Array, DType, Graph, Missed, Node, Op, TensorType, Value, applies
 from ..ops._bits import WORD, pack, words
 from ..ops._conv import NO_PADDING
-from ..ops._mixins import Padding
+from ..ops._mixins import Padding, Windowed
 from ..ops._move import Lookup, Movement
 from ..ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from ..ops.conv2d import Conv2d
@@ -40,7 +40,12 @@ def binarize(graph: Graph) -> Graph:
     missed = list(graph.missed)
     for node in graph.nodes:
         found: _Binary | None = None
-        if isinstance(node.op, _LAYERS):
+        if (
+            applies(node, Conv2d)
+            or applies(node, DepthwiseConv2d)
+            or applies(node, FullyConnected)
+            or applies(node, TransposeConv)
+        ):
             try:
                 found = _Binary.of(node, producers)
             except _LeftError as left:
@@ -49,7 +54,7 @@ def binarize(graph: Graph) -> Graph:
     return _early_signs(replace(graph, nodes=tuple(nodes), missed=tuple(missed)))
 
 
-_LAYERS = (Conv2d, DepthwiseConv2d, FullyConnected, TransposeConv)
+_Layer = Node[Conv2d] | Node[DepthwiseConv2d] | Node[FullyConnected]
 
 
 class _LeftError(Exception):
@@ -106,9 +111,9 @@ def _signs(value: Value, producers: dict[Value, Node]) -> _Signs:
     return _Signs(node.inputs[0], shape, padding, pad_value)
 
 
-def _scales(rows: np.ndarray) -> np.ndarray:
+def _scales(rows: Array) -> Array:
     """The one magnitude of each row of [o, k]; 0 makes the channel a constant."""
-    scales = np.abs(rows[:, 0])
+    scales: Array = np.abs(rows[:, 0])
     differ = np.any(np.abs(rows) != scales[:, None], axis=1)
     if differ.any():
         raise _LeftError(
@@ -122,18 +127,19 @@ def _scales(rows: np.ndarray) -> np.ndarray:
 class _Binary:
     """A float layer that can be computed with bits."""
 
-    node: Node
+    node: _Layer
     signs: _Signs
-    scales: np.ndarray
+    scales: Array
 
     @classmethod
-    def of(cls, node: Node, producers: dict[Value, Node]) -> _Binary | None:
+    def of(cls, node: _Layer | Node[TransposeConv], producers: dict[Value, Node]) -> _Binary | None:
         """None where the layer reads no signs; raises `_LeftError`."""
-        op, weights = node.op, node.inputs[1].data
+        weights = node.inputs[1].data
         if not _carries_signs(node.inputs[0], producers):
             return None
-        if isinstance(op, TransposeConv):
+        if applies(node, TransposeConv):
             raise _LeftError("a transposed convolution has no form of bits")
+        op = node.op
         if weights is None or weights.dtype != np.float32:
             raise _LeftError("its weights are not float32")
         if isinstance(op, DepthwiseConv2d):
@@ -165,30 +171,27 @@ class _Binary:
             channels = self.signs.shape[-1]
             positions = weights.shape[1] // channels
             rows = node.inputs[0].type.elements // weights.shape[1]
-            shape = (rows, 1, positions, channels)
+            shape: tuple[int, ...] = (rows, 1, positions, channels)
             weights = weights.reshape(len(weights), 1, positions, channels)
-            window = {"stride": (1, 1), "dilation": (1, 1), "padding": NO_PADDING, "pad_value": 1}
+            window = Windowed((1, 1), (1, 1), NO_PADDING)
+            pad_value = 1
             out: tuple[int, ...] = (rows, 1, 1, len(weights))
         else:
             shape, out = self.signs.shape, node.output.type.shape
             own = op.padding != NO_PADDING
-            window = {
-                "stride": op.stride,
-                "dilation": op.dilation,
-                "padding": op.padding if own else self.signs.padding,
-                "pad_value": 0 if own else self.signs.pad_value,
-            }
+            padding = op.padding if own else self.signs.padding
+            window = Windowed(op.stride, op.dilation, padding)
+            pad_value = 0 if own else self.signs.pad_value
         name = node.output.name
         view = (*shape[:-1], words(shape[-1]))
-        nodes, packed = [], self.signs.packed
+        nodes: list[Node] = []
+        packed = self.signs.packed
         if view != packed.type.shape:
             x = Value(f"{name}/signs", TensorType(view, DType.I32), node.origin)
             nodes.append(Node(Reshape(), (packed,), (x,), node.origin))
             packed = x
-        if isinstance(op, DepthwiseConv2d):
-            binary = BinaryDepthwiseConv2d(**window, channels=shape[-1])
-        else:
-            binary = LceBconv2d(**window, channels=shape[-1])
+        kind = BinaryDepthwiseConv2d if isinstance(op, DepthwiseConv2d) else LceBconv2d
+        binary = kind(window.stride, window.dilation, window.padding, pad_value, shape[-1])
         bias = node.inputs[2].data
         assert bias is not None
         constants = [
@@ -200,7 +203,7 @@ class _Binary:
             )
         ]
         # Behind the layer: its activation, and a view where it had another rank.
-        steps: list[tuple[object, tuple[int, ...]]] = [(binary, out)]
+        steps: list[tuple[Op, tuple[int, ...]]] = [(binary, out)]
         if op.activation != "none":
             steps.append((Relu(op.activation), out))
         if out != node.output.type.shape:
@@ -213,7 +216,7 @@ class _Binary:
                 if last
                 else Value(f"{name}/{i}", TensorType(shape, DType.F32), node.origin)
             )
-            nodes.append(Node(step, operands, (y,), node.origin))  # type: ignore[arg-type]
+            nodes.append(Node(step, operands, (y,), node.origin))
             operands = (y,)
         return nodes
 

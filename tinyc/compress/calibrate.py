@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import DType, Graph, Node, Quant, State, TensorType, Value, interpret, kept, verify
+from ..ir import Array, DType, Graph, Node, Quant, State, TensorType, Value, interpret, kept, verify
 from ..ir.quant import rounded
 from ..ops._move import Lookup, Movement
 from ..ops.add import Add
@@ -51,7 +51,7 @@ Ranges = dict[Value, tuple[float, float]]
 """(least, greatest) number of each float32 value over the samples, 0 among them."""
 
 
-def calibrate(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Graph:
+def calibrate(graph: Graph, samples: Iterable[Sequence[Array]]) -> Graph:
     """``graph`` with int8 in the place of float32, its inputs and outputs included, but for
     those that hold indices (see `exact_nodes`).
 
@@ -110,10 +110,10 @@ def _is_float(value: Value) -> bool:
     return value.type.dtype is DType.F32
 
 
-def _ranges(graph: Graph, samples: Iterable[Sequence[np.ndarray]]) -> Ranges:
+def _ranges(graph: Graph, samples: Iterable[Sequence[Array]]) -> Ranges:
     ranges: Ranges = {}
 
-    def see(value: Value, array: np.ndarray) -> None:
+    def see(value: Value, array: Array) -> None:
         low, high = float(array.min()), float(array.max())  # NaN if any number is
         worst = low if -low > high else high
         if not abs(worst) <= _LARGEST:
@@ -463,8 +463,9 @@ class _Rewrite:
         elif _as_integer(node) is not None:
             op, inputs = Quantize(), (self.own(node.inputs[0]),)
         elif narrow and op.weight_axis is not None:
-            x = self.as_integer(node.inputs[0])
-            inputs = (x, *_weights(x, *node.inputs[1:], op.weight_axis))
+            x, weights, bias = node.inputs
+            x = self.as_integer(x)
+            inputs = (x, *_weights(x, weights, bias, op.weight_axis))
         elif op.float_constants:
             inputs = tuple(v if v.constant else self.as_integer(v) for v in node.inputs)
         else:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..ir import DType, Graph, Node, TensorType, Value
+from ..ir import Array, DType, Graph, Node, TensorType, Value, applies
 from ..ops._conv import NO_PADDING
+from ..ops._mixins import Weighted
 from ..ops.add import Add, Sub
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.lce_bconv2d import LceBconv2d
@@ -46,21 +47,21 @@ def fold_affine(graph: Graph, leave: Collection[Node] = ()) -> Graph:
                 del order[done.pop(x).outputs[0]]
             for new in [merged] if merged is not None else affine.nodes():
                 add(new)
-        elif before is not None and alone and _clamps_sum(node, before):
+        elif (
+            applies(node, Relu) and applies(before, LceBconv2d) and alone and _clamps(node, before)
+        ):
             assert x is not None
             del order[done.pop(x).outputs[0]]
-            op = replace(before.op, inner_activation=node.op.activation)  # type: ignore
-            add(replace(before, op=op, outputs=node.outputs))
+            op = replace(before.op, inner_activation=node.op.activation)
+            add(Node(op, before.inputs, node.outputs, before.origin))
         else:
             add(node)
     return replace(graph, nodes=tuple(done[v] for v in order))
 
 
-def _clamps_sum(node: Node, before: Node) -> bool:
+def _clamps(node: Node[Relu], before: Node[LceBconv2d]) -> bool:
     """Whether a RELU clamps sums of a binary convolution that are scaled by a positive number
     and nothing else: then the sums themselves can be clamped."""
-    if not isinstance(node.op, Relu) or not isinstance(before.op, LceBconv2d):
-        return False
     if node.output.type.dtype is not DType.F32 or before.op.inner_activation != "none":
         return False
     multiplier, bias = (np.asarray(v.data) for v in before.inputs[2:])
@@ -74,14 +75,14 @@ def _clamps_sum(node: Node, before: Node) -> bool:
 class _Affine:
     """y = activation(x * scale + term), float64 [channels] each."""
 
-    node: Node
+    node: Node[Add] | Node[Mul]
     x: Value
-    scale: np.ndarray
-    term: np.ndarray
+    scale: Array
+    term: Array
 
     @classmethod
     def of(cls, node: Node) -> _Affine | None:
-        if not isinstance(node.op, (Add, Mul)) or len(node.variable_inputs) != 1:
+        if not (applies(node, Add) or applies(node, Mul)) or len(node.variable_inputs) != 1:
             return None
         (x,) = node.variable_inputs
         constants = [v for v in node.inputs if v.constant]
@@ -94,7 +95,7 @@ class _Affine:
             return None
         number = np.broadcast_to(data.astype(np.float64).ravel(), channels)
         zero, one = np.zeros(channels), np.ones(channels)
-        if isinstance(node.op, Mul):
+        if applies(node, Mul):
             return cls(node, x, number, zero)
         if not isinstance(node.op, Sub):
             return cls(node, x, one, number)
@@ -103,7 +104,7 @@ class _Affine:
 
     @property
     def activation(self) -> str:
-        return self.node.op.activation  # type: ignore[attr-defined]
+        return self.node.op.activation
 
     def merged(self, before: Node) -> Node | None:
         """``before``, which computes x, computing y instead; None if it cannot."""
@@ -119,17 +120,16 @@ class _Affine:
             return replace(
                 before, inputs=(*before.inputs[:2], *constants), outputs=self.node.outputs
             )
-        axis = op.weight_axis
-        if axis is None or op.activation != "none":  # type: ignore[attr-defined]
+        if not isinstance(op, Weighted) or op.activation != "none":
             return None
         weights, bias = (np.asarray(v.data, np.float64) for v in before.inputs[1:])
         shape = [1] * weights.ndim
-        shape[axis] = -1
+        shape[op.weight_axis] = -1
         constants = (
             self._const("weights", weights * self.scale.reshape(shape)),
             self._const("bias", bias.ravel() * self.scale + self.term),
         )
-        changed = replace(op, activation=self.activation)  # type: ignore[call-arg]
+        changed = replace(op, activation=self.activation)
         return replace(
             before, op=changed, inputs=(before.inputs[0], *constants), outputs=self.node.outputs
         )
@@ -145,7 +145,7 @@ class _Affine:
         )
         shape = self.x.type.shape
         if len(shape) == 4:
-            return [replace(self.node, op=op, inputs=(self.x, *constants))]
+            return [Node(op, (self.x, *constants), self.node.outputs, self.node.origin)]
         image = TensorType((1, 1, self.x.type.elements // channels, channels), DType.F32)
         name, origin = self.node.output.name, self.node.origin
         x, y = (Value(f"{name}/{end}", image, origin) for end in ("in", "out"))
@@ -155,7 +155,7 @@ class _Affine:
             Node(Reshape(), (y,), self.node.outputs, origin),
         ]
 
-    def _const(self, suffix: str, data: np.ndarray) -> Value:
+    def _const(self, suffix: str, data: Array) -> Value:
         name = f"{self.node.output.name}/{suffix}"
         return Value(
             name, TensorType(data.shape, DType.F32), self.node.origin, data.astype(np.float32)

@@ -469,6 +469,7 @@ class _Running:
     """
 
     def __init__(self, command: Command, apart: bool = False) -> None:
+        self.program = command[0]
         output, theirs = os.pipe() if apart or not sys.stderr.isatty() else _terminal()
         try:
             self.process = subprocess.Popen(
@@ -507,7 +508,7 @@ class _Running:
             _stop(self.process)
             self._copying.join(_PATIENCE_S)
         if status:
-            program = Path(str(self.process.args[0])).name
+            program = Path(self.program).name
             what = f"ended with status {status}"
             last = self._last_word()
             raise CompileError(

@@ -91,8 +91,10 @@ def mark(folder: Path, kind: str, files: Iterable[str], model: str | None = None
 
 def mark_of(kind: str, digests: Mapping[str, str], model: str | None = None) -> bytes:
     """The contents of a mark. digests: path -> `digest`, of each file."""
-    facts = {"tool": "tinyc", "version": __version__, "kind": kind, "model": model}
-    facts |= {"files": dict(sorted(digests.items()))}
+    facts = {
+        "tool": "tinyc", "version": __version__, "kind": kind, "model": model,
+        "files": dict(sorted(digests.items())),
+    }  # fmt: skip
     return (json.dumps(facts, indent=2) + "\n").encode()
 
 
@@ -217,7 +219,7 @@ def _is_scrap(name: str, files: Iterable[Path]) -> bool:
     """Whether it is what a killed process left of writing one of ``files``, the mark or one of
     `PARTS`."""
     found = re.fullmatch(r"\.(.+?)\.(?:\w{8}|[0-9a-f]{16}\.(?:tmp|old))", name)
-    return bool(found) and found[1] in {MARK, *PARTS, *map(str, files)}
+    return found is not None and found[1] in {MARK, *PARTS, *map(str, files)}
 
 
 # How one takes the other's place -------------------------------------------------------------

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
-from ..ir import Graph
+from ..ir import Array, Graph
 from ..plugins import Registry
 
-Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
+Predict = Callable[[list[Array]], list[Array]]
 """An array [n, ...] for each input -> for each output float32 [n, ...]."""
 
 

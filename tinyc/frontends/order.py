@@ -52,9 +52,12 @@ def _match(
     wanted: Sequence[Wanted], values: Sequence[Value], names: Sequence[str], origin: str
 ) -> list[int]:
     """For each of ``wanted`` the index of its value."""
-    numbers = [re.fullmatch(r"(?:input|output)_(\d+)", name) for name in names]
-    if not wanted and (len(values) == 1 or all(numbers)):
-        return sorted(range(len(values)), key=lambda i: int(numbers[i][1]) if numbers[i] else 0)
+    found_numbers = (re.fullmatch(r"(?:input|output)_(\d+)", name) for name in names)
+    numbers = [int(found[1]) for found in found_numbers if found]
+    if not wanted and len(values) == 1:
+        return [0]
+    if not wanted and len(numbers) == len(values):
+        return sorted(range(len(values)), key=numbers.__getitem__)
     if len(wanted) != len(values):
         raise CompileError(
             "E227", f"{origin}s",

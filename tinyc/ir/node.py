@@ -80,7 +80,7 @@ class Op:
         return 0
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         """Awkward nodes for the generic test of reference and kernels (see tests/ops/test_ops.py):
         odd sizes, one channel, extreme zero points, and whatever the operator finds hard."""
         return iter(())
@@ -115,7 +115,7 @@ class Node(Generic[OpT_co]):
         return tuple(dict.fromkeys(v for v in self.inputs if not v.constant))
 
 
-def applies(node: Node | None, *kinds: type[OpT]) -> TypeIs[Node[OpT]]:
-    """Whether there is a node, and its operator is one of ``kinds``: ``isinstance`` of ``node.op``
-    by which a type checker knows the node's."""
-    return node is not None and isinstance(node.op, kinds)
+def applies(node: Node | None, kind: type[OpT]) -> TypeIs[Node[OpT]]:
+    """Whether there is a node, and its operator is a ``kind``: ``isinstance`` of ``node.op``, by
+    which a type checker knows the node too."""
+    return node is not None and isinstance(node.op, kind)

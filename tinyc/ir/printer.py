@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import printable
 from .node import Node, Op, Value
-from .types import Quant, TensorType
+from .types import Array, Quant, TensorType
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -94,7 +94,9 @@ def line(body: str, name: str = "", indent: int = 2) -> str:
 
 def attributes(op: Op) -> dict[str, str]:
     """The attributes of an operator as text, without those that say nothing."""
-    found = {f.name: getattr(op, f.name) for f in fields(op)} if is_dataclass(op) else {}
+    found: dict[str, Any] = (
+        {f.name: getattr(op, f.name) for f in fields(op)} if is_dataclass(op) else {}
+    )
     return {
         name: _attribute(name, value)
         for name, value in found.items()
@@ -150,7 +152,7 @@ def _joined(mark: str, pair: Sequence[float]) -> str:
     return mark.join(dict.fromkeys(_number(x, 3) for x in pair))
 
 
-def _numbers(data: np.ndarray) -> str:
+def _numbers(data: Array) -> str:
     """A constant's few numbers, or the least and the greatest of them."""
     flat = data.ravel().tolist()
     if len(flat) > _FEW:

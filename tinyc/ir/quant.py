@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from . import Array, DType, Quant, TensorType
+
+Numbers = Array | np.integer[Any] | int
+"""An array of integers, or one for all."""
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -81,7 +85,7 @@ def _wrap32(x: Array) -> Array:
     return x.astype(np.int64).astype(np.int32).astype(np.int64)
 
 
-def saturating_doubling_high_mul(a: Array, b: Array) -> Array:
+def saturating_doubling_high_mul(a: Numbers, b: Numbers) -> Array:
     """round(a * b / 2**31), halves upwards, of int32 operands held as int64.
 
     gemmlowp adds 2**30, or 1 - 2**30 to a negative product, and divides towards zero, which is
@@ -93,15 +97,15 @@ def saturating_doubling_high_mul(a: Array, b: Array) -> Array:
     return np.where(overflow, (1 << 31) - 1, high)
 
 
-def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:
+def rounding_divide_by_pot(x: Numbers, exponent: Numbers) -> Array:
     """round(x / 2**exponent), halves away from zero; int64 in and out."""
     x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
     mask = (np.int64(1) << exponent) - 1
     threshold = (mask >> 1) + (x < 0)
-    return (x >> exponent) + ((x & mask) > threshold)
+    return np.asarray((x >> exponent) + ((x & mask) > threshold))
 
 
-def multiply_double_rounding(x: Array, multiplier: Array | int, shift: Array | int) -> Array:
+def multiply_double_rounding(x: Numbers, multiplier: Numbers, shift: Numbers) -> Array:
     """MultiplyByQuantizedMultiplier of the reference kernels: int32 ``x`` times the real number
     of (multiplier, shift), the high product rounded, then the shift rounded. int64 out."""
     shift = np.asarray(shift, np.int64)
@@ -111,15 +115,15 @@ def multiply_double_rounding(x: Array, multiplier: Array | int, shift: Array | i
     return rounding_divide_by_pot(high, right)
 
 
-def multiply_single_rounding(x: Array, multiplier: Array | int, shift: Array | int) -> Array:
+def multiply_single_rounding(x: Numbers, multiplier: Numbers, shift: Numbers) -> Array:
     """The same product rounded once, halves upwards:
     (x * multiplier + 2**(30 - shift)) >> (31 - shift). int64 out."""
     x, multiplier = np.asarray(x, np.int64), np.asarray(multiplier, np.int64)
     total = 31 - np.asarray(shift, np.int64)
-    return (x * multiplier + (np.int64(1) << (total - 1))) >> total
+    return np.asarray((x * multiplier + (np.int64(1) << (total - 1))) >> total)
 
 
-def multiply_reduced(x: Array, multiplier: Array | int, shift: Array | int) -> Array:
+def multiply_reduced(x: Numbers, multiplier: Numbers, shift: Numbers) -> Array:
     """The same of an int64 sum, |x| < 2**46, with the multiplier's upper 16 bits alone: what
     MultiplyByQuantizedMultiplier makes of 64-bit sums. int64 out, which holds an int32."""
     reduced, right = reduced_multipliers(multiplier, shift)
@@ -127,7 +131,7 @@ def multiply_reduced(x: Array, multiplier: Array | int, shift: Array | int) -> A
     return _wrap32((x * reduced + (np.int64(1) << (right - 1))) >> right)
 
 
-def reduced_multipliers(multiplier: Array | int, shift: Array | int) -> tuple[Array, Array]:
+def reduced_multipliers(multiplier: Numbers, shift: Numbers) -> tuple[Array, Array]:
     """(16-bit multiplier, right shift) of `multiply_reduced`."""
     upper = np.minimum((np.asarray(multiplier, np.int64) + (1 << 15)) >> 16, (1 << 15) - 1)
     return upper, 15 - np.asarray(shift, np.int64)
@@ -138,7 +142,8 @@ def multiply_real(x: Array, real: Array | float) -> Array:
     2**20 at most. int64 in and out."""
     y = np.clip(x.astype(np.float64) * real, -(2.0**20), 2.0**20)
     whole = np.trunc(y)
-    return (whole + np.where(np.abs(y - whole) >= 0.5, np.sign(y), 0)).astype(np.int64)
+    away: Array = whole + np.where(np.abs(y - whole) >= 0.5, np.sign(y), 0)
+    return away.astype(np.int64)
 
 
 def f32(x: float) -> np.float32:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..ir import DType, Node, Op, TensorType, Value
+from ..ir import DType, Node, OpT, TensorType, Value
 from ._conv import random_type
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, expect_shape, fail
 
@@ -58,12 +58,12 @@ SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
 
 def binary_cases(
     rng: np.random.Generator,
-    op: Op,
+    op: OpT,
     dtypes: tuple[DType, ...] = (DType.I8, DType.F32),
     one_quant: bool = False,
     least: float = 1e-5,
     out: DType | None = None,
-) -> Iterator[Node]:
+) -> Iterator[Node[OpT]]:
     """`SHAPES` with variable operands, with either one constant, and a value with itself.
     one_quant: operands and output share one quantization; least: the smallest scale of an output,
     which makes it saturate; out: its type, if that is another than the operands'."""

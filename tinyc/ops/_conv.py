@@ -4,10 +4,11 @@ requantization, and the parameters of the portable kernels."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, OpT, Quant, TensorType, Value
 from ..ir.quant import (
     activation_range,
     exact_multiplier,
@@ -249,6 +250,9 @@ def clamp_output(node: Node[Activated], y: Array) -> Array:
     return np.clip(y, *activation_range(activation, out)).astype(out.dtype.numpy)
 
 
+WeightedT = TypeVar("WeightedT", bound=Weighted)
+
+
 # Cases ------------------------------------------------------------------------------------
 
 
@@ -266,10 +270,10 @@ def random_type(
 
 
 def unsigned_case(
-    op: Weighted,
+    op: WeightedT,
     rng: np.random.Generator,
     shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
-) -> Node:
+) -> Node[WeightedT]:
     """An int8 `weighted_case` that was uint8, whose weights have a zero point."""
     node = weighted_case(replace(op, unsigned=True), rng, DType.I8, shapes, 0, False)
     x, weights, bias = node.inputs
@@ -282,14 +286,14 @@ def unsigned_case(
 
 
 def weighted_case(
-    op: Op,
+    op: OpT,
     rng: np.random.Generator,
     dtype: DType,
     shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
     axis: int,
     per_channel: bool = True,
     bias_dtype: DType = DType.I64,
-) -> Node:
+) -> Node[OpT]:
     """A random node of (x, weights, bias) -> y with ``shapes`` of x, weights and y. Multipliers
     of an integer node reach from far below to above one, so that some outputs saturate;
     bias_dtype: of an int16 one."""

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, OpT, TensorType, Value
 from ._conv import random_type
 from ._unary import FRACTION
 from .base import REQUANTIZE, fail
@@ -44,7 +43,7 @@ def check_curve16(node: Node) -> None:
         raise fail(node, f"its input has the scale {x.scale:.6g}", REQUANTIZE, "E341")
 
 
-def _interpolated(x: Array, source: TensorType, most: int, bits: int) -> Any:
+def _interpolated(x: Array, source: TensorType, most: int, bits: int) -> tuple[Array, Array]:
     """(scaled x, logistic of its magnitude in 1/2**(16 + bits)); None in place of a table value
     stands for what ends the table."""
     multiplier, shift = input_multiplier(source, most)
@@ -74,7 +73,7 @@ def tanh16(x: Array, source: TensorType) -> Array:
     return (np.where(scaled >= 0, y + (1 << 7), -y + (1 << 7) - 1) >> 8).astype(np.int16)
 
 
-def curve16_cases(op: Op) -> Iterator[Node]:
+def curve16_cases(op: OpT) -> Iterator[Node[OpT]]:
     """Scales that are exact, that saturate, and that leave almost nothing."""
     rng = np.random.default_rng(0)
     for scale in (2.0**-12, 2.0**-11, 0.0004, 1e-9, 4.9):

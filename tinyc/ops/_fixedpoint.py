@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..ir import Array
-from ..ir.quant import rounding_divide_by_pot, saturating_doubling_high_mul
+from ..ir.quant import Numbers, rounding_divide_by_pot, saturating_doubling_high_mul
 
 INT32_MAX = (1 << 31) - 1
 # exp(-2**k) for k = -2 .. 4 as raw values of 32 bits with 0 integer bits.
@@ -28,7 +28,7 @@ def _constant(raw: int, word: int) -> np.int64:
     return np.int64(rounding_divide_by_pot(np.int64(raw), 32 - word))
 
 
-def _mul(a: Array | np.int64, b: Array | np.int64, word: int) -> Array:
+def _mul(a: Numbers, b: Numbers, word: int) -> Array:
     """round(a * b / 2**(word - 1)), halves upwards; no two operands of 16 bits are the least."""
     if word == 32:
         return saturating_doubling_high_mul(a, b)
@@ -114,12 +114,12 @@ def inverse_sqrt(x: Array) -> tuple[Array, Array]:
 
 def logistic16(x: Array) -> Array:
     """1 / (1 + exp(-x)) with 0 integer bits of int16 with 3 of them (ApplySigmoid)."""
-    return _logistic_table()[np.asarray(x, np.int64) & 0xFFFF]
+    return np.asarray(_logistic_table()[np.asarray(x, np.int64) & 0xFFFF])
 
 
 def tanh16(x: Array, bits: int) -> Array:
     """tanh(x) with 0 integer bits of int16 with ``bits`` of them, 0 to 6 (ApplyTanh)."""
-    return _tanh_table(bits)[np.asarray(x, np.int64) & 0xFFFF]
+    return np.asarray(_tanh_table(bits)[np.asarray(x, np.int64) & 0xFFFF])
 
 
 def _words() -> Array:

@@ -11,26 +11,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self
 
 import numpy as np
+from typing_extensions import TypeVar
 
 from ..ir import Array, DType, Node, Op, Quant, TensorType
 from ._conv import clamp_output
+from ._mixins import Weighted
 from .base import REQUANTIZE, expect_arity, expect_quant, fail
 
-LayerT = TypeVar("LayerT", bound=Op)
+LayerT = TypeVar("LayerT", bound=Weighted)
+LayerT_co = TypeVar("LayerT_co", bound=Weighted, covariant=True, default=Weighted)
 
 
 @dataclass(frozen=True)
-class Hybrid(Op, Generic[LayerT]):
+class Hybrid(Op, Generic[LayerT_co]):
     """Inputs: x float32, constant weights int8 (symmetric, per tensor or per output channel),
     constant bias float32; output float32; shapes as ``layer`` has them.
 
     asymmetric: what the file asks for; a convolution decides by its weights instead.
     """
 
-    layer: Any
+    layer: LayerT_co
     asymmetric: bool
 
     always_asymmetric: ClassVar[bool] = False
@@ -63,28 +66,27 @@ class Hybrid(Op, Generic[LayerT]):
         return (y.reshape(node.output.type.shape),)
 
     def macs(self, node: Node[Self]) -> int:
-        return self.layer.macs(node)
+        return self.layer.macs(plain(node))
 
 
-def dequantized(node: Node) -> Node:
+def dequantized(node: Node[Hybrid[LayerT]]) -> Node[LayerT]:
     """The layer of a `Hybrid` node with its weights as float32."""
     weights = node.inputs[1]
     assert weights.data is not None
     scales = channel_scales(node)
-    if isinstance(node.op, Hybrid) and scales.size > 1:
+    if scales.size > 1:
         shape = [1] * weights.data.ndim
         shape[node.op.layer.weight_axis] = -1
         scales = scales.reshape(shape)
     return _float_node(node, weights.data.astype(np.float32) * scales)
 
 
-def plain(node: Node) -> Node:
+def plain(node: Node[Hybrid[LayerT]]) -> Node[LayerT]:
     """The node as its layer's own functions know it."""
-    assert isinstance(node.op, Hybrid)
-    return replace(node, op=node.op.layer)
+    return Node(node.op.layer, node.inputs, node.outputs, node.origin)
 
 
-def _float_node(node: Node, data: Array) -> Node:
+def _float_node(node: Node[Hybrid[LayerT]], data: Array) -> Node[LayerT]:
     weights = node.inputs[1]
     kind = TensorType(weights.type.shape, DType.F32)
     changed = replace(weights, type=kind, data=data)
@@ -107,19 +109,17 @@ def channel_scales(node: Node) -> Array:
     return np.array(quant.scale, np.float32)
 
 
-def scales_first(node: Node) -> bool:
+def scales_first(node: Node[Hybrid]) -> bool:
     """Whether a sum is multiplied by its channel's scale, then by the input's, and not by their
     product: so does LiteRT in a convolution whose channels have scales of their own."""
-    assert isinstance(node.op, Hybrid)
     convolution = len(node.inputs[1].type.shape) == 4 and not node.op.always_asymmetric
     return convolution and channel_scales(node).size > 1
 
 
-def asymmetric(node: Node) -> bool:
+def asymmetric(node: Node[Hybrid]) -> bool:
     """Whether the input has a zero point: a dense layer's if the file asks for it, a
     convolution's if its channels have scales of their own, a depthwise or transposed
     one's always."""
-    assert isinstance(node.op, Hybrid)
     weights = node.inputs[1].type
     if len(weights.shape) == 2:
         return node.op.asymmetric
@@ -158,19 +158,21 @@ def quantize_rows(x: Array, asymmetric: bool) -> tuple[Array, Array, Array]:
     )
 
 
+HybridT = TypeVar("HybridT", bound=Hybrid)
+
+
 # Cases ------------------------------------------------------------------------------------
 
 
 def hybrid_cases(
-    cls: type[Hybrid[Any]], nodes: Iterable[Node], rng: np.random.Generator
-) -> Iterator[Node]:
+    cls: type[HybridT], nodes: Iterable[Node[Weighted]], rng: np.random.Generator
+) -> Iterator[Node[HybridT]]:
     """Each float32 node of the layer's cases, with weights per tensor and per channel."""
     for node in nodes:
         if node.inputs[0].type.dtype is not DType.F32:
             continue
         x, weights, bias = node.inputs
         axis = node.op.weight_axis
-        assert axis is not None
         shape = weights.type.shape
         for count in {1, shape[axis]}:
             scales = tuple(map(float, rng.uniform(1e-3, 0.1, count).astype(np.float32)))
@@ -179,4 +181,4 @@ def hybrid_cases(
             whole = replace(weights, type=TensorType(shape, DType.I8, quant), data=data)
             op = cls(node.op, bool(rng.integers(2)))
             inputs = (replace(x), whole, bias)
-            yield replace(node, op=op, inputs=inputs, outputs=(replace(node.output),))
+            yield Node(op, inputs, (replace(node.output),), node.origin)

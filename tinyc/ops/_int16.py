@@ -12,6 +12,7 @@ import numpy as np
 
 from ..ir import Array, DType, Node
 from ._conv import real_multipliers
+from ._mixins import Weighted
 from .base import fail
 
 SMALLER = "quantize the model again, or make the layer smaller"
@@ -25,10 +26,11 @@ def greatest_sums(node: Node, rows: Array) -> Array:
     bias = node.inputs[2].data
     assert bias is not None
     reach = np.abs(rows.astype(np.int64)).sum(1) << 15
-    return reach + np.abs(bias.ravel().astype(np.float64)).clip(max=2.0**62).astype(np.int64)
+    bound = np.abs(bias.ravel().astype(np.float64)).clip(max=2.0**62)
+    return np.asarray(reach + bound.astype(np.int64))
 
 
-def check_sums(node: Node, rows: Array, dense: bool = False) -> None:
+def check_sums(node: Node[Weighted], rows: Array, dense: bool = False) -> None:
     """What the kernels rely on beyond `check_operands`; no concern of other types than int16."""
     if node.inputs[0].type.dtype is not DType.I16:
         return

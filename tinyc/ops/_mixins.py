@@ -7,9 +7,9 @@ dilation, padding, then activation.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from ..ir import Op
+from ..ir import Array, Node, Op
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
@@ -47,3 +47,8 @@ class Weighted(Activated):
     unsigned: bool = field(default=False, kw_only=True)
 
     rounds_once: ClassVar[bool] = False
+    weight_axis: ClassVar[int]
+
+    def sums(self, node: Node[Self], x: Array, weights: Array, zero: int) -> Array:
+        """Sums [..., channels] of x minus ``zero`` times the weights, without the bias."""
+        raise AssertionError(f"{type(self).__name__} has no sums")

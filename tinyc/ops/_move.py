@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, OpT, Quant, TensorType, Value
 from .base import CONVERT_AGAIN, REQUANTIZE, fail
 
 MOST_RANK = 8
@@ -100,7 +100,9 @@ def plain_type(shape: Sequence[int], dtype: DType) -> TensorType:
     return TensorType(tuple(shape), dtype, quant)
 
 
-def case(op: Op, dtype: DType, inputs: Sequence[Sequence[int]], *outputs: Sequence[int]) -> Node:
+def case(
+    op: OpT, dtype: DType, inputs: Sequence[Sequence[int]], *outputs: Sequence[int]
+) -> Node[OpT]:
     """A node of ``op`` between new values of ``dtype`` and the given shapes."""
 
     def values(name: str, shapes: Sequence[Sequence[int]]) -> tuple[Value, ...]:

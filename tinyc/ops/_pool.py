@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -58,9 +58,9 @@ class Pool(Activated, Windowed):
         expect_shape(node, y, (x.shape[0], height, width, x.shape[3]), "output")
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         # x, kernel, stride, padding, activation
-        shapes: list[tuple[Any, Pair, Pair, Padding, str]] = [
+        shapes: list[tuple[tuple[int, ...], Pair, Pair, Padding, str]] = [
             ((1, 1, 1, 1), (1, 1), (1, 1), NO_PADDING, "none"),
             ((1, 5, 7, 3), (2, 2), (2, 2), NO_PADDING, "relu"),
             ((1, 5, 6, 5), (3, 4), (2, 1), ((1, 1), (1, 2)), "relu6"),

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, OpT, Quant, TensorType, Value
 from ..ir.quant import clamp
 from ._conv import random_type
 from .base import expect_arity, expect_dtype, expect_quant, expect_shape, fail
@@ -63,10 +63,10 @@ SHAPES: tuple[tuple[int, ...], ...] = ((1,), (2, 3, 5), (1, 300))
 
 def unary_cases(
     rng: np.random.Generator,
-    ops: Iterable[Op],
+    ops: Iterable[OpT],
     fixed: Quant | None = None,
     dtypes: tuple[DType, ...] = (DType.I8, DType.F32),
-) -> Iterator[Node]:
+) -> Iterator[Node[OpT]]:
     """Nodes of each of ``ops``; ``fixed``: the int8 output's quantization, beside which an int16
     one has `FRACTION`."""
     for op in ops:
@@ -79,7 +79,7 @@ def unary_cases(
                 yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
 
 
-def integer_cases(op: Op, dtypes: Iterable[DType]) -> Iterator[Node]:
+def integer_cases(op: OpT, dtypes: Iterable[DType]) -> Iterator[Node[OpT]]:
     """Nodes of ``op`` on integers that stand for themselves."""
     for dtype in dtypes:
         for shape in SHAPES:

@@ -78,7 +78,7 @@ class Add(Activated):
         return (clamp_output(node, z + node.output.type.zero_point),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from binary_cases(rng, cls("none"), NUMBERS)
         yield from binary_cases(rng, cls("relu6"), NUMBERS)
         for scales in ((2.0**-9, 2.0**-11, 2.0**-9), (2.0**-14, 2.0**-11, 2.0**-11)):

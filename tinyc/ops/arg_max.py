@@ -41,7 +41,7 @@ class ArgMax(Op):
         return (np.asarray(best, node.output.type.dtype.numpy),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         shapes = [((1, 12), 1), ((3, 4, 5), 1), ((2, 3), 0), ((7,), 0), ((2, 1, 3), 1)]
         for dtype in (DType.I8, DType.F32, DType.U8, DType.I16, DType.I32):
             for index, (shape, axis) in enumerate(shapes):

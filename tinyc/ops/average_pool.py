@@ -21,15 +21,15 @@ class AveragePool2d(Pool):
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
-        wide = np.float32 if x.dtype == np.float32 else np.int32
         patches = windows(x, node, self.kernel, 0)
-        total = np.zeros(node.output.type.shape, wide)
+        real = x.dtype == np.float32
+        total: Array = np.zeros(node.output.type.shape, np.float32 if real else np.int32)
         for ky in range(self.kernel[0]):  # in order, for the sake of float sums
             for kx in range(self.kernel[1]):
                 total += patches[:, :, :, ky, kx]
         count = windows(np.ones((1, *x.shape[1:3], 1), np.int32), node, self.kernel, 0)
         count = count.sum((3, 4))
-        if wide is np.float32:
+        if real:
             return (clamp_output(node, total / count.astype(np.float32)),)
         if self.unsigned:
             return (clamp_output(node, (total + count // 2) // count),)

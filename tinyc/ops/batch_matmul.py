@@ -92,7 +92,7 @@ class BatchMatMul(Op):
         a = a.swapaxes(-1, -2) if self.adj_x else a
         b = b.swapaxes(-1, -2) if self.adj_y else b
         if a.dtype == np.float32:
-            y = np.zeros(node.output.type.shape, np.float32)
+            y: Array = np.zeros(node.output.type.shape, np.float32)
             for k in range(a.shape[-1]):
                 y += a[..., :, k, None] * b[..., None, k, :]
             return (y,)
@@ -107,7 +107,7 @@ class BatchMatMul(Op):
         return node.output.type.elements * self.sizes(node)[1]
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         shapes = [
             ((1, 1), (1, 1), False, False, "both"),
             ((3, 5), (5, 2), False, False, "both"),

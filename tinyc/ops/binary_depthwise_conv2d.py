@@ -45,7 +45,8 @@ class BinaryDepthwiseConv2d(LceBconv2d):
         assert weights is not None
         taps = signs(weights, self.channels)[0]
         patches = windows(signs(x, self.channels), node, taps.shape[:2], self.pad_value)
-        return self.depth(node) - (patches * taps).sum((3, 4)).astype(np.int32)
+        total: Array = (patches * taps).sum((3, 4))
+        return self.depth(node) - total.astype(np.int32)
 
     def inverted(self, node: Node[Self], outs: Array) -> Array:
         weights = node.inputs[1].data
@@ -61,7 +62,7 @@ class BinaryDepthwiseConv2d(LceBconv2d):
         return n * oh * ow * self.channels * self.depth(node)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         one = (1, 1)
         # x (n, h, w, channels), kernel, stride, dilation, padding
         shapes: list[tuple[tuple[int, ...], Pair, Pair, Pair, Padding]] = [

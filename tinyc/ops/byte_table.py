@@ -37,7 +37,7 @@ class ByteTable(Op):
         return (entries[x.view(np.uint8)],)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for source in BYTES:
             for target in BYTES:
                 for shape in SHAPES:

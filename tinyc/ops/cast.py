@@ -45,7 +45,7 @@ class Cast(Op):
         return (y.astype(target.numpy),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for source in DType:
             for target in DType:
                 shape = SHAPES[int(rng.integers(len(SHAPES)))]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Comparison(Op):
 
     elementwise = True
     sign: ClassVar[str]
-    compare: ClassVar[Callable[..., Any]]
+    compare: ClassVar[np.ufunc]
     allowed: ClassVar[tuple[DType, ...]] = NUMBERS
 
     def check(self, node: Node[Self]) -> None:
@@ -38,7 +38,7 @@ class Comparison(Op):
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         if inputs[0].dtype != np.int8:
-            return (type(self).compare(*inputs),)
+            return (self.compare(*inputs),)
         # ComparisonWithScaling of reference/comparisons.h
         x, y = (
             multiply_double_rounding(
@@ -47,10 +47,10 @@ class Comparison(Op):
             )
             for array, value in zip(inputs, node.inputs, strict=True)
         )
-        return (type(self).compare(x, y),)
+        return (self.compare(x, y),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from binary_cases(rng, cls(), cls.allowed, out=DType.BOOL)
 
 

@@ -50,7 +50,7 @@ class Concat(Movement):
             at += size
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls(0), dtype, [(3,), (1,)], (4,))
             yield case(cls(2), dtype, [(2, 3, 1), (2, 3, 5), (2, 3, 4)], (2, 3, 10))
@@ -81,7 +81,7 @@ class Rescale(Op):
         return (clamp(whole + out.zero_point, *out.dtype.limits, out.dtype),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for node in unary_cases(rng, (cls(),)):
             if node.output.type.dtype is DType.I8:
                 yield node

@@ -74,7 +74,7 @@ class Conv2d(Weighted, Windowed):
         return node.output.type.elements * kh * kw * depth
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         one = (1, 1)
         # (n, h, w, in), (out, kernel h, w), stride, dilation, padding, groups, activation
         shapes: list[
@@ -113,5 +113,5 @@ class HybridConv2d(Hybrid[Conv2d]):
     asymmetric ones, whatever the file asks for."""
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from hybrid_cases(cls, Conv2d.cases(rng), rng)

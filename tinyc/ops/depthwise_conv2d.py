@@ -64,13 +64,13 @@ class DepthwiseConv2d(Weighted, Windowed):
     def sums(self, node: Node[Self], x: Array, weights: Array, zero: int) -> Array:
         """Sums [n, oh, ow, c * multiplier] of x minus ``zero`` times the weights."""
         _, kh, kw, channels = weights.shape
-        wide = np.float32 if x.dtype == np.float32 else np.int64
-        acc = np.zeros((*node.output.type.shape[:3], x.shape[3], self.multiplier), wide)
+        wide: type[np.number[Any]] = np.float32 if x.dtype == np.float32 else np.int64
+        acc: Array = np.zeros((*node.output.type.shape[:3], x.shape[3], self.multiplier), wide)
         patches = windows(x, node, (kh, kw), zero)
         taps = weights.reshape(kh, kw, x.shape[3], self.multiplier)
         for ky in range(kh):  # one tap at a time keeps the order of float sums
             for kx in range(kw):
-                tap = patches[:, :, :, ky, kx, :, None].astype(wide) - wide(zero)
+                tap: Array = patches[:, :, :, ky, kx, :, None].astype(wide) - wide(zero)
                 acc += tap * taps[ky, kx]
         return acc.reshape(*acc.shape[:3], channels)
 
@@ -79,10 +79,10 @@ class DepthwiseConv2d(Weighted, Windowed):
         return node.output.type.elements * kh * kw
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         one = (1, 1)
         # x, (kernel h, w), stride, dilation, padding, multiplier, activation
-        shapes: list[tuple[Any, Pair, Pair, Pair, Padding, int, str]] = [
+        shapes: list[tuple[tuple[int, ...], Pair, Pair, Pair, Padding, int, str]] = [
             ((1, 1, 1, 1), (1, 1), one, one, NO_PADDING, 1, "none"),
             ((1, 5, 7, 4), (3, 3), one, one, ((1, 1), (1, 1)), 1, "relu"),
             ((1, 9, 5, 8), (3, 2), (2, 3), one, ((0, 1), (1, 0)), 1, "relu6"),
@@ -113,7 +113,7 @@ def depthwise_conv2d_rows(node: Node) -> Array:
     """The weights as [channels, kh, kw]: a kernel walks the taps of one channel at a time."""
     weights = node.inputs[1].data
     assert weights is not None
-    return weights[0].transpose(2, 0, 1)
+    return np.asarray(weights[0].transpose(2, 0, 1))
 
 
 def flat(node: Node) -> Array:
@@ -129,5 +129,5 @@ class HybridDepthwiseConv2d(Hybrid[DepthwiseConv2d]):
     always_asymmetric = True
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from hybrid_cases(cls, DepthwiseConv2d.cases(rng), rng)

@@ -43,7 +43,7 @@ class Dequantize(Op):
         return (centred.astype(np.float32) * scale,)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in INTEGERS:
             for shape in SHAPES:
                 x = Value("x", quantized_type(rng, dtype, shape), "case")

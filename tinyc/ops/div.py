@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op
+from ..ir import Array, DType, Node, Op, OpT
 from ..ir.quant import quantize_multiplier, rounding_divide_by_pot, saturating_doubling_high_mul
 from ._binary import WHOLE, binary_cases, check_binary
 from ._conv import clamp_output, expect_activation
@@ -89,7 +89,7 @@ class Div(Activated, Quotient):
         return (clamp_output(node, z + node.output.type.zero_point),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for op in (cls("none"), cls("relu6")):
             for node in binary_cases(
                 rng, op, WHOLE[: 3 if op.activation == "none" else 2], least=0.1
@@ -97,7 +97,7 @@ class Div(Activated, Quotient):
                 yield _without_zeros(node)
 
 
-def _without_zeros(node: Node) -> Node:
+def _without_zeros(node: Node[OpT]) -> Node[OpT]:
     """``node``, any zero of whose constant divisor is another number."""
     y = node.inputs[1]
     if y.data is None:
@@ -126,7 +126,7 @@ class Floored(Quotient):
         self.check_divisor(node)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from map(_without_zeros, binary_cases(rng, cls(), (DType.F32, DType.I32)))
 
 

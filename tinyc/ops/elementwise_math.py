@@ -51,7 +51,7 @@ class Curve(Op):
             return (self.narrow(node, x) if x.dtype == np.int8 else self.real(x),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, (cls(),))
         yield from integer_cases(cls(), cls.integers)
 
@@ -325,7 +325,7 @@ class Gelu(Curve):
         return half * _wide(_erfc, x * np.float32(_MINUS_SQRT_HALF))
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, (cls(False), cls(True)))
 
 

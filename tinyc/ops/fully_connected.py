@@ -81,7 +81,7 @@ class FullyConnected(Weighted):
         return node.output.type.elements * node.inputs[1].type.shape[1]
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         # x, channels, depth, keep_num_dims, activation
         shapes: list[tuple[tuple[int, ...], int, int, bool, str]] = [
             ((1, 1), 1, 1, False, "none"),
@@ -110,5 +110,5 @@ class HybridFullyConnected(Hybrid[FullyConnected]):
     """See `Hybrid`."""
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from hybrid_cases(cls, FullyConnected.cases(rng), rng)

@@ -50,7 +50,7 @@ class Gather(Lookup):
         return tables
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls(0, (4, 0, 4)), dtype, [(5,)], (3,))
             yield case(cls(1, (2, 0, 1, 1)), dtype, [(2, 3, 2)], (2, 2, 2, 2))
@@ -85,8 +85,10 @@ class GatherComputed(Op):
         return (np.asarray(np.take(x, indices, self.axis, mode="clip")),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        def node(axis: int, dtype: DType, shape: tuple[int, ...], *at: int, wide: bool) -> Node:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
+        def node(
+            axis: int, dtype: DType, shape: tuple[int, ...], *at: int, wide: bool
+        ) -> Node[Self]:
             out = (*shape[:axis], *at, *shape[axis + 1 :])
             drawn = case(cls(axis), dtype, [shape, at], out)
             x, indices = drawn.inputs
@@ -97,7 +99,7 @@ class GatherComputed(Op):
             yield node(0, dtype, (5,), 4, wide=False)
             yield node(1, dtype, (2, 60, 3), 2, 3, wide=True)
             yield node(2, dtype, (2, 3, 7), wide=False)
-        embedding = node(0, DType.I8, (9, 5), 1, 4, wide=False)
+        embedding: Node[Self] = node(0, DType.I8, (9, 5), 1, 4, wide=False)
         x, indices = embedding.inputs
         table = replace(x, data=rng.integers(-128, 128, (9, 5)).astype(np.int8))
         yield replace(embedding, inputs=(table, indices))

@@ -60,7 +60,7 @@ class HardSwish(Op):
         return (clamp(y, *out.dtype.limits, out.dtype),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, (cls(),))
 
 

@@ -53,5 +53,5 @@ class L2Normalization(Op):
         return (clamp(multiply_double_rounding(whole, multiplier, 7 - right), -128, 127, DType.I8),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, (cls(),), OUTPUT)

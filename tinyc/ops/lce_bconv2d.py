@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -104,7 +104,7 @@ class LceBconv2d(Windowed):
             )
         ]
         total = np.concatenate(sums, -1).astype(np.int32).reshape(*patches.shape[:3], outs)
-        return self.depth(node) - total
+        return np.asarray(self.depth(node) - total)
 
     def depth(self, node: Node[Self]) -> int:
         """K: products in each sum, padding included."""
@@ -147,11 +147,12 @@ class LceBconv2d(Windowed):
             assert threshold is not None
             return pack(twice > threshold)
         factor, term = self.transform(node)
-        y = np.clip(twice, *self.clamps(node)).astype(np.float32) * factor + term
+        y: Array = np.clip(twice, *self.clamps(node)).astype(np.float32) * factor + term
         if node.output.type.dtype is DType.F32:
             return y
         wide = y.astype(np.float64)  # std::round: halves away from zero
-        return np.clip(np.trunc(wide + np.copysign(0.5, wide)), -128, 127).astype(np.int8)
+        whole = np.trunc(wide + np.copysign(0.5, wide))
+        return np.asarray(np.clip(whole, -128, 127).astype(np.int8))
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         return (self.finish(node, self.twice(node, inputs[0])),)
@@ -164,7 +165,7 @@ class LceBconv2d(Windowed):
         return self.macs(node)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         one = (1, 1)
         # x (n, h, w, channels), (out, kernel h, w), stride, dilation, padding, groups
         shapes: list[tuple[tuple[int, ...], tuple[int, int, int], Pair, Pair, Padding, int]] = [
@@ -187,7 +188,10 @@ class LceBconv2d(Windowed):
                     yield binary_case(op, rng, x, filters, groups, kind)
 
 
-def check_constants(node: Node, outs: int) -> None:
+BinaryT = TypeVar("BinaryT", bound=LceBconv2d)
+
+
+def check_constants(node: Node[LceBconv2d], outs: int) -> None:
     """The weights are constant, and so is what follows the sums of ``outs`` channels."""
     packed = node.output.type.dtype is DType.I32
     if node.output.type.dtype is DType.I8:
@@ -202,7 +206,6 @@ def check_constants(node: Node, outs: int) -> None:
             expect_shape(node, value.type, (outs,), name)
             if not np.all(np.isfinite(value.data)):
                 raise fail(node, f"its {name} holds NaN or infinity", CONVERT_AGAIN, "E301")
-    assert isinstance(node.op, LceBconv2d)
     with np.errstate(over="ignore"):
         finite = packed or all(np.all(np.isfinite(part)) for part in node.op.transform(node))
     if not finite:
@@ -210,13 +213,13 @@ def check_constants(node: Node, outs: int) -> None:
 
 
 def binary_case(
-    op: LceBconv2d,
+    op: BinaryT,
     rng: np.random.Generator,
     x: tuple[int, ...],
     filters: tuple[int, int, int],
     groups: int,
     kind: str,
-) -> Node:
+) -> Node[BinaryT]:
     """A random node over x [n, h, w, channels] and filters (out, kernel height, width)."""
     outs, kh, kw = filters
     depth = kh * kw * x[3] // groups
@@ -265,10 +268,9 @@ def random_ending(
 # Fixed point ------------------------------------------------------------------------------
 
 
-def possible(node: Node) -> Array:
+def possible(node: Node[LceBconv2d]) -> Array:
     """Every value of ``twice`` that can reach the rescaling, ascending, int64."""
     op = node.op
-    assert isinstance(op, LceBconv2d)
     # A tap in padding of zeros counts as many as its channels, which may be odd.
     _, kh, kw, _ = node.inputs[1].type.shape
     odd = op.pad_value == 0 and op.padding != NO_PADDING and op.depth(node) // (kh * kw) % 2

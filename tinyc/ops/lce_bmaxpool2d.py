@@ -54,7 +54,7 @@ class LceBMaxPool2d(Windowed):
         return (np.bitwise_and.reduce(np.bitwise_and.reduce(taps, 3), 3) ^ mask,)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         shapes: list[tuple[tuple[int, ...], Pair, Pair, Padding]] = [
             ((1, 1, 1, 1), (1, 1), (1, 1), NO_PADDING),
             ((1, 5, 7, 3), (2, 2), (2, 2), NO_PADDING),

@@ -38,7 +38,7 @@ class LceDequantize(Op):
         return (np.where(unpack(inputs[0], out.shape[-1]), dtype(minus), dtype(plus)),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for shape in ((1, 1), (1, 3, 2, 32), (2, 5, 33), (1, 1, 2, 100)):
             x = TensorType((*shape[:-1], words(shape[-1])), DType.I32)
             for y in (

@@ -54,7 +54,7 @@ class LceQuantize(Op):
         return (pack((x < thresholds) ^ unpack(flips, x.shape[-1])),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for shape in ((1, 1), (1, 3, 2, 32), (2, 5, 33), (1, 1, 2, 100)):
             y = TensorType((*shape[:-1], words(shape[-1])), DType.I32)
             for dtype in (DType.F32, DType.I8, DType.BOOL):

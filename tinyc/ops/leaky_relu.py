@@ -58,5 +58,5 @@ class LeakyRelu(Op):
         return (clamp(y + out.zero_point, *out.dtype.limits, out.dtype),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, (cls(0.1), cls(0.0), cls(1.5)), dtypes=NUMBERS)

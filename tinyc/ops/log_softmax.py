@@ -40,5 +40,5 @@ class LogSoftmax(Op):
             return (centred - np.log(total.astype(np.float64)).astype(np.float32),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from integer_cases(cls(), (DType.F32,))

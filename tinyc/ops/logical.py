@@ -29,7 +29,7 @@ class LogicalAnd(Op):
         return (combine(*inputs),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from binary_cases(rng, cls(), (DType.BOOL,))
 
 
@@ -53,5 +53,5 @@ class LogicalNot(Op):
         return (np.logical_not(inputs[0]),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from integer_cases(cls(), (DType.BOOL,))

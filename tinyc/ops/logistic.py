@@ -42,7 +42,7 @@ class Logistic(Op):
         return (float_curve(node, x, _logistic),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, (cls(),), OUTPUT, NUMBERS)
         yield from curve16_cases(cls())
 

@@ -8,9 +8,9 @@ c = f c + i g and h = o tanh(c). h and c outlive a run: they are states of the g
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -30,6 +30,10 @@ from .base import (
     fail,
     register,
 )
+
+Step = Callable[[Array, Array, Array], tuple[Array, Array]]
+"""x, h and c before a step -> h and c behind it."""
+Folded = tuple[list[list[Array]], list[list[Array]], list[list[float]]]
 
 GATE_BITS = 3
 """Integer bits of the int16 sum that a gate's curve is taken of."""
@@ -152,7 +156,7 @@ class Lstm(Activated):
 
     # int8 ---------------------------------------------------------------------------------
 
-    def folded(self, node: Node[Self]) -> tuple[Any, Any, Any]:
+    def folded(self, node: Node[Self]) -> Folded:
         """For x and for h: the weights of each gate; int64 biases with the zero point of what
         they are multiplied with; the ratio of the scale of the sum to that of the gate's curve
         (PopulateQuantizedLstmParams8x8_16, PopulatePrecomputedZPTimesWeightsWithBias)."""
@@ -203,16 +207,19 @@ class Lstm(Activated):
         y = y if self.time_major else y.swapaxes(0, 1)
         return y, before[0].reshape(h.shape), before[1].reshape(c.shape)
 
-    def _step_f32(self, node: Node[Self]) -> Any:
+    def _step_f32(self, node: Node[Self]) -> Step:
         weights, recurrent, biases = ([lstm_data(v) for v in part] for part in self.parts(node))
         one = np.float32(1)
 
         def curve(v: Array) -> Array:
             if self.activation == "tanh":
-                return np.tanh(v)
+                return np.asarray(np.tanh(v))
             if self.activation == "relu6":
                 v = np.where(v > 6, np.float32(6), v)
             return np.where(v > 0, v, np.float32(0))
+
+        def logistic(v: Array) -> Array:
+            return np.asarray(one / (one + np.exp(-v)))
 
         def step(x: Array, h: Array, c: Array) -> tuple[Array, Array]:
             joined = np.concatenate([x, h], 1)
@@ -221,8 +228,8 @@ class Lstm(Activated):
                 for w, r, b in zip(weights, recurrent, biases, strict=True)
             ]
             *first, f, g, o = sums
-            f, o = (one / (one + np.exp(-v)) for v in (f, o))
-            i = one / (one + np.exp(-first[0])) if first else one - f
+            f, o = logistic(f), logistic(o)
+            i = logistic(first[0]) if first else one - f
             c = f * c + i * curve(g)
             if self.clip > 0:
                 limit = np.float32(self.clip)
@@ -232,7 +239,7 @@ class Lstm(Activated):
 
         return step
 
-    def _step_s8(self, node: Node[Self]) -> Any:
+    def _step_s8(self, node: Node[Self]) -> Step:
         rows, starts, ratios = self.folded(node)
         scales = [[quantize_multiplier(r) for r in part] for part in ratios]
         k = self.integers(node)
@@ -261,7 +268,7 @@ class Lstm(Activated):
     # Cases --------------------------------------------------------------------------------
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         # batch, time, in, cells, time_major, coupled, clip, cell bits, activation
         shapes: list[tuple[int, int, int, int, bool, bool, float, int, str]] = [
             (1, 1, 1, 1, False, False, 0.0, 4, "tanh"),

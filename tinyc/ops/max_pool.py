@@ -22,9 +22,9 @@ class MaxPool2d(Pool):
         (x,) = inputs
         if x.dtype == np.float32:
             # What is no number, as what lies outside, is less than any.
-            least = np.finfo(np.float32).min
+            least = float(np.finfo(np.float32).min)
             best = np.fmax.reduce(windows(x, node, self.kernel, least), (3, 4), initial=least)
         else:
-            least = x.dtype.type(node.inputs[0].type.dtype.limits[0])
-            best = windows(x, node, self.kernel, least).max((3, 4))
+            lowest = node.inputs[0].type.dtype.limits[0]
+            best = windows(x, node, self.kernel, lowest).max((3, 4))
         return (clamp_output(node, best),)

@@ -39,7 +39,7 @@ class Maximum(Op):
         return (np.where(x > y if self.sign == ">" else x < y, x, y),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from binary_cases(rng, cls(), NUMBERS, one_quant=True)
 
 

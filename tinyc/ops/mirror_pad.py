@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -33,14 +33,14 @@ class MirrorPad(Lookup):
                 raise fail(node, f"pads {size} elements by {max(pair)}", "pad by less", "E301")
 
     def tables(self, node: Node[Self]) -> list[Array]:
-        mode = "symmetric" if self.symmetric else "reflect"
+        mode: Literal["symmetric", "reflect"] = "symmetric" if self.symmetric else "reflect"
         return [
             np.pad(np.arange(size), pair, mode=mode)
             for size, pair in zip(node.inputs[0].type.shape, self.paddings, strict=True)
         ]
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             for symmetric in (False, True):
                 yield case(cls(((2, 1),), symmetric), dtype, [(3,)], (6,))

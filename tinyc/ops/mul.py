@@ -43,7 +43,7 @@ class Mul(Activated):
         return (clamp_output(node, z),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from binary_cases(rng, cls("none"), NUMBERS)
         yield from binary_cases(rng, cls("relu"), NUMBERS)
 

@@ -43,7 +43,7 @@ class Pack(Movement):
             yield Move(i, array, 0, along[i, ...])
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls(0), dtype, [(3,), (3,)], (2, 3))
             yield case(cls(2), dtype, [(2, 3), (2, 3), (2, 3)], (2, 3, 3))
@@ -68,7 +68,7 @@ class Unpack(Movement):
             yield Move(0, along[i, ...], i, array)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls(0), dtype, [(2, 3)], (3,), (3,))
             yield case(cls(2), dtype, [(2, 3, 2)], (2, 3), (2, 3))

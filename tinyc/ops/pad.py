@@ -58,7 +58,7 @@ class Pad(Movement):
         yield Move(0, inputs[0], 0, outputs[0][inside])
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             value = {DType.F32: -0.1, DType.BOOL: True, DType.I16: -32768}.get(dtype, -7)
             yield case(cls(((1, 2),), value), dtype, [(3,)], (6,))

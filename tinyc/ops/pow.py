@@ -47,7 +47,7 @@ class Pow(Op):
             return (np.asarray(np.power(x, np.maximum(y, 0)), np.int32),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from binary_cases(rng, cls(), TYPES)
         for number in (2.0, 1.5, -1.0):
             data = np.array([number], np.float32)

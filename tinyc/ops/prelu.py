@@ -45,7 +45,7 @@ class Prelu(Op):
         return (clamp(z + out.zero_point, *out.dtype.limits, out.dtype),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from binary_cases(rng, cls())
 
 

@@ -52,7 +52,7 @@ class Quantize(Op):
         return (clamp(y + out.zero_point, low, high, out.dtype),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for source in (DType.F32, *INTEGERS):
             for target in INTEGERS:
                 for shape in SHAPES:

@@ -85,7 +85,8 @@ class Reduce(Op):
 
     def centred_sums(self, node: Node[Self], x: Array) -> Array:
         """Sums of x minus its zero point, int64."""
-        return (self.rows(node, x).astype(np.int64) - node.inputs[0].type.zero_point).sum(1)
+        centred = self.rows(node, x).astype(np.int64) - node.inputs[0].type.zero_point
+        return np.asarray(centred.sum(1))
 
     def multiplier(self, node: Node[Self]) -> tuple[int, int]:
         """(multiplier, shift) from an integer sum to the output's scale."""
@@ -98,7 +99,7 @@ class Reduce(Op):
         return (y.reshape(out.shape),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         shapes = [
             ((1,), (0,), False),
             ((5,), (0,), True),
@@ -123,9 +124,9 @@ class Reduce(Op):
             yield Node(op, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
 
 
-def _float_sums(op: Reduce, node: Node, x: Array) -> Array:
+def _float_sums(node: Node[Reduce], x: Array) -> Array:
     """float32 sums added one after another, as the kernel does."""
-    return np.cumsum(op.rows(node, x), axis=1, dtype=np.float32)[:, -1]
+    return np.cumsum(node.op.rows(node, x), axis=1, dtype=np.float32)[:, -1]
 
 
 @register
@@ -143,7 +144,7 @@ class Mean(Reduce):
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
-            y = _float_sums(self, node, x) / np.float32(self.count(node))
+            y = _float_sums(node, x) / np.float32(self.count(node))
             return (y.reshape(node.output.type.shape),)
         sums = self.centred_sums(node, x)
         return self.finish(node, multiply_double_rounding(sums, *self.multiplier(node)))
@@ -161,7 +162,7 @@ class Sum(Reduce):
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
-            return (_float_sums(self, node, x).reshape(node.output.type.shape),)
+            return (_float_sums(node, x).reshape(node.output.type.shape),)
         sums = self.centred_sums(node, x)
         rescale = multiply_double_rounding if self.unsigned else multiply_single_rounding
         return self.finish(node, rescale(sums, *self.multiplier(node)))

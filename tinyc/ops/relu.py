@@ -39,13 +39,14 @@ class Relu(Activated):
         (x,) = inputs
         source, out = node.inputs[0].type, node.output.type
         if out.dtype is DType.F32:
-            return (np.clip(x, *map(np.float32, float_range(self))),)
+            low, high = float_range(self)
+            return (np.clip(x, np.float32(low), np.float32(high)),)
         centred = x.astype(np.int64) - source.zero_point
         y = multiply_double_rounding(centred, *quantize_multiplier(ratio(node))) + out.zero_point
         return (clamp_output(node, y),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, map(cls, ("relu", "relu6", "relu_n1_to_1")), dtypes=NUMBERS)
 
 

@@ -34,6 +34,6 @@ class Reshape(Op):
         return (inputs[0].reshape(node.output.type.shape),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield case(cls(), DType.I8, [(2, 3, 5)], (5, 6))
         yield case(cls(), DType.F32, [(1, 1)], ())

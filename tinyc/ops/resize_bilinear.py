@@ -42,7 +42,7 @@ class ResizeBilinear(Op):
         spans, steps = (size - 1, out - 1) if aligned else (size, out)
         if dtype in FIXED:
             scale = (ONE * spans + steps // 2) // steps
-            at = np.arange(out) * scale
+            at: Array = np.arange(out) * scale
             if self.half_pixel_centers:
                 at = at + scale // 2 - ONE // 2
             # A scale rounded up may reach past the last pixel, where TFLite leaves the image.
@@ -86,7 +86,7 @@ class ResizeBilinear(Op):
         return (y,)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in (*NUMBERS, DType.U8):
             for align, half in ((False, False), (True, False), (False, True)):
                 yield case(cls((5, 3), align, half), dtype, [(1, 3, 4, 3)], (1, 5, 3, 3))

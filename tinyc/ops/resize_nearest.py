@@ -34,7 +34,7 @@ class ResizeNearest(Lookup):
         at = (np.arange(out).astype(np.float32) + offset) * scale
         # No coordinate is negative, so that floor(x + 1/2) rounds halves away from zero.
         index = np.floor(at.astype(np.float64) + (0.5 if self.align_corners else 0))
-        return np.minimum(index.astype(np.int64), size - 1)
+        return np.asarray(np.minimum(index.astype(np.int64), size - 1))
 
     def tables(self, node: Node[Self]) -> list[Array]:
         n, h, w, c = node.inputs[0].type.shape
@@ -42,7 +42,7 @@ class ResizeNearest(Lookup):
         return [np.arange(n), rows, columns, np.arange(c)]
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             for align, half in ((False, False), (True, False), (False, True)):
                 op = cls((5, 3), align, half)

@@ -32,10 +32,11 @@ class Select(Op):
         same_kind(node, x.type, node.output.type)
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
-        return (np.where(*inputs),)
+        condition, x, y = inputs
+        return (np.where(condition, x, y),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in (DType.I8, DType.U8, DType.F32, DType.I32, DType.BOOL):
             for i, (a, b) in enumerate(SHAPES):
                 shapes = ((a, b, b), (b, a, b), (b, b, a), ((), a, b))[i % 4]

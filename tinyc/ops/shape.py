@@ -27,7 +27,7 @@ class Shape(Op):
         return (np.array(inputs[0].shape, node.output.type.dtype.numpy),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype, shape in ((DType.I8, (2, 3, 5)), (DType.F32, (1,))):
             x = Value("x", plain_type(shape, dtype), "case")
             out = TensorType((len(shape),), DType.I64 if dtype is DType.F32 else DType.I32)

@@ -56,7 +56,7 @@ class Slice(Movement):
         yield Move(0, taken, 0, outputs[0].reshape(self.sizes))
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls((1,), (1,), (2,)), dtype, [(5,)], (2,))
             yield case(cls((4,), (-2,), (3,)), dtype, [(5,)], (3,))

@@ -59,7 +59,7 @@ def interpolate16(samples: Array, x: Array) -> Array:
     """The curve of 513 ``samples`` at -32768 .. 32767, between two of them (LUTLookup)."""
     index, rest = 256 + (x >> 7), x & 0x7F
     base = samples[index].astype(np.int64)
-    return base + (((samples[index + 1] - base) * rest + 64) >> 7)
+    return np.asarray(base + (((samples[index + 1] - base) * rest + 64) >> 7))
 
 
 @register
@@ -112,7 +112,7 @@ class Softmax(Op):
         fraction = (((total << (zeros - 1)) + (1 << 13)) >> 14) - (1 << 15) - (1 << 16)
         inverse = interpolate16(INVERSE, np.clip(fraction, -32768, 32767))
         right = 31 - zeros
-        y = (powers * inverse + (np.int64(1) << (right - 1))) >> right
+        y: Array = (powers * inverse + (np.int64(1) << (right - 1))) >> right
         return np.clip(y, 0, 32767).astype(np.int16)
 
     def exp_table(self, node: Node[Self]) -> Array:
@@ -145,7 +145,7 @@ class Softmax(Op):
         return (np.clip(y - 128, -128, 127).astype(np.int8),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         shapes: list[tuple[tuple[int, ...], float, float]] = [
             ((1, 1), 1.0, 0.1),
             ((1, 10), 1.0, 0.15),

@@ -77,7 +77,7 @@ class SpaceToBatch(Movement):
             yield Move(0, read, 0, write)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls((2, 3), ((0, 0), (0, 0))), dtype, [(1, 4, 6, 3)], (6, 2, 2, 3))
             yield case(cls((2, 2), ((1, 0), (2, 1))), dtype, [(2, 3, 5, 2)], (8, 2, 4, 2))
@@ -103,7 +103,7 @@ class BatchToSpace(Movement):
             yield Move(0, read, 0, write)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls((2, 3), ((0, 0), (0, 0))), dtype, [(6, 2, 2, 3)], (1, 4, 6, 3))
             yield case(cls((2, 2), ((1, 0), (2, 1))), dtype, [(8, 2, 4, 2)], (2, 3, 5, 2))

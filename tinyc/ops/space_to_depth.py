@@ -46,7 +46,7 @@ class SpaceToDepth(Movement):
         yield Move(0, space, 0, depth)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls(2), dtype, [(1, 4, 6, 3)], (1, 2, 3, 12))
             yield case(cls(3), dtype, [(2, 3, 6, 1)], (2, 1, 2, 9))
@@ -67,7 +67,7 @@ class DepthToSpace(Movement):
         yield Move(0, depth, 0, space)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls(2), dtype, [(1, 2, 3, 12)], (1, 4, 6, 3))
             yield case(cls(3), dtype, [(2, 1, 2, 9)], (2, 3, 6, 1))

@@ -44,7 +44,7 @@ class Split(Movement):
             yield Move(0, part, i, outputs[i])
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls(0, (2, 2)), dtype, [(4,)], (2,), (2,))
             yield case(cls(2, (1, 4, 2)), dtype, [(2, 3, 7)], (2, 3, 1), (2, 3, 4), (2, 3, 2))

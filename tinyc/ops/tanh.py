@@ -41,6 +41,6 @@ class Tanh(Op):
         return (float_curve(node, x, lambda real: np.tanh(real.astype(np.float64))),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, (cls(),), OUTPUT, NUMBERS)
         yield from curve16_cases(cls())

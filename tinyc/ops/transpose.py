@@ -32,7 +32,7 @@ class Transpose(Movement):
         yield Move(0, inputs[0].transpose(self.axes), 0, outputs[0])
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         for dtype in every_dtype():
             yield case(cls((1, 0)), dtype, [(3, 5)], (5, 3))
             yield case(cls((0, 2, 3, 1)), dtype, [(1, 3, 2, 7)], (1, 2, 7, 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -95,9 +95,9 @@ class TransposeConv(Weighted):
         return node.inputs[0].type.elements * kh * kw * channels
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         # x, (out, kernel h, w), stride, cut, output (h, w), activation
-        shapes: list[tuple[Any, Any, Pair, Pair, Pair, str]] = [
+        shapes: list[tuple[tuple[int, ...], tuple[int, int, int], Pair, Pair, Pair, str]] = [
             ((1, 1, 1, 1), (1, 1, 1), (1, 1), (0, 0), (1, 1), "none"),
             ((1, 3, 4, 4), (3, 3, 3), (2, 2), (0, 0), (7, 9), "relu"),
             ((1, 3, 2, 5), (2, 2, 4), (2, 3), (0, 0), (6, 6), "relu6"),
@@ -123,5 +123,5 @@ class HybridTransposeConv(Hybrid[TransposeConv]):
     always_asymmetric = True
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from hybrid_cases(cls, TransposeConv.cases(rng), rng)

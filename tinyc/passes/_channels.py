@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import Node, Value
+from ..ir import Array, Node, Value
 from ..ops.add import Add
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.dequantize import Dequantize
@@ -50,15 +50,14 @@ def maps_channels(node: Node) -> bool:
     return False
 
 
-def evaluate(chain: Sequence[Node], numbers: np.ndarray) -> np.ndarray:
+def evaluate(chain: Sequence[Node], numbers: Array) -> Array:
     """Apply ``chain`` (of nodes that `maps_channels`, each reading the one before) to numbers
     [n, channels] of the type of the first one's input."""
     for node in chain:
         shape = (1, 1, *numbers.shape)
-        x = node.variable_inputs[0]
         inputs = tuple(v if v.constant else _as(v, shape) for v in node.inputs)
         like = replace(node, inputs=inputs, outputs=(_as(node.output, shape),))
-        arrays = [numbers.reshape(shape) if v is x else v.data for v in node.inputs]
+        arrays = [numbers.reshape(shape) if v.data is None else v.data for v in node.inputs]
         (result,) = like.op.evaluate(like, *arrays)
         numbers = result.reshape(numbers.shape)
     return numbers
@@ -68,7 +67,7 @@ def _as(value: Value, shape: tuple[int, ...]) -> Value:
     return replace(value, type=replace(value.type, shape=shape))
 
 
-def step(bits: np.ndarray) -> np.ndarray | None:
+def step(bits: Array) -> Array | None:
     """For bits [n, channels]: how many leading rows of each channel have its first row's bit
     (n where all have); None if a channel changes more than once."""
     changes = bits[1:] != bits[:-1]

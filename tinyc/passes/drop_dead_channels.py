@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from typing_extensions import TypeIs
 
-from ..ir import DType, Graph, Node, Quant, TensorType, Value
+from ..ir import DType, Graph, Node, Quant, TensorType, Value, applies
 from ..ir.quant import activation_range, multiply_double_rounding
 from ..ops._conv import channel_multipliers, weight_zero
+from ..ops._mixins import Windowed
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 
@@ -27,9 +29,9 @@ class _Chain:
     """A convolution, depthwise convolutions that alone read it in turn, the convolution that
     alone reads the last of them."""
 
-    head: Node
-    middle: list[Node]
-    tail: Node
+    head: Node[Conv2d]
+    middle: list[Node[DepthwiseConv2d]]
+    tail: Node[Conv2d]
 
 
 def drop_dead_channels(graph: Graph) -> Graph:
@@ -53,10 +55,10 @@ def drop_dead_channels(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(rewritten.get(n, n) for n in graph.nodes))
 
 
-def _is_conv(node: Node) -> bool:
+def _is_conv(node: Node) -> TypeIs[Node[Conv2d]]:
     x = node.inputs[0].type
     return (
-        isinstance(node.op, Conv2d)
+        applies(node, Conv2d)
         and x.dtype is DType.I8
         and node.output.type.dtype is DType.I8
         and all(v.constant for v in node.inputs[1:])
@@ -66,9 +68,9 @@ def _is_conv(node: Node) -> bool:
 
 
 def _follow(
-    head: Node, uses: Mapping[Value, list[Node]], outputs: frozenset[Value]
+    head: Node[Conv2d], uses: Mapping[Value, list[Node]], outputs: frozenset[Value]
 ) -> _Chain | None:
-    middle: list[Node] = []
+    middle: list[Node[DepthwiseConv2d]] = []
     value = head.output
     while value not in outputs and len(uses.get(value, [])) == 1:
         (node,) = uses[value]
@@ -77,7 +79,7 @@ def _follow(
         if _is_conv(node):
             return _Chain(head, middle, node)
         same = node.inputs[1].type.shape[-1:] == value.type.shape[-1:] if node.inputs[1:] else False
-        if not isinstance(node.op, DepthwiseConv2d) or not same:
+        if not applies(node, DepthwiseConv2d) or not same:
             return None
         if node.output.type.dtype is not DType.I8 or weight_zero(node):
             return None
@@ -89,7 +91,8 @@ def _follow(
 def _constants(chain: _Chain) -> list[int | None]:
     """What each channel is at the end of the chain, None where it depends on the input."""
     values: list[int | None] = [None] * chain.head.output.type.shape[3]
-    for node in [chain.head, *chain.middle]:
+    layers: list[Node[Conv2d] | Node[DepthwiseConv2d]] = [chain.head, *chain.middle]
+    for node in layers:
         x, weights, bias = node.inputs
         assert weights.data is not None and bias.data is not None
         depthwise = node is not chain.head
@@ -111,7 +114,7 @@ def _constants(chain: _Chain) -> list[int | None]:
     return [None if v is None or _blurs(chain.tail, v) else v for v in values]
 
 
-def _blurs(node: Node, value: int) -> bool:
+def _blurs(node: Node[Windowed], value: int) -> bool:
     """Whether padding, which reads as the zero point, shows beside the constant ``value``."""
     padded = any(map(any, node.op.padding))
     return padded and value != node.inputs[0].type.zero_point
@@ -134,11 +137,13 @@ def _without(
     tail = chain.tail
     x, weights, bias = tail.inputs
     assert weights.data is not None and bias.data is not None
-    fold = sum(
-        weights.data[..., c].astype(np.int64).sum((1, 2)) * (constants[c] - x.type.zero_point)
-        for c in dead
-    )
-    folded = replace(bias, data=(bias.data + fold).astype(np.int32))
+    fold = bias.data.astype(np.int64)
+    for c in dead:
+        constant = constants[c]
+        assert constant is not None
+        sums = weights.data[..., c].astype(np.int64).sum((1, 2))
+        fold = fold + sums * (constant - x.type.zero_point)
+    folded = replace(bias, data=fold.astype(np.int32))
     replaced[tail] = replace(tail, inputs=(value, _take(weights, 3, alive), folded))
     return replaced
 

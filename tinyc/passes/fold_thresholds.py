@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..ir import DType, Graph, Missed, Node, TensorType, Value
+from ..ir import Array, DType, Graph, Missed, Node, TensorType, Value, applies
 from ..ops._bits import pack, words
 from ..ops.lce_bconv2d import LceBconv2d, possible
 from ..ops.lce_bmaxpool2d import LceBMaxPool2d
@@ -35,7 +35,7 @@ def fold_thresholds(graph: Graph) -> Graph:
         if isinstance(node.op, LceQuantize) and len(node.inputs) == 1:
             path = _Path.to(node, producers)
             alone = all(uses[v] == [n] and v not in graph.results for v, n in path.links())
-            if isinstance(path.source, Node):
+            if path.source is not None:
                 folded = path.into_sums() if alone else None
                 if alone and folded is None:
                     reason = "a sign changes more than once along the sums in front of it"
@@ -53,9 +53,9 @@ class _Path:
 
     sign: Node
     start: Value
-    source: Node | None
+    source: Node[LceBconv2d] | None
     before: tuple[Node, ...]
-    pool: Node | None
+    pool: Node[MaxPool2d] | None
     after: tuple[Node, ...]
 
     @classmethod
@@ -67,16 +67,17 @@ class _Path:
                 value = node.variable_inputs[0]
             return tuple(found), value, node
 
-        def sums(node: Node | None) -> bool:
-            known = node is not None and isinstance(node.op, LceBconv2d)
-            return known and node.output.type.dtype is not DType.I32
+        def sums(node: Node | None) -> Node[LceBconv2d] | None:
+            if not applies(node, LceBconv2d) or node.output.type.dtype is DType.I32:
+                return None
+            return node
 
         after, start, source = chain(sign.inputs[0])
-        if source is not None and isinstance(source.op, MaxPool2d):
+        if applies(source, MaxPool2d):
             before, below, beneath = chain(source.inputs[0])
-            if sums(beneath) and source.op.activation == "none":
-                return cls(sign, below, beneath, before, source, after)
-        return cls(sign, start, source if sums(source) else None, (), None, after)
+            if (conv := sums(beneath)) is not None and source.op.activation == "none":
+                return cls(sign, below, conv, before, source, after)
+        return cls(sign, start, sums(source), (), None, after)
 
     def links(self) -> Iterator[tuple[Value, Node]]:
         """Each value on the way and the node of the path that reads it."""
@@ -85,10 +86,10 @@ class _Path:
             yield value, node
             value = node.output
 
-    def negative(self, numbers: np.ndarray) -> np.ndarray:
+    def negative(self, numbers: Array) -> Array:
         """The signs that ``after`` makes of [n, channels]."""
         numbers = evaluate(self.after, numbers)
-        return numbers < numbers.dtype.type(self.sign.inputs[0].type.zero_point)
+        return np.asarray(numbers < numbers.dtype.type(self.sign.inputs[0].type.zero_point))
 
     def into_int8(self) -> list[Node] | None:
         """The sign with a threshold for each channel of ``start``, which is int8."""
@@ -110,7 +111,7 @@ class _Path:
         """The binary convolution, and the pooling, with a packed output; None where the sign
         changes more than once."""
         conv = self.source
-        assert conv is not None and isinstance(conv.op, LceBconv2d)
+        assert conv is not None
         bare = replace(conv.op, inner_activation="none")
         sums, twice_depth = possible(replace(conv, op=bare)), 2 * conv.op.depth(conv)
         outs = len(conv.op.transform(conv)[0])
@@ -140,7 +141,6 @@ class _Path:
         minimum = _falls_with(y, negative)
         if minimum is None:
             return None
-        assert isinstance(self.pool.op, MaxPool2d)
         shape = (*conv.output.type.shape[:3], words(outs))
         bits = Value(f"{self.sign.output.name}/bits", TensorType(shape, DType.I32), conv.origin)
         pooled: tuple[Value, ...] = (bits,)
@@ -149,15 +149,15 @@ class _Path:
         op = LceBMaxPool2d(self.pool.op.stride, self.pool.op.padding, self.pool.op.kernel)
         return [
             replace(conv, op=bare, inputs=operands, outputs=(bits,)),
-            replace(self.pool, op=op, inputs=pooled, outputs=self.sign.outputs),
+            Node(op, pooled, self.sign.outputs, self.pool.origin),
         ]
 
-    def _const(self, suffix: str, data: np.ndarray) -> Value:
+    def _const(self, suffix: str, data: Array) -> Value:
         name = f"{self.sign.output.name}/{suffix}"
         return Value(name, TensorType(data.shape, DType.I32), self.sign.origin, data)
 
 
-def _falls_with(y: np.ndarray, negative: np.ndarray) -> np.ndarray | None:
+def _falls_with(y: Array, negative: Array) -> Array | None:
     """For what is pooled, y [n, channels], and its signs: the channels of which the greatest
     number is negative and the least is not; None if a sign neither rises nor falls with y."""
     order = np.argsort(y, axis=0, kind="stable")
@@ -165,4 +165,4 @@ def _falls_with(y: np.ndarray, negative: np.ndarray) -> np.ndarray | None:
     differs = negative[1:] != negative[:-1]
     if step(negative) is None or np.any(differs & (y[1:] == y[:-1])):
         return None
-    return negative[-1] & ~negative[0]
+    return np.asarray(negative[-1] & ~negative[0])

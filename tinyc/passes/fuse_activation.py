@@ -6,9 +6,10 @@ the type's, which is what clamping its result does.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
-from ..ir import Graph, Node
+from ..ir import Graph, Node, applies
+from ..ops._mixins import Activated
 from ..ops.relu import Relu
 
 
@@ -19,15 +20,14 @@ def fuse_activation(graph: Graph) -> Graph:
     changed: dict[Node, Node] = {}
     dropped: set[Node] = set()
     for node in graph.nodes:
-        if not isinstance(node.op, Relu):
+        if not applies(node, Relu):
             continue
         x = node.inputs[0]
         before = producers.get(x)
         if (
-            before is not None
+            applies(before, Activated)
+            and not applies(before, Relu)
             and before not in changed
-            and not isinstance(before.op, Relu)
-            and any(f.name == "activation" for f in fields(before.op))
             and before.op.activation == "none"
             and x.type == node.output.type
             and uses[x] == [node]

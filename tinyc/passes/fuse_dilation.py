@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Graph, Node
+from ..ir import Graph, Node, applies
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.space_to_batch import BatchToSpace, SpaceToBatch
@@ -23,12 +23,13 @@ def fuse_dilation(graph: Graph) -> Graph:
     changed: dict[Node, Node] = {}
     dropped: set[Node] = set()
     for after in graph.nodes:
-        conv = producers.get(after.inputs[0]) if isinstance(after.op, BatchToSpace) else None
+        if not applies(after, BatchToSpace):
+            continue
+        conv = producers.get(after.inputs[0])
         before = producers.get(conv.inputs[0]) if conv is not None and conv.inputs else None
         if (
             conv is not None
-            and before is not None
-            and isinstance(before.op, SpaceToBatch)
+            and applies(before, SpaceToBatch)
             and uses[before.output] == [conv]
             and uses[conv.output] == [after]
             and not results & {before.output, conv.output}
@@ -40,12 +41,13 @@ def fuse_dilation(graph: Graph) -> Graph:
     return replace(graph, nodes=nodes)
 
 
-def _dilated(before: Node, conv: Node, after: Node) -> Node | None:
+def _dilated(before: Node[SpaceToBatch], conv: Node, after: Node[BatchToSpace]) -> Node | None:
     op, x = conv.op, before.inputs[0]
     if not isinstance(op, (Conv2d, DepthwiseConv2d)) or len(x.type.shape) != 4:
         return None
     # Blocks of one axis alone are those of the rows.
-    block = (*before.op.block, 1)[:2]
+    height, width = (*before.op.block, 1)[:2]
+    block = (height, width)
     paddings = (*before.op.paddings, (0, 0))[:2]
     crops = (*after.op.crops, (0, 0))[:2]
     if (

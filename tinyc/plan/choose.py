@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from ..errors import CompileError
-from ..ir import Graph, Node
+from ..ir import Array, Graph, Node
 from ..ir.names import identifier
 from ..kernels.base import Constant, Kernel, Schedule, kernels_of, tvm_kernels_of
 from .plan import Step
@@ -29,7 +27,7 @@ def choose(
     schedules: Mapping[str, Schedule],
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
-    known: dict[tuple[str, bytes], np.ndarray] = {}
+    known: dict[tuple[str, bytes], Array] = {}
 
     def shared(constant: Constant) -> Constant:
         """With the array of an equal one before it, if there is any: it is held once."""
@@ -85,7 +83,7 @@ def _schedule(node: Node, kernel: Kernel, core: str, schedules: Mapping[str, Sch
     assert kernel.schedules is not None
     allowed = kernel.schedules(node)
     found = schedules.get(workload(node, kernel, core))
-    return found if found in allowed else allowed[0]
+    return found if found is not None and found in allowed else allowed[0]
 
 
 def _layer_name(node: Node) -> str:

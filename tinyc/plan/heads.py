@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import DType, Graph, Node, TensorType
+from ..ir import Array, DType, Graph, Node, TensorType
 from ..ir.ports import Port, output_ports
 from ..ir.quant import dequantize
 from ..kernels.base import kernels_of
@@ -46,7 +46,7 @@ class Head:
     threshold: float = 0.0
     certain: bool = False
 
-    def decide(self, array: np.ndarray, type: TensorType | None = None) -> np.ndarray:
+    def decide(self, array: Array, type: TensorType | None = None) -> Array:
         """The class int64 [n] of each sample; array: [n, *shape] of ``type``, or real numbers."""
         rows = array.reshape(len(array), -1)
         if self.kind == "scores":
@@ -135,7 +135,7 @@ def classifiers(outputs: Sequence[Head], with_labels: Collection[int]) -> set[in
     return sure or {h.port.index for h in outputs if h.kind == "scores"}
 
 
-def check_labels(labels: np.ndarray, head: Head, origin: str) -> None:
+def check_labels(labels: Array, head: Head, origin: str) -> None:
     """Raises CompileError E229 for the first label that is no class of ``head``."""
     wrong = labels < 0
     if head.classes is not None:
@@ -151,7 +151,7 @@ def check_labels(labels: np.ndarray, head: Head, origin: str) -> None:
         )  # fmt: skip
 
 
-def norms(ours: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+def norms(ours: Array, truth: Array) -> dict[str, float | None]:
     """How far real numbers ``ours`` [n, ...] are from ``truth``: the mean and the greatest of the
     absolute differences, and the square root of their squares' sum over that of the true
     numbers; None where it is no number."""
@@ -201,7 +201,7 @@ def _calls_libm(node: Node) -> bool:
     return False
 
 
-def deviation(ours: np.ndarray, truth: np.ndarray, rule: Rule) -> tuple[np.ndarray, float]:
+def deviation(ours: Array, truth: Array, rule: Rule) -> tuple[Array, float]:
     """(bool [n]: which samples break ``rule``, the greatest absolute difference)."""
     a, b = (np.ascontiguousarray(x).reshape(len(x), -1) for x in (ours, truth))
     same = (a.view(np.uint8) == b.view(np.uint8)).reshape(*a.shape, a.itemsize).all(-1)

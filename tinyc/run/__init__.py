@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CompileError
+from ..ir import Array
 from ..plugins import Registry
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Trace:
     """
 
     emulator: str
-    outputs: np.ndarray
+    outputs: Array
     console: str
     instructions: int | None
     cycles: int | None
@@ -66,7 +67,7 @@ class Emulator:
     name: str
     title: str
     main: str
-    run: Callable[[Image, np.ndarray, Sequence[str]], Trace]
+    run: Callable[[Image, Array, Sequence[str]], Trace]
     by_layer: bool = False
     core: bool = True
     has: Callable[[Board], bool] = lambda board: True
@@ -92,7 +93,7 @@ def find(name: str) -> Emulator:
 
 def run(
     image: Image,
-    inputs: np.ndarray,
+    inputs: Array,
     emulator: str = "unicorn",
     profile: bool = False,
     layers: Sequence[str] = (),
@@ -130,7 +131,7 @@ def console_number(console: str, label: str) -> int | None:
     return None
 
 
-def collect(console: str, raw: bytes, samples: int, origin: str) -> tuple[np.ndarray, int | None]:
+def collect(console: str, raw: bytes, samples: int, origin: str) -> tuple[Array, int | None]:
     """(outputs [n, bytes], stack) of a finished harness. Raises E802 unless it ran every
     sample."""
     done = console_number(console, "samples")

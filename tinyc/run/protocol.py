@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import CompileError
+from ..ir import Array
 
 READY = b"m-ready\r\n"
 BYTES_PER_COMMAND = 120
@@ -72,7 +73,7 @@ class Session:
                 return match[1]
         raise self._failed(f"answers {command}% without m-{name}-[...]")
 
-    def outputs(self, inputs: Sequence[np.ndarray], states: bool = False) -> np.ndarray:
+    def outputs(self, inputs: Sequence[Array], states: bool = False) -> Array:
         """uint8 [n, bytes of all outputs] of inferences of each of ``inputs``, uint8 [bytes].
 
         states: the model keeps some, and the first byte tells whether they are reset before.

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..errors import CompileError
+from ..ir import Array
 from ..target.versions import find_program
 from . import Emulator, Trace, register, time_limit
 from .native import shared_library
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 _START_S = 20
 
 
-def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
+def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. Instructions are counted where QEMU takes plugins (Debian's does)
     and a C compiler is there; cycles are not."""
     machine = command(image.board, image.elf)
@@ -88,7 +87,7 @@ def _session(machine: list[str], image: Image, seconds: int) -> Iterator[Session
             process.kill()
 
 
-def _instructions(machine: list[str], image: Image, first: np.ndarray) -> int | None:
+def _instructions(machine: list[str], image: Image, first: Array) -> int | None:
     """Instructions of one inference of ``first``; None where plugins do not work."""
     try:
         plugin = shared_library(Path(__file__).with_name("qemucount.c"))

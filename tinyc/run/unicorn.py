@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CompileError
+from ..ir import Array
 from . import Emulator, LayerCount, Trace, collect, register, time_limit
 from .cycles import CycleModel, source
 from .native import shared_library
@@ -29,7 +30,7 @@ _BKPT_AB = b"\xab\xbe"
 _ADP_STOPPED_APPLICATION_EXIT = 0x20026
 
 
-def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
+def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. All samples run uncounted, in a process for each processor, then the
     first once more on a counted machine of its own: hooks slow a machine down."""
     jobs = min(os.cpu_count() or 1, len(inputs) // _PARALLEL_FROM + 1)
@@ -55,7 +56,7 @@ def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
     )
 
 
-def _chunks(image: Image, inputs: np.ndarray, jobs: int) -> list[np.ndarray]:
+def _chunks(image: Image, inputs: Array, jobs: int) -> list[Array]:
     """``inputs`` in about as many equal parts, none of which starts within a sequence."""
     starts = np.arange(len(inputs)) if not image.library.states else np.flatnonzero(inputs[:, 0])
     ideal = len(inputs) * np.arange(1, jobs) // jobs
@@ -69,7 +70,7 @@ def _leave_signals() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _outputs(image: Image, inputs: np.ndarray) -> tuple[np.ndarray, int | None, str]:
+def _outputs(image: Image, inputs: Array) -> tuple[Array, int | None, str]:
     machine = _Machine(image, memoryview(inputs.tobytes()))
     machine.run(time_limit(len(inputs)))
     outputs, stack = collect(machine.console, bytes(machine.written), len(inputs), image.name)
@@ -334,8 +335,8 @@ class _Counts:
 
 
 def _count(
-    image: Image, first: np.ndarray, layers: Sequence[str]
-) -> tuple[int, int, dict[str, LayerCount], np.ndarray]:
+    image: Image, first: Array, layers: Sequence[str]
+) -> tuple[int, int, dict[str, LayerCount], Array]:
     """(instructions, cycles, layers, outputs) of the inference of the one sample ``first``."""
     counts = _Counts(image, layers)
     machine = _Machine(image, memoryview(first.tobytes()))

@@ -78,8 +78,13 @@ class Toolchain:
     ) -> None:
         """Compile (source, object, further flags), paths relative to ``cwd``. A message of the
         compiler is a bug in tinyc's templates: raises RuntimeError with it."""
+
+        def compile(job: tuple[Path, Path, Sequence[str]]) -> None:
+            source, target, more = job
+            self._compile_file(core, source, target, more, cwd)
+
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            list(pool.map(lambda job: self._compile_file(core, *job, cwd), jobs))
+            list(pool.map(compile, jobs))
 
     def _compile_file(
         self, core: Core, source: Path, target: Path, more: Sequence[str], cwd: Path

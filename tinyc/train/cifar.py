@@ -13,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import CompileError
+from ..ir import Array
 
 CLASSES = 10
 FOLDER, ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
@@ -29,7 +30,7 @@ class Original:
 
     path: Path
 
-    def read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def read(self) -> tuple[Array, Array, Array, Array]:
         """Images uint8 [50000, 32, 32, 3] and labels int64 [50000], and 10,000 of each to test.
         Raises CompileError E210."""
         try:
@@ -49,8 +50,8 @@ class Original:
         names = {*_TRAIN, *_TEST}
         if self.path.is_dir():
             for name in sorted(names):
-                with open(self.path / name, "rb") as file:
-                    yield name, file
+                with open(self.path / name, "rb") as batch:
+                    yield name, batch
             return
         with tarfile.open(self.path) as archive:
             for member in archive:
@@ -82,7 +83,7 @@ def find(given: Path) -> Original | list[Path]:
     )  # fmt: skip
 
 
-def _batch(file: IO[bytes]) -> tuple[np.ndarray, np.ndarray]:
+def _batch(file: IO[bytes]) -> tuple[Array, Array]:
     """Images uint8 [n, 32, 32, 3] and labels int64 [n] of one of the original files."""
     entries = _Arrays(file, encoding="bytes").load()
     x, y = np.asarray(entries[b"data"]), np.asarray(entries[b"labels"], np.int64)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..files.folder import written
+from ..ir import Array
 from ..run.data import NPZ_ERRORS
 from . import cifar, packages
 
@@ -27,15 +28,15 @@ class Dataset:
     range of pixels, a power of two, so that int8 inputs of the firmware are pixels less it;
     classes: how many there are; digest: of data that are the user's own, else empty."""
 
-    x: np.ndarray
-    y: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
+    x: Array
+    y: Array
+    x_test: Array
+    y_test: Array
     middle: int
     classes: int = 10
     digest: str = ""
 
-    def normalized(self, x: np.ndarray) -> np.ndarray:
+    def normalized(self, x: Array) -> Array:
         """Pixels -> float32 in -1..1."""
         return (x.astype(np.float32) - self.middle) / self.middle
 
@@ -75,7 +76,8 @@ def _cifar10(given: Path, cache: Path) -> Dataset:
     try:
         with np.load(cache / "cifar10.npz") as known:
             if np.array_equal(known["stamp"], stamp):
-                return Dataset(*(known[k] for k in ("x", "y", "x_test", "y_test")), middle=128)
+                x, y, x_test, y_test = (known[k] for k in ("x", "y", "x_test", "y_test"))
+                return Dataset(x, y, x_test, y_test, middle=128)
     except NPZ_ERRORS:
         pass  # There is none yet, or it was damaged: decode again.
     x, y = _decode(files[0])
@@ -85,7 +87,7 @@ def _cifar10(given: Path, cache: Path) -> Dataset:
     return Dataset(x, y, x_test, y_test, middle=128)
 
 
-def _decode(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _decode(path: Path) -> tuple[Array, Array]:
     """Images uint8 [n, 32, 32, 3] and labels int64 [n] of one file."""
     tf: Any = packages.tensorflow()
     try:
@@ -145,7 +147,7 @@ def _own(path: Path, seed: int) -> Dataset:
     return Dataset(x, y, x_test, y_test, middle, classes, digest.hexdigest())
 
 
-def _pairs(path: Path, arrays: dict[str, np.ndarray], suffix: str) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(path: Path, arrays: dict[str, Array], suffix: str) -> tuple[Array, Array]:
     """Images uint8 [n, height, width, channels] and their classes int64 [n]."""
     x, y = arrays[f"x{suffix}"], arrays[f"y{suffix}"]
     if x.ndim not in (3, 4) or 0 in x.shape:
@@ -165,7 +167,7 @@ def _pairs(path: Path, arrays: dict[str, np.ndarray], suffix: str) -> tuple[np.n
     return _pixels(f"{path}: x{suffix}", x), y.astype(np.int64)
 
 
-def _pixels(origin: str, x: np.ndarray) -> np.ndarray:
+def _pixels(origin: str, x: Array) -> Array:
     hint = "pixels are integers in 0..255, or floats in 0..1"
     if x.dtype.kind not in "iufb":
         raise CompileError("E213", origin, f"has dtype {x.dtype}", hint)
@@ -176,7 +178,7 @@ def _pixels(origin: str, x: np.ndarray) -> np.ndarray:
     return (np.rint(x * 255) if x.dtype.kind == "f" else x).astype(np.uint8)
 
 
-def _classes(origin: str, y: np.ndarray, least: int) -> int:
+def _classes(origin: str, y: Array, least: int) -> int:
     """How many there are: 0, 1, ... with ``least`` samples of each or more."""
     if y.min() < 0:
         raise CompileError("E214", origin, f"holds the class {y.min()}", "they count from 0")
@@ -191,7 +193,7 @@ def _classes(origin: str, y: np.ndarray, least: int) -> int:
     return len(kinds)
 
 
-def _split(y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _split(y: Array, seed: int) -> tuple[Array, Array]:
     """Indices to train with, and of the quarter of each class that is held out."""
     order = np.random.default_rng(seed).permutation(len(y))
     held = np.zeros(len(y), bool)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ir import Array
 from . import packages
 from .dataset import Dataset
 from .recipe import Recipe
@@ -14,7 +15,7 @@ CALIBRATION = 256
 """Training images by which float layers become int8."""
 
 
-def calibration(data: Dataset, seed: int) -> np.ndarray:
+def calibration(data: Dataset, seed: int) -> Array:
     """float32 [`CALIBRATION`, height, width, channels]: training images, at random."""
     order = np.random.default_rng(seed).permutation(len(data.x))[:CALIBRATION]
     return data.normalized(data.x[order])
@@ -27,7 +28,7 @@ def convert(recipe: Recipe, model: Any, data: Dataset) -> bytes:
         if recipe.model.body == "binary":
             import larq_compute_engine
 
-            return larq_compute_engine.convert_keras_model(model)
+            return bytes(larq_compute_engine.convert_keras_model(model))
         import tensorflow as tf
 
         samples = calibration(data, recipe.seed)
@@ -36,7 +37,7 @@ def convert(recipe: Recipe, model: Any, data: Dataset) -> bytes:
         converter.representative_dataset = lambda: ([row[np.newaxis]] for row in samples)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        return converter.convert()
+        return bytes(converter.convert())
 
 
 def accuracy(recipe: Recipe, content: bytes, data: Dataset) -> float:
@@ -53,7 +54,7 @@ def accuracy(recipe: Recipe, content: bytes, data: Dataset) -> float:
     return float(np.mean(scores.argmax(-1) == data.y_test))
 
 
-def _int8_scores(content: bytes, x: np.ndarray) -> np.ndarray:
+def _int8_scores(content: bytes, x: Array) -> Array:
     """int8 [n, classes] of float32 images."""
     import tensorflow as tf
 

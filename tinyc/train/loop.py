@@ -118,7 +118,8 @@ class Training:
                         self._step(batch, (self.recipe.seed, self.done))
                         on_step(self.done)
                 seen = self._sums.numpy() / (self.steps_per_epoch * self.recipe.optimizer.batch)
-                result = Epoch(epoch + 1, *(float(v) for v in seen), self.held_out())
+                loss, right = map(float, seen)
+                result = Epoch(epoch + 1, loss, right, self.held_out())
                 self._sums.assign([0.0, 0.0])
                 rate = float(self.optimizer.learning_rate)
                 logs.write(epoch + 1, result, rate)
@@ -211,9 +212,6 @@ def _training_step(training: Training) -> Any:
     )
     variables = model.trainable_variables
 
-    @tf.function(input_signature=[
-        tf.TensorSpec([recipe.optimizer.batch], tf.int32), tf.TensorSpec([2], tf.int32),
-    ])  # fmt: skip
     def step(indices: Any, seed: Any) -> None:
         x, y = tf.gather(images, indices), tf.gather(labels, indices)
         x = _augmented(x, recipe.augment.shift, recipe.augment.flip, seed)
@@ -227,7 +225,8 @@ def _training_step(training: Training) -> Any:
         right = tf.reduce_sum(tf.cast(tf.argmax(logits, -1) == y, tf.float32))
         training._sums.assign_add([loss * recipe.optimizer.batch, right])
 
-    return step
+    indices, seed = tf.TensorSpec([recipe.optimizer.batch], tf.int32), tf.TensorSpec([2], tf.int32)
+    return tf.function(step, input_signature=[indices, seed])
 
 
 def _check_sizes(recipe: Recipe, image: tuple[int, ...]) -> None:

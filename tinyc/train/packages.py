@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.metadata
 from types import ModuleType
 
@@ -20,13 +21,12 @@ def tensorflow(binary: bool = False, digits: bool = False) -> ModuleType:
     needed = (LARQ if binary else KERAS2) | (_DIGITS if digits else {})
     prepare("tinyc train", needed)
     with quiet():
-        import tensorflow
-
+        found = importlib.import_module("tensorflow")
         # A GPU's driver speaks when it is first asked.
-        for gpu in tensorflow.config.list_physical_devices("GPU"):
+        for gpu in found.config.list_physical_devices("GPU"):
             with contextlib.suppress(RuntimeError):
-                tensorflow.config.experimental.set_memory_growth(gpu, True)
-    return tensorflow
+                found.config.experimental.set_memory_growth(gpu, True)
+    return found
 
 
 def versions() -> dict[str, str]:

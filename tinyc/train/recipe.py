@@ -157,7 +157,9 @@ def _problem(file: str, error: Any) -> CompileError:
     path = [str(part) for part in error["loc"]]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
-        tables = {"model": Network, "optimizer": Optimizer, "augment": Augment, "result": Result}
+        tables: dict[str, type[BaseModel]] = {
+            "model": Network, "optimizer": Optimizer, "augment": Augment, "result": Result,
+        }  # fmt: skip
         known = list(tables.get(path[0], Recipe).model_fields if path[1:] else Recipe.model_fields)
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"

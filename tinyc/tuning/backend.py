@@ -72,7 +72,7 @@ def _fastest(
         {name: found.layers[i] for name, found in pure.items()}
         for i in range(len(pure["tvm"].plan.steps))
     ]
-    chosen = [min(BACKENDS, key=lambda name, i=i: known[i][name]) for i in range(len(known))]
+    chosen = [min(BACKENDS, key=layer.__getitem__) for layer in known]
     # What shares code with its neighbours may change a little in other company: the mixture is
     # measured as well, and has to be the best.
     rivals = list(pure.values())

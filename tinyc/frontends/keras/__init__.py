@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...errors import CompileError, CompileErrors
+from ...ir import Array
 from ..base import Frontend, Model, Predict, register
 from ..order import Wanted, in_order
 from ..packages import KERAS2, KERAS3, LARQ, prepare, quiet
@@ -86,7 +85,7 @@ def load(model: str, trust: bool = False) -> KerasModel:
         else:
             tflite = _convert(network, model)
 
-    def predict(inputs: list[np.ndarray]) -> list[np.ndarray]:
+    def predict(inputs: list[Array]) -> list[Array]:
         try:
             with quiet():
                 return network.predict(inputs)

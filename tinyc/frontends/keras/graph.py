@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CompileError
+from ...ir import Array
 from ..order import Wanted
 from .file import line, unreadable
 
@@ -58,7 +59,7 @@ class Network:
 
         return tf.function(function).get_concrete_function(*specs)
 
-    def predict(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def predict(self, inputs: Sequence[Array]) -> list[Array]:
         """An array [n, ...] for each input -> one of float32 [n, ...] for each output."""
         import tensorflow as tf
 

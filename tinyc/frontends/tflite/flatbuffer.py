@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...ir import Array
+
 _SCALARS = {
     "bool": ("<B", 1), "i8": ("<b", 1), "u8": ("<B", 1), "i32": ("<i", 4), "u32": ("<I", 4),
-    "i64": ("<q", 8), "u64": ("<Q", 8), "f32": ("<f", 4),
+    "i64": ("<q", 8), "u64": ("<Q", 8), "f32": ("<f", 4), "u16": ("<H", 2),
 }  # fmt: skip
 
 
@@ -31,11 +33,11 @@ class Table:
 
     @classmethod
     def root(cls, buf: bytes) -> Table:
-        return cls(buf, 0)._at(_scalar(buf, 0, "u32"))
+        return cls(buf, 0)._at(_integer(buf, 0, "u32"))
 
     def _at(self, pos: int) -> Table:
-        vtable = pos - _scalar(self.buf, pos, "i32")
-        size, table_size = _u16(self.buf, vtable), _u16(self.buf, vtable + 2)
+        vtable = pos - _integer(self.buf, pos, "i32")
+        size, table_size = _integer(self.buf, vtable, "u16"), _integer(self.buf, vtable + 2, "u16")
         if (
             size < 4
             or size % 2
@@ -46,11 +48,11 @@ class Table:
         return Table(self.buf, pos)
 
     def _field(self, slot: int) -> int | None:
-        vtable = self.pos - _scalar(self.buf, self.pos, "i32")
+        vtable = self.pos - _integer(self.buf, self.pos, "i32")
         entry = 4 + 2 * slot
-        if entry + 2 > _u16(self.buf, vtable):
+        if entry + 2 > _integer(self.buf, vtable, "u16"):
             return None
-        offset = _u16(self.buf, vtable + entry)
+        offset = _integer(self.buf, vtable + entry, "u16")
         return self.pos + offset if offset else None
 
     def scalar(self, slot: int, kind: str, default: float = 0) -> int | float:
@@ -59,15 +61,15 @@ class Table:
 
     def table(self, slot: int) -> Table | None:
         pos = self._field(slot)
-        return None if pos is None else self._at(pos + _scalar(self.buf, pos, "u32"))
+        return None if pos is None else self._at(pos + _integer(self.buf, pos, "u32"))
 
     def _vector(self, slot: int, item_size: int) -> tuple[int, int]:
         """(position of the first item, number of items); (0, 0) where absent."""
         pos = self._field(slot)
         if pos is None:
             return 0, 0
-        start = pos + _scalar(self.buf, pos, "u32")
-        count = _scalar(self.buf, start, "u32")
+        start = pos + _integer(self.buf, pos, "u32")
+        count = _integer(self.buf, start, "u32")
         if start + 4 + count * item_size > len(self.buf):
             raise MalformedError(f"the vector at byte {start} is longer than the file")
         return start + 4, count
@@ -81,17 +83,17 @@ class Table:
         """A string, of which ``limit`` bounds the bytes that are read."""
         return bytes(self.bytes(slot)[:limit]).decode("utf-8", "replace")
 
-    def array(self, slot: int, dtype: type) -> np.ndarray:
+    def array(self, slot: int, dtype: type[np.generic]) -> Array:
         """A vector of numbers as a 1-d array that is read-only: on a little-endian machine it
         is the buffer's own bytes."""
         start, count = self._vector(slot, np.dtype(dtype).itemsize)
-        found = np.frombuffer(self.buf, np.dtype(dtype).newbyteorder("<"), count, start)
+        found: Array = np.frombuffer(self.buf, np.dtype(dtype).newbyteorder("<"), count, start)
         return found.astype(dtype, copy=False)
 
     def tables(self, slot: int) -> list[Table]:
         start, count = self._vector(slot, 4)
         return [
-            self._at(start + 4 * i + _scalar(self.buf, start + 4 * i, "u32")) for i in range(count)
+            self._at(start + 4 * i + _integer(self.buf, start + 4 * i, "u32")) for i in range(count)
         ]
 
 
@@ -99,10 +101,9 @@ def _scalar(buf: bytes, pos: int, kind: str) -> int | float:
     form, size = _SCALARS[kind]
     if pos < 0 or pos + size > len(buf):
         raise MalformedError(f"byte {pos} lies outside of the file")
-    return struct.unpack_from(form, buf, pos)[0]
+    number: int | float = struct.unpack_from(form, buf, pos)[0]
+    return number
 
 
-def _u16(buf: bytes, pos: int) -> int:
-    if pos < 0 or pos + 2 > len(buf):
-        raise MalformedError(f"byte {pos} lies outside of the file")
-    return struct.unpack_from("<H", buf, pos)[0]
+def _integer(buf: bytes, pos: int, kind: str) -> int:
+    return int(_scalar(buf, pos, kind))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import CompileError, CompileErrors
-from ...ir import Graph, Node, TensorType, Value, verify
+from ...ir import Array, Graph, Node, TensorType, Value, verify
 from ...ir.names import model_name
 from ...ops.base import CONVERT_AGAIN
 from . import rules, static
@@ -335,7 +335,8 @@ class _Lifting:
         self._values.update(zip(op.outputs, values, strict=True))
 
     def _unroll(self, op: SourceOp) -> tuple[list[Node], list[CompileError]]:
-        values, nodes = self._arguments(op), []
+        values = self._arguments(op)
+        nodes: list[Node] = []
         for count in range(MAX_OPERATORS):
             _, flags, errors = self._call(op, "cond", values, f"@{op.index}.{count}?")
             if errors:
@@ -510,7 +511,7 @@ class _Lifting:
                 "use a smaller model: no microcontroller has that much",
             )
 
-    def _fold(self, index: int, array: np.ndarray, src: TfliteOp) -> None:
+    def _fold(self, index: int, array: Array, src: TfliteOp) -> None:
         value, t = self.value(index), self.source.tensors[index]
         if array.shape != value.type.shape and not t.signature:
             raise src.fail(
@@ -527,7 +528,7 @@ def _held(index: int) -> Name:
     return "", f"tensor {index}"
 
 
-def _finite(data: np.ndarray | None, reader: str) -> bool:
+def _finite(data: Array | None, reader: str) -> bool:
     """Whether a constant holds finite numbers alone, or infinity to pad with, which no maximum
     is taken from."""
     if data is None or data.dtype != np.float32:

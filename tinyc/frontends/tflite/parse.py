@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from ...errors import CompileError
+from ...ir import Array
 from . import schema
 from .flatbuffer import MalformedError, Table
 from .signature import port_names
@@ -96,7 +97,7 @@ class _Parser:
         )
 
     def _indices(
-        self, array: np.ndarray, what: str, count: int, optional: bool = False
+        self, array: Array, what: str, count: int, optional: bool = False
     ) -> tuple[int, ...]:
         self._numbers += len(array)
         if self._numbers > MAX_NUMBERS:

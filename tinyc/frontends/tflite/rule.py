@@ -12,7 +12,7 @@ import numpy as np
 
 from ... import plugins
 from ...errors import CompileError
-from ...ir import DType, Node, Op, Quant, TensorType, Value
+from ...ir import Array, DType, Node, Op, Quant, TensorType, Value
 from ...ops.base import CONVERT_AGAIN
 from . import schema
 from .flatbuffer import Table
@@ -163,7 +163,7 @@ class TfliteOp:
         chosen = [v for v in self.inputs if v is not None] if inputs is None else inputs
         return Node(op, tuple(chosen), self.outputs, self.origin)
 
-    def const(self, suffix: str, data: np.ndarray, quant: Quant | None = None) -> Value:
+    def const(self, suffix: str, data: Array, quant: Quant | None = None) -> Value:
         """A new constant beside this operator."""
         dtype = next(d for d in DType if d.numpy == data.dtype)
         name = f"{self.outputs[0].name}/{suffix}"

@@ -24,23 +24,24 @@ TENSOR_TYPE_NAMES = (
 PADDINGS = ("same", "valid")
 ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6", "tanh", "sign_bit")
 
-# Options of an operator: name -> (slot, kind, default). "i32s" is a vector of int32.
-_CONV = {
+Options = dict[str, tuple[int, str, float]]
+"""Of an operator: name -> (slot, kind, default). "i32s" is a vector of int32."""
+_CONV: Options = {
     "padding": (0, "i8", 0), "stride_w": (1, "i32", 0), "stride_h": (2, "i32", 0),
     "activation": (3, "i8", 0), "dilation_w": (4, "i32", 1), "dilation_h": (5, "i32", 1),
 }  # fmt: skip
-_POOL = {
+_POOL: Options = {
     "padding": (0, "i8", 0), "stride_w": (1, "i32", 0), "stride_h": (2, "i32", 0),
     "filter_w": (3, "i32", 0), "filter_h": (4, "i32", 0), "activation": (5, "i8", 0),
 }  # fmt: skip
-_ACTIVATION = {"activation": (0, "i8", 0)}
-_SUM = {**_ACTIVATION, "pot_scale_int16": (1, "bool", 1)}
-_REDUCE = {"keep_dims": (0, "bool", 0)}
-_RESIZE_NEAREST = {"align_corners": (0, "bool", 0), "half_pixel_centers": (1, "bool", 0)}
-_RESIZE_BILINEAR = {"align_corners": (2, "bool", 0), "half_pixel_centers": (3, "bool", 0)}
-_BLOCK = {"block_size": (0, "i32", 0)}
+_ACTIVATION: Options = {"activation": (0, "i8", 0)}
+_SUM: Options = {**_ACTIVATION, "pot_scale_int16": (1, "bool", 1)}
+_REDUCE: Options = {"keep_dims": (0, "bool", 0)}
+_RESIZE_NEAREST: Options = {"align_corners": (0, "bool", 0), "half_pixel_centers": (1, "bool", 0)}
+_RESIZE_BILINEAR: Options = {"align_corners": (2, "bool", 0), "half_pixel_centers": (3, "bool", 0)}
+_BLOCK: Options = {"block_size": (0, "i32", 0)}
 
-OPTIONS: dict[str, dict[str, tuple[int, str, float]]] = {
+OPTIONS: dict[str, Options] = {
     "ADD": _SUM,
     "SUB": _SUM,
     "MUL": _ACTIVATION,

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import EllipsisType
 
 import numpy as np
 
-from ...ir import Value
+from ...ir import Array, Value
 from .rule import TfliteOp
 
 Shape = tuple[int, ...]
@@ -45,7 +46,7 @@ def _ints(src: TfliteOp, index: int) -> Shape:
     return tuple(int(i) for i in data.ravel())
 
 
-def _stand_in(src: TfliteOp, index: int = 0) -> np.ndarray:
+def _stand_in(src: TfliteOp, index: int = 0) -> Array:
     """An array of an operand's shape that takes no memory."""
     return np.broadcast_to(np.int8(0), _shape(src, index))
 
@@ -79,7 +80,7 @@ def _strided_slice(src: TfliteOp) -> Shape:
     def on(mask: str, i: int) -> bool:
         return bool(src.option(f"{mask}_mask") >> i & 1)
 
-    index: list[object] = []
+    index: list[slice | int | EllipsisType | None] = []
     for i, (begin, end, step) in enumerate(zip(*(_ints(src, k) for k in (1, 2, 3)), strict=True)):
         if on("ellipsis", i):
             index.append(Ellipsis)
@@ -159,6 +160,7 @@ def _pad(src: TfliteOp) -> Shape:
 def _window(src: TfliteOp) -> Shape:
     n, *sizes, channels = _shape(src)
     dilation = (1, 1)
+    kernel: Shape
     if src.name.endswith("POOL_2D"):
         kernel = (src.option("filter_h"), src.option("filter_w"))
     else:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ...errors import CompileError
-from ...ir import DType, Quant
+from ...ir import Array, DType, Quant
 from .flatbuffer import Table
 
 SCHEMA_VERSION = 3  # of every .tflite file
@@ -58,7 +56,7 @@ class SourceTensor:
     shape: tuple[int, ...]
     dtype: DType
     quant: Quant | None
-    data: np.ndarray | None
+    data: Array | None
     signature: tuple[int, ...] = ()
     variable: bool = False
     narrow: str = ""

@@ -12,12 +12,14 @@ import math
 
 import numpy as np
 
+from ...ir import Array
 from .flatbuffer import MalformedError, Table
 
-_VECTORS = {1: np.int32, 2: np.uint16, 3: np.uint8}  # SparseIndexVector
+_VECTORS: dict[int, type[np.generic]] = {1: np.int32, 2: np.uint16, 3: np.uint8}
+"""By the type of a SparseIndexVector."""
 
 
-def densify(stored: np.ndarray, shape: tuple[int, ...], sparsity: Table) -> np.ndarray:
+def densify(stored: Array, shape: tuple[int, ...], sparsity: Table) -> Array:
     """``stored`` values [n] -> an array of ``shape``, zero where nothing is stored.
 
     Raises MalformedError unless the tree is one of that shape with n leaves.
@@ -35,8 +37,8 @@ def densify(stored: np.ndarray, shape: tuple[int, ...], sparsity: Table) -> np.n
         raise MalformedError("its sparsity does not name its dimensions")
     sizes = [int(level.scalar(1, "i32")) for level in levels]
     block = dict.fromkeys(range(rank), 1)
-    for level in range(rank, len(order)):
-        block[blocked[order[level] - rank]] = sizes[level]
+    for inner in range(rank, len(order)):
+        block[blocked[order[inner] - rank]] = sizes[inner]
     if any(size < 1 or shape[d] % size for d, size in block.items()):
         raise MalformedError("the blocks of its sparsity do not fill it")
     steps = [math.prod(shape[d + 1 :]) for d in range(rank)]
@@ -49,17 +51,17 @@ def densify(stored: np.ndarray, shape: tuple[int, ...], sparsity: Table) -> np.n
     limits.reverse()
     # Flat places of the nodes of one level.
     places = np.zeros(1, np.int64)
-    for level, (table, size) in enumerate(zip(levels, sizes, strict=True)):
-        if level < rank:
-            dimension = order[level]
+    for depth, (level, size) in enumerate(zip(levels, sizes, strict=True)):
+        if depth < rank:
+            dimension = order[depth]
             step = steps[dimension] * block[dimension]
             extent = shape[dimension] // block[dimension]
-            if size != extent and int(table.scalar(0, "i8")) == 0:
+            if size != extent and int(level.scalar(0, "i8")) == 0:
                 raise MalformedError("a level of its sparsity differs from its shape in size")
             size = extent
         else:
-            step = steps[blocked[order[level] - rank]]
-        places = _descend(table, size, step, places, limits[level])
+            step = steps[blocked[order[depth] - rank]]
+        places = _descend(level, size, step, places, limits[depth])
     if len(places) != len(stored):
         raise MalformedError(f"its sparsity has {len(places)} places for {len(stored)} values")
     dense = np.zeros(math.prod(shape), stored.dtype)
@@ -67,12 +69,12 @@ def densify(stored: np.ndarray, shape: tuple[int, ...], sparsity: Table) -> np.n
     return dense.reshape(shape)
 
 
-def _descend(table: Table, size: int, step: int, places: np.ndarray, most: int) -> np.ndarray:
+def _descend(table: Table, size: int, step: int, places: Array, most: int) -> Array:
     """The places of the next level's nodes, never more than ``most``."""
     if int(table.scalar(0, "i8")) == 0:
         if len(places) * size > most:
             raise MalformedError("its sparsity has more places than values")
-        return (places[:, None] + np.arange(size) * step).ravel()
+        return np.asarray(places[:, None] + np.arange(size) * step).ravel()
     segments, indices = _indices(table, 2), _indices(table, 4)
     counts = np.diff(segments)
     if (
@@ -84,10 +86,10 @@ def _descend(table: Table, size: int, step: int, places: np.ndarray, most: int) 
         or np.any((indices < 0) | (indices >= size))
     ):
         raise MalformedError("a level of its sparsity is no tree")
-    return np.repeat(places, counts) + indices * step
+    return np.asarray(np.repeat(places, counts) + indices * step)
 
 
-def _indices(table: Table, slot: int) -> np.ndarray:
+def _indices(table: Table, slot: int) -> Array:
     """A SparseIndexVector: its type stands in ``slot``, its table in the next."""
     kind, vector = int(table.scalar(slot, "u8")), table.table(slot + 1)
     if kind not in _VECTORS or vector is None:

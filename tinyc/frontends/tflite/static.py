@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from ...ir import DType
+from ...ir import Array, DType
 from ...ops.base import CONVERT_AGAIN
 from .rule import TfliteOp
 from .source import MAX_NUMBERS
 
-_ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
+_ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "FLOOR_DIV": np.floor_divide,
     "FLOOR_MOD": np.mod, "MAXIMUM": np.maximum, "MINIMUM": np.minimum, "POW": np.power,
     "NEG": np.negative, "ABS": np.abs, "SQUARE": np.square, "EQUAL": np.equal,
@@ -28,7 +29,7 @@ _ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
     "DIV": lambda a, b: (a - np.fmod(a, b)) // b,  # of integers, towards zero
 }  # fmt: skip
 # Of float32, those that IEEE 754 rounds in one way; ROUND takes halves to even.
-_FLOAT: dict[str, Callable[..., np.ndarray]] = {
+_FLOAT: dict[str, Callable[..., Array]] = {
     "FLOOR": np.floor, "CEIL": np.ceil, "ROUND": np.rint, "SQRT": np.sqrt, "DIV": np.divide,
     "RSQRT": lambda a: np.float32(1) / np.sqrt(a),
     **{name: _ELEMENTWISE[name] for name in (
@@ -36,7 +37,7 @@ _FLOAT: dict[str, Callable[..., np.ndarray]] = {
         "GREATER", "GREATER_EQUAL", "FLOOR_DIV", "FLOOR_MOD", "SELECT", "SELECT_V2",
     )},
 }  # fmt: skip
-_REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
+_REDUCTIONS: dict[str, Callable[..., Array]] = {
     "REDUCE_PROD": np.prod, "SUM": np.sum, "REDUCE_MAX": np.max, "REDUCE_MIN": np.min,
     "REDUCE_ANY": np.any, "REDUCE_ALL": np.all,
 }  # fmt: skip
@@ -48,7 +49,7 @@ FOLDED = frozenset({*_ELEMENTWISE, *_FLOAT, *_REDUCTIONS}) | {
 """Operators that `constant` may know the output of."""
 
 
-def constant(src: TfliteOp) -> np.ndarray | None:
+def constant(src: TfliteOp) -> Array | None:
     """The output of an operator that yields a constant by its inputs' shapes, or by constants
     that are plain integers (int32, int64, bool) or float32, or by a size and a value; None for
     any other.
@@ -69,7 +70,7 @@ def constant(src: TfliteOp) -> np.ndarray | None:
     arrays = [v.data for v in src.inputs if v is not None]
     if len(arrays) != len(src.inputs) or any(a is None for a in arrays):
         return None
-    given: list[np.ndarray] = [a for a in arrays if a is not None]
+    given: list[Array] = [a for a in arrays if a is not None]
     try:
         with np.errstate(all="raise"):
             return _evaluate(src, given, dtype)
@@ -79,7 +80,7 @@ def constant(src: TfliteOp) -> np.ndarray | None:
         )
 
 
-def _evaluate(src: TfliteOp, given: list[np.ndarray], dtype: np.dtype) -> np.ndarray | None:
+def _evaluate(src: TfliteOp, given: list[Array], dtype: np.dtype[Any]) -> Array | None:
     name, kinds = src.name, [v.type.dtype for v in src.inputs if v is not None]
     if name == "DENSIFY":
         return given[0]  # the reader has stored it in full
@@ -110,11 +111,11 @@ def _evaluate(src: TfliteOp, given: list[np.ndarray], dtype: np.dtype) -> np.nda
 
 
 def _elementwise(
-    functions: dict[str, Callable[..., np.ndarray]],
+    functions: dict[str, Callable[..., Array]],
     src: TfliteOp,
-    given: list[np.ndarray],
-    dtype: np.dtype,
-) -> np.ndarray | None:
+    given: list[Array],
+    dtype: np.dtype[Any],
+) -> Array | None:
     function = functions.get(src.name)
     if function is None or (src.has_option("activation") and src.option("activation")):
         return None
@@ -122,7 +123,7 @@ def _elementwise(
     return np.asarray(function(*given)).astype(dtype)
 
 
-def _sizes(given: np.ndarray | Sequence[int]) -> tuple[int, ...]:
+def _sizes(given: Array | Sequence[int]) -> tuple[int, ...]:
     """A shape; raises ValueError unless it is one of a bounded tensor."""
     shape = tuple(int(d) for d in np.asarray(given, np.int64).ravel())
     if min(shape, default=0) < 0 or len(shape) > 8 or math.prod(shape) > MAX_NUMBERS:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ...errors import CompileError
-from ...ir import DType, Quant
+from ...ir import Array, DType, Quant
 from ...ops.base import CONVERT_AGAIN
 from . import schema
 from .flatbuffer import MalformedError, Table
@@ -21,7 +21,7 @@ class TensorReader:
 
     def __init__(self, raw: bytes, buffers: list[Table], file: str) -> None:
         self._raw, self._buffers, self._file = raw, buffers, file
-        self._data: dict[tuple[int, int, tuple[int, ...], int], np.ndarray] = {}
+        self._data: dict[tuple[int, int, tuple[int, ...], int], Array] = {}
         self._quants: dict[tuple[int, tuple[int, ...], DType], Quant | None] = {}
         self._copied = self._scales = 0
 
@@ -90,7 +90,7 @@ class TensorReader:
         shape: tuple[int, ...],
         sparsity: Table | None,
         origin: str,
-    ) -> np.ndarray:
+    ) -> Array:
         """The elements that ``content`` holds, as an array of ``shape`` and ``dtype``."""
         stored = schema.STORED_TYPES.get(code, dtype.numpy).newbyteorder("<")
         count = math.prod(shape)

@@ -60,12 +60,13 @@ class Unsigned:
         makes = src.name == "QUANTIZE" and not _is_unsigned(src.inputs[0])
         if src.name in _EITHER and not known and not (makes and src.outputs[0] not in keep):
             return src
-        inputs, outputs = (
-            tuple(v if v is None or v in keep or not _is_unsigned(v) else self._as_signed(v)
-                  for v in values)
-            for values in (src.inputs, src.outputs)
-        )  # fmt: skip
-        return replace(src, inputs=inputs, outputs=outputs, unsigned=True)
+
+        def signed(value: Value) -> Value:
+            raw = value in keep or not _is_unsigned(value)
+            return value if raw else self._as_signed(value)
+
+        inputs = tuple(v and signed(v) for v in src.inputs)
+        return replace(src, inputs=inputs, outputs=tuple(map(signed, src.outputs)), unsigned=True)
 
     def _as_signed(self, value: Value) -> Value:
         if value not in self._signed:

@@ -21,7 +21,7 @@ def add(cls: type[Add], src: TfliteOp) -> list[Node]:
 def _sums(src: TfliteOp, op: Add) -> list[Node]:
     """ADD_N, which adds one operand after the other."""
     total, *rest = src.operands(2, max(2, len(src.inputs)))
-    nodes = []
+    nodes: list[Node] = []
     for i, value in enumerate(rest, 1):
         out = src.outputs[0]
         if i < len(rest):

@@ -16,7 +16,8 @@ def concat(src: TfliteOp) -> list[Node]:
     if src.activation() != "none":
         raise src.fail("has a fused activation", "use a separate activation layer")
     axis = wrap_axis(src, src.option("axis"), len(inputs[0].type.shape))
-    operands, nodes = [], []
+    operands: list[Value] = []
+    nodes: list[Node] = []
     for value in inputs:
         out = src.outputs[0].type
         if src.unsigned and value.type.quant != out.quant:

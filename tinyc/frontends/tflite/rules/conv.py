@@ -56,10 +56,10 @@ def with_bias(src: TfliteOp, operands: list[Value], channels: int) -> list[Value
     """(x, weights, bias) with a bias of zeros where the file has none, or an empty one."""
     if len(operands) == 3 and operands[2].type.elements:
         return operands
-    dtype = np.float32 if operands[0].type.dtype is DType.F32 else np.int32
+    dtype = DType.F32 if operands[0].type.dtype is DType.F32 else DType.I32
     if operands[0].type.dtype is DType.I16 and not _has_narrow_bias(src):
-        dtype = np.int64
-    return [*operands[:2], src.const("bias", np.zeros(channels, dtype))]
+        dtype = DType.I64
+    return [*operands[:2], src.const("bias", np.zeros(channels, dtype.numpy))]
 
 
 def _has_narrow_bias(src: TfliteOp) -> bool:

@@ -10,5 +10,5 @@ from .resize import import_resize
 
 @rule(ResizeBilinear, "RESIZE_BILINEAR")
 def resize_bilinear(src: TfliteOp) -> list[Node]:
-    x, *fields = import_resize(src)
-    return [src.node(ResizeBilinear(*fields), [x])]
+    x, size, align_corners, half_pixel_centers = import_resize(src)
+    return [src.node(ResizeBilinear(size, align_corners, half_pixel_centers), [x])]

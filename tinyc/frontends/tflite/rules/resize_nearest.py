@@ -10,5 +10,5 @@ from .resize import import_resize
 
 @rule(ResizeNearest, "RESIZE_NEAREST_NEIGHBOR")
 def resize_nearest(src: TfliteOp) -> list[Node]:
-    x, *fields = import_resize(src)
-    return [src.node(ResizeNearest(*fields), [x])]
+    x, size, align_corners, half_pixel_centers = import_resize(src)
+    return [src.node(ResizeNearest(size, align_corners, half_pixel_centers), [x])]
