@@ -33,6 +33,26 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 DATA = Path(os.environ.get("TINYC_DATA", ROOT.parent / "shared" / "data"))
 
 
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="Write the pinned texts of tests/golden anew."
+    )
+
+
+def pinned(request: pytest.FixtureRequest, path: str, text: str) -> None:
+    """Assert that ``text`` is what tests/golden holds under ``path``; with --update-golden it is
+    written there."""
+    file = GOLDEN / path
+    if request.config.getoption("--update-golden"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    known = file.read_text(encoding="utf-8") if file.is_file() else None
+    assert text == known, f"{path}: if this is right, `pytest --update-golden` writes it"
+
+
 def slow_but(quick: Collection[str], values: Iterable[Any]) -> list[Any]:
     """Parameters of a test, of which `make check` runs those whose name, or text, is in
     ``quick``."""

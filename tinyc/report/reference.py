@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from ..errors import catalogue
 from . import operators, schema
 
 
@@ -13,4 +14,5 @@ def pages() -> dict[str, str]:
         f"schemas/{kind}.json": json.dumps(found, indent=2) + "\n"
         for kind, found in schema.schemas().items()
     }
-    return {"operators.md": operators.markdown(), **schemas}
+    pages = {"errors.md": catalogue.markdown(), "operators.md": operators.markdown()}
+    return pages | schemas
