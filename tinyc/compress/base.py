@@ -36,7 +36,8 @@ techniques = _TECHNIQUES.all
 def chosen(text: str | None) -> list[tuple[Technique, float]]:
     """The techniques of ``NAME``, ``NAME=AMOUNT`` or several with commas between them, in their
     order, and the amount of each. Raises CompileError E209."""
-    known, found = techniques(), []
+    known = techniques()
+    found: list[tuple[Technique, float]] = []
     for part in text.split(",") if text else ():
         name, _, amount = part.strip().partition("=")
         if name not in known:

@@ -101,7 +101,7 @@ class CycleModel:
         total, shares = 0.0, False
         for i, ins in enumerate(listing):
             before = listing[i - 1] if i else None
-            after = (listing[i + 1 :] or following or [None])[0]
+            after = next(iter(listing[i + 1 :] or following), None)
             cost = self._cost(ins, before, after)
             # The first of a pair shares with the second, never with a third.
             shares = bool(self.timing.dual_issue and before and not shares and _pair(before, ins))

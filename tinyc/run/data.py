@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import DType, Graph, TensorType, Value
-from ..ir.ports import Port, input_ports
+from ..ir import Array, DType, Graph, TensorType, Value
+from ..ir.ports import input_ports
 from ..ir.quant import dequantize
 from ..ops._move import Movement
 from ..ops.cast import Cast
 from ..ops.gather import GatherComputed
-from ..plan.heads import Head, check_labels, heads, labelled
-
-NPZ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
-              RuntimeError, SyntaxError, TypeError)  # fmt: skip
-"""What `numpy.load` and the arrays' reading raise for a file that is none of `numpy.savez`, or a
-damaged one; zipfile has RuntimeError for encrypted files and for methods that it does not know."""
-
-MOST_BYTES = 1 << 29
-"""Of the rows of one array that are read, and of all samples that are made at random."""
+from ..plan.heads import Head, check_labels, heads
+from .keys import input_keys, label_keys, label_like
+from .npz import MOST_BYTES, Npz, Rowed, Rows, too_large
 
 SATURATED = 0.1
 """The part of an input's numbers beyond its range from which on there is a warning. One step or
@@ -47,24 +37,24 @@ class Samples:
     given: float32 [n, *shape] for each input that was given as real numbers and quantized here,
     else None; warnings: what is odd about all this, in words."""
 
-    inputs: tuple[np.ndarray, ...]
-    labels: Mapping[int, np.ndarray] = field(default_factory=dict)
-    given: tuple[np.ndarray | None, ...] = ()
+    inputs: tuple[Array, ...]
+    labels: Mapping[int, Array] = field(default_factory=dict)
+    given: tuple[Array | None, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs[0])
 
-    def at(self, index: int) -> list[np.ndarray]:
+    def at(self, index: int) -> list[Array]:
         """The inputs of one sample, as `tinyc.ir.interpret` takes them."""
         return [array[index] for array in self.inputs]
 
-    def reals(self, index: int, type: TensorType) -> np.ndarray:
+    def reals(self, index: int, type: TensorType) -> Array:
         """One input, of ``type``, as the real numbers that were meant: float32 [n, *shape]."""
         given = self.given[index] if self.given else None
         return dequantize(self.inputs[index], type) if given is None else given
 
-    def bytes(self, states: bool = False) -> np.ndarray:
+    def bytes(self, states: bool = False) -> Array:
         """uint8 [n, bytes]: each sample's inputs one after the other, little-endian.
 
         states: of a model that keeps some; the samples are one sequence to it, and each is led by
@@ -85,15 +75,10 @@ def random_samples(graph: Graph, count: int, seed: int) -> Samples:
     memory)."""
     size = count * sum(v.type.bytes for v in (*graph.inputs, *graph.outputs))
     if size > MOST_BYTES:
-        raise _too_large("--samples", f"{count:,} samples of '{graph.name}'", size)
+        raise too_large("--samples", f"{count:,} samples of '{graph.name}'", size)
     rng = np.random.default_rng(seed)
     rows = _table_rows(graph)
     return Samples(tuple(_random(v.type, count, rng, rows.get(v)) for v in graph.inputs))
-
-
-def _too_large(origin: str, what: str, size: int) -> CompileError:
-    takes = f"take {size // 10**6:,} MB, the limit is {MOST_BYTES // 10**6} MB"
-    return CompileError("E228", origin, f"{what} {takes}", "pass fewer with --samples")
 
 
 def _table_rows(graph: Graph) -> dict[Value, int]:
@@ -114,7 +99,7 @@ def _table_rows(graph: Graph) -> dict[Value, int]:
     return found
 
 
-def _random(type: TensorType, count: int, rng: np.random.Generator, rows: int | None) -> np.ndarray:
+def _random(type: TensorType, count: int, rng: np.random.Generator, rows: int | None) -> Array:
     shape = (count, *type.shape)
     if rows is not None and type.dtype is not DType.BOOL:
         most = rows if type.dtype is DType.F32 else min(rows, type.dtype.limits[1] + 1)
@@ -127,135 +112,6 @@ def _random(type: TensorType, count: int, rng: np.random.Generator, rows: int | 
     return rng.integers(low, high, shape, type.dtype.numpy, endpoint=True)
 
 
-# Files -----------------------------------------------------------------------------------
-
-
-Rows = range | list[int]
-"""Indices of samples, rising."""
-
-
-class Array(Protocol):
-    """A numpy array, or one that still lies in a file: what `given_samples` needs of either."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype: ...
-    def __getitem__(self, rows: Rows, /) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """An array of an ``.npz`` of which only the header was read; some rows of it are read by
-    their indices, which rise."""
-
-    path: Path
-    member: str
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype
-
-    def __getitem__(self, rows: Rows) -> np.ndarray:
-        """Raises CompileError E210 (damaged), E228 (too large)."""
-        name = self.member.removesuffix(".npy")
-        step = math.prod(self.shape[1:]) * self.dtype.itemsize
-        count = self.shape[0] if self.fortran else len(rows)
-        if count * step > MOST_BYTES:
-            raise _too_large(f"{self.path}: {name}", f"{count:,} samples", count * step)
-        try:
-            with zipfile.ZipFile(self.path) as file, file.open(self.member) as content:
-                _header(content)
-                start = content.tell()
-                if self.fortran:
-                    raw = content.read(count * step)
-                else:
-                    parts = []
-                    for run in _runs(rows):
-                        content.seek(start + run.start * step)
-                        parts.append(content.read(len(run) * step))
-                    raw = b"".join(parts)
-            if len(raw) != count * step:
-                raise EOFError(f"'{name}' ends after {len(raw):,} of {count * step:,} bytes")
-        except NPZ_ERRORS as error:
-            raise _unreadable(self.path, error) from None
-        flat = np.frombuffer(raw, self.dtype) if step else np.zeros(0, self.dtype)
-        if self.fortran:
-            return flat.reshape(self.shape, order="F")[list(rows)]
-        return flat.reshape(count, *self.shape[1:])
-
-
-def _runs(rows: Rows) -> list[range]:
-    """``rows`` as runs of neighbours."""
-    if isinstance(rows, range):
-        return [rows] if rows else []
-    runs: list[range] = []
-    for row in rows:
-        if runs and runs[-1].stop == row:
-            runs[-1] = range(runs[-1].start, row + 1)
-        else:
-            runs.append(range(row, row + 1))
-    return runs
-
-
-def _unreadable(path: Path, error: BaseException) -> CompileError:
-    what = f"cannot be read as .npz: {error or type(error).__name__}"
-    return CompileError("E210", str(path), what, "save it with numpy.savez")
-
-
-def _header(content: object) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """(shape, whether in Fortran's order, dtype) of a ``.npy``, its file left at the numbers.
-    Raises ValueError."""
-    form = np.lib.format
-    version = form.read_magic(content)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version} of .npy")
-    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
-    shape, fortran, dtype = read(content)
-    if dtype.hasobject:
-        raise ValueError("Object arrays cannot be loaded: they are pickled")
-    if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize >= 1 << 62:
-        raise ValueError(f"the shape {list(shape)}")
-    return shape, fortran, dtype
-
-
-class _Npz(Mapping[str, Array]):
-    """The arrays of an ``.npz``; only the headers of those that are asked for are read. Raises
-    CompileError E202 (no such file), E210 (no such format)."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            with path.open("rb") as file:
-                if file.read(6) == np.lib.format.MAGIC_PREFIX:
-                    raise ValueError("it is a single .npy array")
-            with zipfile.ZipFile(path) as archive:
-                members = archive.namelist()
-        except FileNotFoundError:
-            raise CompileError("E202", str(path), "no such file") from None
-        except PermissionError:
-            raise
-        except NPZ_ERRORS as error:
-            raise _unreadable(path, error) from None
-        self._keys = [m.removesuffix(".npy") for m in members if m.endswith(".npy")]
-
-    def __getitem__(self, key: str) -> Array:
-        member = f"{key}.npy"
-        try:
-            with zipfile.ZipFile(self._path) as archive, archive.open(member) as content:
-                return _Stored(self._path, member, *_header(content))
-        except NPZ_ERRORS as error:
-            raise _unreadable(self._path, error) from None
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-
 def load_npz(path: Path, graph: Graph, most: int | None = None) -> Samples:
     """The first ``most`` samples of an ``.npz`` (None: all), see `given_samples`. What is not
     used is not read. Raises CompileError E202 (no such file), E210 (not an npz), E228 (too large)
@@ -264,7 +120,7 @@ def load_npz(path: Path, graph: Graph, most: int | None = None) -> Samples:
     def first(count: int) -> Rows:
         return range(count if most is None else min(count, most))
 
-    return given_samples(_Npz(path), graph, str(path), first)
+    return given_samples(Npz(path), graph, str(path), first)
 
 
 def load_inputs(path: Path, graph: Graph, most: int) -> Samples:
@@ -272,16 +128,16 @@ def load_inputs(path: Path, graph: Graph, most: int) -> Samples:
     `load_npz`."""
 
     def spread(count: int) -> Rows:
-        return np.linspace(0, count - 1, min(count, most)).astype(int).tolist()
+        return [int(i) for i in np.linspace(0, count - 1, min(count, most))]
 
-    return given_samples(_Npz(path), graph, str(path), spread, with_labels=False)
+    return given_samples(Npz(path), graph, str(path), spread, with_labels=False)
 
 
-# Names ------------------------------------------------------------------------------------
+# Given ------------------------------------------------------------------------------------
 
 
 def given_samples(
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Rowed],
     graph: Graph,
     origin: str,
     choose: Callable[[int], Rows] = range,
@@ -300,7 +156,7 @@ def given_samples(
     (dtype), E214 (values), E229 (a label that is no class).
     """
     outputs = heads(graph)
-    keys = _input_keys(arrays, input_ports(graph), origin)
+    keys = input_keys(arrays, input_ports(graph), origin)
     warnings: list[str] = []
     chosen = [arrays[key] for key in keys]
     inputs, given = [], []
@@ -313,18 +169,16 @@ def given_samples(
         raise CompileError("E212", origin, f"holds {sorted(counts)} samples for its inputs")
     (count,) = counts
     rest = [k for k in arrays if k not in keys]
-    label_keys = _label_keys(rest, outputs, origin) if with_labels else {}
+    of_labels = label_keys(rest, outputs, origin) if with_labels else {}
     labels = {}
-    for key, head in label_keys.items():
+    for key, head in of_labels.items():
         if head is None:
             warnings.append(f"{origin}: y is not used: no output of the model is a classifier")
             continue
         y = _labels(f"{origin}: {key}", arrays[key], count, head, choose)
         check_labels(y, head, f"{origin}: {key}")
         labels[head.port.index] = y
-    unused = [
-        k for k in rest if k not in label_keys and (with_labels or k not in _label_like(rest))
-    ]
+    unused = [k for k in rest if k not in of_labels and (with_labels or k not in label_like(rest))]
     if unused:
         inputs_are = ", ".join(p.name for p in input_ports(graph))
         outputs_are = ", ".join(h.port.name for h in outputs)
@@ -338,88 +192,16 @@ def given_samples(
     return Samples(tuple(inputs), labels, tuple(given), tuple(warnings))
 
 
-def _input_keys(arrays: Mapping[str, Array], ports: tuple[Port, ...], origin: str) -> list[str]:
-    """The key of each input."""
-    names = [set(_named(port)) for port in ports]
-    known = set().union(*names)
-    by_name, by_place = [], []
-    for port in ports:
-        by_name.append([k for k in _named(port) if k in arrays])
-        place = "x" if len(ports) == 1 and "x" in arrays else f"x_{port.index}"
-        by_place.append([place] if place in arrays and place not in known else [])
-    listed = ", ".join(port.name for port in ports)
-    is_a = f"the model's inputs are {listed}" if len(ports) > 1 else f"the input is '{listed}'"
-    # A key that labels may have is an input's only where nothing else is.
-    if all(by_place) and all(set(k) <= _label_like(arrays) for k in by_name):
-        by_name = [[] for _ in ports]
-    if any(by_name) and any(by_place):
-        both = [next(filter(None, found))[0] for found in (by_name, by_place)]
-        raise CompileError(
-            "E211", origin, f"names inputs in two ways, as '{both[0]}' and '{both[1]}'",
-            f"{is_a}: give each once",
-        )  # fmt: skip
-    found = by_name if any(by_name) else by_place
-    for port, keys in zip(ports, found, strict=True):
-        if len(keys) > 1:
-            raise CompileError("E211", origin, f"gives an input twice, {keys}", is_a)
-        if not keys:
-            it_has = f"(it has {', '.join(arrays) or 'none'})"
-            if len(ports) == 1:
-                what, example = f"has no array 'x' {it_has}", "x=inputs"
-            else:
-                what = f"has no array for the input '{port.name}' {it_has}"
-                example = ", ".join(f"{p.identifier}=..." for p in ports)
-            raise CompileError(
-                "E211", origin, what, f"{is_a}: save numpy.savez(path, {example}, y=labels)"
-            )
-    return [keys[0] for keys in found]
-
-
-def _named(port: Port) -> list[str]:
-    return list(dict.fromkeys((port.name, port.identifier)))
-
-
-def _label_like(keys: Iterable[str]) -> set[str]:
-    return {key for key in keys if key == "y" or key.startswith("y_")}
-
-
-def _label_keys(keys: list[str], outputs: tuple[Head, ...], origin: str) -> dict[str, Head | None]:
-    """The keys of labels and the outputs that they are of, None where there is no classifier."""
-    found: dict[str, Head | None] = {}
-    for head in outputs:
-        own = [f"y_{name}" for name in (*_named(head.port), str(head.port.index))]
-        for key in keys:
-            if key in own and key not in found:
-                found[key] = head
-    if "y" in keys:
-        found["y"] = labelled(outputs)
-    listed = ", ".join(head.port.name for head in outputs)
-    twice = [h for h in found.values() if h is not None and list(found.values()).count(h) > 1]
-    if twice:
-        both = [key for key, head in found.items() if head is twice[0]]
-        raise CompileError(
-            "E211", origin, f"gives the labels of '{twice[0].port.name}' twice, {both}",
-            f"the model's outputs are {listed}: give each once",
-        )  # fmt: skip
-    wrong = [key for key in keys if key.startswith("y_")]
-    if wrong and not found:
-        raise CompileError(
-            "E211", origin, f"has labels '{wrong[0]}', and the model has no such output",
-            f"its outputs are {listed}: y, or y_<output>",
-        )  # fmt: skip
-    return found
-
-
 # Contents ---------------------------------------------------------------------------------
 
 
 def _input(
     origin: str,
-    array: Array,
+    array: Rowed,
     value: Value,
     choose: Callable[[int], Rows],
     warnings: list[str],
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> tuple[Array, Array | None]:
     """(an input's array, the real numbers that it was made of where it was quantized)."""
     shape, dtype = value.type.shape, value.type.dtype
     accepted = [shape, shape[1:]] if shape[:1] == (1,) else [shape]
@@ -453,7 +235,7 @@ def _input(
     return np.concatenate([quantize(part, value.type) for part in parts]), x
 
 
-def _expect_finite(origin: str, x: np.ndarray) -> None:
+def _expect_finite(origin: str, x: Array) -> None:
     """Raise CompileError E214 for a number of x [n, ...] that float32 has not."""
     bad = ~np.isfinite(x)
     if bad.any():
@@ -466,7 +248,7 @@ def _expect_finite(origin: str, x: np.ndarray) -> None:
         )  # fmt: skip
 
 
-def _ill_scaled(origin: str, x: np.ndarray, type: TensorType) -> Iterator[str]:
+def _ill_scaled(origin: str, x: Array, type: TensorType) -> Iterator[str]:
     """What tells that real numbers were not scaled as the model's quantization expects."""
     low, high = ((q - type.zero_point) * type.scale for q in type.dtype.limits)
     slack = (high - low) / 8
@@ -480,17 +262,18 @@ def _ill_scaled(origin: str, x: np.ndarray, type: TensorType) -> Iterator[str]:
         yield f"{origin}: the numbers take only {steps} of the input's {many:,} steps: {seen}"
 
 
-def quantize(x: np.ndarray, type: TensorType) -> np.ndarray:
+def quantize(x: Array, type: TensorType) -> Array:
     """Floats to ``type``: round(x / scale) + zero_point, halves away from zero, clamped."""
     ratio = x.astype(np.float32) / np.float32(type.scale)
     rounded = np.trunc(ratio + np.copysign(np.float32(0.5), ratio))
     low, high = type.dtype.limits
-    return np.clip(rounded.astype(np.float64) + type.zero_point, low, high).astype(type.dtype.numpy)
+    whole: Array = np.clip(rounded.astype(np.float64) + type.zero_point, low, high)
+    return whole.astype(type.dtype.numpy)
 
 
 def _labels(
-    origin: str, array: Array, count: int, head: Head, choose: Callable[[int], Rows]
-) -> np.ndarray:
+    origin: str, array: Rowed, count: int, head: Head, choose: Callable[[int], Rows]
+) -> Array:
     """Class indices int64 [n], of indices or of rows with a single 1."""
     wide = len(array.shape) == 2 and array.shape[1] > 1
     classes = array.shape[1] if wide else 1

@@ -28,7 +28,7 @@ class Session:
     """
 
     def __init__(
-        self, send: Callable[[bytes], None], receive: Callable[[], bytes], origin: str
+        self, send: Callable[[bytes], object], receive: Callable[[], bytes], origin: str
     ) -> None:
         self._send, self._receive, self._origin = send, receive, origin
         self._pending = b""

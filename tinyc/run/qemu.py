@@ -93,7 +93,7 @@ def _instructions(machine: list[str], image: Image, first: Array) -> int | None:
         plugin = shared_library(Path(__file__).with_name("qemucount.c"))
     except CompileError:
         return None
-    places = {}
+    places: dict[str, int] = {}
     for key, function in (("", "infer_once"), ("skip", "SysTick_Handler")):
         address, size = image.symbols[function]
         places |= {f"{key}low": address & ~1, f"{key}high": (address & ~1) + size}

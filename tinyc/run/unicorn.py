@@ -354,13 +354,15 @@ def _count(
 def _code(image: Image) -> tuple[int, bytes]:
     """(address, bytes) of the part of .text that holds functions."""
     from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
 
     with image.elf.open("rb") as file:
         parsed = ELFFile(file)
-        text = parsed.get_section_by_name(".text")
+        text, symbols = (parsed.get_section_by_name(name) for name in (".text", ".symtab"))
+        assert text is not None and isinstance(symbols, SymbolTableSection)
         end = max(
             s["st_value"] + s["st_size"]
-            for s in parsed.get_section_by_name(".symtab").iter_symbols()
+            for s in symbols.iter_symbols()
             if s["st_info"]["type"] == "STT_FUNC"
         )
         base = text["sh_addr"]

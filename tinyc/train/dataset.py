@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import CompileError
 from ..files.folder import written
 from ..ir import Array
-from ..run.data import NPZ_ERRORS
+from ..run.npz import NPZ_ERRORS
 from . import cifar, packages
 
 HELD_OUT, SPLIT_SEED = 0.25, 7

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..files.folder import written
-from ..run.data import NPZ_ERRORS
+from ..run.npz import NPZ_ERRORS
 from . import packages
 from .dataset import Dataset
 from .network import build
