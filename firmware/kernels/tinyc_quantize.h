@@ -2,6 +2,7 @@
 #define TINYC_QUANTIZE_H
 
 #include "tinyc_base.h"
+#include "tinyc_requant.h"
 
 /* round(x / scale), halves away from zero; 2^20 at most, and 0 if x is not a number. */
 static inline int32_t tinyc_quantize(float x, float scale)
@@ -20,6 +21,12 @@ static inline int32_t tinyc_quantize(float x, float scale)
     const int32_t whole = (int32_t)ratio;
     const float fraction = ratio - (float)whole;
     return whole + (fraction >= 0.5f ? 1 : 0) - (fraction <= -0.5f ? 1 : 0);
+}
+
+TINYC_INLINE int32_t tinyc_quantize_f32(float x, float scale, int32_t zero_point, int32_t low,
+                                        int32_t high)
+{
+    return tinyc_clamp(tinyc_quantize(x, scale) + zero_point, low, high);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* For a freestanding compiler that has no C library: what generated code uses of it. */
-#ifndef TINYC_MATH_H
-#define TINYC_MATH_H
+#ifndef TINYC_LIBC_MATH_H
+#define TINYC_LIBC_MATH_H
 
 float expf(float x);
 float tanhf(float x);

@@ -8,51 +8,62 @@ from typing import Any
 from ..ir import DType, Node
 from ..ir.quant import quantize_multiplier
 from ..ops.add import LEFT_SHIFT, Add, add_reals, pot_shifts
-from .base import Binding, Kernel, provide, provide_tvm
-from .binary import binary_kernel, bind_binary, caption
-from .conv import clamp_params
+from .base import provide, provide_tvm
+from .binary import binary_kernel, clamped_f32
+from .formula import Fields, Formula, output_fields, scale_fields
 from .tvm import tvm
 from .tvm.elementwise import Element, saturated
 from .tvm.elementwise import binary_kernel as tir_kernel
-from .unary import output_params
+
+SUPPORT = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_add.h")
 
 
-def _bind_s8(node: Node) -> Binding:
+def _fields(node: Node) -> Fields:
     assert isinstance(node.op, Add)
-    params: dict[str, Any] = {"caption": caption(node, node.op.sign), "sign": node.op.sign}
-    for name, real in zip(("left", "right", "sum"), add_reals(node), strict=True):
-        multiplier, shift = quantize_multiplier(real)
-        # Half of a number shifted up is exact: that operand needs no product.
-        params[name] = {"multiplier": multiplier, "shift": shift, "half": real == 0.5}
-    for name, value in zip(("left", "right"), node.inputs, strict=True):
-        params[name]["offset"] = -value.type.zero_point
-    return bind_binary(node, {**params, **output_params(node, node.op.activation)})
+    left, right, total = add_reals(node)
+    return {
+        "left": scale_fields(left, node.inputs[0].type.zero_point),
+        "right": scale_fields(right, node.inputs[1].type.zero_point),
+        "sum": scale_fields(total),
+        "output": output_fields(node, node.op.activation),
+        **_subtract(node),
+    }
 
 
-def _bind_s16(node: Node) -> Binding:
-    bound = _bind_s8(node)
+def _subtract(node: Node) -> dict[str, int]:
+    return {"subtract": 1} if _sign(node) == "-" else {}
+
+
+def _s8(node: Node) -> Formula:
+    return Formula("tinyc_add_s8", SUPPORT, (), (), "tinyc_add", _fields(node), wide=True)
+
+
+def _s8_dsp(node: Node) -> Formula:
+    support = (*SUPPORT, "tinyc_dsp.h", "tinyc_add_dsp.h")
+    return replace(_s8(node), function="tinyc_add_s8_dsp", support=support)
+
+
+def _s16(node: Node) -> Formula:
     assert isinstance(node.op, Add)
-    return replace(bound, params={**bound.params, "shifts": node.op.pot and pot_shifts(node)})
+    if not node.op.pot:
+        return replace(_s8(node), function="tinyc_add_s16")
+    left, right = pot_shifts(node)
+    output = output_fields(node, node.op.activation)
+    fields: Fields = {"left": left, "right": right, "output": output, **_subtract(node)}
+    return Formula("tinyc_add_s16_pot", SUPPORT, (), (), "tinyc_add_pot", fields, wide=True)
 
 
-def _bind_dsp(node: Node) -> Binding:
-    bound = _bind_s8(node)
-    return replace(bound, support=(*bound.support, "tinyc_dsp.h"))
-
-
-def _bind_f32(node: Node) -> Binding:
+def _sign(node: Node) -> str:
     assert isinstance(node.op, Add)
-    params = {"caption": caption(node, node.op.sign), "sign": node.op.sign, **clamp_params(node)}
-    return bind_binary(node, params, support=())
+    return node.op.sign
 
 
-_ADD_S8 = binary_kernel("add_s8", DType.I8, _bind_s8)
 provide(
     Add,
-    Kernel("add_s8_dsp", "add_s8_dsp.c.j2", frozenset({"dsp"}), _ADD_S8.reject, _bind_dsp),
-    _ADD_S8,
-    binary_kernel("add_s16", DType.I16, _bind_s16),
-    binary_kernel("add_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
+    replace(binary_kernel("add_s8_dsp", DType.I8, _sign, _s8_dsp), requires=frozenset({"dsp"})),
+    binary_kernel("add_s8", DType.I8, _sign, _s8),
+    binary_kernel("add_s16", DType.I16, _sign, _s16),
+    clamped_f32("add_f32", _sign),
 )
 
 
@@ -81,11 +92,6 @@ def _element(node: Node, dsp: bool = False) -> Element:
         return saturated(node, scaled(x - y if minus else x + y, reals[2]))
 
     return element
-
-
-def _sign(node: Node) -> str:
-    assert isinstance(node.op, Add)
-    return node.op.sign
 
 
 provide_tvm(

@@ -9,6 +9,10 @@ from ..ops.arg_max import ArgMax
 from .base import Binding, Kernel, provide
 from .move import caption
 
+SUFFIXES = {
+    DType.I8: "s8", DType.U8: "u8", DType.I16: "s16", DType.I32: "s32", DType.F32: "f32",
+}  # fmt: skip
+
 
 def _bind(node: Node) -> Binding:
     op = node.op
@@ -22,9 +26,9 @@ def _bind(node: Node) -> Binding:
             "outer": math.prod(x.shape[: op.axis]),
             "count": x.shape[op.axis],
             "inner": math.prod(x.shape[op.axis + 1 :]),
-            "sign": "<" if op.least else ">",
-            "real": x.dtype is DType.F32,
-        }
+            "function": f"tinyc_arg_{'min' if op.least else 'max'}_{SUFFIXES[x.dtype]}",
+        },
+        support=("tinyc_arg_best.h", *(["tinyc_arg_best_f32.h"] if x.dtype is DType.F32 else [])),
     )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..ir import DType, Node, TensorType, Value
+from ..ir.quant import float_activation_range
 from .base import Binding, Constant, Kernel
+from .formula import Formula, clamp_f32
 
 Loop = tuple[int, tuple[int, ...]]
 """(count, step of each operand in elements)."""
@@ -39,13 +41,12 @@ def _index(nest: list[Loop], operand: int) -> str:
     return " + ".join(n if s == 1 else f"{n} * {s}" for n, s in steps if s) or "0"
 
 
-def bind_binary(
-    node: Node, params: dict[str, Any], support: tuple[str, ...] = ("tinyc_requant.h",)
-) -> Binding:
-    """Bind a template that extends ``binary.c.j2``, for two operands or three.
+def bind_binary(node: Node, caption: str, formula: Formula, **params: Any) -> Binding:
+    """Loops over two broadcast operands, or three, around ``formula``, or around what a template
+    that extends ``binary.c.j2`` makes with ``params``.
 
-    Beside ``params`` the template gets ``elements``, for each operand (suffix of its constant
-    array or "", text to follow): a number if it is a constant of one element, else an access.
+    The template gets ``elements``, for each operand (suffix of its constant array or "", text to
+    follow): a number if it is a constant of one element, else an access.
     """
     out = node.output.type
     nest = loops(out.shape, tuple(v.type.shape for v in node.inputs))
@@ -66,25 +67,26 @@ def bind_binary(
             elements.append((suffix, f"[{_index(nest, i)}]"))
     return Binding(
         params={
+            "caption": caption,
             "pointers": [
                 {"name": name, "ctype": value.type.dtype.c}
                 for name, value in zip(pointers, variables, strict=True)
             ],
-            "ctype": node.inputs[-1].type.dtype.c,
             "out_type": out.dtype.c,
             "counts": [count for count, _ in nest],
             "elements": elements,
+            **formula.params(),
             **params,
         },
-        constants=tuple(constants),
-        support=support,
+        constants=(*constants, *formula.tables),
+        support=formula.support,
         inplace=_inplace(out, variables),
     )
 
 
 def _literal(number: int) -> str:
     """An integer of up to 32 bits in C, whose least has no literal of its own type."""
-    return "INT32_MIN" if number == -(1 << 31) else f"({number})"
+    return "INT32_MIN" if number == -(1 << 31) else str(number)
 
 
 def _inplace(out: TensorType, variables: tuple[Value, ...]) -> int | None:
@@ -103,7 +105,17 @@ def caption(node: Node, sign: str) -> str:
 
 
 def binary_kernel(
-    name: str, dtype: DType, bind: Callable[[Node], Binding], template: str = ""
+    name: str, dtype: DType, sign: Callable[[Node], str], formula: Callable[[Node], Formula]
+) -> Kernel:
+    """A kernel of plain C for nodes of ``dtype``; ``sign`` stands between the operands in the
+    comment above it."""
+    return looped(
+        name, dtype, lambda node: bind_binary(node, caption(node, sign(node)), formula(node))
+    )
+
+
+def looped(
+    name: str, dtype: DType, bind: Callable[[Node], Binding], template: str = "binary.c.j2"
 ) -> Kernel:
     """A kernel of plain C for nodes of ``dtype`` with at least one operand that varies."""
 
@@ -112,4 +124,15 @@ def binary_kernel(
             return "both operands are constant"
         return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
 
-    return Kernel(name, template or f"{name}.c.j2", frozenset(), reject, bind)
+    return Kernel(name, template, frozenset(), reject, bind)
+
+
+def clamped_f32(name: str, sign: Callable[[Node], str]) -> Kernel:
+    """The kernel of an operator of C between float32 numbers, with a fused activation."""
+
+    def bind(node: Node) -> Binding:
+        between = sign(node)
+        formula = clamp_f32(*float_activation_range(node.op.activation))
+        return bind_binary(node, caption(node, between), formula, sign=between)
+
+    return looped(name, DType.F32, bind, "arithmetic_f32.c.j2")

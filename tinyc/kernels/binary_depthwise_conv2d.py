@@ -1,4 +1,4 @@
-"""How C computes depthwise convolutions of signs."""
+"""What kernels of binary_depthwise_conv2d share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..ops._conv import NO_PADDING
 from ..ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import window_params
-from .lce_bconv2d import SUPPORT, ending, reject_fixed_point
+from .lce_bconv2d import ending, reject_fixed_point
 
 
 def _bind(node: Node) -> Binding:
@@ -23,16 +23,10 @@ def _bind(node: Node) -> Binding:
     params: dict[str, Any] = {
         **window_params(node, (kh, kw)),
         "channels": op.channels,
-        "outs": op.channels,
-        "depth": depth,
-        "tap_channels": op.channels,
-        "groups": 1,
+        "rest": op.channels % WORD,
         "planes": planes,
         "zeros": op.pad_value == 0 and op.padding != NO_PADDING,
         "ending": node.output.type.dtype.value,
-        "out_type": node.output.type.dtype.c,
-        "least": 0,
-        "most": 2 * kh * kw,
     }
     constants = ending(node)
     if node.output.type.dtype is DType.I32:
@@ -51,11 +45,13 @@ def _bind(node: Node) -> Binding:
     return Binding(
         params=params,
         constants=(Constant("weights", weights.view(np.uint32), words_note), *constants),
-        support=(*SUPPORT[:-1], "tinyc_bits_depthwise.h"),
+        support=("tinyc_bits.h",),
     )
 
 
-provide_tvm(BinaryDepthwiseConv2d)  # none, and none of its base's
+provide_tvm(
+    BinaryDepthwiseConv2d,
+)
 provide(
     BinaryDepthwiseConv2d,
     Kernel(

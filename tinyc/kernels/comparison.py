@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..ir import DType, Node
-from ..ir.quant import quantize_multiplier
 from ..ops.comparison import Comparison, Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual
-from .base import Binding, provide
-from .binary import binary_kernel, bind_binary, caption
+from .base import Binding, Kernel, provide
+from .binary import bind_binary, caption, looped
+from .formula import Formula, scale_fields
 
 
 def _bind(node: Node) -> Binding:
     assert isinstance(node.op, Comparison)
-    params: dict[str, Any] = {"caption": caption(node, node.op.sign), "sign": node.op.sign}
-    if node.inputs[0].type.dtype is not DType.I8:
-        return bind_binary(node, params, support=())
-    for name, value in zip(("left", "right"), node.inputs, strict=True):
-        multiplier, shift = quantize_multiplier(value.type.scale)
-        params[name] = {
-            "offset": -value.type.zero_point, "multiplier": multiplier, "shift": shift,
-        }  # fmt: skip
-    return bind_binary(node, params)
+    sign, ctype = node.op.sign, node.inputs[0].type.dtype.c
+    return bind_binary(node, caption(node, sign), Formula(""), sign=sign, ctype=ctype)
+
+
+def _bind_s8(node: Node) -> Binding:
+    """left, right: what the operands' function takes after them."""
+    assert isinstance(node.op, Comparison)
+    sign = node.op.sign
+    left, right = ([*scale_fields(v.type.scale, v.type.zero_point).values()] for v in node.inputs)
+    formula = Formula("", ("tinyc_requant.h", "tinyc_compare.h"))
+    return bind_binary(node, caption(node, sign), formula, sign=sign, left=left, right=right)
+
+
+def _kernel(name: str, dtype: DType) -> Kernel:
+    if dtype is DType.I8:
+        return looped(f"{name}_s8", dtype, _bind_s8, "comparison_s8.c.j2")
+    return looped(f"{name}_{dtype.value}", dtype, _bind, "comparison.c.j2")
 
 
 for _op, _name in {
@@ -32,15 +38,4 @@ for _op, _name in {
     Greater: "greater",
     GreaterEqual: "greater_equal",
 }.items():
-    provide(
-        _op,
-        *tuple(
-            binary_kernel(
-                f"{_name}_{'s8' if dtype is DType.I8 else dtype.value}",
-                dtype,
-                _bind,
-                "comparison_s8.c.j2" if dtype is DType.I8 else "comparison.c.j2",
-            )
-            for dtype in _op.allowed
-        ),
-    )
+    provide(_op, *(_kernel(_name, dtype) for dtype in _op.allowed))

@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..ir import DType, Node, Op
 from ..ops.div import Div, FloorDiv, FloorMod, div_multiplier
-from .base import Binding, provide
-from .binary import binary_kernel, bind_binary, caption
-from .conv import clamp_params
-from .unary import output_params
+from .base import provide
+from .binary import binary_kernel, clamped_f32
+from .formula import Fields, Formula, output_fields
+
+SIGNS: dict[type[Op], str] = {Div: "/", FloorDiv: "(floor div)", FloorMod: "(floor mod)"}
+NAMES: dict[type[Op], str] = {Div: "div", FloorDiv: "floor_div", FloorMod: "floor_mod"}
 
 
-def _bind_s8(node: Node) -> Binding:
+def _s8(node: Node) -> Formula:
     assert isinstance(node.op, Div)
     multiplier, shift = div_multiplier(node)
-    params = {
-        "caption": caption(node, "/"),
+    fields: Fields = {
         "x_offset": -node.inputs[0].type.zero_point,
         "y_offset": -node.inputs[1].type.zero_point,
         "multiplier": multiplier,
         "shift": shift,
-        **output_params(node, node.op.activation),
+        "output": output_fields(node, node.op.activation),
     }
-    support = ("tinyc_requant.h", "tinyc_reciprocal.h", "tinyc_divide.h")
-    return bind_binary(node, params, support)
+    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_reciprocal.h", "tinyc_divide.h")
+    return Formula("tinyc_div_s8", support, (), (), "tinyc_div", fields, wide=True)
 
 
-def _bind_f32(node: Node) -> Binding:
-    params = {"caption": caption(node, "/"), "sign": "/", **clamp_params(node)}
-    return bind_binary(node, params, support=())
+def _s32(node: Node) -> Formula:
+    return Formula(f"tinyc_{NAMES[type(node.op)]}_s32", ("tinyc_arithmetic_s32.h",))
 
 
-def _bind_integer(node: Node) -> Binding:
-    names: dict[type[Op], Any] = {Div: "/", FloorDiv: "(floor div)", FloorMod: "(floor mod)"}
-    params = {"caption": caption(node, names[type(node.op)]), "kind": type(node.op).__name__}
-    return bind_binary(node, params, support=())
+def _f32(node: Node) -> Formula:
+    support = ("tinyc_math.h", "tinyc_curves_f32.h")
+    return Formula(f"tinyc_{NAMES[type(node.op)]}_f32", support)
 
 
-def _bind_real(node: Node) -> Binding:
-    params = _bind_integer(node).params
-    return bind_binary(node, params, support=("tinyc_math.h",))
+def _sign(node: Node) -> str:
+    return SIGNS[type(node.op)]
 
 
 provide(
     Div,
-    binary_kernel("div_s8", DType.I8, _bind_s8),
-    binary_kernel("div_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
-    binary_kernel("div_i32", DType.I32, _bind_integer, "division_i32.c.j2"),
+    binary_kernel("div_s8", DType.I8, _sign, _s8),
+    clamped_f32("div_f32", _sign),
+    binary_kernel("div_i32", DType.I32, _sign, _s32),
 )
 for _op in (FloorDiv, FloorMod):
-    _name = {FloorDiv: "floor_div", FloorMod: "floor_mod"}[_op]
     provide(
         _op,
-        binary_kernel(f"{_name}_f32", DType.F32, _bind_real),
-        binary_kernel(f"{_name}_i32", DType.I32, _bind_integer, "division_i32.c.j2"),
+        binary_kernel(f"{NAMES[_op]}_f32", DType.F32, _sign, _f32),
+        binary_kernel(f"{NAMES[_op]}_i32", DType.I32, _sign, _s32),
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..ir import Node
+from ..ir import DType, Node
 from ..ops.elementwise_math import (
     Abs,
     Ceil,
@@ -23,29 +21,54 @@ from ..ops.elementwise_math import (
     Sqrt,
     Square,
 )
-from .base import Binding, provide
-from .conv import portable
-from .unary import f32_kernel, table_kernel, unary_params
+from .base import provide
+from .formula import Formula
+from .unary import table_kernel, unary_kernel
+
+LIBRARY: dict[type[Curve], str] = {
+    Abs: "fabsf", Sqrt: "sqrtf", Exp: "expf", Log: "logf", Sin: "sinf", Cos: "cosf",
+    Ceil: "ceilf", Floor: "floorf", Round: "rintf",
+}  # fmt: skip
+"""The C library's functions of a float32 that are operators."""
+
+CURVES: dict[type[Curve], str] = {
+    Rsqrt: "tinyc_rsqrt_f32", Elu: "tinyc_elu_f32", Gelu: "tinyc_gelu_f32",
+}  # fmt: skip
+"""Those of tinyc_curves_f32.h."""
+
+ARITHMETIC: dict[type[Curve], str] = {
+    Neg: "tinyc_negate_f32", Square: "tinyc_square_f32", Sign: "tinyc_sign_f32",
+}  # fmt: skip
+"""Those of tinyc_arithmetic_f32.h."""
+
+WHOLE: dict[type[Curve], str] = {
+    Abs: "tinyc_abs_s32", Neg: "tinyc_negate_s32", Sign: "tinyc_sign_s32",
+}  # fmt: skip
+"""Those of integers, of tinyc_arithmetic_s32.h."""
 
 
-def _f32_params(node: Node) -> dict[str, Any]:
+def _f32(node: Node) -> Formula:
+    op = node.op
+    assert isinstance(op, Curve)
+    if type(op) in LIBRARY:
+        return Formula(LIBRARY[type(op)], ("tinyc_math.h",))
+    if type(op) in ARITHMETIC:
+        return Formula(ARITHMETIC[type(op)], ("tinyc_arithmetic_f32.h",))
+    by_tanh = isinstance(op, Gelu) and op.approximate
+    name = "tinyc_gelu_tanh_f32" if by_tanh else CURVES[type(op)]
+    return Formula(name, ("tinyc_math.h", "tinyc_curves_f32.h"))
+
+
+def _s32(node: Node) -> Formula:
     assert isinstance(node.op, Curve)
-    return {"code": node.op.code}
+    return Formula(WHOLE[type(node.op)], ("tinyc_arithmetic_s32.h",))
 
 
-def _bind_whole(node: Node) -> Binding:
-    assert isinstance(node.op, Curve)
-    return Binding(params={**unary_params(node), "code": node.op.whole}, inplace=0)
-
-
-for _op in (Abs, Neg, Sqrt, Rsqrt, Square, Exp, Log, Sin, Cos, Ceil, Floor, Round, Sign, Elu, Gelu):
+for _op in (*LIBRARY, *CURVES, *ARITHMETIC):
     _name = _op.__name__.lower()
     provide(
         _op,
         table_kernel(f"{_name}_s8"),
-        f32_kernel(f"{_name}_f32", _f32_params, ("tinyc_math.h",), "expression.c.j2"),
-        *(
-            portable(f"{_name}_{dtype.value}", dtype, _bind_whole, "expression.c.j2")
-            for dtype in _op.integers
-        ),
+        unary_kernel(f"{_name}_f32", DType.F32, _f32),
+        *(unary_kernel(f"{_name}_{dtype.value}", dtype, _s32) for dtype in _op.integers),
     )

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..ir import Node
-from ..ir.quant import quantize_multiplier
+from ..ir import DType, Node
 from ..ops.leaky_relu import LeakyRelu
 from .base import provide
-from .unary import f32_kernel, s16_kernel, table_kernel
+from .formula import Fields, Formula, scale_fields
+from .unary import table_kernel, unary_kernel
 
 
-def _params_s16(node: Node) -> dict[str, Any]:
+def _s16(node: Node) -> Formula:
     assert isinstance(node.op, LeakyRelu)
-    above, below = map(quantize_multiplier, node.op._ratios(node))
-    return {"above": above, "below": below}
+    above, below = node.op._ratios(node)
+    fields: Fields = {"above": scale_fields(above), "below": scale_fields(below)}
+    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_rectify.h")
+    return Formula("tinyc_leaky_relu_s16", support, (), (), "tinyc_leaky_relu", fields, wide=True)
+
+
+def _f32(node: Node) -> Formula:
+    assert isinstance(node.op, LeakyRelu)
+    numbers = (float(node.op.alpha),)
+    return Formula("tinyc_leaky_relu_f32", ("tinyc_arithmetic_f32.h",), (), numbers)
 
 
 provide(
     LeakyRelu,
     table_kernel("leaky_relu_s8"),
-    s16_kernel("leaky_relu_s16", _params_s16),
-    f32_kernel("leaky_relu_f32", lambda node: {"alpha": node.op.alpha}),
+    unary_kernel("leaky_relu_s16", DType.I16, _s16),
+    unary_kernel("leaky_relu_f32", DType.F32, _f32),
 )

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from ..ir import DType, Node
 from ..ops.logical import LogicalAnd, LogicalNot, LogicalOr
-from .base import Binding, provide
-from .binary import binary_kernel, bind_binary, caption
-from .conv import portable
-from .unary import unary_params
+from .base import provide
+from .binary import binary_kernel
+from .formula import Formula
+from .unary import unary_kernel
+
+SUPPORT = ("tinyc_logical.h",)
 
 
-def _bind(node: Node) -> Binding:
-    sign = "||" if isinstance(node.op, LogicalOr) else "&&"
-    return bind_binary(node, {"caption": caption(node, sign), "sign": sign}, support=())
+def _formula(node: Node) -> Formula:
+    return Formula("tinyc_or" if isinstance(node.op, LogicalOr) else "tinyc_and", SUPPORT)
 
 
-def _bind_not(node: Node) -> Binding:
-    return Binding(params={**unary_params(node), "code": "!x"}, inplace=0)
+def _sign(node: Node) -> str:
+    return "||" if isinstance(node.op, LogicalOr) else "&&"
 
 
 provide(
     LogicalAnd,
-    binary_kernel("logical", DType.BOOL, _bind, "comparison.c.j2"),
+    binary_kernel("logical", DType.BOOL, _sign, _formula),
 )
 provide(
     LogicalNot,
-    portable("logical_not", DType.BOOL, _bind_not, "expression.c.j2"),
+    unary_kernel("logical_not", DType.BOOL, lambda node: Formula("tinyc_not", SUPPORT)),
 )

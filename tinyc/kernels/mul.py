@@ -6,38 +6,37 @@ from typing import Any
 
 from ..ir import DType, Node
 from ..ops.mul import Mul, mul_multiplier
-from .base import Binding, provide, provide_tvm
-from .binary import binary_kernel, bind_binary, caption
-from .conv import clamp_params
+from .base import provide, provide_tvm
+from .binary import binary_kernel, clamped_f32
+from .formula import Fields, Formula, output_fields
 from .tvm import tvm
 from .tvm.elementwise import Element, saturated
 from .tvm.elementwise import binary_kernel as tir_kernel
-from .unary import output_params
 
 
-def _bind_integers(node: Node) -> Binding:
+def _integers(node: Node) -> Formula:
     assert isinstance(node.op, Mul)
     multiplier, shift = mul_multiplier(node)
-    params = {
+    fields: Fields = {
         "x_offset": -node.inputs[0].type.zero_point,
         "y_offset": -node.inputs[1].type.zero_point,
         "multiplier": multiplier,
         "shift": shift,
-        **output_params(node, node.op.activation),
+        "output": output_fields(node, node.op.activation),
     }
-    return bind_binary(node, {"caption": caption(node, "*"), **params})
+    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_mul.h")
+    return Formula("tinyc_multiply", support, (), (), "tinyc_mul", fields, wide=True)
 
 
-def _bind_f32(node: Node) -> Binding:
-    params = {"caption": caption(node, "*"), "sign": "*", **clamp_params(node)}
-    return bind_binary(node, params, support=())
+def _sign(node: Node) -> str:
+    return "*"
 
 
 provide(
     Mul,
-    binary_kernel("mul_s8", DType.I8, _bind_integers),
-    binary_kernel("mul_s16", DType.I16, _bind_integers, "mul_s8.c.j2"),
-    binary_kernel("mul_f32", DType.F32, _bind_f32, "arithmetic_f32.c.j2"),
+    binary_kernel("mul_s8", DType.I8, _sign, _integers),
+    binary_kernel("mul_s16", DType.I16, _sign, _integers),
+    clamped_f32("mul_f32", _sign),
 )
 
 
@@ -55,5 +54,5 @@ def _element(node: Node) -> Element:
 
 provide_tvm(
     Mul,
-    tir_kernel("mul_s8_tvm", lambda node: "*", _element),
+    tir_kernel("mul_s8_tvm", _sign, _element),
 )

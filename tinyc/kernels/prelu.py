@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..ir import DType, Node
 from ..ops.prelu import Prelu, multipliers
-from .base import Binding, provide
-from .binary import binary_kernel, bind_binary, caption
-from .unary import output_params
+from .base import provide
+from .binary import binary_kernel
+from .formula import Fields, Formula, output_fields
 
 
-def _bind_s8(node: Node) -> Binding:
-    params: dict[str, Any] = {
-        "caption": caption(node, "(prelu)"),
-        "x_offset": -node.inputs[0].type.zero_point,
-        "alpha_offset": -node.inputs[1].type.zero_point,
-        **output_params(node),
+def _s8(node: Node) -> Formula:
+    x, slope = (v.type for v in node.inputs)
+    above, below = multipliers(node)
+    fields: Fields = {
+        "above": {"offset": -x.zero_point, "multiplier": above[0], "shift": above[1]},
+        "below": {"offset": -slope.zero_point, "multiplier": below[0], "shift": below[1]},
+        "output": output_fields(node),
     }
-    for name, (multiplier, shift) in zip(("positive", "negative"), multipliers(node), strict=True):
-        params |= {f"{name}_multiplier": multiplier, f"{name}_shift": shift}
-    return bind_binary(node, params)
+    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_rectify.h")
+    return Formula("tinyc_prelu_s8", support, (), (), "tinyc_prelu", fields, wide=True)
 
 
-def _bind_f32(node: Node) -> Binding:
-    return bind_binary(node, {"caption": caption(node, "(prelu)")}, support=())
+def _f32(node: Node) -> Formula:
+    return Formula("tinyc_prelu_f32", ("tinyc_arithmetic_f32.h",))
+
+
+def _sign(node: Node) -> str:
+    return "(prelu)"
 
 
 provide(
     Prelu,
-    binary_kernel("prelu_s8", DType.I8, _bind_s8),
-    binary_kernel("prelu_f32", DType.F32, _bind_f32),
+    binary_kernel("prelu_s8", DType.I8, _sign, _s8),
+    binary_kernel("prelu_f32", DType.F32, _sign, _f32),
 )

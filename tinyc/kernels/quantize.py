@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 from ..ir import DType, Node
-from ..ir.quant import quantize_multiplier
 from ..ops.quantize import Quantize
-from .base import Binding, provide
-from .conv import portable
-from .unary import output_params, table_kernel, unary_inplace, unary_params
+from .base import provide
+from .formula import Fields, Formula, output_fields, scale_fields
+from .unary import table_kernel, unary_kernel
 
 
-def _bind_f32(node: Node) -> Binding:
+def _f32(node: Node) -> Formula:
     out = node.output.type
-    low, high = out.dtype.limits
-    return Binding(
-        params={
-            **unary_params(node),
-            "scale": out.scale, "zero_point": out.zero_point, "low": low, "high": high,
-        },
-        support=("tinyc_requant.h", "tinyc_quantize.h"),
-        inplace=unary_inplace(node),
-    )  # fmt: skip
+    numbers = (float(out.scale), out.zero_point, *out.dtype.limits)
+    support = ("tinyc_requant.h", "tinyc_quantize.h")
+    return Formula("tinyc_quantize_f32", support, (), numbers, wide=True)
 
 
-def _bind_s16(node: Node) -> Binding:
+def _s16(node: Node) -> Formula:
     source, out = node.inputs[0].type, node.output.type
-    multiplier, shift = quantize_multiplier(source.scale / out.scale)
-    return Binding(
-        params={
-            **unary_params(node),
-            **output_params(node),
-            "offset": -source.zero_point, "multiplier": multiplier, "shift": shift,
-        },
-        support=("tinyc_requant.h",),
-        inplace=unary_inplace(node),
-    )  # fmt: skip
+    fields: Fields = {
+        "scale": scale_fields(source.scale / out.scale, source.zero_point),
+        "output": output_fields(node),
+    }
+    support = ("tinyc_requant.h", "tinyc_quantized.h")
+    return Formula("tinyc_requantize", support, (), (), "tinyc_requantize", fields, wide=True)
 
 
 provide(
     Quantize,
     table_kernel("quantize_s8", (DType.I8, DType.U8)),
-    portable("quantize_f32", DType.F32, _bind_f32),
-    portable("quantize_s16", DType.I16, _bind_s16),
+    unary_kernel("quantize_f32", DType.F32, _f32),
+    unary_kernel("quantize_s16", DType.I16, _s16),
 )

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from ..ir import Node
-from ..ir.quant import quantize_multiplier
+from ..ir import DType, Node
+from ..ir.quant import activation_range, quantize_multiplier
 from ..ops.relu import Relu, float_range, ratio
 from .base import provide, provide_tvm
-from .conv import clamp_params
+from .formula import Formula, clamp_f32
 from .tvm import elementwise as tvm_elementwise
-from .unary import f32_kernel, s16_kernel, table_kernel
+from .unary import table_kernel, unary_kernel
 
 
-def _f32_params(node: Node) -> dict[str, Any]:
+def _f32(node: Node) -> Formula:
     assert isinstance(node.op, Relu)
     low, high = float_range(node.op)
-    return {"low": low, "high": high, "capped": math.isfinite(high)}
+    if (low, high) == (0, math.inf):
+        return Formula("tinyc_relu_f32", ("tinyc_arithmetic_f32.h",))
+    return clamp_f32(low, high)
 
 
-def _params_s16(node: Node) -> dict[str, Any]:
-    multiplier, shift = quantize_multiplier(ratio(node))
-    # A ReLU between tensors of one scale is a clamp.
-    same = node.inputs[0].type.scale == node.output.type.scale
-    return {"multiplier": multiplier, "shift": shift, "same": same, **clamp_params(node)}
+def _s16(node: Node) -> Formula:
+    assert isinstance(node.op, Relu)
+    bounds = activation_range(node.op.activation, node.output.type)
+    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_rectify.h")
+    numbers = (*quantize_multiplier(ratio(node)), *bounds)
+    return Formula("tinyc_relu_s16", support, (), numbers, wide=True)
 
 
 provide(
     Relu,
     table_kernel("relu_s8"),
-    s16_kernel("relu_s16", _params_s16),
-    f32_kernel("relu_f32", _f32_params),
+    unary_kernel("relu_s16", DType.I16, _s16),
+    unary_kernel("relu_f32", DType.F32, _f32),
 )
 provide_tvm(
     Relu,

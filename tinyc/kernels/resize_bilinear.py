@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir import DType, Node
-from ..ops.resize_bilinear import FIXED, ONE, ResizeBilinear
+from ..ops.resize_bilinear import FIXED, ResizeBilinear
 from .base import Binding, Constant, Kernel, provide
 from .move import caption
+
+SUFFIXES = {DType.I8: "s8", DType.I16: "s16", DType.U8: "u8", DType.F32: "f32"}
 
 
 def _bind(node: Node) -> Binding:
@@ -27,18 +29,16 @@ def _bind(node: Node) -> Binding:
         params={
             "caption": caption(node),
             "ctype": x.dtype.c,
-            "wide": {DType.I8: "int32_t", DType.I16: "int64_t"}.get(x.dtype, "float"),
-            "integer": x.dtype in FIXED,
-            "rounded": x.dtype is DType.U8,
+            "weights": "tinyc_weights" if x.dtype in FIXED else "tinyc_weights_f32",
+            "function": f"tinyc_bilinear_{SUFFIXES[x.dtype]}",
             "batches": n,
             "image": h * w * c,
             "height": op.size[0],
             "width": op.size[1],
             "depth": c,
-            "half": ONE * ONE // 2,
-            "one": ONE * ONE,
         },
         constants=tuple(constants),
+        support=("tinyc_bilinear.h" if x.dtype in FIXED else "tinyc_bilinear_f32.h",),
     )
 
 

@@ -6,11 +6,12 @@ from ..ir import Node
 from ..ops.select import Select
 from .base import Binding, Kernel, provide
 from .binary import bind_binary
+from .formula import Formula
 
 
 def _bind(node: Node) -> Binding:
     shapes = ["x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs]
-    return bind_binary(node, {"caption": f"{shapes[0]} ? {shapes[1]} : {shapes[2]}"}, support=())
+    return bind_binary(node, f"{shapes[0]} ? {shapes[1]} : {shapes[2]}", Formula(""))
 
 
 provide(

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from ..ir import DType, Node
-from ..ir.quant import quantize_multiplier
 from ..ops.squared_difference import SquaredDifference, squared_difference_reals
-from .base import Binding, provide
-from .binary import binary_kernel, bind_binary, caption
-from .unary import output_params
+from .base import provide
+from .binary import binary_kernel
+from .formula import Fields, Formula, output_fields, scale_fields
 
 
-def _bind_s8(node: Node) -> Binding:
-    params = {"caption": caption(node, "(squared difference)"), **output_params(node)}
-    for name, real in zip(("left", "right", "square"), squared_difference_reals(node), strict=True):
-        multiplier, shift = quantize_multiplier(real)
-        params[name] = {"multiplier": multiplier, "shift": shift}
-    for name, value in zip(("left", "right"), node.inputs, strict=True):
-        params[name]["offset"] = -value.type.zero_point
-    return bind_binary(node, params)
+def _s8(node: Node) -> Formula:
+    left, right, square = squared_difference_reals(node)
+    fields: Fields = {
+        "left": scale_fields(left, node.inputs[0].type.zero_point),
+        "right": scale_fields(right, node.inputs[1].type.zero_point),
+        "square": scale_fields(square),
+        "output": output_fields(node),
+    }
+    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_squared_difference.h")
+    name = "tinyc_squared_difference"
+    return Formula(f"{name}_s8", support, (), (), name, fields, wide=True)
 
 
-def _bind(node: Node) -> Binding:
-    return bind_binary(node, {"caption": caption(node, "(squared difference)")}, support=())
+def _plain(suffix: str) -> Formula:
+    return Formula(f"tinyc_squared_difference_{suffix}", (f"tinyc_arithmetic_{suffix}.h",))
+
+
+def _sign(node: Node) -> str:
+    return "(squared difference)"
 
 
 provide(
     SquaredDifference,
-    binary_kernel("squared_difference_s8", DType.I8, _bind_s8),
-    binary_kernel("squared_difference_f32", DType.F32, _bind),
-    binary_kernel("squared_difference_i32", DType.I32, _bind),
+    binary_kernel("squared_difference_s8", DType.I8, _sign, _s8),
+    binary_kernel("squared_difference_f32", DType.F32, _sign, lambda node: _plain("f32")),
+    binary_kernel("squared_difference_i32", DType.I32, _sign, lambda node: _plain("s32")),
 )

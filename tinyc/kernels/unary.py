@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..ir import DType, Node
-from ..ir.quant import activation_range
 from ..ops._unary import BYTES
 from .base import Binding, Constant, Kernel
 from .conv import portable
+from .formula import Formula
 
 
 def table(node: Node) -> np.ndarray:
@@ -31,26 +31,15 @@ def table(node: Node) -> np.ndarray:
     return out
 
 
-def unary_params(node: Node) -> dict[str, Any]:
-    """What templates that extend ``unary.c.j2`` need."""
+def unary_params(node: Node, formula: Formula | None = None) -> dict[str, Any]:
+    """What ``unary.c.j2`` needs, and what extends it, which may do without a formula."""
     x, out = node.inputs[0].type, node.output.type
     return {
         "caption": type(node.op).__name__,
         "in_type": x.dtype.c,
         "out_type": out.dtype.c,
         "count": x.elements,
-    }
-
-
-def output_params(node: Node, activation: str = "none") -> dict[str, int]:
-    """Bounds of a quantized output less its zero point, which is added after the clamp: before
-    it, the sum could leave int32."""
-    out = node.output.type
-    low, high = activation_range(activation, out)
-    return {
-        "low": low - out.zero_point,
-        "high": high - out.zero_point,
-        "zero_point": out.zero_point,
+        **(formula or Formula("")).params(),
     }
 
 
@@ -81,29 +70,13 @@ def table_kernel(name: str, allowed: tuple[DType, ...] = (DType.I8,)) -> Kernel:
     return Kernel(name, "lut_s8.c.j2", frozenset(), reject, _bind_table)
 
 
-def f32_kernel(
-    name: str,
-    params: Callable[[Node], dict[str, Any]],
-    support: tuple[str, ...] = (),
-    template: str | None = None,
-) -> Kernel:
-    """The kernel of a float32 node, whose template extends ``unary.c.j2``."""
-
-    def bind(node: Node) -> Binding:
-        return Binding(params={**unary_params(node), **params(node)}, support=support, inplace=0)
-
-    return portable(name, DType.F32, bind, template)
+def bind_unary(node: Node, formula: Formula) -> Binding:
+    """A loop over all elements around ``formula``."""
+    return Binding(
+        unary_params(node, formula), formula.tables, 0, formula.support, unary_inplace(node)
+    )
 
 
-def s16_kernel(
-    name: str,
-    params: Callable[[Node], dict[str, Any]],
-    support: tuple[str, ...] = ("tinyc_requant.h",),
-    constants: tuple[Constant, ...] = (),
-) -> Kernel:
-    """The kernel of an int16 node, whose template extends ``unary.c.j2``."""
-
-    def bind(node: Node) -> Binding:
-        return Binding({**unary_params(node), **params(node)}, constants, 0, support, inplace=0)
-
-    return portable(name, DType.I16, bind)
+def unary_kernel(name: str, dtype: DType, formula: Callable[[Node], Formula]) -> Kernel:
+    """The kernel of nodes whose first input is of ``dtype``."""
+    return portable(name, dtype, lambda node: bind_unary(node, formula(node)), "unary.c.j2")

@@ -24,14 +24,9 @@ from .base import expect_ratio, fail, register
 
 class Curve(Op):
     """Input and output of one shape, int8 (which may differ in quantization) or float32, or of a
-    type among ``integers``, whose numbers stand for themselves.
-
-    code: the C expression of the float32 x; whole: that of an integer x.
-    """
+    type among ``integers``, whose numbers stand for themselves."""
 
     elementwise = True
-    code: ClassVar[str]
-    whole: ClassVar[str] = ""
     integers: ClassVar[tuple[DType, ...]] = ()
 
     def check(self, node: Node[Self]) -> None:
@@ -66,8 +61,6 @@ def _wide(function: Callable[[Array], Array], x: Array) -> Array:
 class Abs(Curve):
     """See `Curve`; int32 too, of which the least stays what it is."""
 
-    code = "fabsf(x)"
-    whole = "x < 0 ? (int32_t)(0U - (uint32_t)x) : x"
     integers = (DType.I32,)
 
     def check(self, node: Node[Self]) -> None:
@@ -102,8 +95,6 @@ class Neg(Curve):
 
     wraps: bool = False
 
-    code = "-x"
-    whole = "(int32_t)(0U - (uint32_t)x)"
     integers = (DType.I32,)
 
     def check(self, node: Node[Self]) -> None:
@@ -135,8 +126,6 @@ class Sqrt(Curve):
     """See `Curve`. int8: cut, not rounded, and a negative number, which TFLite's kernel refuses
     when it meets it, is as 0."""
 
-    code = "sqrtf(x)"
-
     def real(self, x: Array) -> Array:
         return np.sqrt(x)
 
@@ -154,7 +143,6 @@ class Rsqrt(Curve):
     """See `Curve`. int8: 0, and a negative number, which TFLite's kernel refuses when it meets
     it, give the greatest output."""
 
-    code = "1.0f / sqrtf(x)"
     bits: ClassVar[int] = 20  # after the point of 1 / sqrt(x)
 
     def check(self, node: Node[Self]) -> None:
@@ -186,8 +174,6 @@ class Rsqrt(Curve):
 class Square(Curve):
     """See `Curve`."""
 
-    code = "x * x"
-
     def real(self, x: Array) -> Array:
         return np.square(x)
 
@@ -197,8 +183,6 @@ class Square(Curve):
 class Exp(Curve):
     """See `Curve`."""
 
-    code = "expf(x)"
-
     def real(self, x: Array) -> Array:
         return _wide(np.exp, x)
 
@@ -207,8 +191,6 @@ class Exp(Curve):
 @dataclass(frozen=True)
 class Log(Curve):
     """See `Curve`. int8: from 0 downwards the least output."""
-
-    code = "logf(x)"
 
     def real(self, x: Array) -> Array:
         return _wide(np.log, x)
@@ -225,8 +207,6 @@ class Log(Curve):
 class Sin(Curve):
     """See `Curve`."""
 
-    code = "sinf(x)"
-
     def real(self, x: Array) -> Array:
         return _wide(np.sin, x)
 
@@ -235,8 +215,6 @@ class Sin(Curve):
 @dataclass(frozen=True)
 class Cos(Curve):
     """See `Curve`."""
-
-    code = "cosf(x)"
 
     def real(self, x: Array) -> Array:
         return _wide(np.cos, x)
@@ -247,8 +225,6 @@ class Cos(Curve):
 class Ceil(Curve):
     """See `Curve`."""
 
-    code = "ceilf(x)"
-
     def real(self, x: Array) -> Array:
         return np.ceil(x)
 
@@ -257,8 +233,6 @@ class Ceil(Curve):
 @dataclass(frozen=True)
 class Floor(Curve):
     """See `Curve`."""
-
-    code = "floorf(x)"
 
     def real(self, x: Array) -> Array:
         return np.floor(x)
@@ -269,8 +243,6 @@ class Floor(Curve):
 class Round(Curve):
     """See `Curve`; halves go to the even number (RoundToNearest of reference/round.h)."""
 
-    code = "rintf(x)"
-
     def real(self, x: Array) -> Array:
         return np.rint(x)
 
@@ -280,8 +252,6 @@ class Round(Curve):
 class Sign(Curve):
     """See `Curve`; int32 too. The sign of what is no number is that."""
 
-    code = "x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x"
-    whole = "(x > 0) - (x < 0)"
     integers = (DType.I32,)
 
     def real(self, x: Array) -> Array:
@@ -292,8 +262,6 @@ class Sign(Curve):
 @dataclass(frozen=True)
 class Elu(Curve):
     """See `Curve`: x from 0 on, below exp(x) - 1."""
-
-    code = "x < 0.0f ? expm1f(x) : x"
 
     def real(self, x: Array) -> Array:
         return np.where(x < 0, _wide(np.expm1, x), x)
@@ -309,13 +277,6 @@ class Gelu(Curve):
     tanh (reference/gelu.h)."""
 
     approximate: bool
-
-    @property
-    def code(self) -> str:  # type: ignore[override]
-        if self.approximate:
-            cube = f"(x + {_CUBIC!r}f * x * x * x)"
-            return f"0.5f * x * (1.0f + tanhf({_SQRT_2_PI!r}f * {cube}))"
-        return f"0.5f * x * erfcf(x * {_MINUS_SQRT_HALF!r}f)"
 
     def real(self, x: Array) -> Array:
         half = np.float32(0.5) * x

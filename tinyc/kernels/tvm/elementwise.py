@@ -10,7 +10,8 @@ from ...ir.quant import activation_range
 from ..base import Constant, Kernel, Schedule
 from ..binary import caption, loops
 from ..conv import window_params
-from ..unary import output_params, table
+from ..formula import output_fields
+from ..unary import table
 from . import tvm
 from .lower import Form, kernel
 
@@ -85,7 +86,7 @@ def reject_binary(node: Node) -> str | None:
 
 def saturated(node: Node, scaled: Any) -> Any:
     """Clamp a number less the zero point to the activation's range, and add that."""
-    p = output_params(node, node.op.activation)
+    p = output_fields(node, node.op.activation)
     y = tvm().tirx.call_pure_extern("int32", "tinyc_clamp", scaled, p["low"], p["high"])
     return (y + p["zero_point"]).astype("int8")
 
