@@ -26,4 +26,11 @@
 #define TINYC_UNROLL(count)
 #endif
 
+/* Keeps the compiler from loading what it would then have to spill. */
+#if defined(__GNUC__)
+#define TINYC_FENCE __asm__ volatile("" ::: "memory")
+#else
+#define TINYC_FENCE
+#endif
+
 #endif

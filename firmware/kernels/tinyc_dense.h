@@ -1,100 +1,30 @@
-/* One row of a fully connected layer, four channels at a time.
- * weights: for each four channels, for each four inputs, one word a channel;
- * table: bias, multiplier and right shift less two of each channel. */
+/* Fully connected layers of int8, four channels at a time.
+ * weights: those of tinyc_tile4; table: bias, multiplier and shift of each channel. */
 #ifndef TINYC_DENSE_H
 #define TINYC_DENSE_H
 
-#include "tinyc_dsp.h"
+#include "tinyc_dot.h"
+#include "tinyc_dot_offset.h"
+#include "tinyc_requant.h"
+#include "tinyc_tile4.h"
 
-/* Four inputs, in the word `x`, with four channels; returns the next quad's weights. */
-#if TINYC_DSP
-
-TINYC_INLINE const int8_t *tinyc_dense_quad(int32_t *acc, uint32_t x, const int8_t *weights)
+/* weight_zero: the zero point of all weights. */
+TINYC_INLINE void tinyc_dense_s8(const int8_t *in, int8_t *out, const int8_t *weights,
+                                 const int32_t *table, int32_t batches, int32_t depth,
+                                 int32_t channels, int32_t weight_zero, int32_t zero_point,
+                                 int32_t low, int32_t high)
 {
-    uint32_t x02, v, w, t;
-    __asm__ volatile(
-        "ldr    %[v], [%[weights]], #4\n\t"
-        "ldr    %[w], [%[weights]], #4\n\t"
-        "sxtb16 %[x02], %[x]\n\t"
-        "sxtb16 %[x], %[x], ror #8\n\t"
-        "sxtb16 %[t], %[v]\n\t"
-        "sxtb16 %[v], %[v], ror #8\n\t"
-        "smlad  %[a0], %[x02], %[t], %[a0]\n\t"
-        "smlad  %[a0], %[x], %[v], %[a0]\n\t"
-        "sxtb16 %[t], %[w]\n\t"
-        "sxtb16 %[w], %[w], ror #8\n\t"
-        "smlad  %[a1], %[x02], %[t], %[a1]\n\t"
-        "smlad  %[a1], %[x], %[w], %[a1]\n\t"
-        "ldr    %[v], [%[weights]], #4\n\t"
-        "ldr    %[w], [%[weights]], #4\n\t"
-        "sxtb16 %[t], %[v]\n\t"
-        "sxtb16 %[v], %[v], ror #8\n\t"
-        "smlad  %[a2], %[x02], %[t], %[a2]\n\t"
-        "smlad  %[a2], %[x], %[v], %[a2]\n\t"
-        "sxtb16 %[t], %[w]\n\t"
-        "sxtb16 %[w], %[w], ror #8\n\t"
-        "smlad  %[a3], %[x02], %[t], %[a3]\n\t"
-        "smlad  %[a3], %[x], %[w], %[a3]"
-        : [x] "+&r"(x), [x02] "=&r"(x02), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t),
-          [weights] "+&r"(weights), [a0] "+&r"(acc[0]), [a1] "+&r"(acc[1]), [a2] "+&r"(acc[2]),
-          [a3] "+&r"(acc[3])
-        :
-        : "memory");
-    return weights;
-}
-
-#else
-
-TINYC_INLINE const int8_t *tinyc_dense_quad(int32_t *acc, uint32_t x, const int8_t *weights)
-{
-    for (int i = 0; i < 4; i++) {
-        for (int k = 0; k < 4; k++) {
-            acc[i] += (int8_t)(uint8_t)(x >> (8 * k)) * *weights++;
-        }
-    }
-    return weights;
-}
-
-#endif
-
-/* acc[i] + sum of in[k] * w[i][k]; returns the next four channels' weights. */
-TINYC_INLINE const int8_t *tinyc_dense_sums(int32_t *acc, const int8_t *in, const int8_t *weights,
-                                            int32_t depth)
-{
-    const int8_t *const end = in + (depth & ~3);
-    const int32_t tail = depth & 3;
-
-    for (const int8_t *x = in; x != end; x += 4) {
-        weights = tinyc_dense_quad(acc, tinyc_load4(x), weights);
-    }
-    if (tail != 0) {
-        uint32_t x = 0;
-        for (int32_t i = 0; i < tail; i++) {
-            x |= (uint32_t)(uint8_t)end[i] << (8 * i);
-        }
-        weights = tinyc_dense_quad(acc, x, weights);
-    }
-    return weights;
-}
-
-/* tinyc_requant1 for a right shift of `shift` + 2: the rounding lies within the high word. */
-TINYC_INLINE int32_t tinyc_requant1_dsp(int32_t acc, int32_t multiplier, int32_t shift)
-{
-    const int32_t high = (int32_t)(((int64_t)acc * multiplier) >> 32);
-    return ((high >> shift) + 1) >> 1;
-}
-
-TINYC_SHARED static void tinyc_dense(const int8_t *in, const int8_t *weights, const int32_t *table,
-                                     int8_t *out, int32_t depth, int32_t channels,
-                                     int32_t zero_point, int32_t low, int32_t high)
-{
-    for (int32_t c = 0; c < channels; c += 4, table += 12) {
-        int32_t acc[4] = {table[0], table[3], table[6], table[9]};
-        weights = tinyc_dense_sums(acc, in, weights, depth);
-        for (int i = 0; i < 4; i++) {
-            if (c + i < channels) {
-                const int32_t y = tinyc_requant1_dsp(acc[i], table[3 * i + 1], table[3 * i + 2]);
-                out[c + i] = tinyc_clamp_s8(y + zero_point, low, high);
+    for (int32_t b = 0; b < batches; b++, in += depth) {
+        const int32_t excess = weight_zero != 0 ? tinyc_sum_s8(in, depth) * weight_zero : 0;
+        const int8_t *next = weights;
+        const int32_t *channel = table;
+        for (int32_t left = channels; left > 0; left -= 4) {
+            int32_t acc[4];
+            next = tinyc_tile4(acc, in, next, depth);
+            for (int32_t i = 0; i < (left < 4 ? left : 4); i++, channel += 3) {
+                const int32_t sum = tinyc_add_bias(acc[i] - excess, channel[0]);
+                const int32_t y = tinyc_requant1(sum, channel[1], channel[2]);
+                *out++ = (int8_t)tinyc_clamp_offset(y, zero_point, low, high);
             }
         }
     }

@@ -18,6 +18,14 @@ TINYC_INLINE uint32_t tinyc_load4(const int8_t *p)
     return word;
 }
 
+/* Two halfwords likewise, the first in the low half. */
+TINYC_INLINE uint32_t tinyc_load_pair(const int16_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, 4);
+    return word;
+}
+
 #if TINYC_DSP
 
 /* Bytes 0 and 2 of `x`, sign-extended, plus the halfwords of `base`. */
@@ -58,6 +66,13 @@ TINYC_INLINE int32_t tinyc_smlad(uint32_t a, uint32_t b, int32_t acc)
     int32_t r;
     __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
     return r;
+}
+
+/* The same in 64 bits. */
+TINYC_INLINE int64_t tinyc_smlald(uint32_t a, uint32_t b, int64_t acc)
+{
+    __asm__("smlald %Q0, %R0, %1, %2" : "+r"(acc) : "r"(a), "r"(b));
+    return acc;
 }
 
 /* acc + a.low * b.low */
@@ -134,6 +149,11 @@ TINYC_INLINE uint32_t tinyc_sxtb16_ror8(uint32_t x)
 TINYC_INLINE int32_t tinyc_smlad(uint32_t a, uint32_t b, int32_t acc)
 {
     return acc + tinyc_low(a) * tinyc_low(b) + tinyc_high(a) * tinyc_high(b);
+}
+
+TINYC_INLINE int64_t tinyc_smlald(uint32_t a, uint32_t b, int64_t acc)
+{
+    return acc + tinyc_low(a) * tinyc_low(b) + (int64_t)(tinyc_high(a) * tinyc_high(b));
 }
 
 TINYC_INLINE int32_t tinyc_smlabb(uint32_t a, uint32_t b, int32_t acc)

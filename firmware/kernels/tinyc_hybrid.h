@@ -3,6 +3,7 @@
 #ifndef TINYC_HYBRID_H
 #define TINYC_HYBRID_H
 
+#include "tinyc_clamp_f32.h"
 #include "tinyc_quantize.h"
 #include "tinyc_requant.h"
 
@@ -62,6 +63,38 @@ TINYC_SHARED static float tinyc_quantize_asymmetric(const float *x, int8_t *q, i
         q[i] = (int8_t)tinyc_clamp(tinyc_quantize(at, 1.0f), -128, 127);
     }
     return (float)scale;
+}
+
+TINYC_INLINE float tinyc_quantize_input(const float *x, int8_t *q, int32_t count, int asymmetric,
+                                        int32_t *zero)
+{
+    return asymmetric ? tinyc_quantize_asymmetric(x, q, count, zero)
+                      : tinyc_quantize_symmetric(x, q, count, zero);
+}
+
+/* How the sums of a hybrid layer become float32: by the scale of the input's numbers times that of
+ * the weights, which is one or that of each channel; and in which order these are multiplied. */
+enum tinyc_scaling { TINYC_ONE_SCALE, TINYC_WEIGHTS_FIRST, TINYC_INPUT_FIRST };
+
+/* The floats of a channel in its table: the scale of its weights if each has one, and its bias. */
+TINYC_INLINE int32_t tinyc_hybrid_words(enum tinyc_scaling scaling)
+{
+    return scaling == TINYC_ONE_SCALE ? 1 : 2;
+}
+
+/* An output; scale: of the input's numbers, times the one of the weights if there is one. */
+TINYC_INLINE float tinyc_hybrid_output(int32_t sum, enum tinyc_scaling scaling, float scale,
+                                       const float *channel, float low, float high)
+{
+    float y;
+    if (scaling == TINYC_ONE_SCALE) {
+        y = (float)sum * scale + channel[0];
+    } else if (scaling == TINYC_WEIGHTS_FIRST) {
+        y = (float)sum * channel[0] * scale + channel[1];
+    } else {
+        y = (float)sum * (scale * channel[0]) + channel[1];
+    }
+    return tinyc_clamp_f32(y, low, high);
 }
 
 #endif

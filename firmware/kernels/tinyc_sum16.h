@@ -30,32 +30,6 @@ TINYC_INLINE int64_t tinyc_dot_s16_wide(int64_t acc, const int16_t *x, const int
     return acc + tinyc_dot_s16(0, x, w, count);
 }
 
-/* Sums of four channels, as tinyc_tile4.h has them of int8 inputs; returns the next four channels'
- * weights. */
-TINYC_SHARED static const int8_t *tinyc_tile4_s16(int32_t *acc, const int16_t *x,
-                                                  const int8_t *weights, int32_t depth)
-{
-    const int16_t *const end = x + depth;
-    int32_t a0 = 0;
-    int32_t a1 = 0;
-    int32_t a2 = 0;
-    int32_t a3 = 0;
-
-    do {
-        const int32_t v = *x++;
-        a0 += v * weights[0];
-        a1 += v * weights[1];
-        a2 += v * weights[2];
-        a3 += v * weights[3];
-        weights += 4;
-    } while (x != end);
-    acc[0] = a0;
-    acc[1] = a1;
-    acc[2] = a2;
-    acc[3] = a3;
-    return weights;
-}
-
 TINYC_INLINE int64_t tinyc_biased16(int64_t acc, const int32_t *channel)
 {
     return acc + (int64_t)((uint64_t)(uint32_t)channel[1] << 32 | (uint32_t)channel[0]);
@@ -87,52 +61,6 @@ TINYC_INLINE int32_t tinyc_high16(int32_t acc, const int32_t *channel)
 TINYC_INLINE int32_t tinyc_wrapped16(int64_t acc, const int32_t *channel)
 {
     return tinyc_requant2(tinyc_wrap16(tinyc_biased16(acc, channel)), channel[2], channel[3]);
-}
-
-/* |acc| < 2^35 times a float64, rounded to a float64, then to an integer, halves away from zero;
- * beyond 2^16, that. channel: bias, which is in the sum, low and high word of the 53 bits of the
- * multiplier, right shift after a product with the first 29 of them. */
-static TINYC_SHARED int32_t tinyc_real16(int64_t acc, const int32_t *channel)
-{
-    const uint32_t low = (uint32_t)channel[2];
-    const uint32_t high = (uint32_t)channel[3];
-    const int32_t shift = channel[4];
-    const uint64_t size = acc < 0 ? 0U - (uint64_t)acc : (uint64_t)acc;
-    if (size >> (shift - 11) != 0) {
-        return acc < 0 ? -65536 : 65536;
-    }
-    const uint64_t product = size * (high << 8 | low >> 24);
-    const uint64_t half = (uint64_t)1 << (shift - 1);
-    const uint64_t rest = product & (2U * half - 1U);
-    uint64_t y = product >> shift;
-    if (rest >= half) {
-        y++;
-    } else if (rest + 2U * size >= half) {
-        /* The 24 bits that are left out decide. The distance to the half fits 64 bits, so that
-         * what overflows in its terms does not matter. */
-        const uint64_t tie = shift < 41 ? (2U * y + 1U) << (shift + 23) : 0U;
-        const int64_t missing = (int64_t)(tie - size * ((uint64_t)high << 32 | low));
-        /* The half of the last place that a float64 of this size has. */
-        uint64_t place = product >> 29;
-        while ((place & (place - 1U)) != 0) {
-            place &= place - 1U;
-        }
-        if (missing <= (int64_t)place) {
-            y++;
-        }
-    }
-    return acc < 0 ? -(int32_t)y : (int32_t)y;
-}
-
-TINYC_INLINE int32_t tinyc_dense16(int64_t acc, const int32_t *channel)
-{
-    return tinyc_real16(tinyc_biased16(acc, channel), channel);
-}
-
-/* The same of a sum that wraps around in 32 bits. */
-TINYC_INLINE int32_t tinyc_dense_wrapped16(int64_t acc, const int32_t *channel)
-{
-    return tinyc_real16(tinyc_wrap16(tinyc_biased16(acc, channel)), channel);
 }
 
 #endif

@@ -2,10 +2,13 @@
  *
  * columns: for each quad of inputs k0..k3 two rows, first (k0, k2), then (k1, k3), as int16 pairs
  *          (what SXTB16 leaves of four bytes), one word of each row for each pixel;
- * acc:     [channels][pixels]; quads: how many of them are summed. */
+ * acc:     [channels][pixels]; quads: how many of them are summed.
+ *
+ * That of one pixel is tinyc_gemm_4x1. */
 #ifndef TINYC_TENSOR_DSP_H
 #define TINYC_TENSOR_DSP_H
 
+#include "tinyc_gemm_dsp.h"
 #include "tinyc_mac.h"
 
 /* Four bytes of a pixel into its place of two rows that are `row` halfwords apart. */
@@ -58,40 +61,6 @@ TINYC_SHARED static void tinyc_gemm_2x4(const int8_t *weights, const int16_t *co
 }
 
 #endif
-
-/* acc and the products of a quad of weights with both rows of a pixel. */
-TINYC_INLINE int32_t tinyc_quad(const int8_t *weights, uint32_t row0, uint32_t row1, int32_t acc)
-{
-    const uint32_t quad = tinyc_load4(weights);
-    acc = tinyc_smlad(tinyc_sxtb16(quad), row0, acc);
-    return tinyc_smlad(tinyc_sxtb16_ror8(quad), row1, acc);
-}
-
-/* Four channels of one pixel; weights: for each quad, four bytes of each channel in turn. */
-TINYC_SHARED static void tinyc_gemm_4x1(const int8_t *weights, const int16_t *columns, int32_t *acc,
-                                        int32_t quads)
-{
-    const int8_t *const end = weights + 16 * quads;
-    int32_t a0 = acc[0];
-    int32_t a1 = acc[1];
-    int32_t a2 = acc[2];
-    int32_t a3 = acc[3];
-
-    for (; weights != end; weights += 16, columns += 4) {
-        uint32_t row0;
-        uint32_t row1;
-        memcpy(&row0, columns, 4);
-        memcpy(&row1, columns + 2, 4);
-        a0 = tinyc_quad(weights, row0, row1, a0);
-        a1 = tinyc_quad(weights + 4, row0, row1, a1);
-        a2 = tinyc_quad(weights + 8, row0, row1, a2);
-        a3 = tinyc_quad(weights + 12, row0, row1, a3);
-    }
-    acc[0] = a0;
-    acc[1] = a1;
-    acc[2] = a2;
-    acc[3] = a3;
-}
 
 /* Four channels of one tap: acc[i] += x[i] * w[i]. One block of assembly: compilers hoist the
  * loads of all taps and spill what they widened. */

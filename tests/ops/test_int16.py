@@ -62,12 +62,11 @@ def test_dense_layers_round_as_float64_does(tmp_path: Path) -> None:
     kernels = ROOT / "firmware" / "kernels"
     (tmp_path / "main.c").write_text(
         "#include <inttypes.h>\n#include <stdint.h>\n#include <stdio.h>\n"
-        "#define TINYC_INLINE static inline\n#define TINYC_SHARED\n"
-        f'#include "{kernels}/tinyc_requant.h"\n#include "{kernels}/tinyc_sum16.h"\n'
+        f'#include "{kernels}/tinyc_dense16.h"\n'
         "int main(void)\n{\n    int32_t c[5];\n    int64_t x;\n"
         '    while (scanf("%" SCNd32 "%" SCNd32 "%" SCNd32 "%" SCNd32 "%" SCNd32 "%" SCNd64,\n'
         "                 c, c + 1, c + 2, c + 3, c + 4, &x) == 6) {\n"
-        "        const int32_t y = tinyc_dense16(x, c);\n"
+        "        const int32_t y = tinyc_real16(tinyc_biased16(x, c), c);\n"
         '        printf("%" PRId32 "\\n", y < -65536 ? -65536 : y > 65536 ? 65536 : y);\n'
         "    }\n    return 0;\n}\n"
     )

@@ -116,7 +116,7 @@ def _bind_tile4(node: Node) -> Binding:
     pointwise = weights.shape[1:3] == (1, 1) and op.stride == (1, 1) and not params["padded"]
     if x.dtype is DType.I16:
         types, table = finishing(node, rows)
-        support = ("tinyc_requant.h", "tinyc_sum16.h")
+        support = ("tinyc_requant.h", "tinyc_sum16.h", "tinyc_tile4.h")
     else:
         types, table = int8_sums(node), channel_table(node, _centred_rows(node))
         support = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node))

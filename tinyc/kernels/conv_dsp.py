@@ -184,7 +184,7 @@ def _reject_fully_connected(node: Node) -> str | None:
 
 
 def quads(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
-    """Weights [channels, depth] as tinyc_dense.h reads them, zeros up to whole fours."""
+    """Weights [channels, depth] as tinyc_dense_dsp.h reads them, zeros up to whole fours."""
     packed = padded(rows, 4, 4)
     # [group of four channels, quad, channel, k]
     packed = packed.reshape(-1, 4, packed.shape[1] // 4, 4).transpose(0, 2, 1, 3)
@@ -214,7 +214,7 @@ def _bind_fully_connected(node: Node) -> Binding:
             quads(weights.data, "weights of four channels, four inputs of each in turn"),
             entries,
         ),
-        support=("tinyc_dsp.h", "tinyc_dense.h"),
+        support=("tinyc_dense_dsp.h",),
     )
 
 

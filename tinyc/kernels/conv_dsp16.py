@@ -84,8 +84,6 @@ def _bind_fully_connected(node: Node) -> Binding:
             **params,
             "batches": node.inputs[0].type.elements // depth,
             "depth": depth,
-            "quads": depth // 4,
-            "tail": depth % 4,
             "channels": channels,
         },
         constants=(
@@ -94,7 +92,7 @@ def _bind_fully_connected(node: Node) -> Binding:
             ),
             table,
         ),
-        support=("tinyc_requant.h", "tinyc_sum16.h", "tinyc_dsp.h", "tinyc_dense16.h"),
+        support=("tinyc_dense16_dsp.h",),
     )
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..ir import DType, Node
-from ..ops._conv import centred_weights
+from ..ops._conv import centred_weights, weight_zero
 from ..ops._hybrid import plain
 from ..ops.fully_connected import FullyConnected, HybridFullyConnected
 from . import conv_dsp, conv_dsp16
 from .base import Binding, Constant, Kernel, provide, provide_tvm
-from .conv import channel_table, clamp_params, four_channels, int8_sums, portable, weight_support
+from .conv import channel_table, clamp_params, four_channels, portable
 from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing, narrow
 from .tvm import conv as tvm_conv
@@ -29,12 +29,12 @@ def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     return Binding(
-        params={**_params(node), **int8_sums(node)},
+        params={**_params(node), "weight_zero": weight_zero(node)},
         constants=(
             four_channels(weights, "weights of four channels, input by input"),
             channel_table(node, centred_weights(node)),
         ),
-        support=("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node)),
+        support=("tinyc_dense.h",),
     )
 
 
@@ -56,7 +56,7 @@ def _bind_s16(node: Node, tiled: bool = False) -> Binding:
     return Binding(
         params={**_params(node), **params},
         constants=(packed, table),
-        support=("tinyc_requant.h", "tinyc_sum16.h"),
+        support=("tinyc_dense16.h",),
     )
 
 
@@ -69,7 +69,7 @@ def _bind_f32(node: Node) -> Binding:
             Constant("weights", weights, "weights, row by row"),
             Constant("bias", bias, "bias"),
         ),
-        support=("tinyc_dot_f32.h",),
+        support=("tinyc_dense_f32.h",),
     )
 
 
@@ -82,7 +82,7 @@ def _bind_hybrid(node: Node) -> Binding:
     return replace(
         bound,
         constants=(*bound.constants, sums),
-        support=(*bound.support, "tinyc_tile4.h"),
+        support=("tinyc_dense_hybrid.h",),
     )
 
 
@@ -93,7 +93,7 @@ provide(
     portable("fully_connected_s8_scalar", DType.I8, _bind_s8),
     Kernel(
         "fully_connected_s16_scalar",
-        "fully_connected_s8_scalar.c.j2",
+        "fully_connected_s16_scalar.c.j2",
         frozenset(),
         _reject_s16,
         lambda node: _bind_s16(node, tiled=True),

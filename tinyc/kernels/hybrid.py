@@ -31,9 +31,11 @@ def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant) -> Bindin
             "size": size,
             "out_size": node.output.type.elements // count,
             **int8_sums(node, "offset"),
+            "asymmetric": int(asymmetric(node)),
             "quantize": f"tinyc_quantize_{'a' if asymmetric(node) else ''}symmetric",
             "single": single,
             "scales_first": scales_first(node),
+            "scaling": _scaling(node, single),
             "weight_scale": float(scales[0]),
         },
         constants=(
@@ -45,9 +47,15 @@ def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant) -> Bindin
             ),
         ),
         scratch=size,
-        support=("tinyc_requant.h", "tinyc_quantize.h", "tinyc_hybrid.h", "tinyc_window.h",
-                 "tinyc_dot.h"),
+        support=("tinyc_requant.h", "tinyc_quantize.h", "tinyc_clamp_f32.h", "tinyc_hybrid.h",
+                 "tinyc_window.h", "tinyc_dot.h"),
     )  # fmt: skip
+
+
+def _scaling(node: Node, single: bool) -> str:
+    if single:
+        return "TINYC_ONE_SCALE"
+    return "TINYC_WEIGHTS_FIRST" if scales_first(node) else "TINYC_INPUT_FIRST"
 
 
 def hybrid_kernel(name: str, bind: Callable[[Node], Binding]) -> Kernel:

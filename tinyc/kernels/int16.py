@@ -41,13 +41,14 @@ def _dense_rows(node: Node, rows: np.ndarray) -> list[np.ndarray]:
 
 
 def finishing(node: Node, rows: np.ndarray, dense: bool = False) -> tuple[dict[str, Any], Constant]:
-    """Parameters of the templates and the channels' table, as tinyc_sum16.h reads it."""
+    """Parameters of the templates and the channels' table, as tinyc_sum16.h or
+    tinyc_dense16.h (``dense``) reads it."""
     bias = node.inputs[2].data
     assert bias is not None
     multipliers, shifts = quantize_multipliers(real_multipliers(node))
     wraps = bias.dtype == np.int32
     if dense:
-        name, rest = "dense_wrapped" if wraps else "dense", _dense_rows(node, rows)
+        name, rest = "dense", _dense_rows(node, rows)
     elif wraps:
         name, rest = "wrapped", [multipliers, shifts]
     else:
@@ -64,6 +65,7 @@ def finishing(node: Node, rows: np.ndarray, dense: bool = False) -> tuple[dict[s
         "ctype": "int16_t",
         "wide": "int32_t" if is_narrow else "int64_t",
         "narrow": is_narrow,
+        "wraps": int(wraps),
         "tile": "tinyc_tile4_s16",
         "weight_zero": 0,
         "offsets": "",

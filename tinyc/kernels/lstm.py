@@ -61,7 +61,7 @@ def _bind_scalar(node: Node) -> Binding:
 
 
 def _bind_dsp(node: Node) -> Binding:
-    return _bind_s8(node, quads, ("tinyc_dsp.h", "tinyc_dense.h"), "tinyc_dense_sums")
+    return _bind_s8(node, quads, ("tinyc_dsp.h", "tinyc_dense_dsp.h"), "tinyc_dense_sums_dsp")
 
 
 def _bind_f32(node: Node) -> Binding:

@@ -29,8 +29,7 @@ SMALL = 2048
 MAX_UNROLLED_TAPS = 25
 """Larger depthwise filters keep their loops: unrolled code would outgrow its gain."""
 SUPPORT = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tensor.h")
-SUPPORT_DSP = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_dsp.h", "tinyc_mac.h", "tinyc_tensor.h",
-               "tinyc_tensor_dsp.h")  # fmt: skip
+SUPPORT_DSP = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tensor.h", "tinyc_tensor_dsp.h")
 
 
 # Windows ------------------------------------------------------------------------------------
