@@ -1,0 +1,130 @@
+"""Small networks of which each pass finds something to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tflite_writer import TensorSpec, write_model
+
+from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, verify
+from tinyc.ops.cast import Cast
+from tinyc.ops.relu import Relu
+from tinyc.ops.shape import Shape
+
+CONV = {"padding": 1, "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+
+
+def write_reducible(path: Path) -> Path:
+    """int8 [1, 8, 8, 2] -> int8 [1, 8, 8, 4]: a padded convolution with dead channels, a dilated
+    depthwise one as the converter writes it, a pointwise one, two curves."""
+    rng = np.random.default_rng(7)
+
+    def ints(*shape: int) -> np.ndarray:
+        return rng.integers(-99, 100, shape)
+
+    weights = ints(8, 3, 3, 2)
+    bias = ints(8)
+    weights[4:], bias[4:] = 0, -5  # ReLU makes 0 of them, which is what is padded
+    x = ("int8", 0.1, 3)
+    y = ("int8", 0.2, -128)
+    tensors = [
+        TensorSpec("image", (1, 8, 8, 2), *x),
+        TensorSpec("same", (1, 8, 8, 2), *x),
+        TensorSpec("sizes", (4,), "int32", data=[1, 8, 8, 2]),
+        TensorSpec("padded", (1, 10, 10, 2), *x),
+        TensorSpec("pads", (4, 2), "int32", data=[[0, 0], [1, 1], [1, 1], [0, 0]]),
+        TensorSpec("filter", (8, 3, 3, 2), "int8", 0.02, data=weights),
+        TensorSpec("bias", (8,), "int32", 0.002, data=bias),
+        TensorSpec("conv", (1, 8, 8, 8), *y),
+        TensorSpec("relu", (1, 8, 8, 8), *y),
+        TensorSpec("block", (2,), "int32", data=[2, 2]),
+        TensorSpec("around", (2, 2), "int32", data=[[2, 2], [2, 2]]),
+        TensorSpec("cut", (2, 2), "int32", data=[[0, 0], [0, 0]]),
+        TensorSpec("batch", (4, 6, 6, 8), *y),
+        TensorSpec("each", (1, 3, 3, 8), "int8", 0.02, data=ints(1, 3, 3, 8)),
+        TensorSpec("shift", (8,), "int32", 0.004, data=ints(8)),
+        TensorSpec("depthwise", (4, 4, 4, 8), "int8", 0.3, -5),
+        TensorSpec("dilated", (1, 8, 8, 8), "int8", 0.3, -5),
+        TensorSpec("points", (4, 1, 1, 8), "int8", 0.02, data=ints(4, 1, 1, 8)),
+        TensorSpec("offset", (4,), "int32", 0.006, data=ints(4)),
+        TensorSpec("sums", (1, 8, 8, 4), "int8", 0.1, 7),
+        TensorSpec("row", (1, 1, 1, 4), "int8", 0.1, 0, data=[[[[5, -6, 7, -8]]]]),
+        TensorSpec("added", (1, 8, 8, 4), "int8", 0.1, 7),
+        TensorSpec("tanh", (1, 8, 8, 4), "int8", 1 / 128, 0),
+        TensorSpec("scores", (1, 8, 8, 4), "int8", 1 / 256, -128),
+    ]
+    at = {tensor.name: index for index, tensor in enumerate(tensors)}
+    operators = [
+        ("RESHAPE", {}, "image sizes", "same"),
+        ("PAD", {}, "same pads", "padded"),
+        ("CONV_2D", CONV, "padded filter bias", "conv"),
+        ("RELU", None, "conv", "relu"),
+        ("SPACE_TO_BATCH_ND", {}, "relu block around", "batch"),
+        ("DEPTHWISE_CONV_2D", CONV | {"depthMultiplier": 1}, "batch each shift", "depthwise"),
+        ("BATCH_TO_SPACE_ND", {}, "depthwise block cut", "dilated"),
+        ("CONV_2D", CONV, "dilated points offset", "sums"),
+        ("ADD", {}, "sums row", "added"),
+        ("TANH", None, "added", "tanh"),
+        ("LOGISTIC", None, "tanh", "scores"),
+    ]
+    return write_model(
+        path,
+        [(name, options, [at[t] for t in ins.split()], [at[out]])
+         for name, options, ins, out in operators],
+        tensors, [at["image"]], [at["scores"]],
+    )  # fmt: skip
+
+
+def write_signs(path: Path) -> Path:
+    """int8 [1, 4, 4, 32] -> int8 [1, 4, 4, 8]: a binary convolution whose sums go through a batch
+    normalization before their signs are taken, and another one."""
+    rng = np.random.default_rng(8)
+    words = [rng.integers(-(1 << 31), 1 << 31, shape) for shape in ((32, 3, 3, 1), (8, 1, 1, 1))]
+    conv = {
+        "stride_height": 1, "stride_width": 1, "dilation_height_factor": 1,
+        "dilation_width_factor": 1, "padding": 0, "pad_values": 1, "channels_in": 32,
+        "fused_activation_function": 0,
+    }  # fmt: skip
+    tensors = [
+        TensorSpec("image", (1, 4, 4, 32), "int8", 0.1, 3),
+        TensorSpec("signs", (1, 4, 4, 1), "int32"),
+        TensorSpec("kernel", words[0].shape, "int32", data=words[0]),
+        TensorSpec("one", (32,), "float32", data=np.ones(32)),
+        TensorSpec("zero", (32,), "float32", data=np.zeros(32)),
+        TensorSpec("sums", (1, 4, 4, 32), "float32"),
+        TensorSpec("gamma", (32,), "float32", data=rng.normal(0, 1, 32)),
+        TensorSpec("scaled", (1, 4, 4, 32), "float32"),
+        TensorSpec("beta", (32,), "float32", data=rng.normal(0, 9, 32)),
+        TensorSpec("normal", (1, 4, 4, 32), "float32"),
+        TensorSpec("next", (1, 4, 4, 1), "int32"),
+        TensorSpec("heads", words[1].shape, "int32", data=words[1]),
+        TensorSpec("multiplier", (8,), "float32", data=rng.normal(0, 1, 8)),
+        TensorSpec("bias", (8,), "float32", data=rng.normal(0, 9, 8)),
+        TensorSpec("scores", (1, 4, 4, 8), "int8", 0.5, -4),
+    ]
+    return write_model(
+        path,
+        [
+            ("CUSTOM LceQuantize", {}, [0], [1]),
+            ("CUSTOM LceBconv2d", conv, [1, 2, 3, 4, -1], [5]),
+            ("MUL", {}, [5, 6], [7]),
+            ("ADD", {}, [7, 8], [9]),
+            ("CUSTOM LceQuantize", {}, [9], [10]),
+            ("CUSTOM LceBconv2d", conv, [10, 11, 12, 13, -1], [14]),
+        ],
+        tensors, [0], [14],
+    )  # fmt: skip
+
+
+def known_before() -> Graph:
+    """int8 [1, 6] -> float32 [2]: the shape of what is computed for nothing else."""
+    x, y = (Value(n, TensorType((1, 6), DType.I8, Quant((0.1,), (3,))), "net") for n in "xy")
+    shape = Value("shape", TensorType((2,), DType.I32), "net")
+    sizes = Value("sizes", TensorType((2,), DType.F32), "net")
+    nodes = (
+        Node(Relu("relu"), (x,), (y,), "net"),
+        Node(Shape(), (y,), (shape,), "net"),
+        Node(Cast(), (shape,), (sizes,), "net"),
+    )
+    return verify(Graph("net", (x,), (sizes,), nodes))

@@ -1,0 +1,85 @@
+"""Texts that are read, pinned: the graph after each pass, the reports.
+
+`pytest --update-golden` writes them anew; the diff is what a reviewer looks at.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import GOLDEN, pinned, write_tiny
+from golden_models import known_before, write_reducible, write_signs
+
+from tinyc import report
+from tinyc.frontends.tflite import read
+from tinyc.passes import names, optimize, stages
+from tinyc.plan import plan
+from tinyc.run.data import Samples
+from tinyc.settings import Expect
+from tinyc.target.boards import load_board
+
+BOARD = "stm32f4_discovery"
+
+
+@pytest.mark.parametrize("name", ["int8", "binary", "constant"])
+def test_the_graph_after_each_pass(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if name == "constant":
+        graph = known_before()
+    else:
+        write = write_reducible if name == "int8" else write_signs
+        graph = read(write(tmp_path / "net.tflite"))
+    texts, before = [f"# read\n{graph}\n"], str(graph)
+    for stage, after in stages(graph):
+        text = str(after)
+        texts.append(f"# {stage}: the same\n" if text == before else f"# {stage}\n{text}\n")
+        before = text
+    pinned(request, f"ir/{name}.txt", "\n".join(texts))
+
+
+def test_each_pass_has_something_to_do() -> None:
+    texts = [file.read_text() for file in (GOLDEN / "ir").iterdir()]
+    for name in names():
+        assert any(f"# {name}\n" in text for text in texts), name
+
+
+def test_the_reports(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    board = load_board(BOARD)
+    graph = read(write_tiny(tmp_path / "net.tflite"))
+    planned = plan(optimize(graph), board.core.title, board.core.features)
+    image: Any = SimpleNamespace(
+        toolchain="gcc 0", flash_bytes=5000, ram_bytes=900, stack_bytes=200, fits=True,
+        used={m.name: 5000 if m.kind == "flash" else 900 for m in board.memory},
+    )  # fmt: skip
+    layers = {
+        step.symbol: SimpleNamespace(instructions=900 + step.index, cycles=1000 + step.index)
+        for step in planned.steps
+    }
+    outputs = np.array([[3, 1, 2], [0, 9, 4]], np.int8)
+    trace: Any = SimpleNamespace(
+        outputs=outputs.view(np.uint8), instructions=1900, cycles=2100,
+        cycles_source="cycles (modelled, Cortex-M4, zero wait states)", stack_bytes=180,
+        layers=layers,
+    )  # fmt: skip
+    inputs = np.zeros((2, 1, 4, 4, 2), np.int8)
+    inputs[1] = 1
+    samples = Samples((inputs,), {0: np.array([0, 2])})
+    compiled: Any = SimpleNamespace(graph=graph, changes={})
+    reference = [outputs.reshape(2, 1, 3)]
+    sections = {
+        "build": {**report.build_report(planned, image, board), "warnings": []},
+        "test": report.test_report(
+            compiled, board, "unicorn", trace, samples, reference, data="d.npz"
+        ),
+        "profile": report.profile_report(planned, board, "unicorn", trace),
+    }
+    expect = Expect(min_accuracy=0.9, max_cycles=3000, max_ram=512)
+    checks = report.verdicts(expect, sections["build"], sections["test"])
+    report.write(tmp_path / "report", sections, checks, f"tinyc.{BOARD}.net")
+    for name in ("report.json", "report.md", "report.html", "junit.xml"):
+        pinned(request, f"report/{name}", (tmp_path / "report" / name).read_text())
