@@ -1,6 +1,10 @@
 /* Sums of 32 output channels at once. A counter lies across words: bit c of plane k is bit k of
  * channel c's. Inputs of one sign add nothing that is not known beforehand, so only those of the
  * other sign are listed, and their rows of weights, a word each, are added up. */
+#ifndef TINYC_BITS_SUM_H
+#define TINYC_BITS_SUM_H
+
+#include "tinyc_base.h"
 
 /* Keeps the compiler from loading what it would then have to spill. */
 #if defined(__GNUC__)
@@ -65,18 +69,18 @@ static TINYC_SHARED void tinyc_bits_sum(const uint32_t *weights, const uint16_t 
     uint32_t fours = plane[2];
     uint32_t eights = plane[3];
 #define TINYC_ROW(i) (*(const uint32_t *)(const void *)(base + list[i]))
-#define TINYC_FOUR_ROWS(x, dx)                           \
-    do {                                                 \
-        TINYC_FENCE;                                     \
-        x = TINYC_ROW(0);                                \
-        dx = TINYC_ROW(1);                               \
-        uint32_t y = TINYC_ROW(2);                       \
-        uint32_t dy = TINYC_ROW(3);                      \
-        TINYC_FENCE;                                     \
-        list += 4;                                       \
-        dx ^= x;                                         \
-        dy ^= y;                                         \
-        tinyc_bits_add(&ones, &x, &dx, y, dy);           \
+#define TINYC_FOUR_ROWS(x, dx)                 \
+    do {                                       \
+        TINYC_FENCE;                           \
+        x = TINYC_ROW(0);                      \
+        dx = TINYC_ROW(1);                     \
+        uint32_t y = TINYC_ROW(2);             \
+        uint32_t dy = TINYC_ROW(3);            \
+        TINYC_FENCE;                           \
+        list += 4;                             \
+        dx ^= x;                               \
+        dy ^= y;                               \
+        tinyc_bits_add(&ones, &x, &dx, y, dy); \
     } while (0)
     while (list != end) {
         uint32_t a, da, b, db, c, dc;
@@ -138,3 +142,5 @@ static TINYC_SHARED void tinyc_bits_bytes(uint32_t *plane)
         }
     }
 }
+
+#endif

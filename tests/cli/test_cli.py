@@ -76,12 +76,17 @@ def test_build_prints_one_object_and_writes_the_tree(run, here: Path, tiny_model
     assert report["model"] == "tiny" and report["fits"] is True
     assert [layer.keys() >= {"index", "name", "op", "kernel", "macs"} for layer in report["layers"]]
     assert report["layers"][0]["macs"] == 4 * 4 * 4 * 9 * 2
-    files = tree(here / "build" / report["board"] / "tiny")
+    folder = here / "build" / report["board"] / "tiny"
+    files = tree(folder)
     assert files >= {
-        "include/tiny.h", "src/tiny.c", "src/tiny_weights.c", "tiny.elf", "tiny.hex", "tiny.bin",
-        "tiny.map", "compile_commands.json", "report/report.json", "report/report.md",
-        "report/report.html", "report/junit.xml",
+        "include/tiny.h", "src/tiny.c", "src/tiny_kernels.h", "src/tiny_weights.c", "tiny.elf",
+        "tiny.hex", "tiny.bin", "tiny.map", "compile_commands.json", "report/report.json",
+        "report/report.md", "report/report.html", "report/junit.xml",
     }  # fmt: skip
+    for file in files:
+        if not file.endswith((".elf", ".bin")):
+            text = (folder / file).read_text()
+            assert text.endswith("\n") and not text.endswith("\n\n"), file
 
 
 def test_test_is_bit_exact_on_random_inputs(run, here: Path, tiny_model: Path) -> None:

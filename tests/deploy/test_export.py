@@ -138,8 +138,7 @@ def test_command(
     assert BOARD.core.title in texts["README.md"] and "with DSP, with FPU" in texts["README.md"]
     for path, text in texts.items():
         assert str(here) not in text and str(ROOT) not in text, path
-        if not path.endswith((".c", ".h", ".ld")):
-            assert text.endswith("\n") and not text.endswith("\n\n") and "{{" not in text, path
+        assert text.endswith("\n") and not text.endswith("\n\n") and "{{" not in text, path
 
     # Again: the same bytes, and what the user has put there.
     (folder / "README.md").write_text("changed")

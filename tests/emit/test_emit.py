@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,30 @@ def test_same_model_same_text(tiny_model: Path) -> None:
     assert set(first.files) == {
         "include/tiny.h", "src/tiny.c", "src/tiny_kernels.h", "src/tiny_weights.c",
     }  # fmt: skip
+
+
+def test_facts_are_those_of_the_text(tiny_model: Path) -> None:
+    made = emit(plan(optimize(read(tiny_model)), "cortex-m4", frozenset({"dsp"})))
+    header, code = made.files["include/tiny.h"], made.files["src/tiny.c"]
+    stated = dict(re.findall(r"#define TINY_(\w+) +\((\d+)U?\)", header))
+    assert int(stated["ARENA_BYTES"]) == made.arena_bytes
+    assert (int(stated["INPUTS"]), int(stated["OUTPUTS"]), int(stated["STATES"])) == (1, 1, 0)
+    for role, buffers in (("INPUT", made.inputs), ("OUTPUT", made.outputs)):
+        assert [int(stated[f"{role}_{i}_BYTES"]) for i in range(len(buffers))] == [
+            b.bytes for b in buffers
+        ]
+        for buffer in buffers:
+            name = f"tiny_{role.lower()}_{buffer.identifier}"
+            assert f"{name}(" in header and f"+ {buffer.offset});" in header
+    defined = re.findall(r"^const (\w+) (\w+)\[(\d+)\]", made.files["src/tiny_weights.c"], re.M)
+    sizes = {"int8_t": 1, "int32_t": 4}
+    assert [(c, s, int(n)) for c, s, n in defined] == [
+        (a.ctype, a.symbol, a.elements) for a in made.arrays
+    ]
+    assert [a.bytes for a in made.arrays] == [sizes[c] * int(n) for c, _, n in defined]
+    assert not made.floats and not made.libm and "pragma" not in "".join(made.files.values())
+    # The first layer is on the first screen.
+    assert "TINYC_LAYER" in "".join(code.splitlines(True)[:20])
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, 1.0, 0.1, 1e-45, 3.4e38, -7.25e-9, 16777217.0])

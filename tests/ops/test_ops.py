@@ -3,6 +3,7 @@ on the host under ASan and UBSan, and on emulated cores."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import zlib
@@ -134,7 +135,11 @@ def check_on_host(
     sources, includes, body, stdin, expected = [], [], [], b"", []
     for i, node in enumerate(nodes):
         graph = alone(node, f"case{i}")
-        texts = emit(plan(graph, "host", ALL_FEATURES)).files
+        library = emit(plan(graph, "host", ALL_FEATURES))
+        texts = library.files
+        # What keeps a compiler from fusing products and sums is there where it has to be.
+        assert library.floats or not re.search(r"\bfloat\b", texts[f"src/case{i}.c"])
+        assert library.libm == ("#include <math.h>" in texts[f"src/case{i}_kernels.h"])
         for path, text in texts.items():
             (tmp_path / Path(path).name).write_text(text)
         # Code and weights in one, as each file costs a compiler's start.

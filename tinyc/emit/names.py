@@ -1,4 +1,4 @@
-"""What the generated C calls things, and how it writes numbers and what a model says."""
+"""How generated C writes numbers, types and what a model says."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import textwrap
 
 import numpy as np
 
+from .layout import WIDTH
+
 CTYPES = {
     "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
     "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "float32": "float",
     "bool": "uint8_t",
 }  # fmt: skip
 """The C type of an element, by the name of numpy's."""
-
-_COLUMNS = 96
 
 
 def f32(value: float) -> str:
@@ -53,6 +53,6 @@ def literals(data: np.ndarray) -> str:
     if not items:
         return "    0"
     width = max(map(len, items))
-    per_line = max(1, _COLUMNS // (width + 2))
+    per_line = max(1, (WIDTH - 4) // (width + 2))
     lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
     return textwrap.indent(",\n".join(lines), "    ")

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..files.paths import kernel_file, resource
+from .layout import folded
 from .names import f32
 
 if TYPE_CHECKING:
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def render(template: str, /, **values: Any) -> str:
-    """The text of ``templates/<template>.j2`` with these values; it ends in one newline. A value
-    that the template asks for and is not given is an error of jinja2."""
-    return _environment().get_template(f"{template}.j2").render(values).rstrip("\n") + "\n"
+    """The text of ``templates/<template>.j2`` with these values; it ends in one newline, and lines
+    of C are folded. A value that the template asks for and is not given is an error of jinja2."""
+    text = _environment().get_template(f"{template}.j2").render(values).rstrip("\n") + "\n"
+    return folded(text) if template.endswith((".c", ".h")) else text
 
 
 @cache

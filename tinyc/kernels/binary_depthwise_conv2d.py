@@ -1,4 +1,4 @@
-"""What kernels of binary_depthwise_conv2d share."""
+"""How C computes depthwise convolutions of signs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..ops._conv import NO_PADDING
 from ..ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import window_params
-from .lce_bconv2d import ending, reject_fixed_point
+from .lce_bconv2d import SUPPORT, ending, reject_fixed_point
 
 
 def _bind(node: Node) -> Binding:
@@ -23,10 +23,16 @@ def _bind(node: Node) -> Binding:
     params: dict[str, Any] = {
         **window_params(node, (kh, kw)),
         "channels": op.channels,
-        "rest": op.channels % WORD,
+        "outs": op.channels,
+        "depth": depth,
+        "tap_channels": op.channels,
+        "groups": 1,
         "planes": planes,
         "zeros": op.pad_value == 0 and op.padding != NO_PADDING,
         "ending": node.output.type.dtype.value,
+        "out_type": node.output.type.dtype.c,
+        "least": 0,
+        "most": 2 * kh * kw,
     }
     constants = ending(node)
     if node.output.type.dtype is DType.I32:
@@ -45,13 +51,11 @@ def _bind(node: Node) -> Binding:
     return Binding(
         params=params,
         constants=(Constant("weights", weights.view(np.uint32), words_note), *constants),
-        support=("tinyc_bits.h",),
+        support=(*SUPPORT[:-1], "tinyc_bits_depthwise.h"),
     )
 
 
-provide_tvm(
-    BinaryDepthwiseConv2d,
-)
+provide_tvm(BinaryDepthwiseConv2d)  # none, and none of its base's
 provide(
     BinaryDepthwiseConv2d,
     Kernel(

@@ -63,6 +63,17 @@ def fixed_point(node: Node, known: np.ndarray | None = None) -> FixedPoint | Non
 # Kernels ----------------------------------------------------------------------------------
 
 
+SUPPORT = ("tinyc_window.h", "tinyc_bits.h", "tinyc_bits_layer.h", "tinyc_bits_conv.h")
+"""Of the portable kernels."""
+
+_FIELDS = {
+    DType.I32: {"limits": "limits"},
+    DType.I8: {"known": "known", "scales": "channels", "bounds": "bounds"},
+    DType.F32: {"known": "known", "factors": "channels"},
+}
+"""Field of ``struct tinyc_bits_tables`` -> constant, by what the kernel gives."""
+
+
 def params(node: Node) -> dict[str, Any]:
     """Sizes and the ending that every kernel's template takes."""
     op = node.op
@@ -75,14 +86,11 @@ def params(node: Node) -> dict[str, Any]:
         "channels": op.channels,
         "outs": outs,
         "depth": depth,
-        "taps": kh * kw,
-        "filter_words": kh * kw * depth,
-        "group_size": outs // groups,
         "groups": groups,
         "zeros": op.pad_value == 0 and op.padding != NO_PADDING,
         "tap_channels": op.channels // groups,
         "ending": node.output.type.dtype.value,
-        "clamped": op.inner_activation != "none",
+        "out_type": node.output.type.dtype.c,
         "least": low,
         "most": high,
     }
@@ -123,7 +131,7 @@ def _bind(node: Node) -> Binding:
     return Binding(
         params=params(node),
         constants=(packed, *ending(node)),
-        support=("tinyc_bits.h", "tinyc_window.h"),
+        support=SUPPORT,
     )
 
 
@@ -247,6 +255,9 @@ def _bind_sliced(node: Node) -> Binding:
             Constant("known", known.astype(np.int16), "how many weights of each channel are -1")
         )
         constants += ending(node, _known(node) if node.output.type.dtype is DType.I8 else None)
+    fields = {"weights": "weights", "rows": "rows", "columns": "columns"}
+    fields |= _FIELDS[node.output.type.dtype]
+    names = [constant.suffix for constant in constants]
     limit = min(depth, -(-9 * depth // 256) * 16)  # 9/16 of the inputs, in whole sixteens
     return Binding(
         params={
@@ -254,13 +265,12 @@ def _bind_sliced(node: Node) -> Binding:
             "bits": depth,
             "planes": planes,
             "slots": max(planes, 5) if packed else 16,
-            "groups32": words(outs),
-            "border": border,
             "limit": limit,
+            "tables": [(field, name) for field, name in fields.items() if name in names],
         },
         constants=tuple(constants),
         scratch=2 * (limit + 48),
-        support=("tinyc_bits.h", "tinyc_bits_sum.h"),
+        support=(*SUPPORT[:-1], "tinyc_bits_sum.h", "tinyc_bits_sliced.h"),
     )
 
 

@@ -8,6 +8,7 @@ from ..ir import Node
 from ..ops.lce_bmaxpool2d import LceBMaxPool2d
 from .base import Binding, Constant, Kernel, provide
 from .conv import window_params
+from .lce_bconv2d import SUPPORT
 
 
 def _bind(node: Node) -> Binding:
@@ -19,7 +20,7 @@ def _bind(node: Node) -> Binding:
         assert mask is not None
         note = "channels of which the minimum is taken"
         constants = (Constant("minimum", mask.view(np.uint32), note),)
-    return Binding({**window_params(node, op.kernel), "masked": bool(constants)}, constants)
+    return Binding(window_params(node, op.kernel), constants, support=SUPPORT)
 
 
 provide(

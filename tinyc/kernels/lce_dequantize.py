@@ -15,9 +15,11 @@ def _bind(node: Node) -> Binding:
             "ctype": out.dtype.c,
             "rows": out.elements // out.shape[-1],
             "channels": out.shape[-1],
-            "plus": float(plus) if out.dtype is DType.F32 else int(plus),
-            "minus": float(minus) if out.dtype is DType.F32 else int(minus),
-        }
+            "kind": "s8" if out.dtype is DType.I8 else out.dtype.value,
+            "plus": int(plus),
+            "minus": int(minus),
+        },
+        support=("tinyc_bits.h",),
     )
 
 

@@ -14,8 +14,8 @@ BASE = "tinyc_base.h"
 MATH = "tinyc_math.h"
 """What includes <math.h>: code that has it links with a C library's functions of float32."""
 
-_INCLUDE = re.compile(r'^#include "(tinyc_\w+\.h)"\n', re.M)
-_GUARD = re.compile(r"^#ifndef (TINYC_\w+_H)\n#define \1\n(.*)^#endif[^\n]*\n\Z", re.M | re.S)
+_INCLUDE = re.compile(r'^#include "(\w+\.h)"\n', re.M)
+_GUARD = re.compile(r"^#ifndef (\w+_H)\n#define \1\n(.*)^#endif[^\n]*\n\Z", re.M | re.S)
 
 
 def needed(names: Iterable[str]) -> tuple[str, ...]:
@@ -36,7 +36,8 @@ def needed(names: Iterable[str]) -> tuple[str, ...]:
 def text(name: str) -> str:
     """A file as it stands where all of `needed` stand in one: without its guard, and without the
     lines that include the others."""
-    return _GUARD.sub(r"\2", _INCLUDE.sub("", _contents(name))).strip()
+    bare = _GUARD.sub(r"\2", _INCLUDE.sub("", _contents(name)))
+    return re.sub(r"\n{3,}", "\n\n", bare).strip()
 
 
 @cache

@@ -1,0 +1,59 @@
+"""Generated C keeps to its columns, and means the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinyc.emit.layout import WIDTH, folded
+
+NAME = "a_name_of_forty_characters_or_about_that"
+
+
+def squeezed(text: str) -> str:
+    """Without the white space, and without the stars that continue a comment."""
+    return "".join(text.replace("\n * ", "").replace("\n     * ", "").split())
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            f"    call({NAME}, {NAME}, {NAME});\n",
+            f"    call({NAME}, {NAME},\n         {NAME});\n",
+        ),
+        (  # What lies below is filled up, what is no part of it stays.
+            f"    call({NAME}, {NAME}, {NAME},\n         1, 2);\n    done();\n",
+            f"    call({NAME}, {NAME},\n         {NAME}, 1, 2);\n    done();\n",
+        ),
+        (  # Outer brackets are broken before inner ones.
+            f"    x = outer(f({NAME}, 1), g({NAME}, 2, 3));\n",
+            f"    x = outer(f({NAME}, 1),\n              g({NAME}, 2, 3));\n",
+        ),
+        (
+            f"/* {'word ' * 20}*/\n",
+            f"/* {' '.join(['word'] * 19)}\n * word */\n",
+        ),
+    ],
+)  # fmt: skip
+def test_long_lines_are_folded(text: str, wanted: str) -> None:
+    assert folded(text) == wanted
+    assert max(map(len, wanted.splitlines())) <= WIDTH
+    assert squeezed(wanted) == squeezed(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"#define X {{ {', '.join(['12345'] * 20)} }}\n",  # would need a backslash
+        f'    print("{", ".join(["word"] * 20)}");\n',
+        f"    {NAME}_{NAME}_{NAME} = 1;\n",
+        "    short(1, 2);\n\n    /* as it is */\n",
+    ],
+)
+def test_what_cannot_be_folded_stays(text: str) -> None:
+    assert folded(text) == text
+
+
+def test_a_bracket_far_to_the_right_has_room_below() -> None:
+    text = folded(f"{NAME}_{NAME}(in, {NAME});\n")
+    assert text.splitlines() == [f"{NAME}_{NAME}(in,", f"        {NAME});"]

@@ -1,0 +1,35 @@
+"""The files of ``firmware/kernels/`` in one header."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import ROOT
+
+from tinyc.kernels.support import BASE, needed, text
+
+FILES = sorted(f.name for f in (ROOT / "firmware" / "kernels").glob("*.h"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_comes_behind_what_it_includes(name: str) -> None:
+    found = needed([name])
+    assert found[0] == BASE and found[-1] == name and len(set(found)) == len(found)
+    for place, file in enumerate(found):
+        contents = (ROOT / "firmware" / "kernels" / file).read_text()
+        assert set(re.findall(r'#include "(.+)"', contents)) <= set(found[:place])
+
+
+def test_each_stands_once_in_the_order_of_need() -> None:
+    both = needed(["tinyc_hybrid.h", "tinyc_requant.h", "tinyc_hybrid.h"])
+    assert sorted(both) == sorted({*needed(["tinyc_hybrid.h"]), *needed(["tinyc_requant.h"])})
+    assert needed([]) == (BASE,)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_guard_and_no_neighbour_is_left(name: str) -> None:
+    body = text(name)
+    assert body == body.strip() and "\n\n\n" not in body
+    assert '#include "' not in body and not re.search(r"#\w+ TINYC_\w+_H\b", body)
+    assert len(re.findall(r"^#if", body, re.M)) == len(re.findall(r"^#endif", body, re.M))
