@@ -25,7 +25,7 @@ from tflite_writer import TensorSpec, write_model
 
 from tinyc import config, plugins
 from tinyc.compress.calibrate import calibrate
-from tinyc.deploy import export, flash, init
+from tinyc.deploy import export, flash, init, processes, tools
 from tinyc.errors import disk_error
 from tinyc.files import folder, inputs
 from tinyc.frontends import keras, packages
@@ -239,7 +239,7 @@ def _(c: Case) -> Any:
 short("E228", lambda c: random_samples(classifier(), 10**10, 0))
 short("E229", lambda c: c.samples(x=X, y=np.array([0, 3])))
 short("E230", lambda c: flash.choose(load_board(F4), "dfu"))
-short("E231", lambda c: flash._probe_rs(flash.Target(Path("m.elf"), load_board(F4), "0123")))
+short("E231", lambda c: tools._probe_rs(tools.Target(Path("m.elf"), load_board(F4), "0123")))
 
 
 @case("E232")
@@ -290,7 +290,7 @@ def _(c: Case) -> Any:
 
 
 short("E238", lambda c: flash.check_probe("pyocd", "two words"))
-short("E239", lambda c: flash._tcl("a{b.elf"))
+short("E239", lambda c: tools._tcl("a{b.elf"))
 short("E240", lambda c: tune.read(c.file("schedules.jsonl", "{}\n{}\n")))
 short("E241", lambda c: serve.choose(load_board("ek_ra8m1"), "renode"))
 short("E245", lambda c: inputs.check_file(c.folder))
@@ -546,7 +546,7 @@ def _(c: Case) -> Any:
 
 @case("E710")
 def _(c: Case) -> Any:
-    c.patch.setattr(flash, "find_program", lambda name: None)
+    c.patch.setattr(tools, "find_program", lambda name: None)
     flash.choose(load_board(F4), "openocd")
 
 
@@ -590,10 +590,10 @@ def _(c: Case) -> Any:
     command = ("sh", "-c", "echo Error: open failed; exit 1")
     debug = load_board(F4).debug
     assert debug is not None
-    flash.run(flash.TOOLS["openocd"], [command], debug)
+    processes.run(tools.TOOLS["openocd"], [command], debug)
 
 
 @case("E811")
 def _(c: Case) -> Any:
-    c.patch.setattr(flash, "MOUNTS", ())
-    flash.find_volume(load_board(F4))
+    c.patch.setattr(tools, "MOUNTS", ())
+    tools.find_volume(load_board(F4))

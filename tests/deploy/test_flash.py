@@ -22,8 +22,8 @@ from test_build import toy
 from test_uf2 import read_uf2
 
 from tinyc.cli.app import execute
-from tinyc.deploy import flash
-from tinyc.deploy.flash import TOOLS, Target
+from tinyc.deploy import flash, tools
+from tinyc.deploy.tools import TOOLS, Target
 from tinyc.errors import CompileError
 from tinyc.image.build import build
 from tinyc.target import boards, versions
@@ -75,7 +75,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setenv("PATH", str(bench.folder))
     monkeypatch.setenv("FAKES", str(bench.folder))
     monkeypatch.setattr(versions, "beside", lambda: str(tmp_path / "venv"))
-    monkeypatch.setattr(flash, "MOUNTS", (str(tmp_path / "media"),))
+    monkeypatch.setattr(tools, "MOUNTS", (str(tmp_path / "media"),))
     return bench
 
 
@@ -311,7 +311,7 @@ def test_paths_that_programs_might_read_otherwise(bench: Bench, tmp_path: Path) 
     for name in ("probe-rs", "pyocd"):
         assert TOOLS[name].flash(target)[0][-1] == "./-x.elf"
     assert "program ./-x.elf verify" in TOOLS["openocd"].flash(target)[0][-1]
-    assert flash.gdb_command("gdb", TOOLS["openocd"], target)[-1] == "./-x.elf"
+    assert tools.gdb_command("gdb", TOOLS["openocd"], target)[-1] == "./-x.elf"
 
 
 @pytest.mark.parametrize(
@@ -853,7 +853,7 @@ def test_gdb_stops_at_main(
     (folder / "openocd").write_text(f"#!/bin/sh\n{run}\n")
     (folder / "openocd").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(flash, "PORT", port)
+    monkeypatch.setattr(tools, "PORT", port)
     with open(os.devnull) as nothing:
         keys = os.dup(0)
         os.dup2(nothing.fileno(), 0)

@@ -28,22 +28,23 @@ def debug(
 ) -> None:
     """Build a model and debug it on a board: a GDB server, and GDB stopped at main."""
     from ..deploy import flash as flashing
+    from ..deploy import processes, tools
 
     name, target = target_of(call, image, tool, probe, server=True)
-    chosen = flashing.TOOLS[name]
+    chosen = tools.TOOLS[name]
     assert chosen.serve is not None
     before = [] if chosen.loads else [*map(flashing.located, chosen.flash(target))]
     server = flashing.located(chosen.serve(target))
     gdb = None if server_only else flashing.find_gdb()
-    client = [flashing.located(flashing.gdb_command(gdb, chosen, target))] if gdb else []
+    client = [flashing.located(tools.gdb_command(gdb, chosen, target))] if gdb else []
     print_commands(call, name, target, [*before, server, *client], dry_run)
     if dry_run:
         return
-    flashing.run(chosen, before, target.debug)
+    processes.run(chosen, before, target.debug)
     if client:
-        flashing.session(chosen, server, client[0], target.debug)
+        processes.session(chosen, server, client[0], target.debug)
         return
     if not server_only:
         log.info(f"no GDB is installed ({' or '.join(flashing.GDBS)})")
-    log.info(f"GDB can connect to localhost:{flashing.PORT}; Ctrl-C ends the server")
-    flashing.serve(chosen, server, target.debug)
+    log.info(f"GDB can connect to localhost:{tools.PORT}; Ctrl-C ends the server")
+    processes.serve(chosen, server, target.debug)

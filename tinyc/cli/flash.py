@@ -14,7 +14,7 @@ from .options import env, verb
 from .printing import judge, log, print_json
 
 if TYPE_CHECKING:
-    from ..deploy.flash import Command, Target
+    from ..deploy.tools import Command, Target
 
 ImageOpt = Annotated[
     Path | None,
@@ -53,13 +53,14 @@ def flash(
 ) -> None:
     """Build a model and write it to a board, by the first of its tools that is installed."""
     from ..deploy import flash as flashing
+    from ..deploy import processes, tools
 
     name, target = target_of(call, image, tool, probe, volume)
-    chosen = flashing.TOOLS[name]
+    chosen = tools.TOOLS[name]
     commands = [*map(flashing.located, chosen.flash(target))]
     print_commands(call, name, target, commands, dry_run)
     if not dry_run:
-        flashing.run(chosen, commands, target.debug)
+        processes.run(chosen, commands, target.debug)
         log.info(f"flashed {target.elf} on {target.board.name}")
 
 
@@ -75,6 +76,7 @@ def target_of(
     whether the tool has to serve GDB."""
     from .. import config
     from ..deploy import flash as flashing
+    from ..deploy.tools import Target
     from ..files.inputs import check_file
     from ..target.boards import load_board
 
@@ -95,7 +97,7 @@ def target_of(
         judge(checks)
         image = job.folder / f"{job.name}.elf"
     flashing.check_image(image, board)
-    return name, flashing.Target(image, board, probe, volume)
+    return name, Target(image, board, probe, volume)
 
 
 def print_commands(
