@@ -62,12 +62,9 @@ class Registry(Generic[Brought]):
         return dict(sorted(self._found.items()))
 
 
-def twice(what: str, where: str = "") -> CompileError:
-    """The error for a name that stands for something already, ``where`` that is."""
-    hint = "give one of them another name, or leave one of the plugins out"
-    return CompileError(
-        "E252", what, f"is there twice: {where}" if where else "is there twice", hint
-    )
+def twice(what: str, where: str = "it is there already") -> CompileError:
+    """The error for a name that stands for something else, which ``where`` tells."""
+    return CompileError("E252", what, where, "give one of the two another name, or leave it out")
 
 
 def load(room: str) -> None:
