@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, slow_but
 
-from tinyc.emit.library import Array, Buffer, Library
+from tinyc.emit.library import Buffer, ConstantArray, Library
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, Image, build
 from tinyc.ir import DType, TensorType
@@ -82,7 +82,7 @@ def toy(arena: int = 16, weights: int = 2, frame: int = 8, name: str = "toy") ->
     }
     four = TensorType((4,), DType.U8)
     x, y, z = (Buffer(n, n, four, 4 * i) for i, n in enumerate("xyz"))
-    array = Array(f"{name}_weights", "float", weights, 4)
+    array = ConstantArray(f"{name}_weights", "float", weights, 4)
     return Library(name, files, arena, (x, y), (z,), (array,), floats=True)
 
 

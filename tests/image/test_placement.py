@@ -15,7 +15,7 @@ from mailbox_machine import Machine
 from test_build import toy
 
 from tinyc.cli.app import execute
-from tinyc.emit.library import Array
+from tinyc.emit.library import ConstantArray
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, build
 from tinyc.image.mailbox import INBOX, OUTBOX, Batch
@@ -51,7 +51,7 @@ def test_an_arena_takes_the_first_ram_that_it_fits(board: Board) -> None:
 
 def test_weights_fill_memories_in_order(board: Board) -> None:
     sizes = enumerate((8, 6001, 7000, 50))
-    library = replace(toy(), arrays=tuple(Array(f"w{i}", "int8_t", n, 1) for i, n in sizes))
+    library = replace(toy(), arrays=tuple(ConstantArray(f"w{i}", "int8_t", n, 1) for i, n in sizes))
     found = place(library, board, None, ["RAM", "FLASH2", "FLASH"]).weights
     # RAM has 8192 bytes, without those reserved and the arena: 6128; the largest one is too large.
     assert dict(found) == {"FLASH2": ("w2",), "RAM": ("w0", "w1", "w3")}
@@ -61,7 +61,7 @@ def test_weights_fill_memories_in_order(board: Board) -> None:
 
 
 def test_weights_are_split_over_flash_memories(board: Board, tmp_path: Path) -> None:
-    arrays = [Array(f"toy_{name}", "int32_t", 4096, 4) for name in ("one", "two", "three")]
+    arrays = [ConstantArray(f"toy_{name}", "int32_t", 4096, 4) for name in ("one", "two", "three")]
     text = "#include <stdint.h>\n"
     text += "".join(f"extern {a.declaration};\n{a.declaration} = {{1}};\n" for a in arrays)
     code = "extern const int32_t toy_one[4096], toy_two[4096], toy_three[4096];\n"

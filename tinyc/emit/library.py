@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..ir import TensorType, Value
+from ..ir import Array, TensorType, Value
 from ..ir.ports import Port, input_ports
 from ..kernels import support
 from ..kernels.base import Constant
@@ -36,7 +36,7 @@ class Buffer:
 
 
 @dataclass(frozen=True)
-class Array:
+class ConstantArray:
     """A constant array. symbol: its C name; ctype: of an element, of ``itemsize`` bytes."""
 
     symbol: str
@@ -72,7 +72,7 @@ class Library:
     arena_bytes: int
     inputs: tuple[Buffer, ...]
     outputs: tuple[Buffer, ...]
-    arrays: tuple[Array, ...] = ()
+    arrays: tuple[ConstantArray, ...] = ()
     states: int = 0
     floats: bool = False
     libm: bool = False
@@ -96,10 +96,10 @@ class _Arrays:
     notes, texts: what stands in each, and its elements; symbols: of each constant of a layer.
     """
 
-    layers: list[list[Array]] = field(default_factory=list)
-    others: list[Array] = field(default_factory=list)
-    notes: dict[Array, str] = field(default_factory=dict)
-    texts: dict[Array, str] = field(default_factory=dict)
+    layers: list[list[ConstantArray]] = field(default_factory=list)
+    others: list[ConstantArray] = field(default_factory=list)
+    notes: dict[ConstantArray, str] = field(default_factory=dict)
+    texts: dict[ConstantArray, str] = field(default_factory=dict)
     symbols: dict[Constant, str] = field(default_factory=dict)
     _known: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
@@ -111,13 +111,13 @@ class _Arrays:
             if self.symbols[constant] == symbol:
                 self.layers[-1].append(self._made(symbol, constant.data, constant.note))
 
-    def add(self, symbol: str, data: np.ndarray, note: str) -> str:
+    def add(self, symbol: str, data: Array, note: str) -> str:
         """An array that no layer reads; returns its symbol."""
         self.others.append(self._made(symbol, data, note))
         return symbol
 
-    def _made(self, symbol: str, data: np.ndarray, note: str) -> Array:
-        array = Array(symbol, CTYPES[data.dtype.name], data.size, data.dtype.itemsize)
+    def _made(self, symbol: str, data: Array, note: str) -> ConstantArray:
+        array = ConstantArray(symbol, CTYPES[data.dtype.name], data.size, data.dtype.itemsize)
         self.notes[array], self.texts[array] = note, literals(np.ascontiguousarray(data))
         return array
 
@@ -235,7 +235,7 @@ def _copy(caption: str, plan: Plan, value: Value, source: str) -> dict[str, Any]
     return {"caption": caption, "to": to, "source": source, "bytes": bytes}
 
 
-def _only_byte(data: np.ndarray) -> int | None:
+def _only_byte(data: Array) -> int | None:
     """The byte that all of an array's bytes are; None if there are several."""
     found = np.unique(np.frombuffer(data.tobytes(), np.uint8))
     return int(found[0]) if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""How generated C writes numbers, types and what a model says."""
+"""How generated C writes types, numbers and what a model says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import textwrap
 
 import numpy as np
 
+from ..ir import Array
 from .layout import WIDTH
 
 CTYPES = {
@@ -39,7 +40,7 @@ def comment(text: str, limit: int = 60) -> str:
     return text.rstrip("?/*") if text.endswith(("?", "/", "*")) else text
 
 
-def literals(data: np.ndarray) -> str:
+def literals(data: Array) -> str:
     """The elements of an array in C order as they stand between the braces of its initializer,
     indented lines of one width."""
     if data.dtype == np.float32:

@@ -206,7 +206,9 @@ def _parts(main: Main, board: Board) -> Iterator[str]:
     yield from ("libc/string.h", "libc/math.h", "tanhf.c")
 
 
-def _compile_commands(tools: Toolchain, board: Board, jobs: Sequence[tuple]) -> str:
+def _compile_commands(
+    tools: Toolchain, board: Board, jobs: Sequence[tuple[Path, Path, Sequence[str]]]
+) -> str:
     entries = []
     for source, target, more in jobs:
         command = [*map(os.path.basename, tools.cc[:1]), *tools.cc[1:]]
@@ -256,6 +258,7 @@ def too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> To
 
 def _measure(elf: Path, library: Library, board: Board, tools: Toolchain, main: str) -> Image:
     from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
 
     with elf.open("rb") as file:
         parsed = ELFFile(file)
@@ -273,7 +276,9 @@ def _measure(elf: Path, library: Library, board: Board, tools: Toolchain, main: 
                 # Its initial values lie in the first flash.
                 used[board.flash.name] += section["sh_size"] if loaded else 0
         symbols, functions, marks = {}, {}, {}
-        for symbol in parsed.get_section_by_name(".symtab").iter_symbols():
+        table, text = map(parsed.get_section_by_name, (".symtab", ".text"))
+        assert isinstance(table, SymbolTableSection) and text is not None
+        for symbol in table.iter_symbols():
             kind = symbol["st_info"]["type"]
             if symbol.name[:2] in ("$t", "$d"):
                 marks[symbol["st_value"]] = symbol.name
@@ -281,7 +286,6 @@ def _measure(elf: Path, library: Library, board: Board, tools: Toolchain, main: 
                 symbols[symbol.name] = (symbol["st_value"], symbol["st_size"])
                 if kind == "STT_FUNC":
                     functions[symbol.name] = symbols[symbol.name]
-        text = parsed.get_section_by_name(".text")
         code, base = text.data(), text["sh_addr"]
         inside = sorted((a, kind) for a, kind in marks.items() if base <= a < base + len(code))
         stack = stack_depth(functions, inside, code, base, "Reset_Handler")

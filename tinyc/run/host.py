@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..emit.library import Library, main_program
 from ..errors import CompileError
+from ..ir import Array
 from . import Emulator, Trace, collect, register, time_limit
 from .native import compile_c, host_compilers
 
@@ -25,15 +24,15 @@ _SANITIZE = ("-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"
 _REPORT = re.compile(r"runtime error|ERROR: \w+Sanitizer")
 
 
-def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
+def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. Compiles the library that the image was built from."""
     outputs, console = _run(image.library, inputs, (), False)
     return Trace("host", outputs, console, None, None, "not counted (host)", None)
 
 
 def run_host(
-    library: Library, inputs: np.ndarray, sanitize: bool = False, dump_arena: bool = False
-) -> np.ndarray:
+    library: Library, inputs: Array, sanitize: bool = False, dump_arena: bool = False
+) -> Array:
     """Outputs, uint8 [n, bytes], of ``library`` for inputs, uint8 [n, bytes].
 
     sanitize: under AddressSanitizer and UBSan (with ziglang's compiler UBSan alone);
@@ -45,8 +44,8 @@ def run_host(
 
 
 def _run(
-    library: Library, inputs: np.ndarray, defines: tuple[str, ...], sanitize: bool
-) -> tuple[np.ndarray, str]:
+    library: Library, inputs: Array, defines: tuple[str, ...], sanitize: bool
+) -> tuple[Array, str]:
     """(outputs, console)"""
     name = library.name
     with tempfile.TemporaryDirectory(prefix="tinyc-") as temporary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,8 +66,7 @@ def binding(form: Form) -> Binding:
         module, function.body, {hash(p): n for p, n in zip(parameters, names, strict=True)}
     )
     # TVM's simplifier may find that an output depends on no input, as of x - x.
-    text = "\n".join(body.lines)
-    unused = [f"    (void){n};" for n in pointers if not re.search(rf"\b{n}\b", text)]
+    unused = [f"    (void){n};" for n in pointers if n not in body.used]
     arguments = [
         f"{'const ' if i < last else ''}{_CTYPES[p.dtype]} *{n}"
         for i, (p, n) in enumerate(zip(parameters, names, strict=True))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 _TYPES = {
@@ -41,17 +41,18 @@ ALIGN = 8
 @dataclass
 class Body:
     """lines: of the function, indented by four spaces; scratch: bytes of working memory, which
-    the lines take from ``uint8_t *scratch``."""
+    the lines take from ``uint8_t *scratch``; used: the names in them."""
 
-    lines: list[str] = field(default_factory=list)
-    scratch: int = 0
+    lines: list[str]
+    scratch: int
+    used: frozenset[str]
 
 
 def print_body(module: Any, statement: Any, names: Mapping[int, str]) -> Body:
     """The C of ``statement``; ``module``: ``tvm``; ``names``: pointer of each parameter's hash."""
     printer = _Printer(module, dict(names))
     printer.statement(statement, 1)
-    return Body(printer.lines, printer.scratch)
+    return Body(printer.lines, printer.scratch, frozenset(printer.used))
 
 
 class _Printer:
@@ -60,6 +61,7 @@ class _Printer:
         self.analyzer = module.sym.Analyzer()
         self.names = names
         self.taken = set(names.values()) | {"scratch"}
+        self.used: set[str] = set()
         self.lines: list[str] = []
         self.scratch = 0
 
@@ -77,7 +79,9 @@ class _Printer:
         self.lines.append(indent + text)
 
     def name(self, variable: Any) -> str:
-        return self.names[hash(variable)]
+        name = self.names[hash(variable)]
+        self.used.add(name)
+        return name
 
     def declare(self, variable: Any, wish: str) -> str:
         """A name that nothing in scope has, so that none is shadowed."""
@@ -102,7 +106,9 @@ class _Printer:
             self.statement(part, depth)
 
     def _DeclBuffer(self, node: Any, _depth: int) -> None:
-        self.names[hash(node.buffer)] = self._pointee(node.data)
+        # It is the same pointer by another name.
+        data = node.data.args[0] if type(node.data).__name__ == "Call" else node.data
+        self.names[hash(node.buffer)] = self.names[hash(data)]
 
     def _AllocBuffer(self, node: Any, depth: int) -> None:
         buffer = node.buffer
@@ -322,10 +328,6 @@ class _Printer:
             _, data, offset, *_ = node.args
             return self._pointer(data.args[0], offset), _BINARY["Add"][1]
         raise AssertionError(f"{node.op.name} has no form in C")
-
-    def _pointee(self, data: Any) -> str:
-        """The pointer that ``buffer_data(buffer)`` stands for."""
-        return self.name(data.args[0] if type(data).__name__ == "Call" else data)
 
     def _element(self, buffer: Any, index: Any) -> str:
         return f"{self.name(buffer)}[{self.text(index)}]"
