@@ -16,6 +16,7 @@ from ..kernels import support
 from ..kernels.base import Constant
 from ..plan import ALIGN, Plan, Step
 from ..plan.heads import heads
+from .bodies import functions
 from .names import CTYPES, comment, literals
 from .render import render
 
@@ -156,8 +157,10 @@ def emit(plan: Plan) -> Library:
             "model.c",
             **common,
             layers=[
-                {"arrays": declared, "text": _layer(step, arrays.symbols)}
-                for step, declared in zip(plan.steps, arrays.layers, strict=True)
+                {"arrays": declared, "text": text}
+                for text, declared in zip(
+                    functions(plan.steps, arrays.symbols, prefix), arrays.layers, strict=True
+                )
             ],
             arrays=arrays.others,
             calls=[_call(plan, step) for step in plan.steps],
@@ -264,18 +267,6 @@ def _port(plan: Plan, role: str, port: Port) -> dict[str, Any]:
         "zero_point": value.type.zero_point if per_tensor else 0,
         "offset": plan.offsets[value],
     }
-
-
-def _layer(step: Step, symbols: Mapping[Constant, str]) -> str:
-    """symbols: of the array of each constant."""
-    return render(
-        f"kernels/{step.kernel.template.removesuffix('.j2')}",
-        **{
-            "fn": step.symbol,
-            "c": {constant.suffix: symbols[constant] for constant in step.binding.constants},
-            **step.binding.params,
-        },
-    ).strip()
 
 
 def _call(plan: Plan, step: Step) -> dict[str, Any]:

@@ -31,6 +31,13 @@ def f32(value: float) -> str:
     return f"{text}f"
 
 
+def literal(number: int | float) -> str:
+    """The C literal of an int32 or a float32."""
+    if isinstance(number, float):
+        return f32(number)
+    return "INT32_MIN" if number == -(1 << 31) else str(number)
+
+
 def comment(text: str, limit: int = 60) -> str:
     """Text from a model, safe inside a C comment: printable ASCII without ``*/``, ``/*``, ``??``
     or a backslash, on one line."""

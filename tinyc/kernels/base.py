@@ -76,6 +76,9 @@ class Kernel(Generic[OpT_contra]):
     requires: core features (``dsp``, ``fpu``, ``mve``), empty for portable C;
     reject: why the kernel cannot compute this node, None if it can;
     bind: packs the constants and fills the template's parameters;
+    varying: parameters that the template only prints, as arguments, in which layers that are alike
+    otherwise may differ and share a body (see `tinyc.emit.bodies`; its template ends its arguments
+    with ``{{ more }}``); None where a body that is not made for one layer would be slower;
     schedules: of a kernel that TVM makes, what a node may be lowered with, the default first;
     scheduled: its `bind` under one of them.
     """
@@ -87,6 +90,7 @@ class Kernel(Generic[OpT_contra]):
     bind: Callable[[Node[OpT_contra]], Binding]
     schedules: Callable[[Node[OpT_contra]], Sequence[Schedule]] | None = None
     scheduled: Callable[[Node[OpT_contra], Schedule], Binding] | None = None
+    varying: tuple[str, ...] | None = None
 
 
 _TEMPLATES: dict[type[Op], tuple[Kernel[Never], ...]] = {}

@@ -125,7 +125,10 @@ def _bind_conv(node: Node) -> Binding:
     )
 
 
-CONV2D = Kernel("conv2d_s8_dsp", "conv2d_s8_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv)
+CONV2D = Kernel(
+    "conv2d_s8_dsp", "conv2d_s8_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv,
+    varying=("input_zero", "zero_point", "low", "high"),
+)  # fmt: skip
 
 
 # Depthwise convolution --------------------------------------------------------------------
@@ -172,6 +175,7 @@ DEPTHWISE_CONV2D = Kernel(
     REQUIRES,
     _reject_depthwise,
     _bind_depthwise,
+    varying=("input_zero", "zero_point", "low", "high"),
 )
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..ir import Array
 from ..ir.ports import Port, input_ports, output_ports
 from ..ir.quant import dequantize
 from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rules
@@ -107,8 +106,8 @@ def test_report(
     emulator: str,
     trace: Trace,
     samples: Samples,
-    reference: Sequence[Array],
-    original: Sequence[Array] | None = None,
+    reference: Sequence[np.ndarray],
+    original: Sequence[np.ndarray] | None = None,
     data: str | None = None,
 ) -> Report:
     """The object of ``tinyc test --json``.
@@ -204,7 +203,7 @@ def _overall(outputs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def _constant(
     found: Sequence[Head],
-    ours: Sequence[Array],
+    ours: Sequence[np.ndarray],
     samples: Samples,
     classes: Collection[int],
     real: bool,
@@ -267,7 +266,7 @@ def _per_binary_mac(step: Step, cycles: int | None) -> dict[str, Any]:
     return {"cycles_per_binary_mac": per_mac}
 
 
-def split_outputs(graph: Graph, rows: Array) -> list[Array]:
+def split_outputs(graph: Graph, rows: np.ndarray) -> list[np.ndarray]:
     """uint8 [n, bytes] -> for each output of ``graph`` an array [n, *shape] of its dtype."""
     arrays, at = [], 0
     for value in graph.outputs:
@@ -280,7 +279,7 @@ def split_outputs(graph: Graph, rows: Array) -> list[Array]:
     return arrays
 
 
-def accuracy(head: Head, output: Array, labels: Array) -> float:
+def accuracy(head: Head, output: np.ndarray, labels: np.ndarray) -> float:
     """The part of the samples whose class is the label's."""
     return float(np.mean(head.decide(output, head.port.value.type) == labels))
 
