@@ -24,6 +24,7 @@ from conftest import ROOT, write_binary, write_tiny
 from tflite_writer import TensorSpec, write_model
 
 from tinyc import config, plugins
+from tinyc import run as running
 from tinyc.compress.calibrate import calibrate
 from tinyc.deploy import export, flash, init, processes, tools
 from tinyc.errors import disk_error
@@ -43,7 +44,7 @@ from tinyc.ops.lstm import Lstm
 from tinyc.pipeline import CompileOptions, compile_model
 from tinyc.plan import plan
 from tinyc.report import verdicts
-from tinyc.run import collect, find, host, qemu, serve
+from tinyc.run import collect, host, qemu, serve
 from tinyc.run.data import given_samples, load_npz, random_samples
 from tinyc.run.renode import emulator as renode
 from tinyc.run.renode import project
@@ -131,6 +132,7 @@ def classifier() -> Graph:
 
 
 X = np.zeros((2, 3), np.int8)
+FAST = f'extends = "{F4}.toml"\n[clock]\nhz = "fast"'
 
 # The command line and its files ------------------------------------------------------------
 
@@ -151,14 +153,20 @@ short("E200", lambda c: c.cli("build", "--frobnicate"))
 short("E201", lambda c: c.cli("build", "model.tflite"))
 short("E202", lambda c: read(Path("nope.tflite")))
 short("E203", lambda c: read(c.folder))
-short("E204", lambda c: load_board("stm33"))
+short("E204", lambda c: load_board("none_of_them"))
 short("E205", lambda c: toolchain.find_toolchain("icc"))
-short("E206", lambda c: find("gem5"))
+
+
+@case("E206")
+def _(c: Case) -> Any:
+    c.patch.setattr(running, "emulators", lambda: {"qemu": None, "unicorn": None})
+    running.find("gem5")
 
 
 @case("E207")
 def _(c: Case) -> Any:
     c.patch.setattr(qemu, "find_program", lambda name: name)
+    c.patch.setattr(boards, "names_with", lambda field: "mps2_an386")
     qemu.command(load_board("nrf52840dk"), Path("m.elf"))
 
 
@@ -292,11 +300,19 @@ def _(c: Case) -> Any:
 short("E238", lambda c: flash.check_probe("pyocd", "two words"))
 short("E239", lambda c: tools._tcl("a{b.elf"))
 short("E240", lambda c: tune.read(c.file("schedules.jsonl", "{}\n{}\n")))
-short("E241", lambda c: serve.choose(load_board("ek_ra8m1"), "renode"))
+
+
+@case("E241")
+def _(c: Case) -> Any:
+    deaf, other = load_board("ek_ra8m1"), load_board(F4)
+    c.patch.setattr(boards, "all_boards", lambda: (deaf, other))
+    serve.choose(deaf, "renode")
+
+
 short("E245", lambda c: inputs.check_file(c.folder))
 short("E246", lambda c: load_board("./mine.toml"))
-short("E247", lambda c: load_board(str(c.file("mine.toml", 'core = "z80"'))))
-short("E248", lambda c: c.cli("show", "m.tflite", "--after", "nope"))
+short("E247", lambda c: load_board(str(c.file("mine.toml", FAST))))
+short("E248", lambda c: c.cli("show", str(write_tiny(Path("m.tflite"))), "--after", "calibrate"))
 short("E251", lambda c: plugins.load_file(c.file("kernels.py", "1 / 0")))
 
 

@@ -157,7 +157,8 @@ class Test(Versioned):
     agreement: NotRequired[float]
     """The least of all outputs, where the network was changed."""
     largest_difference: NotRequired[float]
-    changed_by: list[Literal["conversion", "binarization", "calibration"]]
+    changed_by: list[str]
+    """``conversion``, ``binarization``, ``calibration`` and the techniques of --compress."""
     cost: NotRequired[str]
     """What each change has cost, where the agreement is low."""
     costliest: NotRequired[str]

@@ -113,7 +113,7 @@ _LOWER = {
     "binarization": "report it with the model: signs should not change",
     "calibration": "calibrate with data like those of the test, and more of them, or keep float32",
 }
-"""What to do about a cost."""
+"""What to do about a cost; of a technique there is to be less."""
 
 
 def _agreement(origin: str, test: Report, least: float) -> Verdict:
@@ -121,7 +121,8 @@ def _agreement(origin: str, test: Report, least: float) -> Verdict:
     worst = low_agreement(test, least)
     if worst is None:
         return Verdict("agreement", detail)
-    remedy = _LOWER[test.get("costliest") or test["changed_by"][-1]]
+    change = test.get("costliest") or test["changed_by"][-1]
+    remedy = _LOWER.get(change, f"give --compress {change} a smaller amount, or leave it out")
     hint = f"{remedy}; [expect] min_agreement or --min-agreement sets the limit"
     error = CompileError("E504", origin, disagreement(test, worst, least), hint)
     return Verdict("agreement", detail, error)

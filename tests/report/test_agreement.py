@@ -1,0 +1,23 @@
+"""What a verdict says of an agreement that is too low."""
+
+from __future__ import annotations
+
+import pytest
+from error_cases import BUILT, TESTED
+
+from tinyc.report import verdicts
+from tinyc.settings import Expect
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ("conversion", "look at what the converter made of the model"),
+        ("calibration", "calibrate with data like those of the test"),
+        ("prune", "give --compress prune a smaller amount, or leave it out"),
+    ],
+)
+def test_each_change_has_its_remedy(change: str, remedy: str) -> None:
+    test = TESTED | {"data": "d.npz", "changed_by": [change]}
+    (error,) = (v.error for v in verdicts(Expect(), BUILT, test) if v.error is not None)
+    assert error.id == "E504" and error.hint.startswith(remedy)
