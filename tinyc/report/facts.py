@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..ir import Array
 from ..ir.ports import Port, input_ports, output_ports
 from ..ir.quant import dequantize
 from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rules
@@ -106,8 +107,8 @@ def test_report(
     emulator: str,
     trace: Trace,
     samples: Samples,
-    reference: Sequence[np.ndarray],
-    original: Sequence[np.ndarray] | None = None,
+    reference: Sequence[Array],
+    original: Sequence[Array] | None = None,
     data: str | None = None,
 ) -> Report:
     """The object of ``tinyc test --json``.
@@ -203,7 +204,7 @@ def _overall(outputs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def _constant(
     found: Sequence[Head],
-    ours: Sequence[np.ndarray],
+    ours: Sequence[Array],
     samples: Samples,
     classes: Collection[int],
     real: bool,
@@ -266,7 +267,7 @@ def _per_binary_mac(step: Step, cycles: int | None) -> dict[str, Any]:
     return {"cycles_per_binary_mac": per_mac}
 
 
-def split_outputs(graph: Graph, rows: np.ndarray) -> list[np.ndarray]:
+def split_outputs(graph: Graph, rows: Array) -> list[Array]:
     """uint8 [n, bytes] -> for each output of ``graph`` an array [n, *shape] of its dtype."""
     arrays, at = [], 0
     for value in graph.outputs:
@@ -279,7 +280,7 @@ def split_outputs(graph: Graph, rows: np.ndarray) -> list[np.ndarray]:
     return arrays
 
 
-def accuracy(head: Head, output: np.ndarray, labels: np.ndarray) -> float:
+def accuracy(head: Head, output: Array, labels: Array) -> float:
     """The part of the samples whose class is the label's."""
     return float(np.mean(head.decide(output, head.port.value.type) == labels))
 
