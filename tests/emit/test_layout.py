@@ -29,9 +29,21 @@ def squeezed(text: str) -> str:
             f"    x = outer(f({NAME}, 1), g({NAME}, 2, 3));\n",
             f"    x = outer(f({NAME}, 1),\n              g({NAME}, 2, 3));\n",
         ),
+        (  # An argument at a time, and what is below a bracket of the line above.
+            f"    f({NAME}, {NAME}, {NAME},\n      {NAME}, {NAME}, {NAME});\n",
+            f"    f({NAME}, {NAME},\n      {NAME}, {NAME},\n      {NAME}, {NAME});\n",
+        ),
+        (
+            f"    {NAME} = f({NAME}) + 2 * {NAME};\n",
+            f"    {NAME} = f({NAME}) +\n{' ' * 47}2 * {NAME};\n",
+        ),
         (
             f"/* {'word ' * 20}*/\n",
             f"/* {' '.join(['word'] * 19)}\n * word */\n",
+        ),
+        (
+            f"/*\n * {' '.join(['word'] * 20)}\n */\n{NAME} = 1;\n",
+            f"/*\n * {' '.join(['word'] * 19)}\n * word\n */\n{NAME} = 1;\n",
         ),
     ],
 )  # fmt: skip

@@ -5,19 +5,28 @@ from __future__ import annotations
 WIDTH = 100
 _LEAST = 30
 """Columns that must be left for what goes on below a bracket."""
+_OPERATORS = (" || ", " && ", " + ", " * ")
+"""Those behind which a line may end, in the order in which they are taken."""
 
 
 def folded(text: str) -> str:
     """C text without lines wider than `WIDTH`, where that needs no more than a break in a comment,
-    or behind a comma between brackets: the rest goes on below what the bracket holds first."""
-    lines, found = text.splitlines(), []
-    index = 0
+    or in code behind a comma between brackets or behind an operator: the rest goes on below what
+    the bracket, or the expression, holds first."""
+    lines = text.splitlines()
+    found: list[str] = []
+    index, inside = 0, False
     while index < len(lines):
         line = lines[index]
         index += 1
-        comment = _is_comment(line)
+        comment = inside or line.lstrip().startswith("/*")
+        if comment:
+            end = line.find("*/", 0 if inside else line.index("/*") + 2)
+            inside = end < 0
+            if not inside and line[end + 2 :].strip():  # code behind it
+                comment = False
         while len(line) > WIDTH:
-            cut = _in_comment(line) if comment else _at_comma(line)
+            cut = _in_comment(line) if comment else _in_code(line, found[-1] if found else "")
             if cut is None:
                 break
             end, indent = cut
@@ -25,17 +34,12 @@ def folded(text: str) -> str:
             line = indent + line[end:].lstrip()
             # What the text itself has below is filled up again.
             if index < len(lines) and not comment and line.endswith(","):
-                below = lines[index]
-                if below.lstrip() == below.removeprefix(indent) != "":
-                    line = f"{line} {below.lstrip()}"
+                below = lines[index].strip()
+                if below and not below.startswith(("#", "/*")):
+                    line = f"{line} {below}"
                     index += 1
         found.append(line)
     return "\n".join(found) + "\n"
-
-
-def _is_comment(line: str) -> bool:
-    text = line.strip()
-    return text.startswith("/*") and text.find("*/") in (-1, len(text) - 2)
 
 
 def _in_comment(line: str) -> tuple[int, str] | None:
@@ -48,20 +52,31 @@ def _in_comment(line: str) -> tuple[int, str] | None:
     return (end, begin) if end > 0 else None
 
 
-def _at_comma(line: str) -> tuple[int, str] | None:
-    """The same of code: behind the last comma between the outermost brackets that have one."""
+def _in_code(line: str, before: str) -> tuple[int, str] | None:
+    """The same of code below the line ``before``: a comma is better than an operator, and outer
+    brackets are better than inner ones."""
     start = len(line) - len(line.lstrip())
-    if line[start] == "#" or '"' in line:
+    if line[start] == "#" or '"' in line or "//" in line:
         return None
     open: list[int] = []
-    found: dict[int, tuple[int, int]] = {}
+    commas: dict[tuple[int, int], tuple[int, int]] = {}
+    operators: dict[tuple[int, int], tuple[int, int]] = {}
+    first = start if before.endswith(",") else None  # of a list whose bracket lies above
+    equals = line.find(" = ")
     for place, character in enumerate(line[:WIDTH]):
+        column = open[-1] + 1 if open else first
         if character in "([{":
             open.append(place)
         elif character in ")]}" and open:
             open.pop()
-        elif character == "," and open:
-            found[len(open)] = (place + 1, open[-1] + 1)
+        elif character == "," and column is not None:
+            commas[len(open), 0] = (place + 1, column)
+        for rank, operator in enumerate(_OPERATORS):
+            end = place + len(operator) - 1
+            if line.startswith(operator, place) and end <= WIDTH:
+                column = column or (equals + 3 if equals > 0 else start)
+                operators[len(open), rank] = (end, column)
+    found = commas or operators
     if not found:
         return None
     end, column = found[min(found)]
