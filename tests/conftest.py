@@ -42,15 +42,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pinned(request: pytest.FixtureRequest, path: str, text: str) -> None:
-    """Assert that ``text`` is what tests/golden holds under ``path``; with --update-golden it is
-    written there."""
+def pinned(request: pytest.FixtureRequest, path: str, content: str | bytes) -> None:
+    """Assert that ``content`` is what tests/golden holds under ``path``; with --update-golden it
+    is written there."""
     file = GOLDEN / path
     if request.config.getoption("--update-golden"):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    known = file.read_text(encoding="utf-8") if file.is_file() else None
-    assert text == known, f"{path}: if this is right, `pytest --update-golden` writes it"
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    known: str | bytes | None = file.read_bytes() if file.is_file() else None
+    if isinstance(content, str) and isinstance(known, bytes):
+        known = known.decode()
+    assert content == known, f"{path}: if this is right, `pytest --update-golden` writes it"
 
 
 def slow_but(quick: Collection[str], values: Iterable[Any]) -> list[Any]:

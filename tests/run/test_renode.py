@@ -22,6 +22,7 @@ from pathlib import Path
 import capstone
 import numpy as np
 import pytest
+from conftest import pinned
 from mailbox_machine import Machine
 from programs import library
 from terminal import check_inference, served
@@ -37,7 +38,6 @@ from tinyc.run.renode.tool import find_renode
 from tinyc.run.serve import serve
 from tinyc.target.boards import Board, Step, all_boards, load_board
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "renode"
 STANDIN = Path(__file__).parents[1] / "standins" / "renode"
 DESCRIBED = [board for board in all_boards() if board.renode]
 # The least byte of the inputs, the greatest, their exclusive or, and the first.
@@ -144,13 +144,9 @@ def files(board: Board) -> dict[str, bytes]:
 
 # A description that lacks a memory, one that is complete, and one whose memories are too small.
 @pytest.mark.parametrize("board", ["stm32f4_discovery", "stm32f746g_disco", "nucleo_g0b1re"])
-def test_the_files_are_the_golden_ones(board: str) -> None:
+def test_the_files_are_the_golden_ones(board: str, request: pytest.FixtureRequest) -> None:
     for file, content in files(load_board(board)).items():
-        golden = GOLDEN / board / file
-        if os.environ.get("UPDATE_GOLDEN"):
-            golden.parent.mkdir(parents=True, exist_ok=True)
-            golden.write_bytes(content)
-        assert content == golden.read_bytes(), f"{golden}: UPDATE_GOLDEN=1 writes it anew"
+        pinned(request, f"renode/{board}/{file}", content)
 
 
 @pytest.mark.parametrize("board", DESCRIBED, ids=lambda b: b.name)
