@@ -38,10 +38,11 @@ TINYC_INLINE float tinyc_floor_div_f32(float x, float y)
     return (float)floor((double)x / (double)y);
 }
 
+/* The rest, of the sign of x, goes to the side of y. */
 TINYC_INLINE float tinyc_floor_mod_f32(float x, float y)
 {
     const float rest = fmodf(x, y);
-    return (rest < 0.0f || rest > 0.0f) && (y < 0.0f) != (rest < 0.0f) ? rest + y : rest;
+    return (y < 0.0f ? rest > 0.0f : rest < 0.0f) ? rest + y : rest;
 }
 
 #endif

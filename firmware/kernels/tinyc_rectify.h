@@ -42,12 +42,12 @@ TINYC_INLINE int32_t tinyc_prelu_s8(int32_t x, int32_t slope, const struct tinyc
     const struct tinyc_scale *const above = &prelu->above;
     const struct tinyc_scale *const below = &prelu->below;
     x += above->offset;
-    if (x >= 0) {
-        x = tinyc_requant2(x, above->multiplier, above->shift);
-    } else {
-        x = tinyc_requant2(x * (slope + below->offset), below->multiplier, below->shift);
+    if (x < 0) {
+        const int32_t product = x * (slope + below->offset);
+        const int32_t y = tinyc_requant2(product, below->multiplier, below->shift);
+        return tinyc_quantized(y, &prelu->output);
     }
-    return tinyc_quantized(x, &prelu->output);
+    return tinyc_quantized(tinyc_requant2(x, above->multiplier, above->shift), &prelu->output);
 }
 
 #endif

@@ -15,7 +15,7 @@ from .tvm import tvm
 from .tvm.elementwise import Element, saturated
 from .tvm.elementwise import binary_kernel as tir_kernel
 
-SUPPORT = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_add.h")
+SUPPORT = ("tinyc_add.h",)
 
 
 def _fields(node: Node) -> Fields:
@@ -39,8 +39,7 @@ def _s8(node: Node) -> Formula:
 
 
 def _s8_dsp(node: Node) -> Formula:
-    support = (*SUPPORT, "tinyc_dsp.h", "tinyc_add_dsp.h")
-    return replace(_s8(node), function="tinyc_add_s8_dsp", support=support)
+    return replace(_s8(node), function="tinyc_add_s8_dsp", support=("tinyc_add_dsp.h",))
 
 
 def _s16(node: Node) -> Formula:

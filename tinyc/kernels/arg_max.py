@@ -28,7 +28,7 @@ def _bind(node: Node) -> Binding:
             "inner": math.prod(x.shape[op.axis + 1 :]),
             "function": f"tinyc_arg_{'min' if op.least else 'max'}_{SUFFIXES[x.dtype]}",
         },
-        support=("tinyc_arg_best.h", *(["tinyc_arg_best_f32.h"] if x.dtype is DType.F32 else [])),
+        support=("tinyc_arg_best_f32.h" if x.dtype is DType.F32 else "tinyc_arg_best.h",),
     )
 
 

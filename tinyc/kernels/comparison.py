@@ -20,7 +20,7 @@ def _bind_s8(node: Node) -> Binding:
     assert isinstance(node.op, Comparison)
     sign = node.op.sign
     left, right = ([*scale_fields(v.type.scale, v.type.zero_point).values()] for v in node.inputs)
-    formula = Formula("", ("tinyc_requant.h", "tinyc_compare.h"))
+    formula = Formula("", ("tinyc_compare.h",))
     return bind_binary(node, caption(node, sign), formula, sign=sign, left=left, right=right)
 
 

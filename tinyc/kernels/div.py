@@ -22,8 +22,7 @@ def _s8(node: Node) -> Formula:
         "shift": shift,
         "output": output_fields(node, node.op.activation),
     }
-    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_reciprocal.h", "tinyc_divide.h")
-    return Formula("tinyc_div_s8", support, (), (), "tinyc_div", fields, wide=True)
+    return Formula("tinyc_div_s8", ("tinyc_divide.h",), (), (), "tinyc_div", fields, wide=True)
 
 
 def _s32(node: Node) -> Formula:
@@ -31,8 +30,7 @@ def _s32(node: Node) -> Formula:
 
 
 def _f32(node: Node) -> Formula:
-    support = ("tinyc_math.h", "tinyc_curves_f32.h")
-    return Formula(f"tinyc_{NAMES[type(node.op)]}_f32", support)
+    return Formula(f"tinyc_{NAMES[type(node.op)]}_f32", ("tinyc_curves_f32.h",))
 
 
 def _sign(node: Node) -> str:

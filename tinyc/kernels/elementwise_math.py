@@ -56,7 +56,7 @@ def _f32(node: Node) -> Formula:
         return Formula(ARITHMETIC[type(op)], ("tinyc_arithmetic_f32.h",))
     by_tanh = isinstance(op, Gelu) and op.approximate
     name = "tinyc_gelu_tanh_f32" if by_tanh else CURVES[type(op)]
-    return Formula(name, ("tinyc_math.h", "tinyc_curves_f32.h"))
+    return Formula(name, ("tinyc_curves_f32.h",))
 
 
 def _s32(node: Node) -> Formula:

@@ -25,7 +25,6 @@ def _bind(node: Node) -> Binding:
             ],
             "names": names,
             "ctype": x.type.dtype.c,
-            "index": indices.type.dtype.c,
             "outer": math.prod(x.type.shape[: op.axis]),
             "count": indices.type.elements,
             "last": x.type.shape[op.axis] - 1,
@@ -38,6 +37,7 @@ def _bind(node: Node) -> Binding:
             for name, v in operands.items()
             if v.data is not None
         ),
+        support=("tinyc_nearest.h",),
     )
 
 

@@ -13,7 +13,7 @@ def _s16(node: Node) -> Formula:
     assert isinstance(node.op, LeakyRelu)
     above, below = node.op._ratios(node)
     fields: Fields = {"above": scale_fields(above), "below": scale_fields(below)}
-    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_rectify.h")
+    support = ("tinyc_rectify.h",)
     return Formula("tinyc_leaky_relu_s16", support, (), (), "tinyc_leaky_relu", fields, wide=True)
 
 

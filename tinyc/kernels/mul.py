@@ -24,7 +24,7 @@ def _integers(node: Node) -> Formula:
         "shift": shift,
         "output": output_fields(node, node.op.activation),
     }
-    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_mul.h")
+    support = ("tinyc_mul.h",)
     return Formula("tinyc_multiply", support, (), (), "tinyc_mul", fields, wide=True)
 
 

@@ -17,7 +17,7 @@ def _s8(node: Node) -> Formula:
         "below": {"offset": -slope.zero_point, "multiplier": below[0], "shift": below[1]},
         "output": output_fields(node),
     }
-    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_rectify.h")
+    support = ("tinyc_rectify.h",)
     return Formula("tinyc_prelu_s8", support, (), (), "tinyc_prelu", fields, wide=True)
 
 

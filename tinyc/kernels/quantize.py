@@ -12,7 +12,7 @@ from .unary import table_kernel, unary_kernel
 def _f32(node: Node) -> Formula:
     out = node.output.type
     numbers = (float(out.scale), out.zero_point, *out.dtype.limits)
-    support = ("tinyc_requant.h", "tinyc_quantize.h")
+    support = ("tinyc_quantize.h",)
     return Formula("tinyc_quantize_f32", support, (), numbers, wide=True)
 
 
@@ -22,7 +22,7 @@ def _s16(node: Node) -> Formula:
         "scale": scale_fields(source.scale / out.scale, source.zero_point),
         "output": output_fields(node),
     }
-    support = ("tinyc_requant.h", "tinyc_quantized.h")
+    support = ("tinyc_quantized.h",)
     return Formula("tinyc_requantize", support, (), (), "tinyc_requantize", fields, wide=True)
 
 

@@ -24,7 +24,7 @@ def _f32(node: Node) -> Formula:
 def _s16(node: Node) -> Formula:
     assert isinstance(node.op, Relu)
     bounds = activation_range(node.op.activation, node.output.type)
-    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_rectify.h")
+    support = ("tinyc_rectify.h",)
     numbers = (*quantize_multiplier(ratio(node)), *bounds)
     return Formula("tinyc_relu_s16", support, (), numbers, wide=True)
 

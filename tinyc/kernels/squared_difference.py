@@ -17,7 +17,7 @@ def _s8(node: Node) -> Formula:
         "square": scale_fields(square),
         "output": output_fields(node),
     }
-    support = ("tinyc_requant.h", "tinyc_quantized.h", "tinyc_squared_difference.h")
+    support = ("tinyc_squared_difference.h",)
     name = "tinyc_squared_difference"
     return Formula(f"{name}_s8", support, (), (), name, fields, wide=True)
 
