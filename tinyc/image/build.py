@@ -234,11 +234,17 @@ def _refuse_overflow(complaint: str, board: Board, name: str) -> None:
 
 
 def _refuse_missing_libm(complaint: str, name: str, tools: Toolchain) -> None:
-    missing = re.findall(r"undefined reference to `((?:exp|tanh|floor|round|sqrt)f)'", complaint)
-    if missing:
+    """GNU ld and lld each have their words for a function of the C library that is not there."""
+    header = (resource("firmware") / "libc" / "math.h").read_text()
+    known = set(re.findall(r"(\w+)\(", header))
+    missing = re.findall(r"undefined (?:reference to `|symbol: )(\w+)", complaint)
+    for function in (m for m in missing if m in known):
+        gcc = tools.kind == "gcc"
+        package, other = "libnewlib-arm-none-eabi", "clang" if gcc else "gcc"
+        packages = package if gcc else f"gcc-arm-none-eabi {package}"
         raise CompileError(
-            "E703", name, f"needs {missing[0]}, and {tools.title} has no C library",
-            "apt-get install libnewlib-arm-none-eabi, or --toolchain clang",
+            "E703", name, f"needs {function}, and {tools.title} has no C library that has it",
+            f"apt-get install {packages}, {'or' if gcc else 'and'} --toolchain {other}",
         )  # fmt: skip
 
 

@@ -15,11 +15,10 @@ from .tvm import tvm
 from .tvm.elementwise import Element, saturated
 from .tvm.elementwise import binary_kernel as tir_kernel
 
-SUPPORT = ("tinyc_add.h",)
+HEADER = "tinyc_add.h"
 
 
-def _fields(node: Node) -> Fields:
-    assert isinstance(node.op, Add)
+def _fields(node: Node[Add]) -> Fields:
     left, right, total = add_reals(node)
     return {
         "left": scale_fields(left, node.inputs[0].type.zero_point),
@@ -30,30 +29,29 @@ def _fields(node: Node) -> Fields:
     }
 
 
-def _subtract(node: Node) -> dict[str, int]:
+def _subtract(node: Node[Add]) -> dict[str, int]:
     return {"subtract": 1} if _sign(node) == "-" else {}
 
 
-def _s8(node: Node) -> Formula:
-    return Formula("tinyc_add_s8", SUPPORT, (), (), "tinyc_add", _fields(node), wide=True)
+def _s8(node: Node[Add]) -> Formula:
+    fields = _fields(node)
+    return Formula("tinyc_add_s8", HEADER, struct="tinyc_add", fields=fields, wide=True)
 
 
-def _s8_dsp(node: Node) -> Formula:
-    return replace(_s8(node), function="tinyc_add_s8_dsp", support=("tinyc_add_dsp.h",))
+def _s8_dsp(node: Node[Add]) -> Formula:
+    return replace(_s8(node), function="tinyc_add_s8_dsp", header="tinyc_add_dsp.h")
 
 
-def _s16(node: Node) -> Formula:
-    assert isinstance(node.op, Add)
+def _s16(node: Node[Add]) -> Formula:
     if not node.op.pot:
         return replace(_s8(node), function="tinyc_add_s16")
     left, right = pot_shifts(node)
     output = output_fields(node, node.op.activation)
     fields: Fields = {"left": left, "right": right, "output": output, **_subtract(node)}
-    return Formula("tinyc_add_s16_pot", SUPPORT, (), (), "tinyc_add_pot", fields, wide=True)
+    return Formula("tinyc_add_s16_pot", HEADER, struct="tinyc_add_pot", fields=fields, wide=True)
 
 
-def _sign(node: Node) -> str:
-    assert isinstance(node.op, Add)
+def _sign(node: Node[Add]) -> str:
     return node.op.sign
 
 
@@ -66,8 +64,7 @@ provide(
 )
 
 
-def _element(node: Node, dsp: bool = False) -> Element:
-    assert isinstance(node.op, Add)
+def _element(node: Node[Add], dsp: bool = False) -> Element:
     minus, call = node.op.sign == "-", tvm().tirx.call_pure_extern
     reals = add_reals(node)
 

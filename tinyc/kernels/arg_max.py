@@ -14,9 +14,8 @@ SUFFIXES = {
 }  # fmt: skip
 
 
-def _bind(node: Node) -> Binding:
+def _bind(node: Node[ArgMax]) -> Binding:
     op = node.op
-    assert isinstance(op, ArgMax)
     x = node.inputs[0].type
     return Binding(
         params={

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..ir import DType, Node, TensorType, Value
+from ..ir import DType, Node, OpT, TensorType, Value
 from ..ir.quant import float_activation_range
+from ..ops._mixins import Activated
 from .base import Binding, Constant, Kernel
 from .formula import Formula, clamp_f32
+
+ActivatedT = TypeVar("ActivatedT", bound=Activated)
 
 Loop = tuple[int, tuple[int, ...]]
 """(count, step of each operand in elements)."""
@@ -41,7 +44,7 @@ def _index(nest: list[Loop], operand: int) -> str:
     return " + ".join(n if s == 1 else f"{n} * {s}" for n, s in steps if s) or "0"
 
 
-def bind_binary(node: Node, caption: str, formula: Formula, **params: Any) -> Binding:
+def bind_binary(node: Node[Any], caption: str, formula: Formula, **params: Any) -> Binding:
     """Loops over two broadcast operands, or three, around ``formula``, or around what a template
     that extends ``binary.c.j2`` makes with ``params``.
 
@@ -52,7 +55,8 @@ def bind_binary(node: Node, caption: str, formula: Formula, **params: Any) -> Bi
     nest = loops(out.shape, tuple(v.type.shape for v in node.inputs))
     variables = node.variable_inputs
     pointers = ["in"] if len(variables) == 1 else [f"in{i}" for i in range(len(variables))]
-    constants, elements = [], []
+    constants: list[Constant] = []
+    elements: list[tuple[str, float | str]] = []
     for i, value in enumerate(node.inputs):
         if value.data is None:
             elements.append(("", f"{pointers[variables.index(value)]}[{_index(nest, i)}]"))
@@ -98,15 +102,18 @@ def _inplace(out: TensorType, variables: tuple[Value, ...]) -> int | None:
     return None
 
 
-def caption(node: Node, sign: str) -> str:
+def caption(node: Node[Any], sign: str) -> str:
     """The operands' shapes around ``sign``, for the comment above the kernel."""
     a, b = ("x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs)
     return f"{a} {sign} {b}"
 
 
 def binary_kernel(
-    name: str, dtype: DType, sign: Callable[[Node], str], formula: Callable[[Node], Formula]
-) -> Kernel:
+    name: str,
+    dtype: DType,
+    sign: Callable[[Node[OpT]], str],
+    formula: Callable[[Node[OpT]], Formula],
+) -> Kernel[OpT]:
     """A kernel of plain C for nodes of ``dtype``; ``sign`` stands between the operands in the
     comment above it."""
     return looped(
@@ -115,11 +122,11 @@ def binary_kernel(
 
 
 def looped(
-    name: str, dtype: DType, bind: Callable[[Node], Binding], template: str = "binary.c.j2"
-) -> Kernel:
+    name: str, dtype: DType, bind: Callable[[Node[OpT]], Binding], template: str = "binary.c.j2"
+) -> Kernel[OpT]:
     """A kernel of plain C for nodes of ``dtype`` with at least one operand that varies."""
 
-    def reject(node: Node) -> str | None:
+    def reject(node: Node[OpT]) -> str | None:
         if not node.variable_inputs:
             return "both operands are constant"
         return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
@@ -127,10 +134,10 @@ def looped(
     return Kernel(name, template, frozenset(), reject, bind)
 
 
-def clamped_f32(name: str, sign: Callable[[Node], str]) -> Kernel:
+def clamped_f32(name: str, sign: Callable[[Node[ActivatedT]], str]) -> Kernel[ActivatedT]:
     """The kernel of an operator of C between float32 numbers, with a fused activation."""
 
-    def bind(node: Node) -> Binding:
+    def bind(node: Node[ActivatedT]) -> Binding:
         between = sign(node)
         formula = clamp_f32(*float_activation_range(node.op.activation))
         return bind_binary(node, caption(node, between), formula, sign=between)

@@ -23,7 +23,7 @@ def _bind(node: Node) -> Binding:
 
 def _bind_truncate(node: Node) -> Binding:
     function = TRUNCATE[node.output.type.dtype]
-    return bind_unary(node, Formula(function, ("tinyc_truncate_f32.h",)))
+    return bind_unary(node, Formula(function, "tinyc_truncate_f32.h"))
 
 
 def _truncates(node: Node) -> bool:

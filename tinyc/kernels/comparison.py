@@ -9,22 +9,20 @@ from .binary import bind_binary, caption, looped
 from .formula import Formula, scale_fields
 
 
-def _bind(node: Node) -> Binding:
-    assert isinstance(node.op, Comparison)
+def _bind(node: Node[Comparison]) -> Binding:
     sign, ctype = node.op.sign, node.inputs[0].type.dtype.c
-    return bind_binary(node, caption(node, sign), Formula(""), sign=sign, ctype=ctype)
+    return bind_binary(node, caption(node, sign), Formula(), sign=sign, ctype=ctype)
 
 
-def _bind_s8(node: Node) -> Binding:
+def _bind_s8(node: Node[Comparison]) -> Binding:
     """left, right: what the operands' function takes after them."""
-    assert isinstance(node.op, Comparison)
     sign = node.op.sign
     left, right = ([*scale_fields(v.type.scale, v.type.zero_point).values()] for v in node.inputs)
-    formula = Formula("", ("tinyc_compare.h",))
+    formula = Formula(header="tinyc_compare.h")
     return bind_binary(node, caption(node, sign), formula, sign=sign, left=left, right=right)
 
 
-def _kernel(name: str, dtype: DType) -> Kernel:
+def _kernel(name: str, dtype: DType) -> Kernel[Comparison]:
     if dtype is DType.I8:
         return looped(f"{name}_s8", dtype, _bind_s8, "comparison_s8.c.j2")
     return looped(f"{name}_{dtype.value}", dtype, _bind, "comparison.c.j2")

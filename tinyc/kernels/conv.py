@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node, TensorType
+from ..ir import DType, Node, OpT, TensorType
 from ..ir.quant import activation_range, float_activation_range
 from ..ops._conv import NO_PADDING, channel_multipliers, real_multipliers, weight_zero
 from ..ops._mixins import Pair
@@ -30,11 +30,11 @@ def int8_sums(node: Node, offset: int | str = 0) -> dict[str, Any]:
 
 
 def portable(
-    name: str, dtype: DType, bind: Callable[[Node], Binding], template: str | None = None
-) -> Kernel:
+    name: str, dtype: DType, bind: Callable[[Node[OpT]], Binding], template: str | None = None
+) -> Kernel[OpT]:
     """A kernel of plain C for nodes whose first input is of ``dtype``."""
 
-    def reject(node: Node) -> str | None:
+    def reject(node: Node[OpT]) -> str | None:
         return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
 
     return Kernel(name, template or f"{name}.c.j2", frozenset(), reject, bind)

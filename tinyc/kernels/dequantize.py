@@ -12,7 +12,7 @@ from .unary import bind_unary
 def _bind(node: Node) -> Binding:
     source = node.inputs[0].type
     numbers = (source.zero_point, float(source.scale))
-    return bind_unary(node, Formula("tinyc_dequantize", ("tinyc_dequantize.h",), (), numbers))
+    return bind_unary(node, Formula("tinyc_dequantize", "tinyc_dequantize.h", numbers=numbers))
 
 
 provide(

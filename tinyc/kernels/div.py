@@ -12,8 +12,7 @@ SIGNS: dict[type[Op], str] = {Div: "/", FloorDiv: "(floor div)", FloorMod: "(flo
 NAMES: dict[type[Op], str] = {Div: "div", FloorDiv: "floor_div", FloorMod: "floor_mod"}
 
 
-def _s8(node: Node) -> Formula:
-    assert isinstance(node.op, Div)
+def _s8(node: Node[Div]) -> Formula:
     multiplier, shift = div_multiplier(node)
     fields: Fields = {
         "x_offset": -node.inputs[0].type.zero_point,
@@ -22,15 +21,16 @@ def _s8(node: Node) -> Formula:
         "shift": shift,
         "output": output_fields(node, node.op.activation),
     }
-    return Formula("tinyc_div_s8", ("tinyc_divide.h",), (), (), "tinyc_div", fields, wide=True)
+    header = "tinyc_divide.h"
+    return Formula("tinyc_div_s8", header, struct="tinyc_div", fields=fields, wide=True)
 
 
 def _s32(node: Node) -> Formula:
-    return Formula(f"tinyc_{NAMES[type(node.op)]}_s32", ("tinyc_arithmetic_s32.h",))
+    return Formula(f"tinyc_{NAMES[type(node.op)]}_s32", "tinyc_arithmetic_s32.h")
 
 
 def _f32(node: Node) -> Formula:
-    return Formula(f"tinyc_{NAMES[type(node.op)]}_f32", ("tinyc_curves_f32.h",))
+    return Formula(f"tinyc_{NAMES[type(node.op)]}_f32", "tinyc_curves_f32.h")
 
 
 def _sign(node: Node) -> str:

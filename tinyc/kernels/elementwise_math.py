@@ -47,21 +47,19 @@ WHOLE: dict[type[Curve], str] = {
 """Those of integers, of tinyc_arithmetic_s32.h."""
 
 
-def _f32(node: Node) -> Formula:
+def _f32(node: Node[Curve]) -> Formula:
     op = node.op
-    assert isinstance(op, Curve)
     if type(op) in LIBRARY:
-        return Formula(LIBRARY[type(op)], ("tinyc_math.h",))
+        return Formula(LIBRARY[type(op)], "tinyc_math.h")
     if type(op) in ARITHMETIC:
-        return Formula(ARITHMETIC[type(op)], ("tinyc_arithmetic_f32.h",))
+        return Formula(ARITHMETIC[type(op)], "tinyc_arithmetic_f32.h")
     by_tanh = isinstance(op, Gelu) and op.approximate
     name = "tinyc_gelu_tanh_f32" if by_tanh else CURVES[type(op)]
-    return Formula(name, ("tinyc_curves_f32.h",))
+    return Formula(name, "tinyc_curves_f32.h")
 
 
-def _s32(node: Node) -> Formula:
-    assert isinstance(node.op, Curve)
-    return Formula(WHOLE[type(node.op)], ("tinyc_arithmetic_s32.h",))
+def _s32(node: Node[Curve]) -> Formula:
+    return Formula(WHOLE[type(node.op)], "tinyc_arithmetic_s32.h")
 
 
 for _op in (*LIBRARY, *CURVES, *ARITHMETIC):

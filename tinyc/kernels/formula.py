@@ -18,19 +18,25 @@ Fields = Mapping[str, int | Mapping[str, int]]
 class Formula:
     """A C function of one element of each operand.
 
-    function: its name, of ``firmware/kernels/`` or of the C library; support: the files that it
-    needs; tables, numbers: what it takes after the elements, in this order;
-    struct, fields: the type of the constant whose address comes last, and its fields: numbers, or
-    those of a struct in it; wide: whether it returns int32_t where the output has fewer bits.
+    function: its name, "" where C has an operator, which the template writes; header: the file of
+    ``firmware/kernels/`` that has it; tables, numbers: what it takes after the elements, in this
+    order; struct, fields: the type of the constant whose address it takes last, and that one's
+    fields: numbers, or those of a struct in it; wide: whether it returns int32_t where the output
+    has fewer bits.
     """
 
-    function: str
-    support: tuple[str, ...] = ()
+    function: str = ""
+    header: str = ""
     tables: tuple[Constant, ...] = ()
     numbers: tuple[int | float, ...] = ()
     struct: str = ""
     fields: Fields = field(default_factory=dict)
     wide: bool = False
+
+    @property
+    def support(self) -> tuple[str, ...]:
+        """As of `Binding`."""
+        return (self.header,) if self.header else ()
 
     def params(self) -> dict[str, Any]:
         """What ``_element.c.j2`` needs."""
@@ -46,7 +52,7 @@ class Formula:
 
 def _initializers(fields: Fields) -> list[str]:
     """The lines of a constant's initializer: each struct has one, numbers between them share."""
-    lines = []
+    lines: list[str] = []
     for plain, group in groupby(fields.items(), lambda item: isinstance(item[1], int)):
         texts = [f".{name} = {_initializer(value)}" for name, value in group]
         lines += [", ".join(texts)] if plain else texts
@@ -61,7 +67,7 @@ def _initializer(value: int | Mapping[str, int]) -> str:
 
 def clamp_f32(low: float, high: float) -> Formula:
     """A clamp of float32."""
-    return Formula("tinyc_clamp_f32", ("tinyc_clamp_f32.h",), (), (low, high))
+    return Formula("tinyc_clamp_f32", "tinyc_clamp_f32.h", numbers=(low, high))
 
 
 def scale_fields(real: float, zero_point: int | None = None) -> dict[str, int]:
@@ -71,7 +77,7 @@ def scale_fields(real: float, zero_point: int | None = None) -> dict[str, int]:
     return {**offset, "multiplier": multiplier, "shift": shift}
 
 
-def output_fields(node: Node, activation: str = "none") -> dict[str, int]:
+def output_fields(node: Node[Any], activation: str = "none") -> dict[str, int]:
     """A ``struct tinyc_output``: the bounds of a quantized output less its zero point, which is
     added after the clamp: before it, the sum could leave int32."""
     out = node.output.type

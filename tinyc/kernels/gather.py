@@ -10,9 +10,8 @@ from .base import Binding, Constant, Kernel, provide
 from .move import caption, lookup_kernel
 
 
-def _bind(node: Node) -> Binding:
+def _bind(node: Node[GatherComputed]) -> Binding:
     op = node.op
-    assert isinstance(op, GatherComputed)
     x, indices = node.inputs
     inner = math.prod(x.type.shape[op.axis + 1 :])
     names = ("in", "in" if indices is x else "indices")

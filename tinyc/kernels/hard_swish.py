@@ -10,7 +10,7 @@ from .unary import table_kernel, unary_kernel
 
 
 def _f32(node: Node) -> Formula:
-    return Formula("tinyc_hard_swish_f32", ("tinyc_arithmetic_f32.h",))
+    return Formula("tinyc_hard_swish_f32", "tinyc_arithmetic_f32.h")
 
 
 provide(

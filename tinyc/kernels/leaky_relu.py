@@ -9,18 +9,16 @@ from .formula import Fields, Formula, scale_fields
 from .unary import table_kernel, unary_kernel
 
 
-def _s16(node: Node) -> Formula:
-    assert isinstance(node.op, LeakyRelu)
+def _s16(node: Node[LeakyRelu]) -> Formula:
     above, below = node.op._ratios(node)
     fields: Fields = {"above": scale_fields(above), "below": scale_fields(below)}
-    support = ("tinyc_rectify.h",)
-    return Formula("tinyc_leaky_relu_s16", support, (), (), "tinyc_leaky_relu", fields, wide=True)
+    name = "tinyc_leaky_relu"
+    return Formula(f"{name}_s16", "tinyc_rectify.h", struct=name, fields=fields, wide=True)
 
 
-def _f32(node: Node) -> Formula:
-    assert isinstance(node.op, LeakyRelu)
+def _f32(node: Node[LeakyRelu]) -> Formula:
     numbers = (float(node.op.alpha),)
-    return Formula("tinyc_leaky_relu_f32", ("tinyc_arithmetic_f32.h",), (), numbers)
+    return Formula("tinyc_leaky_relu_f32", "tinyc_arithmetic_f32.h", numbers=numbers)
 
 
 provide(

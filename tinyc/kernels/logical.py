@@ -9,11 +9,11 @@ from .binary import binary_kernel
 from .formula import Formula
 from .unary import unary_kernel
 
-SUPPORT = ("tinyc_logical.h",)
+HEADER = "tinyc_logical.h"
 
 
 def _formula(node: Node) -> Formula:
-    return Formula("tinyc_or" if isinstance(node.op, LogicalOr) else "tinyc_and", SUPPORT)
+    return Formula("tinyc_or" if isinstance(node.op, LogicalOr) else "tinyc_and", HEADER)
 
 
 def _sign(node: Node) -> str:
@@ -26,5 +26,5 @@ provide(
 )
 provide(
     LogicalNot,
-    unary_kernel("logical_not", DType.BOOL, lambda node: Formula("tinyc_not", SUPPORT)),
+    unary_kernel("logical_not", DType.BOOL, lambda node: Formula("tinyc_not", HEADER)),
 )

@@ -11,7 +11,7 @@ from .unary import table_kernel, unary_kernel
 
 
 def _f32(node: Node) -> Formula:
-    return Formula("tinyc_logistic_f32", ("tinyc_curves_f32.h",))
+    return Formula("tinyc_logistic_f32", "tinyc_curves_f32.h")
 
 
 provide(

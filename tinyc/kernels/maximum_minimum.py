@@ -20,7 +20,7 @@ def _formula(node: Node) -> Formula:
         DType.I8: ("s8", "extremes"), DType.I16: ("s16", "extremes"),
         DType.F32: ("f32", "arithmetic_f32"),
     }[dtype]  # fmt: skip
-    return Formula(f"tinyc_{name}_{suffix}", (f"tinyc_{file}.h",))
+    return Formula(f"tinyc_{name}_{suffix}", f"tinyc_{file}.h")
 
 
 def _sign(node: Node) -> str:
@@ -35,8 +35,7 @@ provide(
 )
 
 
-def _element(node: Node) -> Element:
-    assert isinstance(node.op, Maximum)
+def _element(node: Node[Maximum]) -> Element:
     te = tvm().te
     choose = te.max if node.op.sign == ">" else te.min
 

@@ -14,8 +14,7 @@ from .tvm.elementwise import Element, saturated
 from .tvm.elementwise import binary_kernel as tir_kernel
 
 
-def _integers(node: Node) -> Formula:
-    assert isinstance(node.op, Mul)
+def _integers(node: Node[Mul]) -> Formula:
     multiplier, shift = mul_multiplier(node)
     fields: Fields = {
         "x_offset": -node.inputs[0].type.zero_point,
@@ -24,11 +23,11 @@ def _integers(node: Node) -> Formula:
         "shift": shift,
         "output": output_fields(node, node.op.activation),
     }
-    support = ("tinyc_mul.h",)
-    return Formula("tinyc_multiply", support, (), (), "tinyc_mul", fields, wide=True)
+    header = "tinyc_mul.h"
+    return Formula("tinyc_multiply", header, struct="tinyc_mul", fields=fields, wide=True)
 
 
-def _sign(node: Node) -> str:
+def _sign(node: Node[Mul]) -> str:
     return "*"
 
 
@@ -40,7 +39,7 @@ provide(
 )
 
 
-def _element(node: Node) -> Element:
+def _element(node: Node[Mul]) -> Element:
     multiplier, shift = mul_multiplier(node)
     call = tvm().tirx.call_pure_extern
     zeros = [v.type.zero_point for v in node.inputs]

@@ -17,9 +17,9 @@ def _sign(node: Node) -> str:
 provide(
     Pow,
     table_kernel("pow_s8"),
-    binary_kernel("pow_f32", DType.F32, _sign, lambda node: Formula("powf", ("tinyc_math.h",))),
+    binary_kernel("pow_f32", DType.F32, _sign, lambda node: Formula("powf", "tinyc_math.h")),
     binary_kernel(
         "pow_i32", DType.I32, _sign,
-        lambda node: Formula("tinyc_pow_s32", ("tinyc_arithmetic_s32.h",)),
+        lambda node: Formula("tinyc_pow_s32", "tinyc_arithmetic_s32.h"),
     ),
 )  # fmt: skip

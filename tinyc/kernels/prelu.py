@@ -9,7 +9,7 @@ from .binary import binary_kernel
 from .formula import Fields, Formula, output_fields
 
 
-def _s8(node: Node) -> Formula:
+def _s8(node: Node[Prelu]) -> Formula:
     x, slope = (v.type for v in node.inputs)
     above, below = multipliers(node)
     fields: Fields = {
@@ -17,12 +17,12 @@ def _s8(node: Node) -> Formula:
         "below": {"offset": -slope.zero_point, "multiplier": below[0], "shift": below[1]},
         "output": output_fields(node),
     }
-    support = ("tinyc_rectify.h",)
-    return Formula("tinyc_prelu_s8", support, (), (), "tinyc_prelu", fields, wide=True)
+    header = "tinyc_rectify.h"
+    return Formula("tinyc_prelu_s8", header, struct="tinyc_prelu", fields=fields, wide=True)
 
 
 def _f32(node: Node) -> Formula:
-    return Formula("tinyc_prelu_f32", ("tinyc_arithmetic_f32.h",))
+    return Formula("tinyc_prelu_f32", "tinyc_arithmetic_f32.h")
 
 
 def _sign(node: Node) -> str:

@@ -12,8 +12,7 @@ from .unary import table_kernel, unary_kernel
 def _f32(node: Node) -> Formula:
     out = node.output.type
     numbers = (float(out.scale), out.zero_point, *out.dtype.limits)
-    support = ("tinyc_quantize.h",)
-    return Formula("tinyc_quantize_f32", support, (), numbers, wide=True)
+    return Formula("tinyc_quantize_f32", "tinyc_quantize.h", numbers=numbers, wide=True)
 
 
 def _s16(node: Node) -> Formula:
@@ -22,8 +21,8 @@ def _s16(node: Node) -> Formula:
         "scale": scale_fields(source.scale / out.scale, source.zero_point),
         "output": output_fields(node),
     }
-    support = ("tinyc_quantized.h",)
-    return Formula("tinyc_requantize", support, (), (), "tinyc_requantize", fields, wide=True)
+    name = "tinyc_requantize"
+    return Formula(name, "tinyc_quantized.h", struct=name, fields=fields, wide=True)
 
 
 provide(

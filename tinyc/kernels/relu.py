@@ -13,20 +13,17 @@ from .tvm import elementwise as tvm_elementwise
 from .unary import table_kernel, unary_kernel
 
 
-def _f32(node: Node) -> Formula:
-    assert isinstance(node.op, Relu)
+def _f32(node: Node[Relu]) -> Formula:
     low, high = float_range(node.op)
     if (low, high) == (0, math.inf):
-        return Formula("tinyc_relu_f32", ("tinyc_arithmetic_f32.h",))
+        return Formula("tinyc_relu_f32", "tinyc_arithmetic_f32.h")
     return clamp_f32(low, high)
 
 
-def _s16(node: Node) -> Formula:
-    assert isinstance(node.op, Relu)
+def _s16(node: Node[Relu]) -> Formula:
     bounds = activation_range(node.op.activation, node.output.type)
-    support = ("tinyc_rectify.h",)
     numbers = (*quantize_multiplier(ratio(node)), *bounds)
-    return Formula("tinyc_relu_s16", support, (), numbers, wide=True)
+    return Formula("tinyc_relu_s16", "tinyc_rectify.h", numbers=numbers, wide=True)
 
 
 provide(

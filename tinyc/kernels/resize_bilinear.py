@@ -12,9 +12,8 @@ from .move import caption
 SUFFIXES = {DType.I8: "s8", DType.I16: "s16", DType.U8: "u8", DType.F32: "f32"}
 
 
-def _bind(node: Node) -> Binding:
+def _bind(node: Node[ResizeBilinear]) -> Binding:
     op = node.op
-    assert isinstance(op, ResizeBilinear)
     x = node.inputs[0].type
     n, h, w, c = x.shape
     weight = np.int16 if x.dtype in FIXED else np.float32

@@ -11,7 +11,7 @@ from .formula import Formula
 
 def _bind(node: Node) -> Binding:
     shapes = ["x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs]
-    return bind_binary(node, f"{shapes[0]} ? {shapes[1]} : {shapes[2]}", Formula(""))
+    return bind_binary(node, f"{shapes[0]} ? {shapes[1]} : {shapes[2]}", Formula())
 
 
 provide(

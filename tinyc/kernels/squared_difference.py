@@ -17,13 +17,12 @@ def _s8(node: Node) -> Formula:
         "square": scale_fields(square),
         "output": output_fields(node),
     }
-    support = ("tinyc_squared_difference.h",)
     name = "tinyc_squared_difference"
-    return Formula(f"{name}_s8", support, (), (), name, fields, wide=True)
+    return Formula(f"{name}_s8", f"{name}.h", struct=name, fields=fields, wide=True)
 
 
 def _plain(suffix: str) -> Formula:
-    return Formula(f"tinyc_squared_difference_{suffix}", (f"tinyc_arithmetic_{suffix}.h",))
+    return Formula(f"tinyc_squared_difference_{suffix}", f"tinyc_arithmetic_{suffix}.h")
 
 
 def _sign(node: Node) -> str:

@@ -13,5 +13,5 @@ provide(
     Tanh,
     table_kernel("tanh_s8"),
     unary_kernel("tanh_s16", DType.I16, lambda node: curve16("tinyc_tanh_s16", node, 1)),
-    unary_kernel("tanh_f32", DType.F32, lambda node: Formula("tanhf", ("tinyc_math.h",))),
+    unary_kernel("tanh_f32", DType.F32, lambda node: Formula("tanhf", "tinyc_math.h")),
 )

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node
+from ..ir import Array, DType, Node, OpT
 from ..ops._unary import BYTES
 from .base import Binding, Constant, Kernel
 from .conv import portable
 from .formula import Formula
 
 
-def table(node: Node) -> np.ndarray:
+def table(node: Node[Any]) -> Array:
     """The outputs of a node with an 8-bit input for each byte 0 .. 255, read as that input; what
     else it reads are constants of one element."""
     source, target = node.inputs[0], node.output
@@ -27,11 +27,11 @@ def table(node: Node) -> np.ndarray:
         node.origin,
     )
     rest = (v.data.reshape(()) for v in node.inputs[1:] if v.data is not None)
-    (out,) = node.op.evaluate(whole, data, *rest)
-    return out
+    answers: tuple[Array, ...] = node.op.evaluate(whole, data, *rest)
+    return answers[0]
 
 
-def unary_params(node: Node, formula: Formula | None = None) -> dict[str, Any]:
+def unary_params(node: Node[Any], formula: Formula | None = None) -> dict[str, Any]:
     """What ``unary.c.j2`` needs, and what extends it, which may do without a formula."""
     x, out = node.inputs[0].type, node.output.type
     return {
@@ -39,11 +39,11 @@ def unary_params(node: Node, formula: Formula | None = None) -> dict[str, Any]:
         "in_type": x.dtype.c,
         "out_type": out.dtype.c,
         "count": x.elements,
-        **(formula or Formula("")).params(),
+        **(formula or Formula()).params(),
     }
 
 
-def unary_inplace(node: Node) -> int | None:
+def unary_inplace(node: Node[Any]) -> int | None:
     """0 if the output may lie over the input: of the same type, or of bytes, which in C may
     stand for any type."""
     x, out = node.inputs[0].type, node.output.type
@@ -70,13 +70,13 @@ def table_kernel(name: str, allowed: tuple[DType, ...] = (DType.I8,)) -> Kernel:
     return Kernel(name, "lut_s8.c.j2", frozenset(), reject, _bind_table)
 
 
-def bind_unary(node: Node, formula: Formula) -> Binding:
+def bind_unary(node: Node[Any], formula: Formula) -> Binding:
     """A loop over all elements around ``formula``."""
     return Binding(
         unary_params(node, formula), formula.tables, 0, formula.support, unary_inplace(node)
     )
 
 
-def unary_kernel(name: str, dtype: DType, formula: Callable[[Node], Formula]) -> Kernel:
+def unary_kernel(name: str, dtype: DType, formula: Callable[[Node[OpT]], Formula]) -> Kernel[OpT]:
     """The kernel of nodes whose first input is of ``dtype``."""
     return portable(name, dtype, lambda node: bind_unary(node, formula(node)), "unary.c.j2")

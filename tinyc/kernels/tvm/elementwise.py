@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...ir import DType, Node
+from ...ir import DType, Node, OpT
 from ...ir.quant import activation_range
 from ..base import Constant, Kernel, Schedule
 from ..binary import caption, loops
@@ -21,7 +21,7 @@ Element = Callable[[Any, Any], Any]
 """Both operands as int32 expressions -> the int8 output."""
 
 
-def _unrolled(node: Node) -> list[Schedule]:
+def _unrolled(node: Node[Any]) -> list[Schedule]:
     return [{"unroll": n} for n in (1, 2, 4)]
 
 
@@ -29,7 +29,7 @@ def _unrolled(node: Node) -> list[Schedule]:
 
 
 def binary_form(
-    node: Node, sign: str, element: Element, schedule: Schedule, dsp: bool = False
+    node: Node[Any], sign: str, element: Element, schedule: Schedule, dsp: bool = False
 ) -> Form:
     """Loops over two int8 operands that broadcast; ``element`` computes an output."""
     module = tvm()
@@ -78,13 +78,13 @@ def _unroll_last(s: Any, count: int, times: int) -> None:
         s.unroll(inner)
 
 
-def reject_binary(node: Node) -> str | None:
+def reject_binary(node: Node[Any]) -> str | None:
     if not node.variable_inputs:
         return "both operands are constant"
     return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
 
 
-def saturated(node: Node, scaled: Any) -> Any:
+def saturated(node: Node[Any], scaled: Any) -> Any:
     """Clamp a number less the zero point to the activation's range, and add that."""
     p = output_fields(node, node.op.activation)
     y = tvm().tirx.call_pure_extern("int32", "tinyc_clamp", scaled, p["low"], p["high"])
@@ -92,14 +92,15 @@ def saturated(node: Node, scaled: Any) -> Any:
 
 
 def binary_kernel(
-    name: str, sign: Callable[[Node], str], element: Callable[[Node], Element],
+    name: str, sign: Callable[[Node[OpT]], str], element: Callable[[Node[OpT]], Element],
     requires: frozenset[str] = frozenset(),
-) -> Kernel:  # fmt: skip
+) -> Kernel[OpT]:  # fmt: skip
     """element: of a node, what computes one output."""
-    return kernel(
-        name, requires, reject_binary, _unrolled,
-        lambda node, s: binary_form(node, sign(node), element(node), s, "dsp" in requires),
-    )  # fmt: skip
+
+    def form(node: Node[OpT], schedule: Schedule) -> Form:
+        return binary_form(node, sign(node), element(node), schedule, "dsp" in requires)
+
+    return kernel(name, requires, reject_binary, _unrolled, form)
 
 
 # One operand of 8 bits ----------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...ir import Node
+from ...ir import Node, OpT
 from ...kernels.base import Binding, Constant, Kernel, Schedule
 from . import tvm
 from .printer import print_body
@@ -35,19 +35,19 @@ class Form:
 def kernel(
     name: str,
     requires: frozenset[str],
-    reject: Callable[[Node], str | None],
-    schedules: Callable[[Node], Sequence[Schedule]],
-    form: Callable[[Node, Schedule], Form],
-) -> Kernel:
+    reject: Callable[[Node[OpT]], str | None],
+    schedules: Callable[[Node[OpT]], Sequence[Schedule]],
+    form: Callable[[Node[OpT], Schedule], Form],
+) -> Kernel[OpT]:
     """A kernel whose text TVM makes.
 
     schedules: what a node may be lowered with, the default first; form: the node under one.
     """
 
-    def bind(node: Node) -> Binding:
+    def bind(node: Node[OpT]) -> Binding:
         return scheduled(node, schedules(node)[0])
 
-    def scheduled(node: Node, schedule: Schedule) -> Binding:
+    def scheduled(node: Node[OpT], schedule: Schedule) -> Binding:
         return binding(form(node, schedule))
 
     return Kernel(name, "tir.c.j2", requires, reject, bind, schedules, scheduled)
