@@ -36,8 +36,12 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# The pages of the reference are made from the code, the site from all of docs/.
 docs: setup
-	$(BIN)/python -m tinyc.report docs
+	$(BIN)/python -m tinyc.cli.pages docs
+	@$(BIN)/python -c 'import mkdocs, material' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 # The wheel is made from the sdist, which so has all that it needs.
 dist: setup

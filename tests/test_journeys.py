@@ -85,6 +85,9 @@ def test_the_table_names_what_a_toy_takes() -> None:
     table = journeys()
     assert {"operator", "kernel", "board", "core", "frontend", "technique", "emulator"} < set(table)
     assert {"rewrite pass", "training recipe", "error"} < set(table)
+    # An error has no toy: tests/test_errors.py holds its places together.
+    places = table.pop("error")
+    assert places == ["tinyc/errors/catalogue.py", "tests/error_cases.py"]
     named = {file for files in table.values() for file in files} - {str(ORDER)}
     patterns = {name: re.escape(name).replace("<name>", r"\w+(-\w+)?") for name in named}
     toys = {str(path.relative_to(TOYS)) for path in TOYS.rglob("*") if path.is_file()}

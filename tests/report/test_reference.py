@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT, schema_of
 
 from tinyc.cli.app import execute
+from tinyc.cli.pages import pages
 from tinyc.report import schema
-from tinyc.report.reference import pages
 
 TOOL = {"group": "g", "tool": "gcc", "version": None, "problem": None, "purpose": "p", "remedy": ""}
 
