@@ -41,7 +41,7 @@ docs: setup
 	$(BIN)/python -m tinyc.cli.pages docs
 	@$(BIN)/python -c 'import mkdocs, material' 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # The wheel is made from the sdist, which so has all that it needs.
 dist: setup

@@ -23,6 +23,5 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Have links to those pages go to the site's."""
-    return re.sub(
-        r"\]\(\.\./(\w+)\.md", lambda match: f"]({ABOVE.get(match[1], match[1])}", markdown
-    )
+    names = "|".join(ABOVE)
+    return re.sub(rf"\]\((?:\.\./)?({names})\.md", lambda found: f"]({ABOVE[found[1]]}", markdown)
