@@ -7,8 +7,9 @@ to set stands in `tinyc.settings`.
 from __future__ import annotations
 
 import difflib
+import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -42,16 +43,46 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     """
     file, values = _read(folder or Path())
     given = {k: v for k, v in options.items() if v is not None}
-    limits = {k: given.pop(k) for k in _names(Expect) if k in given}
-    # Only a table can be overlaid; anything else is for the validation to name.
-    if isinstance(values.setdefault("expect", {}), dict):
-        values["expect"] |= limits
     for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = str(file.parent / values[key])
     if isinstance(board := values.get("board"), str) and is_file(board):
         values["board"] = str(file.parent / board)
-    settings = _checked(file, values | given, given | limits)
+    return _usable(_checked(_over(values, given), str(file), file.parent, given))
+
+
+def given(settings: Mapping[str, Any], origin: str) -> Config:
+    """The settings of a call: those that are given, and no file's. origin: what was called.
+    Raises the same as `load`."""
+    values = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in settings.items()}
+    # The caller's own table stays as it is.
+    expect = {
+        k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items() if k == "expect"
+    }
+    values.pop("expect", None)
+    return _usable(_checked(_over(expect, values), origin, Path()))
+
+
+def project(folder: Path | None = None) -> Config:
+    """The same for what asks for a project's boards, recipes and plugins alone: its settings file
+    may be wrong in all else."""
+    file, values = _read(folder or Path())
+    own = {key: values[key] for key in OWN if key in values}
+    return _checked(own, str(file), file.parent)
+
+
+def _over(values: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with ``more`` over them, in which the fields of `Expect` stand beside the
+    others."""
+    expected = _names(Expect)
+    # Only a table can be overlaid; anything else is for the validation to name.
+    if isinstance(values.setdefault("expect", {}), dict):
+        values["expect"] |= {k: v for k, v in more.items() if k in expected}
+    return values | {k: v for k, v in more.items() if k not in expected}
+
+
+def _usable(settings: Config) -> Config:
+    """The same, whose emulator there is, and whose paths name what can be read or written."""
     if settings.emulator != Config.emulator:
         from .run import find
 
@@ -65,17 +96,13 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     return settings
 
 
-def project(folder: Path | None = None) -> Config:
-    """The same for what asks for a project's boards, recipes and plugins alone: its settings file
-    may be wrong in all else."""
-    file, values = _read(folder or Path())
-    return _checked(file, {key: values[key] for key in OWN if key in values}, {})
-
-
-def _checked(file: Path, values: Mapping[str, Any], given: Mapping[str, Any]) -> Config:
-    """The settings of ``file`` and of ``given`` options, their boards and plugins in use."""
+def _checked(
+    values: Mapping[str, Any], origin: str, folder: Path, options: Collection[str] = ()
+) -> Config:
+    """The settings, their boards and plugins in use. origin: of the values; folder: of the paths
+    in them; options: those that the command line gave."""
     own = {
-        key: [str(file.parent / n) if isinstance(n, str) else n for n in values[key]]
+        key: [str(folder / n) if isinstance(n, (str, os.PathLike)) else n for n in values[key]]
         for key in OWN
         if isinstance(values.get(key), list)
     }
@@ -84,7 +111,7 @@ def _checked(file: Path, values: Mapping[str, Any], given: Mapping[str, Any]) ->
     try:
         settings = _checker().validate_python({**values, **own})
     except ValidationError as error:
-        problems = tuple(_problem(str(file), e, given) for e in error.errors())
+        problems = tuple(_problem(origin, e, options) for e in error.errors())
         raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
     use_folders(map(Path, settings.boards))
     for name in settings.plugins:
@@ -115,7 +142,7 @@ def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
     return folder / "tinyc.toml", {}
 
 
-def _problem(file: str, error: Any, given: Mapping[str, Any]) -> CompileError:
+def _problem(file: str, error: Any, options: Collection[str]) -> CompileError:
     path = [str(part) for part in error["loc"]]
     key = ".".join(path)
     if error["type"] == "unexpected_keyword_argument":
@@ -124,7 +151,7 @@ def _problem(file: str, error: Any, given: Mapping[str, Any]) -> CompileError:
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return CompileError("E208", file, f"unknown key '{key}'", hint)
-    origin = f"--{path[-1].replace('_', '-')}" if path[-1] in given else f"{file}: {key}"
+    origin = f"--{path[-1].replace('_', '-')}" if path[-1] in options else f"{file}: {key}"
     return CompileError("E209", origin, f"{reprlib.repr(error['input'])}: {error['msg']}")
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from .job import Job
     from .run import Trace
-    from .run.data import Samples
     from .settings import Config
 
 _SETTINGS = {
@@ -88,21 +86,16 @@ def tinyc_build(
 
 
 class Firmware:
-    """One model on one board: what its firmware computes and what that costs.
+    """A `tinyc.Firmware` in the words of pytest: what its firmware computes and what that costs.
 
-    Inputs are arrays [n, *shape], one for each input of the model in its order, or by its name
-    (``run(gyro=g, accel=a)``), without the batch dimension of 1 that a model's shape may begin
-    with; in the model's dtype, or float, which is then quantized. Outputs have the same form: one
-    array, or a named tuple of several. A missing tool skips the test, any other error of tinyc
-    fails it, with its line.
+    A missing tool skips the test, any other error of tinyc fails it, with its line.
     """
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._trace: Trace | None = None
 
     def __repr__(self) -> str:
-        return f"<firmware {self.model} on {self.board} in {self.emulator}>"
+        return repr(self._job)
 
     @property
     def model(self) -> str:
@@ -122,51 +115,44 @@ class Firmware:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the model's inputs, in its order."""
-        from .ir.ports import input_ports
-
-        return tuple(port.name for port in input_ports(self._job.compiled.graph))
+        return self._job.inputs
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of its outputs, in its order."""
-        from .ir.ports import output_ports
-
-        return tuple(port.name for port in output_ports(self._job.compiled.graph))
+        return self._job.outputs
 
     def run(self, /, *inputs: Any, **named: Any) -> Any:
-        """The firmware's outputs, in the model's dtype. `trace` is of this run then."""
-        return self._plain(self._outputs(inputs, named))
+        """The firmware's outputs, in the model's dtype; see `tinyc.firmware.Firmware` for the form
+        of both. `trace` is of this run then."""
+        with _told():
+            return self._job.run(*inputs, **named)
 
     def scores(self, /, *inputs: Any, **named: Any) -> Any:
         """The same as float32: scale * (output - zero point)."""
-        from .ir.quant import dequantize
-
-        outputs = self._job.compiled.plan.graph.outputs
-        pairs = zip(self._outputs(inputs, named), outputs, strict=True)
-        return self._plain([dequantize(array, value.type) for array, value in pairs])
+        with _told():
+            return self._job.scores(*inputs, **named)
 
     def reference(self, /, *inputs: Any, **named: Any) -> Any:
         """What `run` must give by the numpy reference: to the bit where outputs are integers,
         else within the tolerance of `tinyc.plan.heads`."""
         with _told():
-            return self._plain(self._job.reference(self._samples(inputs, named)))
+            return self._job.reference(*inputs, **named)
 
     def random(self, count: int, seed: int = 0) -> tuple[np.ndarray, ...]:
         """Seeded random inputs in the model's dtypes, an array [count, ...] for each, as
         ``tinyc test`` takes them where there is no data."""
-        from .run.data import random_samples
-
         with _told():
-            return random_samples(self._job.compiled.graph, count, seed).inputs
+            return self._job.random(count, seed)
 
     @property
     def trace(self) -> Trace:
         """Of the latest run: ``instructions`` and ``cycles`` of its first sample (None where
         the emulator does not count), ``stack_bytes``, the deepest stack seen (that of the harness
         that feeds the model), ``console``."""
-        if self._trace is None:
+        if self._job.trace is None:
             pytest.fail("there is no trace yet: call run(inputs) first", pytrace=False)
-        return self._trace
+        return self._job.trace
 
     @cached_property
     def report(self) -> dict[str, Any]:
@@ -188,45 +174,6 @@ class Firmware:
     def stack_bytes(self) -> int:
         """The deepest stack that the firmware's calls can come to."""
         return self.report["stack_bytes"]
-
-    def _outputs(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
-        from .report import split_outputs
-
-        with _told():
-            self._trace = self._job.run(self._samples(inputs, named))
-            return split_outputs(self._job.compiled.plan.graph, self._trace.outputs)
-
-    def _samples(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> Samples:
-        import numpy as np
-
-        from .run.data import given_samples
-
-        count = len(self.inputs)
-        if not named and len(inputs) != count:
-            raise CompileError(
-                "E211", self.model,
-                f"has {count} inputs ({', '.join(self.inputs)}), {len(inputs)} were given",
-                "pass an array [n, ...] for each",
-            )  # fmt: skip
-        if inputs and named:
-            raise CompileError(
-                "E211", self.model, "was given inputs by place and by name", "use one of the two"
-            )
-        places = ["x"] if count == 1 else [f"x_{i}" for i in range(count)]
-        given = named or dict(zip(places, inputs, strict=True))
-        arrays = {name: np.asarray(x) for name, x in given.items()}
-        return given_samples(arrays, self._job.compiled.graph, self.model, with_labels=False)
-
-    def _plain(self, arrays: Sequence[np.ndarray]) -> Any:
-        """Without the batch dimension of 1; a single array by itself, several as a tuple whose
-        fields have the outputs' names."""
-        from .ir.ports import output_ports
-
-        plain = [a[:, 0] if a.ndim > 2 and a.shape[1] == 1 else a for a in arrays]
-        if len(plain) == 1:
-            return plain[0]
-        fields = [port.identifier for port in output_ports(self._job.compiled.graph)]
-        return namedtuple("Outputs", fields, rename=True)(*plain)
 
 
 @contextlib.contextmanager

@@ -19,8 +19,8 @@ from rich.console import Console
 from tinyc import config
 from tinyc.cli import app as cli
 from tinyc.cli import printing
-from tinyc.cli.call import CliJob
 from tinyc.errors import CompileError
+from tinyc.job import Job
 
 BUILD_KEYS = {
     "schema_version", "model", "board", "core", "toolchain", "flash_bytes", "ram_bytes",
@@ -384,7 +384,7 @@ def test_each_failure_is_one_line(
     def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(CliJob, "built", fails)
+    monkeypatch.setattr(Job, "built", fails)
     got, out, err = run("build", tiny_model, "--board", "stm32", "-q")
     assert got == code and out == ""
     assert err.startswith(word) and err.count("\n") == 1

@@ -28,6 +28,7 @@ from tinyc.ops.relu import Relu
 from tinyc.ops.tanh import Tanh
 from tinyc.passes import optimize
 from tinyc.pipeline import CompileOptions, compile_model
+from tinyc.reference import original, reference
 from tinyc.run.data import dequantize, given_samples, quantize, random_samples
 from tinyc.settings import Config
 from tinyc.target.boards import load_board
@@ -659,9 +660,12 @@ def test_the_original_has_its_own_types(tmp_path: Path) -> None:
     b = rng.normal(0, 2, (20, 1, 4)).astype(np.float32)
     job = _job(path)
     samples = job.samples()
-    reference = job.reference(samples)
+    expected = reference(job.compiled, samples)
     for found, same, value in zip(
-        job.original(samples, reference), reference, job.compiled.source.outputs, strict=True
+        original(job.compiled, samples, expected),
+        expected,
+        job.compiled.source.outputs,
+        strict=True,
     ):
         np.testing.assert_array_equal(found, dequantize(same, value.type))
     keys = dict(zip(_keys(job.compiled.source), (a, b), strict=True))
@@ -669,7 +673,7 @@ def test_the_original_has_its_own_types(tmp_path: Path) -> None:
     job = _job(path, calibration=tmp_path / "data.npz")
     assert not float_nodes(job.compiled.plan.graph)
     samples = given_samples(keys, job.compiled.graph, "here")
-    sums, same = job.original(samples, ())
+    sums, same = original(job.compiled, samples, ())
     # As they were given, and not as the calibrated input holds them.
     np.testing.assert_allclose(sums, dequantize(a, job.compiled.source.inputs[0].type) + b, 1e-6)
     np.testing.assert_array_equal(same.reshape(a.shape), (a - np.float32(3)) * np.float32(0.05))
@@ -699,8 +703,8 @@ def test_the_original_takes_packed_inputs(tmp_path: Path, glue: bool) -> None:
     np.testing.assert_array_equal(samples.inputs[0], x)
     source = job.compiled.source
     rows = [interpret(source, [row])[source.outputs[0]] for row in x]
-    (original,) = job.original(samples, job.reference(samples))
-    np.testing.assert_array_equal(original, np.stack(rows))
+    (found,) = original(job.compiled, samples, reference(job.compiled, samples))
+    np.testing.assert_array_equal(found, np.stack(rows))
 
 
 def test_random_indices_are_rows_of_their_table(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def compare(
         for check in checks:
             if check.name == "agreement" and check.error:
                 log.warn(check.error.what)
-        found.append((built, tested, report.macs(job.compiled.plan)))
+        found.append((built, tested, report.macs(job.plan)))
     result = report.comparison(found)
     if call.as_json:
         print_json("compare", result)

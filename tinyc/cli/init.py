@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .call import Call, CliJob
+from .call import Call
 from .options import env, verb
-from .printing import log
+from .printing import Terminal, log
 
 
 @verb("verbose quiet")
@@ -45,9 +45,12 @@ def _own(model: str, board: str, folder: Path) -> Any:
     import tempfile
 
     from ..deploy.init import Own
+    from ..job import Job
     from ..settings import Config
 
-    job = CliJob.compile(Config(model=model, board=board), "tinyc init", "pass --model")
+    job = Job.compile(
+        Config(model=model, board=board), "tinyc init", "pass --model", listener=Terminal()
+    )
     with tempfile.TemporaryDirectory(prefix="tinyc-") as place:
         image = job.image(Path(place) / job.name, job.config.main)
-        return Own.of(model, folder, job.compiled.plan, image)
+        return Own.of(model, folder, job.plan, image)

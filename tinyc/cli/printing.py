@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import CompileErrors, printable
+from ..listener import Listener
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +39,24 @@ class Log:
 
 
 log = Log()
+
+
+class Terminal(Listener):
+    """Tells on stderr how far a job is."""
+
+    def warn(self, text: str) -> None:
+        log.warn(text)
+
+    def info(self, text: str) -> None:
+        log.info(text)
+
+    def detail(self, text: str) -> None:
+        log.detail(text)
+
+    def progress(
+        self, text: str, total: int | None = None
+    ) -> contextlib.AbstractContextManager[Any]:
+        return progress(text, total)
 
 
 @contextlib.contextmanager

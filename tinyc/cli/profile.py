@@ -18,10 +18,9 @@ def profile(call: Call) -> None:
     from .. import report
 
     built, _ = job.reported()
-    trace = job.run(job.samples(1), profile=True)
-    result = report.profile_report(job.compiled.plan, job.board, job.config.emulator, trace)
+    result = job.profiled(job.samples(1))
     checks = report.budgets(job.config.expect, built, result)
-    job.write_report({"build": built, "profile": result}, checks)
+    job.write_report(checks)
     result["verdicts"] = [check.facts for check in checks]
     print_report("profile", result, call.as_json)
     judge(checks)

@@ -36,7 +36,7 @@ def serve(
 
     job = call.job(main="serial")
     emulator = choose(job.board, emulator)
-    image = job.image(job.folder.with_name(f".{job.name}-serial"), "serial")
+    image = job.image(job.place("serial"), "serial")
     with contextlib.suppress(KeyboardInterrupt), offer(image, emulator, link) as (path, process):
         typer.echo(path)
         sys.stdout.flush()

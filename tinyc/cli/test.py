@@ -22,7 +22,7 @@ def test(call: Call) -> None:
     result = job.tested(inputs)
     checks = report.verdicts(job.config.expect, built, result)
     result["verdicts"] = [check.facts for check in checks]
-    job.write_report({"build": built, "test": result}, checks)
+    job.write_report(checks)
     print_report("test", result, call.as_json)
     for check in checks:
         log.info(f"{'FAIL' if check.error else 'pass'}  {check.name}: {check.detail}")

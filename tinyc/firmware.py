@@ -1,0 +1,290 @@
+"""One model on one board: the Python API, which the command line and pytest's fixtures stand on.
+
+firmware = tinyc.compile("kws.tflite", board="stm32")
+scores = firmware.run(x)
+"""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import CompileError, CompileErrors
+from .project import Project
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .ir import Graph
+    from .report import Report
+    from .run.data import Samples
+
+__all__ = ["CompileError", "CompileErrors", "Firmware", "Profile", "Sizes", "compile", "load"]
+
+_FORMS = (".html", ".md", ".json")
+
+
+def compile(
+    model: str | os.PathLike[str], board: str | os.PathLike[str], **settings: Any
+) -> Firmware:
+    """Compile a model for a board.
+
+    model: a ``.tflite`` file, a Keras model's file, or ``file.py:function``; board: a name or an
+    alias, or the path of a ``.toml``; settings: the other fields of `tinyc.settings.Config` and
+    of its ``Expect``, as ``calibrate="data.npz"``, ``emulator="qemu"``, ``max_flash=100_000``. No
+    settings file and no variable is looked at, and nothing is printed. Raises CompileError, and
+    CompileErrors where there are several.
+    """
+    from . import config
+
+    chosen = config.given({"model": model, "board": board, **settings}, "tinyc.compile")
+    return Firmware.compile(chosen, "tinyc.compile", "pass the path of one")
+
+
+def load(model: str | os.PathLike[str], trust: bool = False) -> Graph:
+    """The graph of a model as its file has it; as text a line for each operator.
+
+    trust: load a Keras model even if that runs code which came with it. Raises CompileError(s)
+    E2xx and E3xx.
+    """
+    from .frontends.base import read_model
+
+    return read_model(os.fspath(model), trust)[0]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the linked firmware. flash_bytes: code, constants and initial values; ram_bytes:
+    variables, the arena, which is the network's working memory, and the deepest stack."""
+
+    flash_bytes: int
+    ram_bytes: int
+    arena_bytes: int
+    stack_bytes: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a profile. kernel: what computes it; macs: its multiply-accumulates, those of
+    signs included; cycles: modelled."""
+
+    name: str
+    op: str
+    kernel: str
+    macs: int
+    instructions: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one inference costs. cycles_source says what they are; milliseconds: at the board's
+    clock; report: the object of ``tinyc profile --json``."""
+
+    layers: tuple[Layer, ...]
+    instructions: int
+    cycles: int
+    cycles_source: str
+    milliseconds: float
+    report: Report = field(repr=False)
+
+
+class Firmware(Project):
+    """A compiled model: what its firmware computes on an emulated board, and what that costs.
+
+    Inputs are arrays [n, *shape], one for each input of the model in its order, or by its name
+    (``run(gyro=g, accel=a)``), without the batch dimension of 1 that a model's shape may begin
+    with; in the model's dtype, or float, which is then quantized. Outputs have the same form: one
+    array, or a named tuple of several. To a model that keeps states the n are one sequence, the
+    first of them after a reset. Methods raise CompileError: E401 (does not fit the board), E7xx (a
+    tool is missing), E8xx (the emulator or the disk).
+
+    What is built to run it lies in a temporary folder, and goes with the object.
+    """
+
+    def __repr__(self) -> str:
+        return f"<firmware {self.name} on {self.board.name} in {self.config.emulator}>"
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The drop-in C library: path -> text."""
+        return self.compiled.library.files
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the model or the data that calibrated it, in words."""
+        return (*self.compiled.source.notes, *self.compiled.warnings)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the model's inputs, in its order."""
+        from .ir.ports import input_ports
+
+        return tuple(port.name for port in input_ports(self.compiled.graph))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of its outputs, in its order."""
+        from .ir.ports import output_ports
+
+        return tuple(port.name for port in output_ports(self.compiled.graph))
+
+    # Numpy in, numpy out ----------------------------------------------------------------------
+
+    def run(self, /, *inputs: Any, **named: Any) -> Any:
+        """The firmware's outputs on the emulated board, in the model's dtypes. `trace` is of this
+        run then. Raises also CompileError E211 to E214 (the inputs are not the model's)."""
+        return self._plain(self._run(self._given(inputs, named)))
+
+    def scores(self, /, *inputs: Any, **named: Any) -> Any:
+        """The same as float32: scale * (output - zero point)."""
+        from .ir.quant import dequantize
+
+        pairs = zip(self._run(self._given(inputs, named)), self.plan.graph.outputs, strict=True)
+        return self._plain([dequantize(array, value.type) for array, value in pairs])
+
+    def reference(self, /, *inputs: Any, **named: Any) -> Any:
+        """What `run` must give by the numpy reference: to the bit where outputs are integers,
+        else within the tolerance of `tinyc.plan.heads`."""
+        from .reference import reference
+
+        return self._plain(reference(self.compiled, self._given(inputs, named), self.listener))
+
+    def random(self, count: int, seed: int = 0) -> tuple[np.ndarray, ...]:
+        """Seeded random inputs in the model's dtypes, an array [count, ...] for each, as
+        ``tinyc test`` takes them where there is no data."""
+        from .run.data import random_samples
+
+        return random_samples(self.compiled.graph, count, seed).inputs
+
+    def profile(self, /, *inputs: Any, **named: Any) -> Profile:
+        """Instructions and modelled cycles of one inference, layer by layer: of the first of the
+        given samples, or of a random one. Raises also CompileError E206 (the emulator does not
+        count by layer)."""
+        samples = self._given(inputs, named) if inputs or named else self.samples(1)
+        first = tuple(array[:1] for array in samples.inputs)
+        found = self.profiled(replace(samples, inputs=first, labels={}, given=()))
+        keys = [key.name for key in fields(Layer)]
+        layers = [
+            {**layer, "macs": layer["macs"] + layer.get("binary_macs", 0)}
+            for layer in found["layers"]
+        ]
+        return Profile(
+            tuple(Layer(*(layer[key] for key in keys)) for layer in layers),
+            *(found[k] for k in ("instructions", "cycles", "cycles_source", "milliseconds")),
+            report=found,
+        )
+
+    def test(self, data: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> Report:
+        """Compare the emulated board with the reference, sample by sample; the object of ``tinyc
+        test --json``: mismatches, accuracy, agreement with the model before calibration.
+
+        data: an ``.npz`` or arrays, ``x`` and optionally the classes ``y``, or by the names of
+        inputs; else the settings' data, or random inputs. Raises also CompileError E21x.
+        """
+        from .reference import reference
+        from .run.data import given_samples, load_npz
+
+        if data is None:
+            source, samples = self.config.data, self.samples()
+        elif isinstance(data, Mapping):
+            import numpy as np
+
+            arrays = {name: np.asarray(array) for name, array in data.items()}
+            source, samples = "arrays", given_samples(arrays, self.compiled.graph, self.name)
+        else:
+            source, samples = os.fspath(data), load_npz(Path(data), self.compiled.graph)
+        trace = self.emulate(samples)
+        expected = reference(self.compiled, samples, self.listener)
+        return self.compared(samples, trace, expected, source)
+
+    # On the disk ------------------------------------------------------------------------------
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of the firmware, which is compiled and linked for that."""
+        if "build" not in self.sections:
+            self.measured(self.image(self.place("build"), self.config.main))
+        return Sizes(*(self.sections["build"][key.name] for key in fields(Sizes)))
+
+    def write(self, folder: str | os.PathLike[str]) -> Path:
+        """Build the firmware into ``folder``, as ``tinyc build`` does: the library, the project
+        around it, ELF, HEX and BIN, and the reports. What was built there before is replaced whole.
+        Raises also CompileError E245 to E247, where something else lies there."""
+        from . import report
+
+        folder = Path(folder)
+        self.measured(self.image(folder, self.config.main))
+        report.write(folder / "report", self.sections, self.verdicts(), self.suite)
+        return folder
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write a report of the build, and of the test and the profile that were made, in the form
+        of the path's suffix: .html, .md or .json. Raises also CompileError E201 (another
+        suffix)."""
+        from .errors import disk_error
+        from .files.folder import written
+        from .report.html import page
+        from .report.json import document
+        from .report.markdown import markdown
+
+        path = Path(path)
+        if path.suffix not in _FORMS:
+            hint = f"end it in {' or '.join(_FORMS)}"
+            raise CompileError("E201", str(path), "a report has no such form", hint)
+        _ = self.sizes
+        form = {".html": page, ".md": markdown, ".json": document}[path.suffix]
+        try:
+            with written(path) as file:
+                file.write(form(self.sections).encode())
+        except OSError as error:
+            raise disk_error(error, path) from None
+        return path
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .report.html import summary
+
+        return summary(self.plan, self.board, self.sections)
+
+    def _given(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> Samples:
+        """The samples of a call; see `run`."""
+        import numpy as np
+
+        from .run.data import given_samples
+
+        count = len(self.compiled.graph.inputs)
+        if inputs and len(inputs) != count:
+            raise CompileError(
+                "E211", self.name,
+                f"has {count} inputs ({', '.join(self.inputs)}), {len(inputs)} were given",
+                "pass an array [n, ...] for each",
+            )  # fmt: skip
+        if inputs and named:
+            what = "was given inputs by place and by name"
+            raise CompileError("E211", self.name, what, "use one of the two")
+        places = ["x"] if count == 1 else [f"x_{i}" for i in range(count)]
+        given = named or dict(zip(places, inputs, strict=True))
+        arrays = {name: np.asarray(x) for name, x in given.items()}
+        return given_samples(arrays, self.compiled.graph, self.name, with_labels=False)
+
+    def _run(self, samples: Samples) -> list[np.ndarray]:
+        """For each output an array [n, *shape]."""
+        from .report import split_outputs
+
+        return split_outputs(self.plan.graph, self.emulate(samples).outputs)
+
+    def _plain(self, arrays: Sequence[np.ndarray]) -> Any:
+        """Without the batch dimension of 1; a single array by itself, several as a tuple whose
+        fields have the outputs' names."""
+        from .ir.ports import output_ports
+
+        plain = [a[:, 0] if a.ndim > 2 and a.shape[1] == 1 else a for a in arrays]
+        if len(plain) == 1:
+            return plain[0]
+        names = [port.identifier for port in output_ports(self.compiled.graph)]
+        return namedtuple("Outputs", names, rename=True)(*plain)

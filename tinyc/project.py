@@ -1,0 +1,208 @@
+"""One model on one board, from its settings to what ran in an emulator, step by step."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import CompileError
+from .listener import SILENT, Listener
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import numpy as np
+
+    from .image.build import Image
+    from .pipeline import Compiled
+    from .plan import Plan
+    from .report import Report, Verdict
+    from .run import Trace
+    from .run.data import Samples
+    from .settings import Config
+    from .target.boards import Board
+
+_RANDOM_SAMPLES = 10
+
+
+@dataclass(eq=False, repr=False)
+class Project:
+    """A compiled model with its board and settings.
+
+    What is built to run it lies in a temporary folder, and goes with the object.
+    """
+
+    config: Config
+    board: Board
+    compiled: Compiled
+    listener: Listener = SILENT
+    trace: Trace | None = None
+    """Of the latest run: ``instructions`` and ``cycles`` of its first sample (None where the
+    emulator does not count), ``stack_bytes``, the deepest stack seen (that of the harness that
+    feeds the model), ``console``."""
+    sections: dict[str, Report] = field(default_factory=dict)
+    """What a report has to state: ``build``, ``test``, ``profile``, of those that were made."""
+
+    @classmethod
+    def compile(
+        cls,
+        settings: Config,
+        origin: str,
+        hint: str,
+        optional_calibration: bool = False,
+        listener: Listener = SILENT,
+    ) -> Self:
+        """Read, rewrite and plan the model of ``settings`` for their board.
+
+        origin: who asks; hint: how to name a model there; optional_calibration: a model without
+        float32 does not look at the data for it. Raises CompileError(s) E201 (no model or no
+        board is named), E204 and those of `tinyc.pipeline.compile_model`.
+        """
+        if not settings.model:
+            raise CompileError("E201", origin, "no model is named", hint)
+        if not settings.board:
+            raise CompileError(
+                "E201",
+                origin,
+                "no board is named",
+                'pass --board, or board = "..." in tinyc.toml; see `tinyc boards`',
+            )
+        from .target.boards import load_board
+
+        board = load_board(settings.board)
+        from .pipeline import CompileOptions, compile_model
+
+        listener.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
+        options = replace(CompileOptions.of(settings), optional_calibration=optional_calibration)
+        text = "measuring the backends" if settings.backend == "auto" else "compiling"
+        with listener.progress(text):
+            compiled = compile_model(settings.model, board, options)
+        for note in compiled.source.notes:
+            listener.info(note)
+        for text in compiled.warnings:
+            listener.warn(text)
+        return cls(settings, board, compiled, listener)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.plan.graph.name
+
+    @property
+    def plan(self) -> Plan:
+        """The kernel of each layer, and where in the arena each tensor lies."""
+        return self.compiled.plan
+
+    @property
+    def suite(self) -> str:
+        return f"tinyc.{self.board.name}.{self.name}"
+
+    def image(self, folder: Path, main: str) -> Image:
+        """Build the model with the main program ``main`` (`tinyc.image.build.MAINS`)."""
+        from .image import fit
+        from .image.build import BuildOptions, TooLarge, build
+
+        self.listener.detail(f"building {folder}")
+        placement = self.config.placement
+        try:
+            fit.refuse_too_large(self.plan, self.board, placement.arena)
+            options = BuildOptions(
+                main, self.config.model_id, placement.arena, placement.weights, self.config.model
+            )
+            return build(self.compiled.library, self.board, self.config.toolchain, folder, options)
+        except TooLarge as error:
+            raise fit.explained(error, self.plan, self.board) from None
+
+    def place(self, kind: str) -> Path:
+        """Where what is built for ``kind``, as ``test``, lies."""
+        return Path(self._scratch.name) / kind
+
+    @cached_property
+    def _scratch(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix="tinyc-")
+
+    @cached_property
+    def test_image(self) -> Image:
+        """The model with the harness that the settings' emulator feeds, built when it is first
+        asked for."""
+        from .run import find
+
+        return self.image(self.place("test"), find(self.config.emulator).main)
+
+    def measured(self, image: Image) -> Report:
+        """The object of ``tinyc build --json``."""
+        from . import report
+
+        built = report.build_report(self.plan, image, self.board)
+        self.sections["build"] = {**built, "warnings": list(self.compiled.warnings)}
+        return self.sections["build"]
+
+    def samples(self, most: int | None = None) -> Samples:
+        """The first of the settings' data, or as many random ones."""
+        from .run.data import load_npz, random_samples
+
+        graph, data = self.compiled.graph, self.config.data
+        most = most or self.config.samples
+        if data is None:
+            return random_samples(graph, most or _RANDOM_SAMPLES, self.config.seed)
+        samples = load_npz(Path(data), graph, most)
+        if most is not None and len(samples) < most:
+            fewer = f"{data}: has {len(samples)} samples, {most:,} were asked for"
+            samples = replace(samples, warnings=(*samples.warnings, fewer))
+        for text in samples.warnings:
+            self.listener.warn(text)
+        return samples
+
+    def emulate(self, samples: Samples, profile: bool = False) -> Trace:
+        """Run the test image in the settings' emulator; see `tinyc.run.run`."""
+        from .run import run
+
+        image, emulator = self.test_image, self.config.emulator
+        symbols = tuple(step.symbol for step in self.plan.steps) if profile else ()
+        rows = samples.bytes(image.library.states > 0)
+        with self.listener.progress(f"running {len(samples)} in {emulator}"):
+            self.trace = run(image, rows, emulator=emulator, profile=profile, layers=symbols)
+        return self.trace
+
+    def profiled(self, samples: Samples) -> Report:
+        """The object of ``tinyc profile --json``."""
+        from . import report
+
+        trace = self.emulate(samples, profile=True)
+        found = report.profile_report(self.plan, self.board, self.config.emulator, trace)
+        self.sections["profile"] = found
+        return found
+
+    def compared(
+        self, samples: Samples, trace: Trace, expected: Sequence[np.ndarray], data: str | None
+    ) -> Report:
+        """The object of ``tinyc test --json``. expected: by `tinyc.reference.reference`; data:
+        where the samples are from, None for random ones."""
+        from . import report
+        from .reference import cost, original
+
+        before = original(self.compiled, samples, expected, self.listener)
+        result = report.test_report(
+            self.compiled, self.board, self.config.emulator, trace, samples, expected, before, data
+        )
+        least = self.config.expect.min_agreement
+        if worst := report.low_agreement(result, least):
+            result |= cost(self.compiled, worst["name"], samples, before, self.listener)
+            if data is None:  # what random inputs give is no verdict
+                result["warnings"].append(report.disagreement(result, worst, least))
+        for text in result["warnings"]:
+            self.listener.warn(text)
+        known = [*self.compiled.warnings, *samples.warnings, *result["warnings"]]
+        self.sections["test"] = {**result, "warnings": list(dict.fromkeys(known))}
+        return self.sections["test"]
+
+    def verdicts(self) -> list[Verdict]:
+        """What the settings expect, judged by the build and the test."""
+        from . import report
+
+        build, test = self.sections["build"], self.sections.get("test")
+        return report.verdicts(self.config.expect, build, test)

@@ -1,0 +1,90 @@
+"""What the firmware has to give: by the numpy reference, and by the network as it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .ir import Graph, interpret, kept
+from .ir.quant import dequantize
+from .listener import SILENT, Listener
+from .pipeline import Compiled
+from .plan.heads import heads
+from .run.data import Samples
+
+
+def reference(
+    compiled: Compiled, samples: Samples, listener: Listener = SILENT
+) -> list[np.ndarray]:
+    """For each output an array [n, *shape] of its dtype, by the numpy reference."""
+    return _interpret(compiled.graph, samples, "computing the reference", listener)
+
+
+def original(
+    compiled: Compiled,
+    samples: Samples,
+    reference: Sequence[np.ndarray],
+    listener: Listener = SILENT,
+) -> list[np.ndarray]:
+    """The same as float32, of the network as it was given: by Keras where it is a Keras model,
+    and otherwise by the numpy reference, which is ``reference`` if nothing of the network
+    changed."""
+    if compiled.predict is None and compiled.source is compiled.graph:
+        found = list(reference)
+    else:
+        inputs = _inputs(compiled, compiled.source, samples)
+        if compiled.predict is not None:
+            return compiled.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
+        text = "computing the original"
+        found = _interpret(compiled.source, Samples(tuple(inputs)), text, listener)
+    return [dequantize(y, v.type) for y, v in zip(found, compiled.source.outputs, strict=True)]
+
+
+def cost(
+    compiled: Compiled,
+    name: str,
+    samples: Samples,
+    original: Sequence[np.ndarray],
+    listener: Listener = SILENT,
+) -> dict[str, str]:
+    """What of the agreement of the output ``name`` each change has cost, in words, and the
+    costliest."""
+    (head,) = (h for h in heads(compiled.graph) if h.port.name == name)
+    index, before = head.port.index, 1.0
+    truth = head.decide(original[index])
+    lost, words = {}, []
+    for change, graph in compiled.changes.items():
+        inputs = Samples(tuple(_inputs(compiled, graph, samples)))
+        outputs = _interpret(graph, inputs, f"looking at the {change}", listener)
+        decided = head.decide(outputs[index], graph.outputs[index].type)
+        after = float(np.mean(decided == truth))
+        lost[change], before = before - after, after
+        words.append(f"after {change} it is {after:.4f}")
+    return {"cost": ", ".join(words), "costliest": max(lost, key=lambda c: lost[c])}
+
+
+def _inputs(compiled: Compiled, graph: Graph, samples: Samples) -> list[np.ndarray]:
+    """``samples`` as the inputs of ``graph``, which the compiled graph was made of: as they
+    are where their type is the same, else the real numbers that were given."""
+    found = []
+    for i, (to, own) in enumerate(zip(graph.inputs, compiled.graph.inputs, strict=True)):
+        same = to.type.dtype is own.type.dtype
+        found.append(samples.inputs[i] if same else samples.reals(i, own.type))
+    return found
+
+
+def _interpret(graph: Graph, samples: Samples, text: str, listener: Listener) -> list[np.ndarray]:
+    """For each output of ``graph`` an array [n, *shape], by the numpy reference, the samples
+    one sequence where it keeps states."""
+    states = None
+    found: list[list[Any]] = [[] for _ in graph.outputs]
+    with listener.progress(text, len(samples)) as advance:
+        for index in range(len(samples)):
+            values = interpret(graph, samples.at(index), states)
+            states = kept(graph, values)
+            for rows, value in zip(found, graph.outputs, strict=True):
+                rows.append(value.data if value.data is not None else values[value])
+            advance()
+    return [np.stack(rows) for rows in found]
