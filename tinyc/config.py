@@ -55,12 +55,9 @@ def given(settings: Mapping[str, Any], origin: str) -> Config:
     """The settings of a call: those that are given, and no file's. origin: what was called.
     Raises the same as `load`."""
     values = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in settings.items()}
-    # The caller's own table stays as it is.
-    expect = {
-        k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items() if k == "expect"
-    }
-    values.pop("expect", None)
-    return _usable(_checked(_over(expect, values), origin, Path()))
+    expect = values.pop("expect", {})
+    table = {"expect": dict(expect) if isinstance(expect, Mapping) else expect}
+    return _usable(_checked(_over(table, values), origin, Path()))
 
 
 def project(folder: Path | None = None) -> Config:
