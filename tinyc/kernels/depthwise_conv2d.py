@@ -21,7 +21,7 @@ from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import channel_table, clamp_params, int8_sums, portable, window_params
 from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing, narrow
-from .tvm import conv as tvm_conv
+from .tvm import depthwise as tvm_depthwise
 
 
 def _params(node: Node) -> dict[str, Any]:
@@ -146,7 +146,7 @@ provide(
     ),
     portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
 )
-provide_tvm(DepthwiseConv2d, *tvm_conv.DEPTHWISE_CONV2D)
+provide_tvm(DepthwiseConv2d, *tvm_depthwise.DEPTHWISE_CONV2D)
 
 
 provide(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,20 @@ import numpy as np
 from ...ir import DType, Node
 from ...ops._bits import WORD, words
 from ...ops._conv import NO_PADDING
-from ..base import Constant, Schedule
+from ...ops.lce_bconv2d import LceBconv2d
+from ..base import Constant, Kernel, Schedule
 from . import tvm
 from .lower import Form, kernel
 
 SUPPORT = ("tinyc_requant.h", "tinyc_bits.h", "tinyc_tensor.h")
 
 
-def form(node: Node, schedule: Schedule, ending: tuple[Constant, ...]) -> Form:
+def form(node: Node[LceBconv2d], schedule: Schedule, ending: tuple[Constant, ...]) -> Form:
     """A tile of counts in registers. Padding of ones is words of zeros; a tap in padding of zeros
     counts half of its channels. ending: the constants of what follows (lce_bconv2d.ending)."""
     module = tvm()
     te, tirx = module.te, module.tirx
-    op: Any = node.op
+    op = node.op
     data = node.inputs[1].data
     assert data is not None
     outs, kh, kw, depth = data.shape
@@ -41,7 +43,7 @@ def form(node: Node, schedule: Schedule, ending: tuple[Constant, ...]) -> Form:
     x = te.placeholder((n, in_h, in_w, depth), "int32", "in")
     w = te.placeholder(packed.shape, "uint32", "weights")
     ky, kx, k = (te.reduce_axis((0, m), name) for m, name in ((kh, "ky"), (kw, "kx"), (depth, "k")))
-    sy, sx, dy, dx = *op.stride, *op.dilation
+    (sy, sx), (dy, dx) = op.stride, op.dilation
     source, staged = x, False
     if (top, bottom, left, right) != (0, 0, 0, 0) and not zeros:
         staged = True
@@ -139,13 +141,15 @@ def schedules(node: Node) -> list[Schedule]:
     return [{"channels": n} for n in (1, 2, 4)]
 
 
-def binary_kernel(reject: Any, ending: Any) -> Any:
+def binary_kernel(
+    reject: Callable[[Node[LceBconv2d]], str | None],
+    ending: Callable[[Node[LceBconv2d]], tuple[Constant, ...]],
+) -> Kernel[LceBconv2d]:
     """reject, ending: of lce_bconv2d.py, which know what the last steps can be."""
 
-    def refused(node: Node) -> str | None:
-        op: Any = node.op
+    def refused(node: Node[LceBconv2d]) -> str | None:
         weights = node.inputs[1].data
-        if weights is not None and words(op.channels) != weights.shape[3]:
+        if weights is not None and words(node.op.channels) != weights.shape[3]:
             return "grouped"
         return reject(node)
 

@@ -6,17 +6,19 @@ replace, and the call that takes their place. Both are parsed from TVMScript by 
 
 # The parser of TVMScript evaluates annotations itself: they must not become strings here.
 
+from typing import Any
+
 from . import tvm as _module
 
 
-def _register(name, description, implementation):
+def _register(name: str, description: Any, implementation: Any) -> str:
     intrinsic = _module().s_tir.TensorIntrin
     if intrinsic.get(name, allow_missing=True) is None:
         intrinsic.register(name, description, implementation)
     return name
 
 
-def gemm(quads, channels, pixels):
+def gemm(quads: int, channels: int, pixels: int) -> str:
     """acc[channels, pixels] += columns . weights, over two or more quads of inputs.
 
     Within a quad, input k of 0..3 lies at row k % 2, half k // 2: what SXTB16 leaves of a word.
@@ -26,11 +28,11 @@ def gemm(quads, channels, pixels):
     return _gemm_rows(quads, channels)
 
 
-def _gemm_pairs(quads, channels, pixels):
+def _gemm_pairs(quads: int, channels: int, pixels: int) -> str:
     from tvm.script import tirx as T
 
     @T.prim_func(s_tir=True)
-    def description(a: T.handle, b: T.handle, c: T.handle):
+    def description(a: T.handle, b: T.handle, c: T.handle) -> None:
         columns = T.match_buffer(a, (quads, 2, pixels, 2), "int16", offset_factor=1)
         weights = T.match_buffer(b, (quads, 2, 2, channels), "int8", offset_factor=1)
         acc = T.match_buffer(c, (channels, pixels), "int32", offset_factor=1, scope="local")
@@ -49,7 +51,7 @@ def _gemm_pairs(quads, channels, pixels):
                     ) * T.Cast("int32", weights[vquad, vr, vh, vi])
 
     @T.prim_func(s_tir=True)
-    def implementation(a: T.handle, b: T.handle, c: T.handle):
+    def implementation(a: T.handle, b: T.handle, c: T.handle) -> None:
         columns = T.match_buffer(a, (quads, 2, pixels, 2), "int16", offset_factor=1)
         weights = T.match_buffer(b, (quads, 2, 2, channels), "int8", offset_factor=1)
         acc = T.match_buffer(c, (channels, pixels), "int32", offset_factor=1, scope="local")
@@ -71,11 +73,11 @@ def _gemm_pairs(quads, channels, pixels):
     return _register(f"tinyc.gemm_{channels}x{pixels}_{quads}", description, implementation)
 
 
-def _gemm_rows(quads, channels):
+def _gemm_rows(quads: int, channels: int) -> str:
     from tvm.script import tirx as T
 
     @T.prim_func(s_tir=True)
-    def description(a: T.handle, b: T.handle, c: T.handle):
+    def description(a: T.handle, b: T.handle, c: T.handle) -> None:
         columns = T.match_buffer(a, (quads, 2, 1, 2), "int16", offset_factor=1)
         weights = T.match_buffer(b, (quads, channels, 2, 2), "int8", offset_factor=1)
         acc = T.match_buffer(c, (channels, 1), "int32", offset_factor=1, scope="local")
@@ -94,7 +96,7 @@ def _gemm_rows(quads, channels):
                     )
 
     @T.prim_func(s_tir=True)
-    def implementation(a: T.handle, b: T.handle, c: T.handle):
+    def implementation(a: T.handle, b: T.handle, c: T.handle) -> None:
         columns = T.match_buffer(a, (quads, 2, 1, 2), "int16", offset_factor=1)
         weights = T.match_buffer(b, (quads, channels, 2, 2), "int8", offset_factor=1)
         acc = T.match_buffer(c, (channels, 1), "int32", offset_factor=1, scope="local")
@@ -116,14 +118,14 @@ def _gemm_rows(quads, channels):
     return _register(f"tinyc.gemm_{channels}x1_{quads}", description, implementation)
 
 
-def widen(pixels):
+def widen(pixels: int) -> str:
     """Four bytes of a pixel -> its place in the columns of ``pixels`` pixels."""
     from tvm.script import tirx as T
 
     row = 2 * pixels
 
     @T.prim_func(s_tir=True)
-    def description(a: T.handle, c: T.handle):
+    def description(a: T.handle, c: T.handle) -> None:
         source = T.match_buffer(a, (4,), "int8", offset_factor=1)
         columns = T.match_buffer(c, (2, 1, 2), "int16", offset_factor=1, strides=[row, 2, 1])
         with T.sblock("root"):
@@ -135,7 +137,7 @@ def widen(pixels):
                     columns[vr, 0, vh] = T.Cast("int16", source[vh * 2 + vr])
 
     @T.prim_func(s_tir=True)
-    def implementation(a: T.handle, c: T.handle):
+    def implementation(a: T.handle, c: T.handle) -> None:
         source = T.match_buffer(a, (4,), "int8", offset_factor=1)
         columns = T.match_buffer(c, (2, 1, 2), "int16", offset_factor=1, strides=[row, 2, 1])
         with T.sblock("root"):
@@ -150,12 +152,12 @@ def widen(pixels):
     return _register(f"tinyc.widen4_{pixels}", description, implementation)
 
 
-def tap():
+def tap() -> str:
     """acc[4 channels] += source[4 channels] * weights[4 channels]."""
     from tvm.script import tirx as T
 
     @T.prim_func(s_tir=True)
-    def description(a: T.handle, b: T.handle, c: T.handle):
+    def description(a: T.handle, b: T.handle, c: T.handle) -> None:
         source = T.match_buffer(a, (4,), "int8", offset_factor=1)
         weights = T.match_buffer(b, (4,), "int8", offset_factor=1)
         acc = T.match_buffer(c, (4,), "int32", offset_factor=1, scope="local")
@@ -168,7 +170,7 @@ def tap():
                     acc[vi] = acc[vi] + T.Cast("int32", source[vi]) * T.Cast("int32", weights[vi])
 
     @T.prim_func(s_tir=True)
-    def implementation(a: T.handle, b: T.handle, c: T.handle):
+    def implementation(a: T.handle, b: T.handle, c: T.handle) -> None:
         source = T.match_buffer(a, (4,), "int8", offset_factor=1)
         weights = T.match_buffer(b, (4,), "int8", offset_factor=1)
         acc = T.match_buffer(c, (4,), "int32", offset_factor=1, scope="local")

@@ -269,7 +269,8 @@ class _Printer:
             return self._operation(kind, node.a, node.b)
         if kind in ("Min", "Max"):
             return f"tinyc_{kind.lower()}({self.text(node.a)}, {self.text(node.b)})", _PRIMARY
-        return getattr(self, f"_{kind}")(node)
+        found: tuple[str, int] = getattr(self, f"_{kind}")(node)
+        return found
 
     def _operation(self, kind: str, a: Any, b: Any) -> tuple[str, int]:
         operator, level = _BINARY[kind]
