@@ -33,7 +33,7 @@ from .options import QuietOpt, VerboseOpt
 from .printing import log, print_json
 
 # typer carries its own click from 0.16 on; this is the class of either.
-_UsageError = typer.BadParameter.__bases__[0]
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="tinyc",

@@ -24,7 +24,7 @@ def doctor(call: Call) -> None:
     for group, entries in groupby(there, lambda tool: tool["group"]):
         print_table(
             [group, "found", "used for", "remedy"],
-            [[t["tool"], found(t), t["purpose"], t["remedy"]] for t in entries],
+            [[str(t["tool"]), found(t), str(t["purpose"]), str(t["remedy"])] for t in entries],
         )
 
 

@@ -62,7 +62,7 @@ def least_weights(graph: Graph, calibrated: bool, binary: bool) -> int:
         assert weights.data is not None and axis is not None
         filters = np.moveaxis(weights.data, axis, 0).reshape(weights.type.shape[axis], -1)
         alive = float(filters.any(axis=1).mean())
-        size = weights.type.dtype.size
+        size: float = weights.type.dtype.size
         if weights.type.dtype is DType.F32:
             size = 1 / 8 if binary else 1 if calibrated else size
         # The same place in the file: the loop that it stands in was unrolled.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..target.boards import Memory
+from ..ir import Array
+from ..target.boards import Memory
 
 # Armv7-M ARM B3.1 has 0x60000000 to 0x9fffffff for external RAM: normal memory, on every core.
 INBOX = 0x9000_0000
@@ -27,9 +26,9 @@ class Batch:
     outputs are not compared; labels: class indices [n], or None.
     """
 
-    inputs: np.ndarray
-    expected: np.ndarray | None = None
-    labels: np.ndarray | None = None
+    inputs: Array
+    expected: Array | None = None
+    labels: Array | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -38,7 +37,8 @@ class Batch:
         """As many of the first samples as fit into so many bytes, packed."""
         known = 0 if self.expected is None else self.expected.shape[1]
         count = max(0, bytes - HEADER_BYTES) // (WORD_BYTES + self.inputs.shape[1] + known)
-        return Batch(*(a if a is None else a[:count] for a in vars(self).values()))
+        expected, labels = (None if a is None else a[:count] for a in (self.expected, self.labels))
+        return Batch(self.inputs[:count], expected, labels)
 
     def pack(self) -> bytes:
         """The inbox: the number of samples and of those to be compared (0 or all), a label for

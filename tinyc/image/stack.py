@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from ..errors import CompileError
 
@@ -45,7 +46,8 @@ def stack_depth(
         )
         if mark.startswith("$t")
     ]
-    frames = {start: [0, set()] for start in starts}
+    taken = dict.fromkeys(starts, 0)
+    called: dict[int, set[int]] = {start: set() for start in starts}
     sizes = {address & ~1: 0 for address, _ in functions.values()}
     for address, size in functions.values():
         sizes[address & ~1] = max(size, sizes[address & ~1])
@@ -67,29 +69,28 @@ def stack_depth(
             start = owner(ins.address)
             if start is None:
                 continue
-            frame = frames[start]
             text = f"{ins.mnemonic} {ins.op_str}"
             if _PUSH.match(text):
-                frame[0] += _registers(ins.op_str)
+                taken[start] += _registers(ins.op_str)
             elif match := _STORE_BELOW.match(text):
-                frame[0] += max(0, -int(match[1], 0))
+                taken[start] += max(0, -int(match[1], 0))
             elif match := _MOVE_SP.match(text):
-                frame[0] += _taken(match, known, lambda s=start, t=text: problem(s, t))
+                taken[start] += _taken(match, known, partial(problem, start, text))
             elif match := _LITERAL.match(text):
                 at = ((ins.address + 4) & ~3) + int(match[2], 0) - base
                 value = int.from_bytes(code[at : at + 4], "little", signed=True)
                 known[match[1]] = value
-                if value & 1 and value - 1 in frames and value - 1 != start:
-                    frame[1].add(value - 1)
+                if value & 1 and value - 1 in taken and value - 1 != start:
+                    called[start].add(value - 1)
             elif match := _CONSTANT.match(text):
                 _track(match, known)
             elif match := _BRANCH.match(text):
                 # A call or a tail call enters a function at its start; Clang also jumps far
                 # within a function by BL on Armv6-M.
                 target = int(match[2], 0)
-                if target in frames and (match[1] == "l" or target != start):
-                    frame[1].add(target)
-            elif ins.mnemonic == "blx" and not frame[1]:
+                if target in taken and (match[1] == "l" or target != start):
+                    called[start].add(target)
+            elif ins.mnemonic == "blx" and not called[start]:
                 raise problem(start, text)
 
     deepest: dict[int, int] = {}
@@ -98,14 +99,16 @@ def stack_depth(
         if start in path:
             raise problem(start, "it calls itself")
         if start not in deepest:
-            taken, calls = frames[start]
-            deepest[start] = taken + max((depth(c, (*path, start)) for c in calls), default=0)
+            below = (depth(c, (*path, start)) for c in called[start])
+            deepest[start] = taken[start] + max(below, default=0)
         return deepest[start]
 
     return depth(functions[root][0] & ~1, ())
 
 
-def _taken(match: re.Match[str], known: Mapping[str, int], problem) -> int:
+def _taken(
+    match: re.Match[str], known: Mapping[str, int], problem: Callable[[], CompileError]
+) -> int:
     """Bytes that ``add sp, ...`` or ``sub sp, ...`` takes off the stack pointer."""
     operation, operand = match.groups()
     number = re.fullmatch(_NUMBER, operand)

@@ -24,6 +24,7 @@ import numpy as np
 
 from ...errors import CompileError
 from ...image.mailbox import Batch
+from ...ir import Array
 from .. import Trace, console_number, time_limit
 from .project import END, MARK, count, description, escaped, load, uart
 from .tool import REMEDY, find_renode
@@ -36,7 +37,7 @@ START_S = 60.0
 """Seconds within which Renode has to answer; it takes 2 to 5."""
 
 
-def run(image: Image, inputs: np.ndarray, layers: Sequence[str] = ()) -> Trace:
+def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. Instructions are counted; cycles are not, since Renode has none."""
     board = image.board
     program = tool()

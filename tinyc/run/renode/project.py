@@ -64,14 +64,14 @@ def project(
     E207 (Renode does not describe the board), E234 (too many samples).
     """
     commands = {"load": load(board, "${FOLDER}/"), "count": count(board, name)}
-    labelled = batch.labels is not None and min_accuracy is not None
+    least = 0.0 if batch.labels is None or min_accuracy is None else min_accuracy
     values = {
         "name": name,
         "board": board,
         "uart": uart(board),
         "samples": len(batch),
         # Rounded, so that 0.9 of 10 samples are 9.
-        "min_correct": math.ceil(round(min_accuracy * len(batch), 6)) if labelled else 0,
+        "min_correct": math.ceil(round(least * len(batch), 6)),
         "max_instructions": max_instructions,
         "timeout": timeout,
         "mark": MARK,

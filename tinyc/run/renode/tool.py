@@ -69,9 +69,9 @@ def _places() -> Iterator[Path]:
 def _program(place: Path, name: str) -> Path | None:
     """The program ``name`` that a place means: itself, or in it, or beside another program."""
     if place.is_dir():
-        folders = (place, place / "bin")
+        folders = [place, place / "bin"]
     elif place.name.startswith("renode-test") or name != "renode":
-        folders = (place.parent,)
+        folders = [place.parent]
     else:
         return place if os.access(place, os.X_OK) else None
     for folder in folders:
