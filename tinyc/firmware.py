@@ -17,9 +17,7 @@ from .errors import CompileError, CompileErrors
 from .project import Project
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from .ir import Graph
+    from .ir import Array, Graph
     from .report import Report
     from .run.data import Samples
 
@@ -154,7 +152,7 @@ class Firmware(Project):
 
         return self._plain(reference(self.compiled, self._given(inputs, named), self.listener))
 
-    def random(self, count: int, seed: int = 0) -> tuple[np.ndarray, ...]:
+    def random(self, count: int, seed: int = 0) -> tuple[Array, ...]:
         """Seeded random inputs in the model's dtypes, an array [count, ...] for each, as
         ``tinyc test`` takes them where there is no data."""
         from .run.data import random_samples
@@ -175,8 +173,11 @@ class Firmware(Project):
         ]
         return Profile(
             tuple(Layer(*(layer[key] for key in keys)) for layer in layers),
-            *(found[k] for k in ("instructions", "cycles", "cycles_source", "milliseconds")),
-            report=found,
+            found["instructions"],
+            found["cycles"],
+            found["cycles_source"],
+            found["milliseconds"],
+            found,
         )
 
     def test(self, data: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> Report:
@@ -272,13 +273,13 @@ class Firmware(Project):
         arrays = {name: np.asarray(x) for name, x in given.items()}
         return given_samples(arrays, self.compiled.graph, self.name, with_labels=False)
 
-    def _run(self, samples: Samples) -> list[np.ndarray]:
+    def _run(self, samples: Samples) -> list[Array]:
         """For each output an array [n, *shape]."""
         from .report import split_outputs
 
         return split_outputs(self.plan.graph, self.emulate(samples).outputs)
 
-    def _plain(self, arrays: Sequence[np.ndarray]) -> Any:
+    def _plain(self, arrays: Sequence[Array]) -> Any:
         """Without the batch dimension of 1; a single array by itself, several as a tuple whose
         fields have the outputs' names."""
         from .ir.ports import output_ports

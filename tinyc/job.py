@@ -10,8 +10,7 @@ from .errors import CompileError
 from .firmware import Firmware
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from .ir import Array
     from .report import Report, Verdict
     from .run import Trace
     from .run.data import Samples
@@ -83,7 +82,7 @@ class Job(Firmware):
         self.for_renode(samples, self._expected(expected, trace))
         return self.compared(samples, trace, expected, self.config.data)
 
-    def for_renode(self, samples: Samples, expected: np.ndarray | None) -> None:
+    def for_renode(self, samples: Samples, expected: Array | None) -> None:
         """Write ``renode/`` of the build, where Renode describes the board, with ``samples`` and
         what is expected of them, see `tinyc.image.mailbox.Batch`."""
         if self.board.renode is None:
@@ -112,9 +111,7 @@ class Job(Firmware):
             self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions
         )
 
-    def _expected(
-        self, reference: Sequence[np.ndarray], trace: Trace | None = None
-    ) -> np.ndarray | None:
+    def _expected(self, reference: Sequence[Array], trace: Trace | None = None) -> Array | None:
         """uint8 [n, bytes of all outputs] that the board gives to the bit: the reference's, or
         those of an emulated board where the reference has a tolerance; None without either."""
         from .plan.heads import rules

@@ -15,9 +15,8 @@ from .listener import SILENT, Listener
 if TYPE_CHECKING:
     from typing import Self
 
-    import numpy as np
-
     from .image.build import Image
+    from .ir import Array
     from .pipeline import Compiled
     from .plan import Plan
     from .report import Report, Verdict
@@ -178,7 +177,7 @@ class Project:
         return found
 
     def compared(
-        self, samples: Samples, trace: Trace, expected: Sequence[np.ndarray], data: str | None
+        self, samples: Samples, trace: Trace, expected: Sequence[Array], data: str | None
     ) -> Report:
         """The object of ``tinyc test --json``. expected: by `tinyc.reference.reference`; data:
         where the samples are from, None for random ones."""

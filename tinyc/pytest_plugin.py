@@ -22,8 +22,7 @@ import pytest
 from .errors import CompileError, CompileErrors
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from .ir import Array
     from .job import Job
     from .run import Trace
     from .settings import Config
@@ -139,7 +138,7 @@ class Firmware:
         with _told():
             return self._job.reference(*inputs, **named)
 
-    def random(self, count: int, seed: int = 0) -> tuple[np.ndarray, ...]:
+    def random(self, count: int, seed: int = 0) -> tuple[Array, ...]:
         """Seeded random inputs in the model's dtypes, an array [count, ...] for each, as
         ``tinyc test`` takes them where there is no data."""
         with _told():
@@ -163,17 +162,17 @@ class Firmware:
     @property
     def flash_bytes(self) -> int:
         """Flash of the linked firmware."""
-        return self.report["flash_bytes"]
+        return int(self.report["flash_bytes"])
 
     @property
     def ram_bytes(self) -> int:
         """RAM of the linked firmware, its deepest stack included."""
-        return self.report["ram_bytes"]
+        return int(self.report["ram_bytes"])
 
     @property
     def stack_bytes(self) -> int:
         """The deepest stack that the firmware's calls can come to."""
-        return self.report["stack_bytes"]
+        return int(self.report["stack_bytes"])
 
 
 @contextlib.contextmanager
@@ -198,11 +197,13 @@ def _options(config: pytest.Config) -> dict[str, Any]:
 
 
 def _option(config: pytest.Config, name: str) -> str | None:
-    return config.getoption(f"tinyc_{name}")
+    given: str | None = config.getoption(f"tinyc_{name}")
+    return given
 
 
 def _ini(config: pytest.Config, name: str) -> str | None:
-    return config.getini(f"tinyc_{name}") or None
+    found = config.getini(f"tinyc_{name}")
+    return str(found) if found else None
 
 
 def _folder(config: pytest.Config) -> Path:

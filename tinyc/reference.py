@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .ir import Graph, interpret, kept
+from .ir import Array, Graph, interpret, kept
 from .ir.quant import dequantize
 from .listener import SILENT, Listener
 from .pipeline import Compiled
@@ -15,9 +15,7 @@ from .plan.heads import heads
 from .run.data import Samples
 
 
-def reference(
-    compiled: Compiled, samples: Samples, listener: Listener = SILENT
-) -> list[np.ndarray]:
+def reference(compiled: Compiled, samples: Samples, listener: Listener = SILENT) -> list[Array]:
     """For each output an array [n, *shape] of its dtype, by the numpy reference."""
     return _interpret(compiled.graph, samples, "computing the reference", listener)
 
@@ -25,9 +23,9 @@ def reference(
 def original(
     compiled: Compiled,
     samples: Samples,
-    reference: Sequence[np.ndarray],
+    reference: Sequence[Array],
     listener: Listener = SILENT,
-) -> list[np.ndarray]:
+) -> list[Array]:
     """The same as float32, of the network as it was given: by Keras where it is a Keras model,
     and otherwise by the numpy reference, which is ``reference`` if nothing of the network
     changed."""
@@ -46,7 +44,7 @@ def cost(
     compiled: Compiled,
     name: str,
     samples: Samples,
-    original: Sequence[np.ndarray],
+    original: Sequence[Array],
     listener: Listener = SILENT,
 ) -> dict[str, str]:
     """What of the agreement of the output ``name`` each change has cost, in words, and the
@@ -65,7 +63,7 @@ def cost(
     return {"cost": ", ".join(words), "costliest": max(lost, key=lambda c: lost[c])}
 
 
-def _inputs(compiled: Compiled, graph: Graph, samples: Samples) -> list[np.ndarray]:
+def _inputs(compiled: Compiled, graph: Graph, samples: Samples) -> list[Array]:
     """``samples`` as the inputs of ``graph``, which the compiled graph was made of: as they
     are where their type is the same, else the real numbers that were given."""
     found = []
@@ -75,7 +73,7 @@ def _inputs(compiled: Compiled, graph: Graph, samples: Samples) -> list[np.ndarr
     return found
 
 
-def _interpret(graph: Graph, samples: Samples, text: str, listener: Listener) -> list[np.ndarray]:
+def _interpret(graph: Graph, samples: Samples, text: str, listener: Listener) -> list[Array]:
     """For each output of ``graph`` an array [n, *shape], by the numpy reference, the samples
     one sequence where it keeps states."""
     states = None

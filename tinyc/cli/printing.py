@@ -15,7 +15,7 @@ from ..errors import CompileErrors, printable
 from ..listener import Listener
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
 
 
 @dataclass
@@ -165,8 +165,9 @@ def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=box.SIMPLE)
     for name, cells in columns.items():
         numeric = len(columns) > 2 and all(c.replace(",", "").isdigit() for c in cells)
-        justify = "right" if numeric else "left"
-        table.add_column(_label(name), justify=justify, overflow="fold", width=max(widths[name], 1))
+        width = max(widths[name], 1)
+        justify: JustifyMethod = "right" if numeric else "left"
+        table.add_column(_label(name), justify=justify, overflow="fold", width=width)
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(Text, row))
     console.print(table)

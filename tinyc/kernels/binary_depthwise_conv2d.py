@@ -15,9 +15,9 @@ from .conv import window_params
 from .lce_bconv2d import SUPPORT, ending, reject_fixed_point
 
 
-def _bind(node: Node) -> Binding:
+def _bind(node: Node[BinaryDepthwiseConv2d]) -> Binding:
     op, weights = node.op, node.inputs[1].data
-    assert isinstance(op, BinaryDepthwiseConv2d) and weights is not None
+    assert weights is not None
     _, kh, kw, depth = weights.shape
     planes = (2 * kh * kw).bit_length()
     params: dict[str, Any] = {

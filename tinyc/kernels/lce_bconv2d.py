@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node
+from ..ir import Array, DType, Node
 from ..ops._bits import WORD, pack, unpack, words
 from ..ops._conv import NO_PADDING
 from ..ops.lce_bconv2d import FixedPoint, LceBconv2d, possible
@@ -16,7 +16,7 @@ from .conv import window_params
 from .tvm import binary as tvm_binary
 
 
-def fixed_point(node: Node, known: np.ndarray | None = None) -> FixedPoint | None:
+def fixed_point(node: Node[LceBconv2d], known: Array | None = None) -> FixedPoint | None:
     """Integers that give the int8 output of LCE's float32 formula for each sum that can occur;
     None if there are none.
 
@@ -26,9 +26,8 @@ def fixed_point(node: Node, known: np.ndarray | None = None) -> FixedPoint | Non
     middle of what they leave, with the shift in its low five bits.
     """
     op = node.op
-    assert isinstance(op, LceBconv2d)
     factor, term = (a.astype(np.float64) for a in op.transform(node))
-    bare = replace(node, op=replace(op, inner_activation="none"))
+    bare = Node(replace(op, inner_activation="none"), node.inputs, node.outputs, node.origin)
     twice = possible(node if known is None else bare)
     twice = np.broadcast_to(twice[:, None], (len(twice), len(factor)))
     y = op.finish(node, twice).astype(np.int64)
@@ -74,10 +73,9 @@ _FIELDS = {
 """Field of ``struct tinyc_bits_tables`` -> constant, by what the kernel gives."""
 
 
-def params(node: Node) -> dict[str, Any]:
+def params(node: Node[LceBconv2d]) -> dict[str, Any]:
     """Sizes and the ending that every kernel's template takes."""
     op = node.op
-    assert isinstance(op, LceBconv2d)
     outs, kh, kw, depth = node.inputs[1].type.shape
     groups = words(op.channels) // depth
     low, high = op.clamps(node)
@@ -96,10 +94,9 @@ def params(node: Node) -> dict[str, Any]:
     }
 
 
-def ending(node: Node, known: np.ndarray | None = None) -> tuple[Constant, ...]:
+def ending(node: Node[LceBconv2d], known: Array | None = None) -> tuple[Constant, ...]:
     """The constants of what follows the sums; known: see `fixed_point`."""
     op = node.op
-    assert isinstance(op, LceBconv2d)
     kind = node.output.type.dtype
     if kind is DType.I32:
         threshold = node.inputs[2].data
@@ -124,7 +121,7 @@ def ending(node: Node, known: np.ndarray | None = None) -> tuple[Constant, ...]:
     return tuple(found)
 
 
-def _bind(node: Node) -> Binding:
+def _bind(node: Node[LceBconv2d]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     packed = Constant("weights", weights.view(np.uint32), "weights, OHWI, 32 channels to a word")
@@ -135,7 +132,7 @@ def _bind(node: Node) -> Binding:
     )
 
 
-def reject_fixed_point(node: Node) -> str | None:
+def reject_fixed_point(node: Node[LceBconv2d]) -> str | None:
     """Why the int8 output cannot be computed in integers, if it cannot."""
     if node.output.type.dtype is DType.I8 and fixed_point(node) is None:
         return "32 bits do not hold its rescaling"
@@ -150,9 +147,8 @@ LANE = np.arange(WORD).reshape(8, 4).T.ravel()
 bytes of the counts come out in the order of channels (tinyc_bits_bytes)."""
 
 
-def _reject_sliced(node: Node) -> str | None:
+def _reject_sliced(node: Node[LceBconv2d]) -> str | None:
     op = node.op
-    assert isinstance(op, LceBconv2d)
     if words(op.channels) != node.inputs[1].type.shape[3]:
         return "grouped"
     outs = node.inputs[1].type.shape[0]
@@ -167,19 +163,17 @@ def _reject_sliced(node: Node) -> str | None:
     return None
 
 
-def _known(node: Node) -> np.ndarray:
+def _known(node: Node[LceBconv2d]) -> Array:
     """W + K of each channel, int64 [o]: W of its weights are -1."""
-    op = node.op
-    assert isinstance(op, LceBconv2d)
-    return _weights_in_borders(node)[2][0] + op.depth(node)
+    return np.asarray(_weights_in_borders(node)[2][0] + node.op.depth(node))
 
 
-def _weights_in_borders(node: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _weights_in_borders(node: Node[LceBconv2d]) -> tuple[Array, Array, Array]:
     """The kinds of border that a window may overlap where padding is of zeros, the inside first:
     indices of rows [oh] and of columns [ow], whose sum is a kind, and W of each kind and channel
     int64 [kinds, o]: its weights of -1 inside of the image, and half of those outside."""
     op, weights = node.op, node.inputs[1].data
-    assert isinstance(op, LceBconv2d) and weights is not None
+    assert weights is not None
     bits = unpack(weights, op.channels)
     each = bits.sum(3).astype(np.int64)  # of each tap
     _, oh, ow, _ = node.output.type.shape
@@ -188,7 +182,7 @@ def _weights_in_borders(node: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         return np.zeros(oh, np.int64), np.zeros(ow, np.int64), each.sum((1, 2))[None]
     size = node.inputs[0].type.shape[1:3]
 
-    def kinds(axis: int, out: int) -> tuple[np.ndarray, np.ndarray]:
+    def kinds(axis: int, out: int) -> tuple[Array, Array]:
         starts = np.arange(out) * op.stride[axis] - op.padding[axis][0]
         taps = starts[:, None] + np.arange(kernel[axis]) * op.dilation[axis]
         inside = (taps >= 0) & (taps < size[axis])
@@ -206,7 +200,7 @@ def _weights_in_borders(node: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return rows * len(column_kinds), columns, (each * inside).sum((2, 3)) + half
 
 
-def _bind_sliced(node: Node) -> Binding:
+def _bind_sliced(node: Node[LceBconv2d]) -> Binding:
     """Weights across output channels: a row of words for each input bit.
 
     With n inputs that are -1 and S of the weights that are -1 among theirs, p = n + W - 2 S,
@@ -215,7 +209,7 @@ def _bind_sliced(node: Node) -> Binding:
     that are +1 instead, and the same count is p + W: not below W + threshold + 1 where p exceeds.
     """
     op, weights = node.op, node.inputs[1].data
-    assert isinstance(op, LceBconv2d) and weights is not None
+    assert weights is not None
     outs, depth = len(weights), op.depth(node)
     missing = -outs % WORD
     packed = node.output.type.dtype is DType.I32
