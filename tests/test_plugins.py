@@ -242,6 +242,7 @@ def test_a_package_brings_boards_kernels_and_an_emulator(tmp_path: Path) -> None
     assert done.returncode == 5 and "E501 tiny on gateway" in done.stderr, done.stderr
     report = json.loads((tmp_path / "build/gateway/tiny/report/report.json").read_text())
     assert report["build"]["layers"][-1]["kernel"] == "dense_mine"
+    assert "acme 1.0 (a plugin)\n" in tinyc(tmp_path, "-v", "--version", path=place).stdout
 
 
 def test_a_broken_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

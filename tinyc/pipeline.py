@@ -169,7 +169,9 @@ def _prepare(source: Graph, board: Board | None, options: CompileOptions) -> _Pr
     changes: dict[str, Graph] = {}
     given = source
     for technique, amount in chosen(options.compress):
-        given = changes[technique.name] = verify(technique.apply(given, amount))
+        after = verify(technique.apply(given, amount))
+        if set(after.nodes) - set(given.nodes):
+            given = changes[technique.name] = after
     graph = verify(remove_dead(binarize(given))) if is_binary(source) else given
     if set(graph.nodes) - set(given.nodes):
         changes["binarization"] = graph

@@ -89,11 +89,20 @@ def load_installed() -> None:
         return
     _asked = True
     try:
-        for entry in sorted(entry_points(group=GROUP), key=lambda e: (_package(e), e.name)):
+        for entry in _entries():
             _load_entry(entry)
     except CompileError:
         _asked = False
         raise
+
+
+def installed() -> list[tuple[str, str]]:
+    """(name, version) of each package that brings a plugin; none of them is loaded."""
+    return list(dict.fromkeys((_package(e), e.dist.version) for e in _entries() if e.dist))
+
+
+def _entries() -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=lambda e: (_package(e), e.name))
 
 
 def _load_entry(entry: EntryPoint) -> None:

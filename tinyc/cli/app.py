@@ -77,11 +77,14 @@ def _print_versions() -> None:
         return
     import platform
 
+    from .. import plugins
     from ..deploy.doctor import inspect
 
     typer.echo(f"Python {platform.python_version()}")
     for tool in inspect(("compilers", "emulators")):
         typer.echo(f"{tool['tool']} {doctor.found(tool)}")
+    for package, version in plugins.installed():
+        typer.echo(f"{package} {version} (a plugin)")
 
 
 def execute(args: Sequence[str]) -> int:

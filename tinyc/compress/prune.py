@@ -6,6 +6,7 @@ moves that into the layer behind and takes the channel and its weights out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +15,14 @@ from ..ir import Array, Graph, Node, Value
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
+from ..passes.drop_dead_channels import GROUP
 from .base import Technique, register
 
 
 def prune(graph: Graph, part: float) -> Graph:
-    """``graph`` without the weights of ``part`` (0 to 1) of each convolution's channels, those of
-    the least norm, where another convolution or fully connected layer alone takes them up."""
+    """``graph`` without the weights of up to ``part`` (0 to 1) of each convolution's channels,
+    those of the least norm, where another convolution or fully connected layer alone takes them
+    up: as many as leave a multiple of `GROUP`."""
     made = {node: _pruned(node, part) for node in graph.nodes if _feeds_a_layer(graph, node)}
     return replace(graph, nodes=tuple(made.get(node, node) for node in graph.nodes))
 
@@ -51,7 +54,10 @@ def _pruned(node: Node, part: float) -> Node:
         real = (real - zero.reshape(-1, 1, 1, 1)) * np.resize(
             np.asarray(weights.type.quant.scale), len(real)
         ).reshape(-1, 1, 1, 1)
-    weakest = np.argsort((real**2).sum((1, 2, 3)), kind="stable")[: int(part * len(real))]
+    kept = math.ceil(round((1 - part) * len(real), 6) / GROUP) * GROUP
+    if kept >= len(real):
+        return node
+    weakest = np.argsort((real**2).sum((1, 2, 3)), kind="stable")[: len(real) - kept]
     data = weights.data.copy()
     data[weakest] = zero[weakest].reshape(-1, 1, 1, 1).astype(data.dtype)
     fewer = Value(weights.name, weights.type, weights.origin, data)
