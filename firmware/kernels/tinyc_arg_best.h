@@ -9,10 +9,11 @@
 #define TINYC_ARG_BEST(name, type, better)                                      \
     TINYC_INLINE int32_t name(const type *numbers, int32_t count, int32_t step) \
     {                                                                           \
-        type best = numbers[0];                                                 \
+        type best = *numbers;                                                   \
         int32_t at = 0;                                                         \
         for (int32_t i = 1; i < count; i++) {                                   \
-            const type x = numbers[i * step];                                   \
+            numbers += step;                                                    \
+            const type x = *numbers;                                            \
             if (better) {                                                       \
                 best = x;                                                       \
                 at = i;                                                         \

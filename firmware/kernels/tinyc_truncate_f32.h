@@ -6,13 +6,13 @@
 #include "tinyc_base.h"
 
 /* least: 0 or a power of two, negated; most: one less than such a power. */
-#define TINYC_TRUNCATE_F32(name, type, least, most)   \
-    TINYC_INLINE type name(float x)                   \
-    {                                                 \
-        if (!(x < (float)(most) + 1.0f)) {            \
-            return most;                              \
-        }                                             \
-        return x >= (float)(least) ? (type)x : least; \
+#define TINYC_TRUNCATE_F32(name, type, least, most)     \
+    TINYC_INLINE type name(float x)                     \
+    {                                                   \
+        if (!(x < (float)(most) + 1.0f)) {              \
+            return (most);                              \
+        }                                               \
+        return x >= (float)(least) ? (type)x : (least); \
     }
 
 TINYC_TRUNCATE_F32(tinyc_truncate_f32_s8, int8_t, INT8_MIN, INT8_MAX)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node
+from ..ir import Array, DType, Node
 from ..ops._move import Lookup, Movement
 from .base import Binding, Constant, Kernel
 
 
-def _strides(array: np.ndarray, view: np.ndarray) -> tuple[int, list[int]]:
+def _strides(array: Array, view: Array) -> tuple[int, list[int]]:
     """Where ``view`` starts in ``array`` of one-byte elements, and its strides."""
     start = view.__array_interface__["data"][0] - array.__array_interface__["data"][0]
     return start, list(view.strides)
@@ -43,17 +43,15 @@ def _index(start: int, strides: Iterable[int]) -> str:
     return text
 
 
-def _bind_moves(node: Node) -> Binding:
-    op: Any = node.op
-    assert isinstance(op, Movement)
+def _bind_moves(node: Node[Movement]) -> Binding:
     inputs = [np.empty(v.type.shape, np.int8) for v in node.inputs]
     outputs = [np.empty(v.type.shape, np.int8) for v in node.outputs]
     variable = node.variable_inputs
     constants: dict[int, Constant] = {}
-    copies = []
+    nests: list[tuple[list[int], list[dict[str, Any]]]] = []
     out_names = ["out"] if len(outputs) == 1 else [f"out{i}" for i in range(len(outputs))]
     in_names = ["in"] if len(variable) == 1 else [f"in{i}" for i in range(len(variable))]
-    for move in op.moves(inputs, outputs):
+    for move in node.op.moves(inputs, outputs):
         value = node.inputs[move.source]
         if value.data is None:
             name, constant = in_names[variable.index(value)], ""
@@ -64,9 +62,11 @@ def _bind_moves(node: Node) -> Binding:
         write_at, write = _strides(outputs[move.target], move.write)
         loops = _loops(move.read.shape, read, write)
         block = loops.pop()[0] if loops and loops[-1][1:] == (1, 1) else 1
-        copies.append(
+        counts = [n for n, _, _ in loops]
+        if not nests or nests[-1][0] != counts:
+            nests.append((counts, []))
+        nests[-1][1].append(
             {
-                "counts": [n for n, _, _ in loops],
                 "to": out_names[move.target],
                 "write": _index(write_at, [w for _, _, w in loops]),
                 "from": name,
@@ -76,7 +76,7 @@ def _bind_moves(node: Node) -> Binding:
                 "bytes": block * value.type.dtype.size,
             }
         )
-    fill = op.fill(node)
+    fill = node.op.fill(node)
     out = node.outputs[0].type
     return Binding(
         params={
@@ -85,7 +85,7 @@ def _bind_moves(node: Node) -> Binding:
                 *(f"const {v.type.dtype.c} *{n}" for v, n in zip(variable, in_names, strict=True)),
                 *(f"{v.type.dtype.c} *{n}" for v, n in zip(node.outputs, out_names, strict=True)),
             ],
-            "copies": copies,
+            "nests": nests,
             # C has no literal for the least int64.
             "fill": "INT64_MIN" if fill == -(1 << 63) else fill,
             "byte": out.dtype.size == 1,
@@ -96,23 +96,21 @@ def _bind_moves(node: Node) -> Binding:
     )
 
 
-def caption(node: Node) -> str:
+def caption(node: Node[Any]) -> str:
     """What the comment over a kernel says."""
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in type(node.op).__name__).strip()
     ins = ", ".join(str(v.type) for v in node.inputs)
     return f"{words}, {ins} to {', '.join(str(v.type) for v in node.outputs)}"
 
 
-def move_kernel(name: str) -> Kernel:
+def move_kernel(name: str) -> Kernel[Movement]:
     """The kernel of a `Movement`, of any element type."""
     return Kernel(name, "move.c.j2", frozenset(), lambda node: None, _bind_moves)
 
 
-def _bind_lookup(node: Node) -> Binding:
-    op: Any = node.op
-    assert isinstance(op, Lookup)
+def _bind_lookup(node: Node[Lookup]) -> Binding:
     x = node.inputs[0].type
-    tables = op.tables(node)
+    tables = node.op.tables(node)
     block = 1
     axes = list(range(len(tables)))
     while axes and np.array_equal(tables[axes[-1]], np.arange(x.shape[axes[-1]])):
@@ -146,6 +144,6 @@ def _bind_lookup(node: Node) -> Binding:
     )
 
 
-def lookup_kernel(name: str) -> Kernel:
+def lookup_kernel(name: str) -> Kernel[Lookup]:
     """The kernel of a `Lookup`, of any element type."""
     return Kernel(name, "lookup.c.j2", frozenset(), lambda node: None, _bind_lookup)

@@ -54,7 +54,8 @@ class Movement(Op):
     keeps_quant = True
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterable[Move]:
-        """The moves between arrays of the shapes of a node that fulfils ``check``."""
+        """The moves between arrays of the shapes of a node that fulfils ``check``; no two write
+        to one place, so that their order does not matter."""
         raise AssertionError(f"{type(self).__name__} states no moves")
 
     def fill(self, node: Node[Self]) -> int | float | None:
