@@ -44,29 +44,30 @@ TINYC_INLINE int32_t tinyc_div_s32(int32_t x, int32_t y)
     return y == -1 ? tinyc_negate_s32(x) : x / y;
 }
 
-/* What the cut division leaves: 0, or of the sign of x; 0 for a y of 0. One division gives both. */
-TINYC_INLINE int32_t tinyc_rest_s32(int32_t x, int32_t y)
+/* Whether a rest, which has the sign of x, is on the other side of 0 than the divisor: there the
+ * floor lies below the cut. */
+TINYC_INLINE int tinyc_is_across_s32(int32_t rest, int32_t y)
 {
-    const uint32_t whole = (uint32_t)tinyc_div_s32(x, y) * (uint32_t)y;
-    return y == 0 ? 0 : (int32_t)((uint32_t)x - whole);
-}
-
-/* Whether a rest is on the other side of 0 than the divisor: there the floor lies below the cut. */
-TINYC_INLINE int tinyc_is_below_cut_s32(int32_t rest, int32_t y)
-{
-    return y < 0 ? rest > 0 : rest < 0;
+    return rest != 0 && (rest < 0) != (y < 0);
 }
 
 TINYC_INLINE int32_t tinyc_floor_div_s32(int32_t x, int32_t y)
 {
-    const int32_t cut = tinyc_div_s32(x, y);
-    return tinyc_is_below_cut_s32(tinyc_rest_s32(x, y), y) ? cut - 1 : cut;
+    if (y == 0 || y == -1) {
+        return tinyc_div_s32(x, y);
+    }
+    const int32_t cut = x / y;
+    return tinyc_is_across_s32(x - cut * y, y) ? cut - 1 : cut;
 }
 
+/* 0 for a y of 0. */
 TINYC_INLINE int32_t tinyc_floor_mod_s32(int32_t x, int32_t y)
 {
-    const int32_t rest = tinyc_rest_s32(x, y);
-    return tinyc_is_below_cut_s32(rest, y) ? rest + y : rest;
+    if (y == 0 || y == -1) {
+        return 0;
+    }
+    const int32_t rest = x % y;
+    return tinyc_is_across_s32(rest, y) ? rest + y : rest;
 }
 
 #endif
