@@ -37,14 +37,20 @@ TINYC_INLINE void *tinyc_put_column_s16(void *to, const int8_t *from, int32_t si
     uint32_t *column = to;
 
     for (; size > 0; size -= 4, from += 4, column += 4) {
-        *column = tinyc_load4(from);
+        memcpy(column, from, 4);
     }
     return column;
 }
 
+/* Whose padding is 0. */
 TINYC_INLINE void *tinyc_put_column_padding_s16(void *to, int32_t padding, int32_t size)
 {
-    return tinyc_put_column_padding_s8(to, padding, size / 2);
+    uint32_t *column = to;
+
+    for (; size > 0; size -= 4, column += 4) {
+        *column = (uint32_t)padding;
+    }
+    return column;
 }
 
 /* Inputs of a window with what fills up a column: a multiple of eight. */

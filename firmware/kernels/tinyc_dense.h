@@ -4,7 +4,6 @@
 #define TINYC_DENSE_H
 
 #include "tinyc_dot.h"
-#include "tinyc_dot_offset.h"
 #include "tinyc_requant.h"
 #include "tinyc_tile4.h"
 

@@ -4,6 +4,7 @@
 #ifndef TINYC_DENSE16_H
 #define TINYC_DENSE16_H
 
+#include "tinyc_dot.h"
 #include "tinyc_sum16.h"
 #include "tinyc_tile4.h"
 
@@ -81,7 +82,7 @@ TINYC_INLINE void tinyc_dense_s16_wide(const int16_t *in, int16_t *out, const in
         const int8_t *row = weights;
         const int32_t *channel = table;
         for (int32_t o = 0; o < channels; o++, row += depth, channel += TINYC_DENSE16_WORDS) {
-            const int64_t acc = tinyc_dot_s16_wide(0, in, row, depth);
+            const int64_t acc = tinyc_dot_wide(0, in, row, depth);
             *out++ = tinyc_dense16(acc, channel, wraps, low, high);
         }
     }

@@ -1,22 +1,51 @@
+/* Sums of products of integers. */
 #ifndef TINYC_DOT_H
 #define TINYC_DOT_H
 
 #include "tinyc_base.h"
 
-/* acc + sum of (x[i] + offset) * w[i] */
-TINYC_INLINE int32_t tinyc_dot_s8(int32_t acc, const int8_t *x, const int8_t *w, int32_t count,
-                                  int32_t offset)
+/* The input `at` of those at `in`, of `bytes` each: int8 (1) or int16 (2). */
+TINYC_INLINE int32_t tinyc_input(const void *in, int32_t bytes, int32_t at)
 {
-    for (; count >= 4; count -= 4, x += 4, w += 4) {
-        acc += (x[0] + offset) * w[0];
-        acc += (x[1] + offset) * w[1];
-        acc += (x[2] + offset) * w[2];
-        acc += (x[3] + offset) * w[3];
+    return bytes == 1 ? ((const int8_t *)in)[at] : ((const int16_t *)in)[at];
+}
+
+/* acc + sum of (x[i] + offset) * (w[i] + weight_offset) */
+TINYC_INLINE int32_t tinyc_dot(int32_t acc, const void *x, int32_t bytes, const int8_t *w,
+                               int32_t count, int32_t offset, int32_t weight_offset)
+{
+    int32_t i = 0;
+
+    for (; i + 4 <= count; i += 4) {
+        acc += (tinyc_input(x, bytes, i) + offset) * (w[i] + weight_offset);
+        acc += (tinyc_input(x, bytes, i + 1) + offset) * (w[i + 1] + weight_offset);
+        acc += (tinyc_input(x, bytes, i + 2) + offset) * (w[i + 2] + weight_offset);
+        acc += (tinyc_input(x, bytes, i + 3) + offset) * (w[i + 3] + weight_offset);
     }
-    for (; count > 0; count--) {
-        acc += (*x++ + offset) * *w++;
+    for (; i < count; i++) {
+        acc += (tinyc_input(x, bytes, i) + offset) * (w[i] + weight_offset);
     }
     return acc;
+}
+
+/* acc + sum of x[i] * w[i] in 64 bits; up to 64 products fit 32. */
+TINYC_INLINE int64_t tinyc_dot_wide(int64_t acc, const int16_t *x, const int8_t *w, int32_t count)
+{
+    for (; count > 64; count -= 64, x += 64, w += 64) {
+        acc += tinyc_dot(0, x, 2, w, 64, 0, 0);
+    }
+    return acc + tinyc_dot(0, x, 2, w, count, 0, 0);
+}
+
+/* The sum of `count` inputs. */
+TINYC_INLINE int32_t tinyc_sum_s8(const int8_t *x, int32_t count)
+{
+    int32_t sum = 0;
+
+    for (; count > 0; count--) {
+        sum += *x++;
+    }
+    return sum;
 }
 
 /* The bias is added last and may wrap around, as it does in TFLite's reference kernels. */

@@ -1,34 +1,9 @@
-/* Sums of int16 inputs times int8 weights, and their last steps. A channel's table begins with the
- * low and the high word of its bias, unless told otherwise. See tinyc/ops/_int16.py. */
+/* The last steps of sums of int16 inputs times int8 weights. A channel's table begins with the low
+ * and the high word of its bias, unless told otherwise. See tinyc/ops/_int16.py. */
 #ifndef TINYC_SUM16_H
 #define TINYC_SUM16_H
 
 #include "tinyc_requant.h"
-
-/* acc + sum of x[i] * w[i], where no such sum leaves 32 bits. */
-TINYC_INLINE int32_t tinyc_dot_s16(int32_t acc, const int16_t *x, const int8_t *w, int32_t count)
-{
-    for (; count >= 4; count -= 4, x += 4, w += 4) {
-        acc += x[0] * w[0];
-        acc += x[1] * w[1];
-        acc += x[2] * w[2];
-        acc += x[3] * w[3];
-    }
-    for (; count > 0; count--) {
-        acc += *x++ * *w++;
-    }
-    return acc;
-}
-
-/* The same in 64 bits; up to 64 products fit 32. */
-TINYC_INLINE int64_t tinyc_dot_s16_wide(int64_t acc, const int16_t *x, const int8_t *w,
-                                        int32_t count)
-{
-    for (; count > 64; count -= 64, x += 64, w += 64) {
-        acc += tinyc_dot_s16(0, x, w, 64);
-    }
-    return acc + tinyc_dot_s16(0, x, w, count);
-}
 
 TINYC_INLINE int64_t tinyc_biased16(int64_t acc, const int32_t *channel)
 {

@@ -51,4 +51,31 @@ TINYC_INLINE int32_t tinyc_end_tap(int32_t start, int32_t dilation, int32_t taps
     return end < taps ? end : taps;
 }
 
+/* A window along one axis: where it starts, and which taps of the filter lie inside the image. */
+struct tinyc_taps {
+    int32_t start, first, end;
+};
+
+TINYC_INLINE struct tinyc_taps tinyc_taps(int32_t start, int32_t dilation, int32_t taps,
+                                          int32_t size)
+{
+    const struct tinyc_taps found = {
+        start,
+        tinyc_first_tap(start, dilation),
+        tinyc_end_tap(start, dilation, taps, size),
+    };
+    return found;
+}
+
+/* Those of the outputs' row `oy` and of their column `ox`. */
+TINYC_INLINE struct tinyc_taps tinyc_taps_y(const struct tinyc_window *w, int32_t oy)
+{
+    return tinyc_taps(oy * w->stride_h - w->pad_top, w->dilation_h, w->kernel_h, w->in_h);
+}
+
+TINYC_INLINE struct tinyc_taps tinyc_taps_x(const struct tinyc_window *w, int32_t ox)
+{
+    return tinyc_taps(ox * w->stride_w - w->pad_left, w->dilation_w, w->kernel_w, w->in_w);
+}
+
 #endif

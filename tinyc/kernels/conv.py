@@ -14,16 +14,18 @@ from ..ops._mixins import Pair
 from .base import Binding, Constant, Kernel
 
 
-def int8_sums(node: Node, offset: int | str = 0) -> dict[str, Any]:
-    """Types and products of int8 sums, for templates that have int16 ones too. offset: what is
-    added to each input, a number or an expression of C."""
-    zero = weight_zero(node)
+def integers(node: Node, folded: bool = False) -> dict[str, Any]:
+    """Parameters of the templates of integer layers, for those of int8. folded: the input's zero
+    point is in the biases of `channel_table`, so that the sums do not subtract it."""
     return {
-        "ctype": "int8_t", "wide": "int32_t", "tile": "tinyc_tile4",
-        "dot": "tinyc_dot_s8_offset" if zero else "tinyc_dot_s8",
-        "offset": offset, "weight_zero": zero,
-        "offsets": f", {offset}, {-zero}" if zero else f", {offset}",
-    }  # fmt: skip
+        "ctype": "int8_t",
+        "bytes": 1,
+        "wide": 0,
+        "weight_zero": weight_zero(node),
+        "store": "tinyc_store_s8",
+        "scaling": 0,
+        "input_zero": 0 if folded else node.inputs[0].type.zero_point,
+    }
 
 
 # Portable kernels -------------------------------------------------------------------------
@@ -74,11 +76,6 @@ def offset_params(out: TensorType, low: int, high: int) -> dict[str, int]:
     32 bits must not overflow them."""
     zero = out.zero_point
     return {"zero_point": zero, "least": low - zero, "most": high - zero}
-
-
-def weight_support(node: Node) -> tuple[str, ...]:
-    """The file that kernels need where the weights have a zero point."""
-    return ("tinyc_dot_offset.h",) if weight_zero(node) else ()
 
 
 def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:

@@ -16,9 +16,8 @@ from .conv import (
     channel_table,
     clamp_params,
     four_channels,
-    int8_sums,
+    integers,
     portable,
-    weight_support,
     window_params,
 )
 from .hybrid import bind_hybrid, hybrid_kernel
@@ -27,19 +26,15 @@ from .tvm import conv as tvm_conv
 
 
 def _params(node: Node) -> dict[str, Any]:
-    channels, kh, kw, depth = node.inputs[1].type.shape
+    _, kh, kw, depth = node.inputs[1].type.shape
     groups = node.inputs[0].type.shape[3] // depth
-    op: Any = node.op
-    # The taps of a row of the filter and their pixels then lie side by side in memory.
-    rows = groups == 1 and op.dilation[1] == 1
     return {
         **window_params(node, (kh, kw)),
         **clamp_params(node),
-        "depth": depth,
-        "filter_size": kh * kw * depth,
-        "group_size": channels // groups,
+        "function": "tinyc_conv2d",
+        "kind": "convolution",
+        "step": "",
         "groups": groups,
-        "rows": rows,
     }
 
 
@@ -53,14 +48,14 @@ def _bind_s8(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     params = _params(node)
-    fold = not params["padded"]
+    folded = not params["padded"]
     return Binding(
-        params={**params, **int8_sums(node, 0 if fold else -node.inputs[0].type.zero_point)},
+        params={**params, **integers(node, folded)},
         constants=(
             Constant("weights", weights, "weights, OHWI"),
-            channel_table(node, _centred_rows(node) if fold else None),
+            channel_table(node, _centred_rows(node) if folded else None),
         ),
-        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h", *weight_support(node)),
+        support=("tinyc_conv2d.h",),
     )
 
 
@@ -71,7 +66,7 @@ def _bind_s16(node: Node) -> Binding:
     return Binding(
         params={**_params(node), **params},
         constants=(Constant("weights", weights, "weights, OHWI"), table),
-        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_sum16.h"),
+        support=("tinyc_integers16.h", "tinyc_conv2d.h"),
     )
 
 
@@ -81,7 +76,7 @@ def _bind_f32(node: Node) -> Binding:
     return Binding(
         params=_params(node),
         constants=(Constant("weights", weights, "weights, OHWI"), Constant("bias", bias, "bias")),
-        support=("tinyc_window.h", "tinyc_dot_f32.h"),
+        support=("tinyc_conv2d_f32.h",),
     )
 
 
@@ -89,7 +84,8 @@ def _bind_hybrid(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     layer = plain(node)
-    return bind_hybrid(node, _params(layer), Constant("weights", weights, "weights, OHWI"))
+    packed = Constant("weights", weights, "weights, OHWI")
+    return bind_hybrid(node, _params(layer), packed, "tinyc_conv_hybrid.h", "tinyc_conv2d.h")
 
 
 def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
@@ -115,26 +111,14 @@ def _bind_tile4(node: Node) -> Binding:
     rows = filter_rows(node)
     pointwise = weights.shape[1:3] == (1, 1) and op.stride == (1, 1) and not params["padded"]
     if x.dtype is DType.I16:
-        types, table = finishing(node, rows)
-        support = ("tinyc_requant.h", "tinyc_sum16.h", "tinyc_tile4.h")
+        numbers, table = finishing(node, rows)
+        support = ("tinyc_integers16.h", "tinyc_conv2d_tile4.h")
     else:
-        types, table = int8_sums(node), channel_table(node, _centred_rows(node))
-        support = ("tinyc_requant.h", "tinyc_dot.h", "tinyc_tile4.h", *weight_support(node))
+        numbers, table = integers(node), channel_table(node, _centred_rows(node))
+        support = ("tinyc_conv2d_tile4.h",)
     return Binding(
-        params={
-            **params,
-            **types,
-            "size": x.dtype.size,
-            "pointwise": pointwise,
-            "pixels": params["out_h"] * params["out_w"],
-            "last_x": params["in_w"] - params["kernel_w"],
-            "row": params["kernel_w"] * params["in_c"],
-            "padding_byte": x.zero_point,
-        },
-        constants=(
-            four_channels(rows, "weights of four channels, input by input"),
-            table,
-        ),
+        params={**params, **numbers, "pointwise": pointwise},
+        constants=(four_channels(rows, "weights of four channels, input by input"), table),
         scratch=0 if pointwise else rows.shape[1] * x.dtype.size,
         support=support,
     )
@@ -144,16 +128,16 @@ provide(
     Conv2d,
     conv_dsp.CONV2D,
     conv_dsp16.CONV2D,
-    Kernel("conv2d_s8_tile4", "conv2d_s8_tile4.c.j2", frozenset(), _reject_tile4, _bind_tile4),
-    portable("conv2d_s8_scalar", DType.I8, _bind_s8),
+    Kernel("conv2d_s8_tile4", "conv2d_tile4.c.j2", frozenset(), _reject_tile4, _bind_tile4),
+    portable("conv2d_s8_scalar", DType.I8, _bind_s8, "convolution.c.j2"),
     Kernel(
         "conv2d_s16_tile4",
-        "conv2d_s8_tile4.c.j2",
+        "conv2d_tile4.c.j2",
         frozenset(),
         _reject_s16_tile4,
         _bind_tile4,
     ),
-    portable("conv2d_s16_scalar", DType.I16, _bind_s16, "conv2d_s8_scalar.c.j2"),
+    portable("conv2d_s16_scalar", DType.I16, _bind_s16, "convolution.c.j2"),
     portable("conv2d_f32", DType.F32, _bind_f32),
 )
 provide_tvm(Conv2d, *tvm_conv.CONV2D)

@@ -14,8 +14,6 @@ from .base import Binding, Constant, Kernel
 from .conv import clamp_params, window_params
 
 REQUIRES = frozenset({"dsp"})
-COLUMNS = ("tinyc_dsp.h", "tinyc_window.h", "tinyc_gather.h", "tinyc_columns.h", "tinyc_mac.h")
-"""What the convolutions of int8 and of int16 gather and sum with."""
 
 
 def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str | None:
@@ -121,7 +119,7 @@ def _bind_conv(node: Node) -> Binding:
             table(node, rows, fold=True),
         ),
         scratch=columns_bytes(depth, in_c),
-        support=(*COLUMNS, "tinyc_conv2d_dsp.h"),
+        support=("tinyc_conv2d_dsp.h",),
     )
 
 
@@ -165,7 +163,7 @@ def _bind_depthwise(node: Node) -> Binding:
             Constant("weights", packed, "weights of four channels, tap by tap"),
             table(node, rows, fold=False),
         ),
-        support=("tinyc_base.h", "tinyc_dsp.h", "tinyc_window.h", "tinyc_depthwise_dsp.h"),
+        support=("tinyc_depthwise_dsp.h",),
     )
 
 

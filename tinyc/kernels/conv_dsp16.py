@@ -8,10 +8,10 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 from __future__ import annotations
 
 from ..ir import DType, Node
-from ..ops._conv import NO_PADDING, filter_rows
+from ..ops._conv import filter_rows
 from .base import Binding, Constant, Kernel
 from .conv import window_params
-from .conv_dsp import REQUIRES, padded
+from .conv_dsp import REQUIRES, columns_bytes, padded
 from .int16 import finishing
 
 
@@ -26,46 +26,23 @@ def _reject_conv(node: Node) -> str | None:
 
 
 def _bind_conv(node: Node) -> Binding:
-    weights, op = node.inputs[1].data, node.op
+    weights = node.inputs[1].data
     assert weights is not None
     rows = filter_rows(node)
     packed = padded(rows, 2, 8)
     depth = packed.shape[1]
     # [pair of channels, channel, pair of inputs, k] -> [.., pair of inputs, k, channel]
     packed = packed.reshape(-1, 2, depth // 2, 2).transpose(0, 2, 3, 1)
-    window = window_params(node, weights.shape[1:3])
-    in_c = window["in_c"]
-    pointwise = (
-        weights.shape[1:3] == (1, 1)
-        and op.stride == (1, 1)
-        and op.padding == NO_PADDING
-        and in_c % 2 == 0
-    )
-    staged = in_c % 2 != 0
     params, table = finishing(node, rows)
-    columns = 4 * depth * 2
     return Binding(
-        params={
-            **window,
-            **params,
-            "pointwise": pointwise,
-            "staged": staged,
-            "pixels": window["out_h"] * window["out_w"],
-            "last_x": window["in_w"] - window["kernel_w"],
-            "row": window["kernel_w"] * in_c,
-            "depth": depth,
-            "columns_bytes": columns,
-        },
+        params={**window_params(node, weights.shape[1:3]), **params},
         constants=(
             Constant("weights", packed, "weights of channel pairs, byte-interleaved by input pair"),
             table,
         ),
-        scratch=columns + (2 * depth if staged else 0),
-        support=(
-            "tinyc_requant.h", "tinyc_sum16.h", "tinyc_dsp.h", "tinyc_conv_columns.h",
-            "tinyc_conv_columns16.h",
-        ),
-    )  # fmt: skip
+        scratch=columns_bytes(depth, 2 * weights.shape[3], 2),
+        support=("tinyc_conv2d_s16_dsp.h",),
+    )
 
 
 CONV2D = Kernel("conv2d_s16_dsp", "conv2d_s16_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv)

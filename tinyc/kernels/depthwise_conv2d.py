@@ -18,7 +18,7 @@ from ..ops.depthwise_conv2d import (
 )
 from . import conv_dsp
 from .base import Binding, Constant, Kernel, provide, provide_tvm
-from .conv import channel_table, clamp_params, int8_sums, portable, window_params
+from .conv import channel_table, clamp_params, integers, portable, window_params
 from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing, narrow
 from .tvm import depthwise as tvm_depthwise
@@ -26,28 +26,27 @@ from .tvm import depthwise as tvm_depthwise
 
 def _params(node: Node) -> dict[str, Any]:
     _, kh, kw, _ = node.inputs[1].type.shape
-    op: Any = node.op
-    params = window_params(node, (kh, kw))
     return {
-        **params,
+        **window_params(node, (kh, kw)),
         **clamp_params(node),
-        "multiplier": op.multiplier,
-        "filter_size": kh * kw,
-        "tap_step": params["dilation_w"] * params["in_c"],
+        "function": "tinyc_conv2d",
+        "kind": "depthwise convolution",
+        "step": "",
+        "groups": node.inputs[0].type.shape[3],
     }
 
 
 def _bind_s8(node: Node) -> Binding:
     params, rows = _params(node), depthwise_conv2d_rows(node)
-    fold = not params["padded"]
+    folded = not params["padded"]
     centred = centred_weights(node, rows).reshape(len(rows), -1)
     return Binding(
-        params={**params, **int8_sums(node, 0 if fold else -node.inputs[0].type.zero_point)},
+        params={**params, **integers(node, folded)},
         constants=(
             Constant("weights", rows, "weights, channel by channel"),
-            channel_table(node, centred if fold else None),
+            channel_table(node, centred if folded else None),
         ),
-        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_dot.h"),
+        support=("tinyc_conv2d.h",),
     )
 
 
@@ -59,7 +58,7 @@ def _bind_s16(node: Node) -> Binding:
             Constant("weights", depthwise_conv2d_rows(node), "weights, channel by channel"),
             table,
         ),
-        support=("tinyc_requant.h", "tinyc_window.h", "tinyc_sum16.h"),
+        support=("tinyc_integers16.h", "tinyc_conv2d.h"),
     )
 
 
@@ -72,7 +71,7 @@ def _bind_f32(node: Node) -> Binding:
             Constant("weights", depthwise_conv2d_rows(node), "weights, channel by channel"),
             Constant("bias", bias, "bias"),
         ),
-        support=("tinyc_window.h",),
+        support=("tinyc_conv2d_f32.h",),
     )
 
 
@@ -82,6 +81,8 @@ def _bind_hybrid(node: Node) -> Binding:
         node,
         _params(layer),
         Constant("weights", depthwise_conv2d_rows(node), "weights, channel by channel"),
+        "tinyc_conv_hybrid.h",
+        "tinyc_conv2d.h",
     )
 
 
@@ -106,20 +107,18 @@ def _bind_tile4(node: Node) -> Binding:
     _, table = bound.constants
     rows = depthwise_conv2d_rows(node)
     groups = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
-    taps = groups.shape[1]
+    packed = Constant(
+        "weights", np.ascontiguousarray(groups), "weights of four channels, tap by tap"
+    )
     return replace(
         bound,
         params={
             **bound.params,
-            "row_weights": 4 * bound.params["kernel_w"],
-            "group_weights": 4 * taps,
+            "function": "tinyc_depthwise_tile4",
+            "step": ", four at a time",
         },
-        constants=(
-            Constant(
-                "weights", np.ascontiguousarray(groups), "weights of four channels, tap by tap"
-            ),
-            table,
-        ),
+        constants=(packed, table),
+        support=(*bound.support[:-1], "tinyc_depthwise_tile4.h"),
     )
 
 
@@ -128,23 +127,21 @@ provide(
     conv_dsp.DEPTHWISE_CONV2D,
     Kernel(
         "depthwise_conv2d_s8_tile4",
-        "depthwise_conv2d_s8_tile4.c.j2",
+        "convolution.c.j2",
         frozenset(),
         _reject_tile4,
         _bind_tile4,
     ),
-    portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8),
+    portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8, "convolution.c.j2"),
     Kernel(
         "depthwise_conv2d_s16_tile4",
-        "depthwise_conv2d_s8_tile4.c.j2",
+        "convolution.c.j2",
         frozenset(),
         _reject_s16_tile4,
         _bind_tile4,
     ),
-    portable(
-        "depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "depthwise_conv2d_s8_scalar.c.j2"
-    ),
-    portable("depthwise_conv2d_f32", DType.F32, _bind_f32),
+    portable("depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "convolution.c.j2"),
+    portable("depthwise_conv2d_f32", DType.F32, _bind_f32, "conv2d_f32.c.j2"),
 )
 provide_tvm(DepthwiseConv2d, *tvm_depthwise.DEPTHWISE_CONV2D)
 

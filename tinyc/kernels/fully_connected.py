@@ -77,13 +77,9 @@ def _bind_hybrid(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     packed = four_channels(weights, "weights of four channels, input by input")
-    bound = bind_hybrid(node, _params(plain(node)), packed)
+    bound = bind_hybrid(node, _params(plain(node)), packed, "tinyc_dense_hybrid.h")
     sums = Constant("sums", weights.sum(1, dtype=np.int32), "sums of the weights")
-    return replace(
-        bound,
-        constants=(*bound.constants, sums),
-        support=("tinyc_dense_hybrid.h",),
-    )
+    return replace(bound, constants=(*bound.constants, sums))
 
 
 provide(
@@ -106,5 +102,5 @@ provide_tvm(FullyConnected, *tvm_conv.FULLY_CONNECTED)
 
 provide(
     HybridFullyConnected,
-    hybrid_kernel("fully_connected_hybrid", _bind_hybrid),
+    hybrid_kernel("fully_connected_hybrid", _bind_hybrid, "fully_connected_hybrid.c.j2"),
 )

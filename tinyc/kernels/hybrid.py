@@ -10,13 +10,12 @@ import numpy as np
 from ..ir import Node
 from ..ops._hybrid import asymmetric, batches, channel_scales, scales_first
 from .base import Binding, Constant, Kernel
-from .conv import int8_sums
 
 # Kernels ----------------------------------------------------------------------------------
 
 
-def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant) -> Binding:
-    """``params`` of the layer's own kernel with those of ``hybrid.c.j2``."""
+def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant, *support: str) -> Binding:
+    """``params`` of the layer's own kernel with those of tinyc_hybrid.h."""
     bias = node.inputs[2].data
     assert bias is not None
     count, channels = batches(node), bias.size
@@ -26,15 +25,10 @@ def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant) -> Bindin
     return Binding(
         params={
             **params,
-            "batches": 1,  # the image's function has one
+            "batches": 1,  # each image is one
             "images": count,
             "size": size,
-            "out_size": node.output.type.elements // count,
-            **int8_sums(node, "offset"),
             "asymmetric": int(asymmetric(node)),
-            "quantize": f"tinyc_quantize_{'a' if asymmetric(node) else ''}symmetric",
-            "single": single,
-            "scales_first": scales_first(node),
             "scaling": _scaling(node, single),
             "weight_scale": float(scales[0]),
         },
@@ -47,9 +41,8 @@ def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant) -> Bindin
             ),
         ),
         scratch=size,
-        support=("tinyc_requant.h", "tinyc_quantize.h", "tinyc_clamp_f32.h", "tinyc_hybrid.h",
-                 "tinyc_window.h", "tinyc_dot.h"),
-    )  # fmt: skip
+        support=support,
+    )
 
 
 def _scaling(node: Node, single: bool) -> str:
@@ -58,5 +51,7 @@ def _scaling(node: Node, single: bool) -> str:
     return "TINYC_WEIGHTS_FIRST" if scales_first(node) else "TINYC_INPUT_FIRST"
 
 
-def hybrid_kernel(name: str, bind: Callable[[Node], Binding]) -> Kernel:
-    return Kernel(name, f"{name}.c.j2", frozenset(), lambda node: None, bind)
+def hybrid_kernel(
+    name: str, bind: Callable[[Node], Binding], template: str = "convolution_hybrid.c.j2"
+) -> Kernel:
+    return Kernel(name, template, frozenset(), lambda node: None, bind)

@@ -63,15 +63,15 @@ def finishing(node: Node, rows: np.ndarray, dense: bool = False) -> tuple[dict[s
     low, high = activation_range(node.op.activation, node.output.type)
     return {
         "ctype": "int16_t",
-        "wide": "int32_t" if is_narrow else "int64_t",
+        "bytes": 2,
         "narrow": is_narrow,
+        "wide": int(not is_narrow),
         "wraps": int(wraps),
-        "tile": "tinyc_tile4_s16",
         "weight_zero": 0,
-        "offsets": "",
-        "dot": "tinyc_dot_s16" if is_narrow else "tinyc_dot_s16_wide",
-        "finish": f"tinyc_{name}16",
-        "words": table.shape[1],
+        "store": "tinyc_store_s16",
+        "scaling": f"TINYC_{name.upper()}16",
+        "input_zero": 0,
+        "zero_point": 0,
         "low": low,
         "high": high,
     }, Constant("channels", table, note)

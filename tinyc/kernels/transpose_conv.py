@@ -9,7 +9,7 @@ from ..ops._conv import filter_rows
 from ..ops._hybrid import plain
 from ..ops.transpose_conv import HybridTransposeConv, TransposeConv
 from .base import Binding, Constant, provide
-from .conv import channel_table, clamp_params, int8_sums, portable, weight_support
+from .conv import channel_table, clamp_params, integers, portable
 from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing
 
@@ -21,11 +21,12 @@ def _params(node: Node) -> dict[str, Any]:
     _, out_h, out_w, out_c = node.output.type.shape
     _, kh, kw, _ = weights.type.shape
     return {
-        "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c, "in_size": in_h * in_w * in_c,
+        "batches": batches, "in_h": in_h, "in_w": in_w, "in_c": in_c,
         "out_h": out_h, "out_w": out_w, "out_c": out_c, "kernel_h": kh, "kernel_w": kw,
-        "stride_h": op.stride[0], "stride_w": op.stride[1],
-        "cut_top": op.cut[0], "cut_left": op.cut[1],
-        "filter_size": kh * kw * in_c, **clamp_params(node),
+        "stride_h": op.stride[0], "stride_w": op.stride[1], "dilation_h": 1, "dilation_w": 1,
+        "pad_top": op.cut[0], "pad_left": op.cut[1], **clamp_params(node),
+        "function": "tinyc_transpose_conv", "kind": "transposed convolution", "step": "",
+        "groups": 1,
     }  # fmt: skip
 
 
@@ -35,15 +36,18 @@ def _bind(node: Node) -> Binding:
     params, packed = _params(node), Constant("weights", weights.data, "weights, OHWI")
     if x.type.dtype is DType.F32:
         constants = (packed, Constant("bias", bias.data, "bias"))
-        return Binding(params, constants, support=("tinyc_dot_f32.h",))
+        return Binding(params, constants, support=("tinyc_transpose_conv_f32.h",))
     if x.type.dtype is DType.I16:
         more, table = finishing(node, filter_rows(node))
-        support = ("tinyc_requant.h", "tinyc_sum16.h")
-        return Binding({**params, **more}, (packed, table), support=support)
+        return Binding(
+            {**params, **more},
+            (packed, table),
+            support=("tinyc_integers16.h", "tinyc_transpose_conv.h"),
+        )
     return Binding(
-        {**params, **int8_sums(node, -x.type.zero_point)},
+        {**params, **integers(node)},
         (packed, channel_table(node)),
-        support=("tinyc_requant.h", "tinyc_dot.h", *weight_support(node)),
+        support=("tinyc_transpose_conv.h",),
     )
 
 
@@ -51,13 +55,15 @@ def _bind_hybrid(node: Node) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     packed = Constant("weights", weights, "weights, OHWI")
-    return bind_hybrid(node, _params(plain(node)), packed)
+    return bind_hybrid(
+        node, _params(plain(node)), packed, "tinyc_conv_hybrid.h", "tinyc_transpose_conv.h"
+    )
 
 
 provide(
     TransposeConv,
-    portable("transpose_conv_s8", DType.I8, _bind),
-    portable("transpose_conv_s16", DType.I16, _bind, "transpose_conv_s8.c.j2"),
+    portable("transpose_conv_s8", DType.I8, _bind, "convolution.c.j2"),
+    portable("transpose_conv_s16", DType.I16, _bind, "convolution.c.j2"),
     portable("transpose_conv_f32", DType.F32, _bind),
 )
 

@@ -1,0 +1,57 @@
+/* Depthwise convolution of four channels at a time, whose sums 32 bits hold.
+ * weights: for each four channels, for each tap, one byte a channel. */
+#ifndef TINYC_DEPTHWISE_TILE4_H
+#define TINYC_DEPTHWISE_TILE4_H
+
+#include "tinyc_integers.h"
+#include "tinyc_window.h"
+
+/* acc[i] + the products of the four channels from `c` at those taps that lie in the image. */
+TINYC_INLINE void tinyc_depthwise_sum4(int32_t *acc, const void *in, int32_t c,
+                                       const int8_t *filter, const struct tinyc_window *w,
+                                       const struct tinyc_taps *ys, const struct tinyc_taps *xs,
+                                       int32_t input_zero, const struct tinyc_integers *how)
+{
+    for (int32_t ky = ys->first; ky < ys->end; ky++) {
+        const int32_t row = (ys->start + ky * w->dilation_h) * w->in_w + xs->start;
+        for (int32_t kx = xs->first; kx < xs->end; kx++) {
+            const int32_t at = (row + kx * w->dilation_w) * w->in_c + c;
+            const int8_t *const tap = filter + 4 * (ky * w->kernel_w + kx);
+            TINYC_UNROLL(4)
+            for (int32_t i = 0; i < 4; i++) {
+                const int32_t x = tinyc_input(in, how->bytes, at + i) - input_zero;
+                acc[i] += x * (tap[i] - how->weight_zero);
+            }
+        }
+    }
+}
+
+TINYC_INLINE void tinyc_depthwise_tile4(const void *in, void *out, const int8_t *weights,
+                                        const void *table, const struct tinyc_window *w,
+                                        const struct tinyc_integers *how, int32_t input_zero,
+                                        int32_t zero_point, int32_t low, int32_t high)
+{
+    const int8_t *image = in;
+    int32_t at = 0;
+
+    for (int32_t n = 0; n < w->batches; n++) {
+        for (int32_t oy = 0; oy < w->out_h; oy++) {
+            const struct tinyc_taps ys = tinyc_taps_y(w, oy);
+            for (int32_t ox = 0; ox < w->out_w; ox++) {
+                const struct tinyc_taps xs = tinyc_taps_x(w, ox);
+                const int8_t *filter = weights;
+                for (int32_t c = 0; c < w->in_c; c += 4) {
+                    int32_t acc[4] = {0, 0, 0, 0};
+                    tinyc_depthwise_sum4(acc, image, c, filter, w, &ys, &xs, input_zero, how);
+                    for (int32_t i = 0; i < 4; i++) {
+                        how->store(out, at++, acc[i], table, c + i, how, zero_point, low, high);
+                    }
+                    filter += 4 * w->kernel_h * w->kernel_w;
+                }
+            }
+        }
+        image += w->in_h * w->in_w * w->in_c * how->bytes;
+    }
+}
+
+#endif
