@@ -88,7 +88,7 @@ class Profile:
     cycles: int
     cycles_source: str
     milliseconds: float
-    report: Report = field(repr=False)
+    report: Report = field(repr=False, compare=False)
 
 
 class Firmware(Project):
@@ -157,7 +157,7 @@ class Firmware(Project):
         ``tinyc test`` takes them where there is no data."""
         from .run.data import random_samples
 
-        return random_samples(self.compiled.graph, count, seed).inputs
+        return tuple(map(_plain, random_samples(self.compiled.graph, count, seed).inputs))
 
     def profile(self, /, *inputs: Any, **named: Any) -> Profile:
         """Instructions and modelled cycles of one inference, layer by layer: of the first of the
@@ -280,12 +280,16 @@ class Firmware(Project):
         return split_outputs(self.plan.graph, self.emulate(samples).outputs)
 
     def _plain(self, arrays: Sequence[Array]) -> Any:
-        """Without the batch dimension of 1; a single array by itself, several as a tuple whose
-        fields have the outputs' names."""
+        """A single array by itself, several as a tuple whose fields have the outputs' names."""
         from .ir.ports import output_ports
 
-        plain = [a[:, 0] if a.ndim > 2 and a.shape[1] == 1 else a for a in arrays]
+        plain = [*map(_plain, arrays)]
         if len(plain) == 1:
             return plain[0]
         names = [port.identifier for port in output_ports(self.compiled.graph)]
         return namedtuple("Outputs", names, rename=True)(*plain)
+
+
+def _plain(array: Array) -> Array:
+    """[n, *shape] without a batch dimension of 1."""
+    return array[:, 0] if array.ndim > 2 and array.shape[1] == 1 else array
