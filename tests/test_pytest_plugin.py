@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from tflite_writer import TensorSpec, write_model
 
+from tinyc import plugins
 from tinyc.image import build
 
 pytest_plugins = ["pytester"]
@@ -20,6 +21,11 @@ INSTALLED = any(
     e.value == "tinyc.pytest_plugin" for e in importlib.metadata.entry_points(group="pytest11")
 )
 PLUGIN = () if INSTALLED else ("-p", "tinyc.pytest_plugin")
+
+# pytester forgets what its runs import, and a module that is imported again would register its
+# things a second time.
+for _room in ("ops", "kernels", "frontends.tflite.rules", "frontends", "compress", "run"):
+    plugins.load(f"tinyc.{_room}")
 
 
 @pytest.fixture
