@@ -6,7 +6,7 @@
 /* 1 / sqrt(x) in fixed point, exact with TFLite's GetInvSqrtQuantizedMultiplierExp (see
  * tinyc/ops/_fixedpoint.py): the result, with 0 integer bits, is it times 2^*right, and of x <= 1
  * nearly 1. Five Newton-Raphson steps from 1, with 3 integer bits. */
-static inline int32_t tinyc_inverse_sqrt(int32_t x, int32_t *right)
+TINYC_INLINE int32_t tinyc_inverse_sqrt(int32_t x, int32_t *right)
 {
     *right = 0;
     if (x <= 1) {

@@ -1,83 +1,69 @@
-/* Logistic and tanh of 16 bits for LSTM gates, exact with TFLite's (see tinyc/ops/_fixedpoint.py).
- * A number with n integer bits is raw / 2^(15 - n). */
+/* LSTM of int8 numbers and int16 cells, exact with TFLite's (see tinyc/ops/lstm.py). */
 #ifndef TINYC_LSTM_H
 #define TINYC_LSTM_H
 
-#include "tinyc_requant.h"
+#include "tinyc_gates.h"
+#include "tinyc_lstm_shape.h"
 
-/* round(a * b / 2^15), halves upwards. */
-TINYC_INLINE int32_t tinyc_mul15(int32_t a, int32_t b)
+/* Adds four sums up: acc[i] = sum of x[k] * w[i][k], from acc[i] = 0; returns the next weights. */
+typedef const int8_t *tinyc_four_sums(int32_t *acc, const int8_t *x, const int8_t *weights,
+                                      int32_t depth);
+
+/* weights, recurrent: of x and of h, the gates of a cell together, as `sums` reads them;
+ * bias: four of x and four of h of each cell; scales: multiplier and shift of each gate, of x, then
+ * of h; clip: of the cells, 0 for none; cell_bits: integer bits of a cell; multiplier, shift and
+ * zero_point: of the outputs. */
+struct tinyc_lstm_s8 {
+    const int8_t *weights, *recurrent;
+    const int32_t *bias, *scales;
+    tinyc_four_sums *sums;
+    int32_t clip, cell_bits;
+    int32_t multiplier, shift, zero_point;
+};
+
+/* Gate i of a cell, 0 integer bits, of its sums over x and h. */
+TINYC_INLINE int32_t tinyc_gate(int32_t i, int32_t of_x, int32_t of_h, const int32_t *scales)
 {
-    return (a * b + (1 << 14)) >> 15;
+    const int32_t *const scale = scales + 2 * i;
+    const int32_t first = tinyc_clamp16(tinyc_requant2(of_x, scale[0], scale[1]));
+    const int32_t sum = tinyc_clamp16(first + tinyc_requant2(of_h, scale[8], scale[9]));
+    return i == 2 ? tinyc_gate_tanh(sum, 3) : tinyc_gate_logistic(sum);
 }
 
-/* exp(x), 0 integer bits, of -2^15 <= x <= 0 with `bits` of them, 1 to 7. */
-static int32_t tinyc_exp16(int32_t x, int32_t bits)
+TINYC_INLINE void tinyc_lstm_step_s8(const int8_t *x, const int8_t *h, const int16_t *c, int8_t *y,
+                                     int16_t *c_next, const struct tinyc_lstm *lstm,
+                                     const struct tinyc_lstm_s8 *with)
 {
-    /* exp(-1/4), exp(-1/2), ... exp(-8); exp(-16) is 0 here */
-    static const int16_t factors[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
-    const int32_t quarter = 1 << (13 - bits);
-    const int32_t last = (x & (quarter - 1)) - quarter;
-    const int32_t rest = last - x;
+    const int8_t *weights = with->weights;
+    const int8_t *recurrent = with->recurrent;
+    const int32_t *bias = with->bias;
 
-    if (x == 0) {
-        return INT16_MAX;
-    }
-    if (bits > 5 && x < -(1 << (20 - bits))) {
-        return 0;
-    }
-    /* the Taylor series around -1/8 */
-    const int32_t d = last * (1 << bits) + (1 << 12);
-    const int32_t d2 = tinyc_mul15(d, d);
-    const int32_t d3 = tinyc_mul15(d2, d);
-    const int32_t d4 = tinyc_mul15(d2, d2);
-    const int32_t tail = tinyc_mul15(tinyc_round_shift(d4, 2) + d3, 10923) + d2;
-    int32_t y = 28918 + tinyc_mul15(28918, d + tinyc_round_shift(tail, 1));
-    for (int32_t i = 0; i < 7 && i < bits + 2; i++) {
-        if ((rest & (quarter << i)) != 0) {
-            y = tinyc_mul15(y, factors[i]);
+    for (int32_t cell = 0; cell < lstm->cells; cell++, bias += 8) {
+        int32_t of_x[4] = {0, 0, 0, 0};
+        int32_t of_h[4] = {0, 0, 0, 0};
+        weights = with->sums(of_x, x, weights, lstm->depth);
+        recurrent = with->sums(of_h, h, recurrent, lstm->cells);
+
+        int32_t gate[4];
+        for (int32_t i = lstm->coupled ? 1 : 0; i < 4; i++) {
+            gate[i] = tinyc_gate(i, of_x[i] + bias[i], of_h[i] + bias[4 + i], with->scales);
         }
+        if (lstm->coupled) {
+            gate[0] = INT16_MAX - gate[1];
+        }
+
+        const int32_t kept = tinyc_round_shift(gate[1] * c[cell], 15);
+        const int32_t more = tinyc_round_shift(gate[0] * gate[2], 15 + with->cell_bits);
+        const int32_t most = with->clip > 0 ? with->clip : INT16_MAX;
+        const int32_t least = with->clip > 0 ? -with->clip : INT16_MIN;
+        const int32_t now = tinyc_clamp(kept + more, least, most);
+        c_next[cell] = (int16_t)now;
+        const int32_t product = gate[3] * tinyc_gate_tanh(now, with->cell_bits);
+        const int32_t out = tinyc_requant2(product, with->multiplier, with->shift);
+        y[cell] = (int8_t)tinyc_clamp(out + with->zero_point, INT8_MIN, INT8_MAX);
     }
-    return y;
 }
 
-/* 2 / (1 + x), 2 integer bits, of 0 <= x <= 1 with none: three Newton-Raphson steps. */
-static int32_t tinyc_newton16(int32_t x)
-{
-    const int32_t half = (x + (1 << 15)) >> 1;
-    int32_t y = 23130 + tinyc_mul15(half, -15420);
-    for (int32_t i = 0; i < 3; i++) {
-        y += tinyc_mul15(y, (1 << 13) - tinyc_mul15(half, y)) * 4;
-    }
-    return y;
-}
-
-/* 1 / (1 + exp(-x)), 0 integer bits, of a 16-bit x with 3. */
-TINYC_SHARED static int32_t tinyc_logistic16(int32_t x)
-{
-    if (x == 0) {
-        return 1 << 14;
-    }
-    const int32_t y = tinyc_newton16(tinyc_exp16(x < 0 ? x : -x, 3)) * 2;
-    const int32_t above = y > INT16_MAX ? INT16_MAX : y;
-    return x > 0 ? above : INT16_MAX - above;
-}
-
-/* tanh(x), 0 integer bits, of a 16-bit x with `bits`, 0 to 6. */
-TINYC_SHARED static int32_t tinyc_tanh16(int32_t x, int32_t bits)
-{
-    if (x == 0) {
-        return 0;
-    }
-    const int32_t y = (tinyc_newton16(tinyc_exp16(x < 0 ? x : -x, bits + 1)) - (1 << 13)) * 4;
-    const int32_t above = y > INT16_MAX ? INT16_MAX : y;
-    return x > 0 ? above : -above;
-}
-
-/* A 32-bit number saturated to 16. */
-TINYC_INLINE int32_t tinyc_clamp16(int32_t x)
-{
-    return tinyc_clamp(x, INT16_MIN, INT16_MAX);
-}
+TINYC_DEFINE_LSTM(tinyc_lstm_s8, int8_t, int16_t, tinyc_lstm_s8, tinyc_lstm_step_s8)
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "tinyc_requant.h"
 
-static inline int32_t tinyc_shift_left_saturating(int32_t x, int32_t amount)
+TINYC_INLINE int32_t tinyc_shift_left_saturating(int32_t x, int32_t amount)
 {
     const int64_t wide = (int64_t)x * ((int64_t)1 << amount);
     return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
@@ -12,7 +12,7 @@ static inline int32_t tinyc_shift_left_saturating(int32_t x, int32_t amount)
 
 /* x > 0 has 12 integer bits. The result is 1 / x * 2^*shift with 0 integer bits:
  * three Newton-Raphson steps from 48/17 - 32/17 d, for d = the leading bits of x in [1/2, 1]. */
-static inline int32_t tinyc_reciprocal(int32_t x, int32_t *shift)
+TINYC_INLINE int32_t tinyc_reciprocal(int32_t x, int32_t *shift)
 {
     int32_t zeros = 1;
     while (((uint32_t)x << zeros) < 0x80000000U) {

@@ -46,11 +46,22 @@ TINYC_INLINE int32_t tinyc_requant2_small(int32_t x, int32_t multiplier, int32_t
     return tinyc_round_right(high, -shift);
 }
 
+/* x * multiplier / 2^right, rounded once, halves upwards; right >= 1. */
+TINYC_INLINE int32_t tinyc_requant_wide(int64_t x, int32_t multiplier, int32_t right)
+{
+    return (int32_t)((x * multiplier + ((int64_t)1 << (right - 1))) >> right);
+}
+
 /* x * multiplier * 2^(shift - 31), rounded once. */
 TINYC_INLINE int32_t tinyc_requant1(int32_t x, int32_t multiplier, int32_t shift)
 {
-    const int32_t total = 31 - shift;
-    return (int32_t)(((int64_t)x * multiplier + ((int64_t)1 << (total - 1))) >> total);
+    return tinyc_requant_wide(x, multiplier, 31 - shift);
+}
+
+/* total / count, halves away from zero; count > 0. */
+TINYC_INLINE int32_t tinyc_mean(int32_t total, int32_t count)
+{
+    return (total > 0 ? total + count / 2 : total - count / 2) / count;
 }
 
 TINYC_INLINE int32_t tinyc_clamp(int32_t x, int32_t low, int32_t high)

@@ -19,9 +19,7 @@ TINYC_INLINE int32_t tinyc_wrap16(int64_t acc)
 /* channel: bias, 16-bit multiplier, right shift. */
 TINYC_INLINE int32_t tinyc_reduced16(int64_t acc, const int32_t *channel)
 {
-    const int32_t right = channel[3];
-    acc = tinyc_biased16(acc, channel) * channel[2] + ((int64_t)1 << (right - 1));
-    return (int32_t)(acc >> right);
+    return tinyc_requant_wide(tinyc_biased16(acc, channel), channel[2], channel[3]);
 }
 
 /* The same of sums that fit 32 bits with their bias, where the rounding lies within the high word.

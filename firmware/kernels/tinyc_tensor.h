@@ -14,10 +14,4 @@ TINYC_INLINE int32_t tinyc_max(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
-/* total / count, halves away from zero; count > 0. */
-TINYC_INLINE int32_t tinyc_mean(int32_t total, int32_t count)
-{
-    return (total > 0 ? total + count / 2 : total - count / 2) / count;
-}
-
 #endif

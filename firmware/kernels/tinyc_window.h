@@ -37,6 +37,40 @@ TINYC_INLINE int tinyc_is_padded(const struct tinyc_window *window)
                window->in_w + window->pad_left;
 }
 
+/* The rows or the columns of an image. */
+struct tinyc_span {
+    int32_t first, end;
+};
+
+/* `taps` from `start` on; of a padded window those of 0 to size - 1. */
+TINYC_INLINE struct tinyc_span tinyc_span(int32_t start, int32_t taps, int32_t size, int padded)
+{
+    struct tinyc_span span = {start, start + taps};
+    if (padded) {
+        span.first = start < 0 ? 0 : start;
+        span.end = span.end < size ? span.end : size;
+    }
+    return span;
+}
+
+/* What the windows of row oy and of column ox of the output see, which have no dilation. */
+TINYC_INLINE struct tinyc_span tinyc_rows(const struct tinyc_window *window, int32_t oy)
+{
+    return tinyc_span(oy * window->stride_h - window->pad_top, window->kernel_h, window->in_h,
+                      tinyc_is_padded(window));
+}
+
+TINYC_INLINE struct tinyc_span tinyc_columns(const struct tinyc_window *window, int32_t ox)
+{
+    return tinyc_span(ox * window->stride_w - window->pad_left, window->kernel_w, window->in_w,
+                      tinyc_is_padded(window));
+}
+
+TINYC_INLINE int32_t tinyc_pixels(struct tinyc_span rows, struct tinyc_span columns)
+{
+    return (rows.end - rows.first) * (columns.end - columns.first);
+}
+
 /* Which taps of a filter lie inside the image along one axis. Tap k of a window that starts at
  * `start` (negative in the padding) reads start + k * dilation; those from the first up to, not
  * including, the end read 0 to size - 1. */

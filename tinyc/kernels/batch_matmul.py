@@ -11,7 +11,7 @@ from ..ir import DType, Node
 from ..ir.quant import reduced_multipliers
 from ..ops.batch_matmul import BatchMatMul
 from .base import Binding, Constant, provide
-from .conv import offset_params, portable
+from .conv import portable
 
 
 def _bind(node: Node) -> Binding:
@@ -43,22 +43,26 @@ def _bind(node: Node) -> Binding:
         "b_column": depth if op.adj_y else 1, "b_step": 1 if op.adj_y else columns,
     }  # fmt: skip
     if node.output.type.dtype is DType.F32:
-        return Binding(params, tuple(constants))
+        return Binding(
+            {**params, "ctype": "float"}, tuple(constants), support=("tinyc_matmul_f32.h",)
+        )
     multiplier, shift = op.multiplier(node)
     out = node.output.type
     if out.dtype is DType.I16:
-        # What follows the bias in a channel's table of tinyc_reduced16.
+        # Those of tinyc_requant_wide.
         multiplier, shift = (int(v) for v in reduced_multipliers(multiplier, shift))
     params |= {
         "ctype": out.dtype.c,
-        "wide": "int64_t" if out.dtype is DType.I16 else "int32_t",
+        "function": f"tinyc_matmul_s{8 * out.dtype.size}",
         "a_zero": node.inputs[0].type.zero_point,
         "b_zero": node.inputs[1].type.zero_point,
-        **offset_params(out, *out.dtype.limits),
+        "zero_point": out.zero_point,
+        "low": out.dtype.limits[0],
+        "high": out.dtype.limits[1],
         "multiplier": multiplier,
         "shift": shift,
     }
-    return Binding(params, tuple(constants), support=("tinyc_requant.h",))
+    return Binding(params, tuple(constants), support=("tinyc_matmul.h",))
 
 
 provide(

@@ -12,8 +12,9 @@ def _bind(node: Node) -> Binding:
     x = node.inputs[0].type
     params = {"depth": x.shape[-1], "rows": x.elements // x.shape[-1]}
     if x.dtype is DType.F32:
-        return Binding({**params, "least": EPSILON}, support=("tinyc_math.h",), inplace=0)
-    support = ("tinyc_requant.h", "tinyc_reciprocal.h", "tinyc_inverse_sqrt.h")
+        support = ("tinyc_l2_normalization_f32.h",)
+        return Binding({**params, "least": EPSILON}, support=support, inplace=0)
+    support = ("tinyc_l2_normalization.h",)
     return Binding({**params, "offset": -x.zero_point}, support=support, inplace=0)
 
 

@@ -14,7 +14,7 @@ def _bind(node: Node) -> Binding:
     x = node.inputs[0].type
     params = {"depth": x.shape[-1], "rows": x.elements // x.shape[-1]}
     least = float(np.finfo(np.float32).min)
-    return Binding({**params, "least": least}, support=("tinyc_math.h",), inplace=0)
+    return Binding({**params, "least": least}, support=("tinyc_softmax_f32.h",), inplace=0)
 
 
 provide(

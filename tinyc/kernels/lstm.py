@@ -33,7 +33,7 @@ def _by_cell(gates: list[np.ndarray], missing: int = 0) -> np.ndarray:
     return np.stack(whole, 1).reshape(-1, *gates[0].shape[1:])
 
 
-def _bind_s8(node: Node, pack: Any, support: tuple[str, ...], sums: str) -> Binding:
+def _bind_s8(node: Node, pack: Any, support: str, sums: str) -> Binding:
     op: Any = node.op
     rows, starts, ratios = op.folded(node)
     missing = 4 - op.gates
@@ -52,29 +52,29 @@ def _bind_s8(node: Node, pack: Any, support: tuple[str, ...], sums: str) -> Bind
             Constant("bias", bias.astype(np.int32), "biases with the offsets of x, of h"),
             Constant("scales", table, "multiplier and shift of each gate, of x, then of h"),
         ),
-        support=("tinyc_requant.h", *support, "tinyc_lstm.h"),
+        support=(support, "tinyc_lstm.h"),
     )
 
 
 def _bind_scalar(node: Node) -> Binding:
-    return _bind_s8(node, four_channels, ("tinyc_tile4.h",), "tinyc_tile4")
+    return _bind_s8(node, four_channels, "tinyc_tile4.h", "tinyc_tile4")
 
 
 def _bind_dsp(node: Node) -> Binding:
-    return _bind_s8(node, quads, ("tinyc_dsp.h", "tinyc_dense_dsp.h"), "tinyc_dense_sums_dsp")
+    return _bind_s8(node, quads, "tinyc_dense_dsp.h", "tinyc_dense_sums_dsp")
 
 
 def _bind_f32(node: Node) -> Binding:
     op: Any = node.op
     weights, recurrent, biases = ([lstm_data(v) for v in part] for part in op.parts(node))
     return Binding(
-        params={**_params(node), "gates": op.gates, "clip": op.clip, "curve": op.activation},
+        params={**_params(node), "clip": op.clip, "curve": op.activation},
         constants=(
             Constant("weights", _by_cell(weights), "weights of x, the gates of a cell together"),
             Constant("recurrent", _by_cell(recurrent), "weights of h, likewise"),
             Constant("bias", _by_cell(biases), "biases, likewise"),
         ),
-        support=("tinyc_math.h", "tinyc_dot_f32.h"),
+        support=("tinyc_lstm_f32.h",),
     )
 
 

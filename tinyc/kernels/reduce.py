@@ -18,7 +18,7 @@ from ..ops.reduce import (
     Sum,
 )
 from .base import Binding, provide
-from .conv import offset_params, portable
+from .conv import portable
 
 
 def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list[dict[str, int]]:
@@ -39,62 +39,64 @@ def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list
     return loops
 
 
-def _bind(node: Node) -> Binding:
-    op: Any = node.op
-    x = node.inputs[0].type
-    kept, reduced = (_loops(x.shape, op.axes, r) for r in (False, True))
-    count = op.count(node)
-    params: dict[str, Any] = {
-        "operation": _NAMES[type(op)],
-        "step": _step(op),
-        "kept": kept,
-        "reduced": reduced,
-        "count": count,
-        "unsigned": op.unsigned,
-        "body": "    " * (len(kept) + 1),
-        "inner": "    " * (len(kept) + len(reduced) + 2),
-    }
-    if x.dtype is DType.BOOL:
-        return Binding({**params, "start": "0" if op.sign == "||" else "1"})
-    if x.dtype is DType.F32:
-        return Binding({**params, "start": {ReduceMax: -GREATEST, ReduceMin: GREATEST}.get(
-            type(op), float(isinstance(op, ReduceProd)))})  # fmt: skip
-    multiplier, shift = op.multiplier(node)
-    params |= {
-        "start": "from[0]" if isinstance(op, ReduceMax) else -count * x.zero_point,
-        "multiplier": multiplier,
-        "shift": shift,
-        "ctype": x.dtype.c,
-        **offset_params(node.output.type, *x.dtype.limits),
-    }
-    return Binding(params, support=("tinyc_requant.h",))
-
-
 _NAMES: dict[type[Reduce], str] = {
     Mean: "mean", Sum: "sum", ReduceMax: "reduce_max", ReduceMin: "reduce_min",
     ReduceProd: "reduce_prod", ReduceAny: "reduce_any", ReduceAll: "reduce_all",
 }  # fmt: skip
 
-
-def _step(op: Reduce) -> str:
-    """The C statement that takes x into acc."""
-    if isinstance(op, ReduceMax):
-        return f"acc = x {op.sign} acc ? x : acc;"
-    if isinstance(op, ReduceAny):
-        return f"acc = acc {op.sign} x;"
-    return "acc *= x;" if isinstance(op, ReduceProd) else "acc += x;"
-
-
-_FORMS = {
-    DType.I8: ("s8", "reduce_s8"), DType.I16: ("s16", "reduce_s8"),
-    DType.F32: ("f32", "reduce_f32"), DType.BOOL: ("bool", "reduce_bool"),
+_FOLDS: dict[type[Reduce], str] = {
+    Mean: "acc += x;", Sum: "acc += x;",
+    ReduceMax: "acc = x > acc ? x : acc;", ReduceMin: "acc = x < acc ? x : acc;",
+    ReduceProd: "acc *= x;", ReduceAny: "acc = acc || x;", ReduceAll: "acc = acc && x;",
 }  # fmt: skip
-"""The ending of a kernel's name, and its template."""
+"""How C takes an element x into acc."""
+
+_STARTS: dict[type[Reduce], float] = {
+    Mean: 0.0, Sum: 0.0, ReduceMax: -GREATEST, ReduceMin: GREATEST, ReduceProd: 1.0,
+    ReduceAny: 0, ReduceAll: 1,
+}  # fmt: skip
+"""What acc is before, unless of integers that have a zero point."""
+
+
+def _bind(node: Node[Reduce]) -> Binding:
+    op, x, out = node.op, node.inputs[0].type, node.output.type
+    real, count = x.dtype is DType.F32, op.count(node)
+    kept, reduced = (_loops(x.shape, op.axes, r) for r in (False, True))
+    params: dict[str, Any] = {
+        "caption": _NAMES[type(op)],
+        "type": x.dtype.c,
+        "sum": "float" if real else "int32_t",
+        "start": _STARTS[type(op)],
+        "fold": _FOLDS[type(op)],
+        "kept": kept,
+        "reduced": reduced,
+        "count": count,
+        "divisor": float(count) if real and isinstance(op, Mean) else None,
+        "rescale": None,
+    }
+    if x.dtype in (DType.F32, DType.BOOL):
+        return Binding(params)
+    if isinstance(op, ReduceMax):
+        return Binding({**params, "start": "from[0]"})
+    twice = op.unsigned or isinstance(op, Mean)
+    multiplier, shift = op.multiplier(node)
+    low, high = x.dtype.limits
+    params |= {
+        "start": -count * x.zero_point,
+        "rescale": "tinyc_requant2" if twice else "tinyc_requant1",
+        "multiplier": multiplier,
+        "shift": shift,
+        "zero_point": out.zero_point,
+        "low": low,
+        "high": high,
+    }
+    return Binding(params, support=("tinyc_requant.h",))
+
+
+_SUFFIXES = {DType.I8: "s8", DType.I16: "s16", DType.F32: "f32", DType.BOOL: "bool"}
 
 for _op, _name in _NAMES.items():
     provide(
         _op,
-        *tuple(
-            portable(f"{_name}_{_FORMS[d][0]}", d, _bind, f"{_FORMS[d][1]}.c.j2") for d in _op.types
-        ),
+        *tuple(portable(f"{_name}_{_SUFFIXES[d]}", d, _bind, "reduce.c.j2") for d in _op.types),
     )

@@ -16,7 +16,7 @@ def _sizes(node: Node) -> dict[str, int]:
 def _bind_s8(node: Node) -> Binding:
     assert isinstance(node.op, Softmax)
     return Binding(
-        params={**_sizes(node), "many": node.inputs[0].type.shape[-1] >= 512},
+        params=_sizes(node),
         constants=(
             Constant(
                 "exp",
@@ -24,7 +24,7 @@ def _bind_s8(node: Node) -> Binding:
                 f"exp(-i * {node.inputs[0].type.scale:.6g} * {node.op.beta:.6g}) * 2^31",
             ),
         ),
-        support=("tinyc_requant.h", "tinyc_reciprocal.h"),
+        support=("tinyc_softmax.h",),
         inplace=0,
     )
 
@@ -38,7 +38,7 @@ def _bind_s16(node: Node) -> Binding:
             Constant("exp", EXP, "exp(10 * (i / 512 - 1)) * 2^15"),
             Constant("inverse", INVERSE, "1 / (1 + i / 512) * 2^15"),
         ),
-        support=("tinyc_requant.h", "tinyc_softmax16.h"),
+        support=("tinyc_softmax16.h",),
         inplace=0,
     )
 
@@ -47,7 +47,7 @@ def _bind_f32(node: Node) -> Binding:
     assert isinstance(node.op, Softmax)
     return Binding(
         params={**_sizes(node), "beta": node.op.beta},
-        support=("tinyc_math.h",),
+        support=("tinyc_softmax_f32.h",),
         inplace=0,
     )
 

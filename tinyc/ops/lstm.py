@@ -187,7 +187,7 @@ class Lstm(Activated):
         multiplier, shift = quantize_multiplier(self._hidden_ratio())
         clip = int(min(np.float32(self.clip) / np.float32(unit), np.float32(32767)))
         return {
-            "cell_bits": bits, "product_shift": 15 + bits, "clip": clip,
+            "cell_bits": bits, "clip": clip,
             "multiplier": multiplier, "shift": shift, "zero_point": self.hidden.zero_point[0],
         }  # fmt: skip
 
@@ -256,7 +256,7 @@ class Lstm(Activated):
             f, o, g = logistic16(f), logistic16(o), tanh16(g, GATE_BITS)
             i = logistic16(first[0]) if first else 32767 - f
             kept = rounding_divide_by_pot(f * c.astype(np.int64), 15)
-            c_next = _clamp16(kept + rounding_divide_by_pot(i * g, k["product_shift"]))
+            c_next = _clamp16(kept + rounding_divide_by_pot(i * g, 15 + k["cell_bits"]))
             if k["clip"] > 0:
                 c_next = np.clip(c_next, -k["clip"], k["clip"])
             product = o * tanh16(c_next, k["cell_bits"])

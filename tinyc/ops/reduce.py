@@ -174,10 +174,10 @@ class ReduceMax(Reduce):
     """See `Reduce`; both sides are quantized alike. What is no number is passed over."""
 
     keeps_quant = True
-    sign: ClassVar[str] = ">"
+    least: ClassVar[bool] = False
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
-        rows, least = self.rows(node, inputs[0]), self.sign == "<"
+        rows, least = self.rows(node, inputs[0]), self.least
         if rows.dtype == np.float32:
             pick = np.fmin if least else np.fmax
             best = pick.reduce(rows, 1, initial=GREATEST if least else -GREATEST)
@@ -191,7 +191,7 @@ class ReduceMax(Reduce):
 class ReduceMin(ReduceMax):
     """The least; otherwise as `ReduceMax`."""
 
-    sign = "<"
+    least = True
 
 
 @register
@@ -213,11 +213,11 @@ class ReduceAny(Reduce):
     """See `Reduce`; bool: whether any element holds."""
 
     types = (DType.BOOL,)
-    sign: ClassVar[str] = "||"
+    every: ClassVar[bool] = False
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         rows = self.rows(node, inputs[0])
-        found = rows.any(1) if self.sign == "||" else rows.all(1)
+        found = rows.all(1) if self.every else rows.any(1)
         return (found.reshape(node.output.type.shape),)
 
 
@@ -226,4 +226,4 @@ class ReduceAny(Reduce):
 class ReduceAll(ReduceAny):
     """See `Reduce`; bool: whether every element holds."""
 
-    sign = "&&"
+    every = True

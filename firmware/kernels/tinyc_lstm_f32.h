@@ -1,0 +1,60 @@
+/* LSTM of float32. */
+#ifndef TINYC_LSTM_F32_H
+#define TINYC_LSTM_F32_H
+
+#include "tinyc_curves_f32.h"
+#include "tinyc_dot_f32.h"
+#include "tinyc_lstm_shape.h"
+
+enum tinyc_curve { TINYC_TANH, TINYC_RELU, TINYC_RELU6 };
+
+TINYC_INLINE float tinyc_curve_f32(float x, enum tinyc_curve curve)
+{
+    if (curve == TINYC_TANH) {
+        return tanhf(x);
+    }
+    if (curve == TINYC_RELU6) {
+        x = x > 6.0f ? 6.0f : x;
+    }
+    return x > 0.0f ? x : 0.0f;
+}
+
+/* weights, recurrent, bias: the gates of a cell together; clip: of the cells, 0 for none. */
+struct tinyc_lstm_f32 {
+    const float *weights, *recurrent, *bias;
+    enum tinyc_curve curve;
+    float clip;
+};
+
+TINYC_INLINE void tinyc_lstm_step_f32(const float *x, const float *h, const float *c, float *y,
+                                      float *c_next, const struct tinyc_lstm *lstm,
+                                      const struct tinyc_lstm_f32 *with)
+{
+    const float *weights = with->weights;
+    const float *recurrent = with->recurrent;
+    const float *bias = with->bias;
+
+    for (int32_t cell = 0; cell < lstm->cells; cell++) {
+        float gate[4];
+        for (int32_t i = lstm->coupled ? 1 : 0; i < 4; i++) {
+            const float of_x = tinyc_dot_f32(0.0f, x, weights, lstm->depth);
+            gate[i] = tinyc_dot_f32(of_x, h, recurrent, lstm->cells) + *bias++;
+            weights += lstm->depth;
+            recurrent += lstm->cells;
+        }
+
+        const float forget = tinyc_logistic_f32(gate[1]);
+        const float more = lstm->coupled ? 1.0f - forget : tinyc_logistic_f32(gate[0]);
+        float now = forget * c[cell] + more * tinyc_curve_f32(gate[2], with->curve);
+        if (with->clip > 0.0f) {
+            now = now < with->clip ? now : with->clip;
+            now = now < -with->clip ? -with->clip : now;
+        }
+        c_next[cell] = now;
+        y[cell] = tinyc_logistic_f32(gate[3]) * tinyc_curve_f32(now, with->curve);
+    }
+}
+
+TINYC_DEFINE_LSTM(tinyc_lstm_f32, float, float, tinyc_lstm_f32, tinyc_lstm_step_f32)
+
+#endif

@@ -1,0 +1,69 @@
+/* Maximum and average pooling of int8 and int16. */
+#ifndef TINYC_POOL_H
+#define TINYC_POOL_H
+
+#include "tinyc_requant.h"
+#include "tinyc_window.h"
+
+/* An average is rounded half away from zero; of int8 in the place of uint8, whose values are 128
+ * more, half upwards. */
+enum tinyc_pooling { TINYC_MAXIMUM, TINYC_AVERAGE, TINYC_AVERAGE_UNSIGNED };
+
+TINYC_INLINE int32_t tinyc_average(int32_t sum, int32_t count, enum tinyc_pooling pooling)
+{
+    if (pooling == TINYC_AVERAGE_UNSIGNED) {
+        return (sum + 128 * count + count / 2) / count - 128;
+    }
+    return tinyc_mean(sum, count);
+}
+
+/* The function `name` of images of the type `element`. Every window sees a pixel, and int32_t
+ * holds the sum of those that it sees. */
+#define TINYC_DEFINE_POOL(name, element)                                                          \
+    TINYC_INLINE int32_t name##_window(                                                           \
+        const element *in, int32_t channel, struct tinyc_span rows, struct tinyc_span columns,    \
+        const struct tinyc_window *window, enum tinyc_pooling pooling)                            \
+    {                                                                                             \
+        int32_t best = in[(rows.first * window->in_w + columns.first) * window->in_c + channel];  \
+        int32_t sum = 0;                                                                          \
+                                                                                                  \
+        for (int32_t y = rows.first; y < rows.end; y++) {                                         \
+            const element *at = in + (y * window->in_w + columns.first) * window->in_c + channel; \
+            for (int32_t left = columns.end - columns.first;; at += window->in_c) {               \
+                const int32_t pixel = *at;                                                        \
+                best = pixel > best ? pixel : best;                                               \
+                sum += pixel;                                                                     \
+                if (--left == 0) {                                                                \
+                    break; /* before `at` leaves the image */                                     \
+                }                                                                                 \
+            }                                                                                     \
+        }                                                                                         \
+        if (pooling == TINYC_MAXIMUM) {                                                           \
+            return best;                                                                          \
+        }                                                                                         \
+        return tinyc_average(sum, tinyc_pixels(rows, columns), pooling);                          \
+    }                                                                                             \
+                                                                                                  \
+    TINYC_INLINE void name(const element *in, element *out, const struct tinyc_window *window,    \
+                           enum tinyc_pooling pooling, int32_t low, int32_t high)                 \
+    {                                                                                             \
+        for (int32_t n = 0; n < window->batches; n++) {                                           \
+            for (int32_t oy = 0; oy < window->out_h; oy++) {                                      \
+                const struct tinyc_span rows = tinyc_rows(window, oy);                            \
+                for (int32_t ox = 0; ox < window->out_w; ox++) {                                  \
+                    const struct tinyc_span columns = tinyc_columns(window, ox);                  \
+                    for (int32_t c = 0; c < window->in_c; c++) {                                  \
+                        const int32_t y = name##_window(in, c, rows, columns, window, pooling);   \
+                        *out++ = (element)tinyc_clamp(y, low, high);                              \
+                    }                                                                             \
+                }                                                                                 \
+            }                                                                                     \
+            in += window->in_h * window->in_w * window->in_c;                                     \
+        }                                                                                         \
+    }
+
+TINYC_DEFINE_POOL(tinyc_pool_s8, int8_t)
+
+TINYC_DEFINE_POOL(tinyc_pool_s16, int16_t)
+
+#endif

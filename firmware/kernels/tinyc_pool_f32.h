@@ -1,0 +1,53 @@
+/* Maximum and average pooling of float32. */
+#ifndef TINYC_POOL_F32_H
+#define TINYC_POOL_F32_H
+
+#include "tinyc_clamp_f32.h"
+#include "tinyc_window.h"
+
+/* Of one channel: the average of a window's pixels inside of the image, or the greatest, from `low`
+ * on; there what is no number is passed over. */
+TINYC_INLINE float tinyc_pool_f32_window(const float *in, int32_t channel, struct tinyc_span rows,
+                                         struct tinyc_span columns,
+                                         const struct tinyc_window *window, int average, float low,
+                                         float high)
+{
+    float best = low;
+    float sum = 0.0f;
+
+    for (int32_t y = rows.first; y < rows.end; y++) {
+        const float *at = in + (y * window->in_w + columns.first) * window->in_c + channel;
+        for (int32_t left = columns.end - columns.first;; at += window->in_c) {
+            const float pixel = *at;
+            best = pixel > best ? pixel : best;
+            sum += pixel;
+            if (--left == 0) {
+                break; /* before `at` leaves the image */
+            }
+        }
+    }
+    if (!average) {
+        return best > high ? high : best;
+    }
+    return tinyc_clamp_f32(sum / (float)tinyc_pixels(rows, columns), low, high);
+}
+
+TINYC_INLINE void tinyc_pool_f32(const float *in, float *out, const struct tinyc_window *window,
+                                 int average, float low, float high)
+{
+    for (int32_t n = 0; n < window->batches; n++) {
+        for (int32_t oy = 0; oy < window->out_h; oy++) {
+            const struct tinyc_span rows = tinyc_rows(window, oy);
+            for (int32_t ox = 0; ox < window->out_w; ox++) {
+                const struct tinyc_span columns = tinyc_columns(window, ox);
+                for (int32_t c = 0; c < window->in_c; c++) {
+                    *out++ =
+                        tinyc_pool_f32_window(in, c, rows, columns, window, average, low, high);
+                }
+            }
+        }
+        in += window->in_h * window->in_w * window->in_c;
+    }
+}
+
+#endif
