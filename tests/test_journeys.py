@@ -104,6 +104,19 @@ def test_the_readme_points_there() -> None:
         assert re.search(rf"^\| an? {what}\b", text, re.M), f"README.md has no row for {what}"
 
 
+@pytest.mark.slow
+def test_the_tests_of_operators_find_a_toy(copy: Path, tmp_path: Path) -> None:
+    options = ("-vv", "-n", "0", "-p", "no:cacheprovider", "-k", "ToyRaise", "-c")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, ROOT / "pyproject.toml", ROOT / "tests/ops"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert not done.returncode, done.stdout[-3000:]
+    for test in ("operator_has_cases[ToyRaise]", "emulated[ToyRaise-toy_raise_s8-mps2_an386]"):
+        assert re.search(rf"test_{re.escape(test)} PASSED", done.stdout), test
+
+
 def test_a_toy_of_each_runs(copy: Path, tmp_path: Path) -> None:
     kind = {"shape": (1, 6), "dtype": "int8", "scale": 1.0}
     write_model(

@@ -123,7 +123,6 @@ def test_a_recipe_has_one_name(project: Path) -> None:
 
 KERNEL = """
 from tinyc.kernels.base import Binding, Kernel, provide
-from tinyc.ops.reshape import Reshape
 from tinyc.ops.fully_connected import FullyConnected
 from tinyc.run import Emulator, register
 from tinyc.run import unicorn
@@ -172,12 +171,25 @@ def test_a_projects_kernel_goes_first_and_is_judged(project: Path) -> None:
         kernels__mine_dot_py=KERNEL, kernels__mine_dot_c_dot_j2=TEMPLATE,
         kernels__mine_dot_h=HEADER,
     )  # fmt: skip
-    done = tinyc(project, "test", "--emulator", "mine", "--json")
+    done = tinyc(project, "test", "--emulator", "mine", "--samples", "1", "--json")
     assert done.returncode == 5, done.stderr  # it computes something else
     told = json.loads(done.stdout)
     assert told["emulator"] == "mine" and told["mismatches"]
     report = json.loads((project / "build/stm32f4_discovery/tiny/report/report.json").read_text())
     assert [layer["kernel"] for layer in report["build"]["layers"]][-1] == "dense_mine"
+
+
+def test_a_kernels_files_lie_beside_its_plugin(project: Path) -> None:
+    write_tiny(project / "tiny.tflite")
+    write(project, tinyc_dot_toml='plugins = ["mine.py"]', mine_dot_py=KERNEL)
+    given = ("build", "tiny.tflite", "--board", "stm32")
+    done = tinyc(project, *given)
+    hint = "it belongs beside the plugin that brings the kernel"
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1] == f"E246 mine.h: no such header of a kernel; {hint}"
+    write(project, mine_dot_h=HEADER)
+    done = tinyc(project, *given)
+    assert done.stderr.splitlines()[-1] == f"E246 mine.c.j2: no such template of a kernel; {hint}"
 
 
 @pytest.mark.parametrize(
@@ -238,11 +250,11 @@ add_folder(Path(__file__).parent / "boards")
 def test_a_package_brings_boards_kernels_and_an_emulator(tmp_path: Path) -> None:
     place = package(tmp_path, KERNEL + BOARDS)
     write_tiny(tmp_path / "tiny.tflite")
-    done = tinyc(tmp_path, "test", "tiny.tflite", "--board", "gw", "--emulator", "mine", path=place)
+    given = ("--board", "gw", "--emulator", "mine", "--samples", "1")
+    done = tinyc(tmp_path, "test", "tiny.tflite", *given, path=place)
     assert done.returncode == 5 and "E501 tiny on gateway" in done.stderr, done.stderr
     report = json.loads((tmp_path / "build/gateway/tiny/report/report.json").read_text())
     assert report["build"]["layers"][-1]["kernel"] == "dense_mine"
-    assert "acme 1.0 (a plugin)\n" in tinyc(tmp_path, "-v", "--version", path=place).stdout
 
 
 def test_a_broken_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,6 +270,7 @@ def test_a_broken_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "module named 'nope' (__init__.py, line 1); install another version of it, or "
             "`pip uninstall acme`"
         )
+    assert plugins.installed() == [("acme", "1.0")]
     # Nothing of it is loaded for this.
     done = tinyc(tmp_path, "--help", path=place)
     assert done.returncode == 0 and "nope" not in done.stderr

@@ -40,5 +40,4 @@ def _environment() -> jinja2.Environment:
 def _brought(name: str) -> str | None:
     """The template of a plugin's kernel."""
     room, _, file = name.partition("/")
-    place = kernel_file("templates", file)
-    return place.read_text() if room == "kernels" and place.is_file() else None
+    return kernel_file("templates", file).read_text() if room == "kernels" else None

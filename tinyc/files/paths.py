@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import CompileError
 from ..plugins import folders
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -20,7 +21,10 @@ def resource(name: str) -> Path:
 
 def kernel_file(room: str, name: str) -> Path:
     """A kernel's file ``name`` in ``kernels/`` of ``room`` (``templates`` or ``firmware``), or
-    beside the plugin that brings it; where there is none, its place in ``room``."""
-    own = resource(room) / "kernels" / name
-    places = [own, *(folder / name for folder in folders())]
-    return next((place for place in places if place.is_file()), own)
+    beside the plugin that brings it. Raises CompileError E246 where there is none."""
+    for folder in (resource(room) / "kernels", *folders()):
+        if (folder / name).is_file():
+            return folder / name
+    kind = "template" if room == "templates" else "header"
+    hint = "it belongs beside the plugin that brings the kernel"
+    raise CompileError("E246", name, f"no such {kind} of a kernel", hint)

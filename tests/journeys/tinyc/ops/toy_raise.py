@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ir import Array, DType, Node, Op
-from ._unary import check_unary, integer_cases
+from ._unary import check_unary, unary_cases
 from .base import register
 
 
@@ -30,4 +30,4 @@ class ToyRaise(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
-        yield from integer_cases(cls(3), (DType.I8,))
+        yield from unary_cases(rng, (cls(3), cls(100)), dtypes=(DType.I8,))
