@@ -74,7 +74,7 @@ def verb(takes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             else:
                 made.append(_parameter(key, _SETTINGS[key], None))
         run.__name__, run.__doc__ = function.__name__, function.__doc__
-        run.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined] # which typer reads
         run.__annotations__ = {p.name: p.annotation for p in made}
         return run
 

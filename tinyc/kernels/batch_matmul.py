@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,8 @@ from .base import Binding, Constant, provide
 from .conv import portable
 
 
-def _bind(node: Node) -> Binding:
-    op: Any = node.op
+def _bind(node: Node[BatchMatMul]) -> Binding:
+    op = node.op
     rows, depth, columns = op.sizes(node)
     lead = node.output.type.shape[:-2]
     batches = math.prod(lead)

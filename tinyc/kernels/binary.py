@@ -44,7 +44,7 @@ def _index(nest: list[Loop], operand: int) -> str:
     return " + ".join(n if s == 1 else f"{n} * {s}" for n, s in steps if s) or "0"
 
 
-def bind_binary(node: Node[Any], caption: str, formula: Formula, **params: Any) -> Binding:
+def bind_binary(node: Node, caption: str, formula: Formula, **params: Any) -> Binding:
     """Loops over two broadcast operands, or three, around ``formula``, or around what a template
     that extends ``binary.c.j2`` makes with ``params``.
 
@@ -102,7 +102,7 @@ def _inplace(out: TensorType, variables: tuple[Value, ...]) -> int | None:
     return None
 
 
-def caption(node: Node[Any], sign: str) -> str:
+def caption(node: Node, sign: str) -> str:
     """The operands' shapes around ``sign``, for the comment above the kernel."""
     a, b = ("x".join(map(str, v.type.shape)) or "scalar" for v in node.inputs)
     return f"{a} {sign} {b}"

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node, OpT, TensorType
+from ..ir import Array, DType, Node, OpT, TensorType
 from ..ir.quant import activation_range, float_activation_range
 from ..ops._conv import NO_PADDING, channel_multipliers, real_multipliers, weight_zero
-from ..ops._mixins import Pair
+from ..ops._mixins import Activated, Pair, Weighted, Windowed
 from .base import Binding, Constant, Kernel
 
 
@@ -42,26 +42,25 @@ def portable(
     return Kernel(name, template or f"{name}.c.j2", frozenset(), reject, bind)
 
 
-def window_params(node: Node, kernel: Pair) -> dict[str, Any]:
+def window_params(node: Node[Windowed], kernel: Pair) -> dict[str, Any]:
     """Sizes, strides and padding that the templates of windowed operators take."""
-    op: Any = node.op
+    op = node.op
     batches, in_h, in_w, in_c = node.inputs[0].type.shape
     _, out_h, out_w, out_c = node.output.type.shape
-    dilation = getattr(op, "dilation", (1, 1))
     return {
         "batches": batches,
         "in_h": in_h, "in_w": in_w, "in_c": in_c,
         "out_h": out_h, "out_w": out_w, "out_c": out_c,
         "kernel_h": kernel[0], "kernel_w": kernel[1],
         "stride_h": op.stride[0], "stride_w": op.stride[1],
-        "dilation_h": dilation[0], "dilation_w": dilation[1],
+        "dilation_h": op.dilation[0], "dilation_w": op.dilation[1],
         "pad_top": op.padding[0][0], "pad_left": op.padding[1][0],
         "in_size": in_h * in_w * in_c, "in_row": in_w * in_c,
         "padded": op.padding != NO_PADDING,
     }  # fmt: skip
 
 
-def clamp_params(node: Node) -> dict[str, Any]:
+def clamp_params(node: Node[Activated]) -> dict[str, Any]:
     """Bounds of the fused activation, and the zero point of an int8 output."""
     out, activation = node.output.type, node.op.activation
     if out.dtype is DType.F32:
@@ -78,7 +77,7 @@ def offset_params(out: TensorType, low: int, high: int) -> dict[str, int]:
     return {"zero_point": zero, "least": low - zero, "most": high - zero}
 
 
-def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
+def channel_table(node: Node[Weighted], rows: Array | None = None) -> Constant:
     """Bias, multiplier and shift of each channel, int32, in the order the kernels read.
 
     rows: the weights as [channels, depth] where the input's zero point goes into the bias,
@@ -99,7 +98,7 @@ def channel_table(node: Node, rows: np.ndarray | None = None) -> Constant:
     )
 
 
-def four_channels(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
+def four_channels(rows: Array, note: str, suffix: str = "weights") -> Constant:
     """Weights [channels, depth] as tinyc_tile4.h reads them, zeros up to whole fours."""
     missing = -len(rows) % 4
     padded = np.concatenate([rows, np.zeros((missing, rows.shape[1]), np.int8)])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..ir import DType, Node
+from ..ir import Array, DType, Node
 from ..ops._conv import centred_weights, filter_rows
 from ..ops._hybrid import plain
 from ..ops.conv2d import Conv2d, HybridConv2d
@@ -25,7 +23,7 @@ from .int16 import finishing, narrow
 from .tvm import conv as tvm_conv
 
 
-def _params(node: Node) -> dict[str, Any]:
+def _params(node: Node[Conv2d]) -> dict[str, Any]:
     _, kh, kw, depth = node.inputs[1].type.shape
     groups = node.inputs[0].type.shape[3] // depth
     return {
@@ -38,13 +36,13 @@ def _params(node: Node) -> dict[str, Any]:
     }
 
 
-def _centred_rows(node: Node) -> np.ndarray:
+def _centred_rows(node: Node[Conv2d]) -> Array:
     """[channels, depth]: the weights less their zero point."""
     weights = centred_weights(node)
     return weights.reshape(len(weights), -1)
 
 
-def _bind_s8(node: Node) -> Binding:
+def _bind_s8(node: Node[Conv2d]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     params = _params(node)
@@ -59,7 +57,7 @@ def _bind_s8(node: Node) -> Binding:
     )
 
 
-def _bind_s16(node: Node) -> Binding:
+def _bind_s16(node: Node[Conv2d]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     params, table = finishing(node, filter_rows(node))
@@ -70,7 +68,7 @@ def _bind_s16(node: Node) -> Binding:
     )
 
 
-def _bind_f32(node: Node) -> Binding:
+def _bind_f32(node: Node[Conv2d]) -> Binding:
     _, weights, bias = (v.data for v in node.inputs)
     assert weights is not None and bias is not None
     return Binding(
@@ -80,7 +78,7 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
-def _bind_hybrid(node: Node) -> Binding:
+def _bind_hybrid(node: Node[HybridConv2d]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     layer = plain(node)
@@ -88,7 +86,7 @@ def _bind_hybrid(node: Node) -> Binding:
     return bind_hybrid(node, _params(layer), packed, "tinyc_conv_hybrid.h", "tinyc_conv2d.h")
 
 
-def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
+def _reject_tile4(node: Node[Conv2d], dtype: DType = DType.I8) -> str | None:
     if node.inputs[0].type.dtype is not dtype:
         return f"not {dtype.value}"
     if node.inputs[1].type.shape[3] != node.inputs[0].type.shape[3]:
@@ -96,23 +94,22 @@ def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
     return None
 
 
-def _reject_s16_tile4(node: Node) -> str | None:
+def _reject_s16_tile4(node: Node[Conv2d]) -> str | None:
     reason = _reject_tile4(node, DType.I16)
     if reason is None and not narrow(node, filter_rows(node)):
         return "a sum could reach 2^31"
     return reason
 
 
-def _bind_tile4(node: Node) -> Binding:
+def _bind_tile4(node: Node[Conv2d]) -> Binding:
     x, weights = node.inputs[0].type, node.inputs[1].data
     assert weights is not None
-    op: Any = node.op
     params = _params(node)
     rows = filter_rows(node)
-    pointwise = weights.shape[1:3] == (1, 1) and op.stride == (1, 1) and not params["padded"]
+    pointwise = weights.shape[1:3] == (1, 1) and node.op.stride == (1, 1) and not params["padded"]
     if x.dtype is DType.I16:
         numbers, table = finishing(node, rows)
-        support = ("tinyc_integers16.h", "tinyc_conv2d_tile4.h")
+        support: tuple[str, ...] = ("tinyc_integers16.h", "tinyc_conv2d_tile4.h")
     else:
         numbers, table = integers(node), channel_table(node, _centred_rows(node))
         support = ("tinyc_conv2d_tile4.h",)

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import DType, Node
+from ..ir import Array, DType, Node
 from ..ir.quant import activation_range, multiply_double_rounding, multiply_single_rounding
 from ..ops._conv import channel_multipliers, real_multipliers
+from ..ops._mixins import Weighted
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d
+from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
 from .conv import clamp_params, window_params
 
 REQUIRES = frozenset({"dsp"})
 
 
-def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str | None:
+def reject(node: Node[Weighted], rows: Array | None, largest_shift: int = -1) -> str | None:
     """Why a node of (x, weights, bias) cannot use SMMUL(R) requantization: the accumulator must
     stay under 2**30 and no multiplier's shift may exceed ``largest_shift`` (-1: under one half).
     ``rows``: weights as [channels, depth]."""
@@ -38,7 +42,7 @@ def reject(node: Node, rows: np.ndarray | None, largest_shift: int = -1) -> str 
     return None
 
 
-def table(node: Node, rows: np.ndarray, fold: bool, single: bool = False) -> Constant:
+def table(node: Node[Weighted], rows: Array, fold: bool, single: bool = False) -> Constant:
     """Bias, multiplier and right shift, less the kernel's last steps, of each channel, padded
     to an even count.
 
@@ -67,7 +71,7 @@ def table(node: Node, rows: np.ndarray, fold: bool, single: bool = False) -> Con
     return Constant("channels", entries.astype(np.int32), note)
 
 
-def padded(rows: np.ndarray, channels: int, depth: int) -> np.ndarray:
+def padded(rows: Array, channels: int, depth: int) -> Array:
     """[channels, depth] with both rounded up to multiples; zeros fill."""
     c, k = rows.shape
     out = np.zeros((-(-c // channels) * channels, -(-k // depth) * depth), np.int8)
@@ -84,12 +88,12 @@ def columns_bytes(depth: int, pixel_bytes: int, size: int = 1) -> int:
 # Convolution ------------------------------------------------------------------------------
 
 
-def _conv_rows(node: Node) -> np.ndarray | None:
+def _conv_rows(node: Node[Conv2d]) -> Array | None:
     data = node.inputs[1].data
     return None if data is None else data.reshape(data.shape[0], -1)
 
 
-def _reject_conv(node: Node) -> str | None:
+def _reject_conv(node: Node[Conv2d]) -> str | None:
     x, weights, _ = node.inputs
     if x.type.shape[0] != 1:
         return "more than one batch"
@@ -98,11 +102,11 @@ def _reject_conv(node: Node) -> str | None:
     return reject(node, _conv_rows(node))
 
 
-def _bind_conv(node: Node) -> Binding:
+def _bind_conv(node: Node[Conv2d]) -> Binding:
     x, weights, _ = node.inputs
     rows = _conv_rows(node)
     assert rows is not None
-    in_c, kernel = x.type.shape[3], weights.type.shape[1:3]
+    in_c, (_, kh, kw, _) = x.type.shape[3], weights.type.shape
     packed = padded(rows, 2, 8)
     depth = packed.shape[1]
     # [pair, channel, quad, k] -> [pair, quad, parity, (k or k + 2), channel]
@@ -110,7 +114,7 @@ def _bind_conv(node: Node) -> Binding:
     packed = quads.transpose(0, 2, 4, 3, 1)
     return Binding(
         params={
-            **window_params(node, kernel),
+            **window_params(node, (kh, kw)),
             **clamp_params(node),
             "input_zero": x.type.zero_point,
         },
@@ -132,12 +136,12 @@ CONV2D = Kernel(
 # Depthwise convolution --------------------------------------------------------------------
 
 
-def _depthwise_rows(node: Node) -> np.ndarray | None:
+def _depthwise_rows(node: Node[DepthwiseConv2d]) -> Array | None:
     data = node.inputs[1].data
     return None if data is None else data.reshape(-1, data.shape[3]).T
 
 
-def _reject_depthwise(node: Node) -> str | None:
+def _reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
     x, weights, _ = node.inputs
     if x.type.shape[0] != 1:
         return "more than one batch"
@@ -148,14 +152,15 @@ def _reject_depthwise(node: Node) -> str | None:
     return reject(node, _depthwise_rows(node))
 
 
-def _bind_depthwise(node: Node) -> Binding:
+def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
     x, weights, _ = node.inputs
+    _, kh, kw, _ = weights.type.shape
     rows = _depthwise_rows(node)
     assert rows is not None
     packed = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
     return Binding(
         params={
-            **window_params(node, weights.type.shape[1:3]),
+            **window_params(node, (kh, kw)),
             **clamp_params(node),
             "input_zero": x.type.zero_point,
         },
@@ -180,12 +185,12 @@ DEPTHWISE_CONV2D = Kernel(
 # Fully connected --------------------------------------------------------------------------
 
 
-def _reject_fully_connected(node: Node) -> str | None:
+def _reject_fully_connected(node: Node[FullyConnected]) -> str | None:
     # A single rounding by SMMUL needs its rounding constant within the high word: shift <= -2.
     return reject(node, node.inputs[1].data, largest_shift=-2)
 
 
-def quads(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
+def quads(rows: Array, note: str, suffix: str = "weights") -> Constant:
     """Weights [channels, depth] as tinyc_dense_dsp.h reads them, zeros up to whole fours."""
     packed = padded(rows, 4, 4)
     # [group of four channels, quad, channel, k]
@@ -193,7 +198,7 @@ def quads(rows: np.ndarray, note: str, suffix: str = "weights") -> Constant:
     return Constant(suffix, packed, note)
 
 
-def _bind_fully_connected(node: Node) -> Binding:
+def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
     weights = node.inputs[1]
     assert weights.data is not None
     channels, depth = weights.data.shape

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from ..ir import DType, Node
 from ..ops._conv import filter_rows
+from ..ops.conv2d import Conv2d
+from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
 from .conv import window_params
 from .conv_dsp import REQUIRES, columns_bytes, padded
@@ -19,15 +21,16 @@ def _reject(node: Node) -> str | None:
     return None if node.inputs[0].type.dtype is DType.I16 else "not int16"
 
 
-def _reject_conv(node: Node) -> str | None:
+def _reject_conv(node: Node[Conv2d]) -> str | None:
     if node.inputs[1].type.shape[3] != node.inputs[0].type.shape[3]:
         return "grouped"
     return _reject(node)
 
 
-def _bind_conv(node: Node) -> Binding:
+def _bind_conv(node: Node[Conv2d]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
+    _, kh, kw, in_c = weights.shape
     rows = filter_rows(node)
     packed = padded(rows, 2, 8)
     depth = packed.shape[1]
@@ -35,12 +38,12 @@ def _bind_conv(node: Node) -> Binding:
     packed = packed.reshape(-1, 2, depth // 2, 2).transpose(0, 2, 3, 1)
     params, table = finishing(node, rows)
     return Binding(
-        params={**window_params(node, weights.shape[1:3]), **params},
+        params={**window_params(node, (kh, kw)), **params},
         constants=(
             Constant("weights", packed, "weights of channel pairs, byte-interleaved by input pair"),
             table,
         ),
-        scratch=columns_bytes(depth, 2 * weights.shape[3], 2),
+        scratch=columns_bytes(depth, 2 * in_c, 2),
         support=("tinyc_conv2d_s16_dsp.h",),
     )
 
@@ -48,7 +51,7 @@ def _bind_conv(node: Node) -> Binding:
 CONV2D = Kernel("conv2d_s16_dsp", "conv2d_s16_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv)
 
 
-def _bind_fully_connected(node: Node) -> Binding:
+def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     channels, depth = weights.shape

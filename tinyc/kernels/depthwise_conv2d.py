@@ -24,7 +24,7 @@ from .int16 import finishing, narrow
 from .tvm import depthwise as tvm_depthwise
 
 
-def _params(node: Node) -> dict[str, Any]:
+def _params(node: Node[DepthwiseConv2d]) -> dict[str, Any]:
     _, kh, kw, _ = node.inputs[1].type.shape
     return {
         **window_params(node, (kh, kw)),
@@ -36,7 +36,7 @@ def _params(node: Node) -> dict[str, Any]:
     }
 
 
-def _bind_s8(node: Node) -> Binding:
+def _bind_s8(node: Node[DepthwiseConv2d]) -> Binding:
     params, rows = _params(node), depthwise_conv2d_rows(node)
     folded = not params["padded"]
     centred = centred_weights(node, rows).reshape(len(rows), -1)
@@ -50,7 +50,7 @@ def _bind_s8(node: Node) -> Binding:
     )
 
 
-def _bind_s16(node: Node) -> Binding:
+def _bind_s16(node: Node[DepthwiseConv2d]) -> Binding:
     params, table = finishing(node, flat(node))
     return Binding(
         params={**_params(node), **params},
@@ -62,7 +62,7 @@ def _bind_s16(node: Node) -> Binding:
     )
 
 
-def _bind_f32(node: Node) -> Binding:
+def _bind_f32(node: Node[DepthwiseConv2d]) -> Binding:
     bias = node.inputs[2].data
     assert bias is not None
     return Binding(
@@ -75,7 +75,7 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
-def _bind_hybrid(node: Node) -> Binding:
+def _bind_hybrid(node: Node[HybridDepthwiseConv2d]) -> Binding:
     layer = plain(node)
     return bind_hybrid(
         node,
@@ -86,23 +86,22 @@ def _bind_hybrid(node: Node) -> Binding:
     )
 
 
-def _reject_tile4(node: Node, dtype: DType = DType.I8) -> str | None:
+def _reject_tile4(node: Node[DepthwiseConv2d], dtype: DType = DType.I8) -> str | None:
     if node.inputs[0].type.dtype is not dtype:
         return f"not {dtype.value}"
-    op: Any = node.op
-    if op.multiplier > 1 or node.output.type.shape[3] % 4:
+    if node.op.multiplier > 1 or node.output.type.shape[3] % 4:
         return "a depth multiplier, or channels that are no multiple of 4"
     return None
 
 
-def _reject_s16_tile4(node: Node) -> str | None:
+def _reject_s16_tile4(node: Node[DepthwiseConv2d]) -> str | None:
     reason = _reject_tile4(node, DType.I16)
     if reason is None and not narrow(node, flat(node)):
         return "a sum could reach 2^31"
     return reason
 
 
-def _bind_tile4(node: Node) -> Binding:
+def _bind_tile4(node: Node[DepthwiseConv2d]) -> Binding:
     bound = (_bind_s16 if node.inputs[0].type.dtype is DType.I16 else _bind_s8)(node)
     _, table = bound.constants
     rows = depthwise_conv2d_rows(node)

@@ -77,7 +77,7 @@ def scale_fields(real: float, zero_point: int | None = None) -> dict[str, int]:
     return {**offset, "multiplier": multiplier, "shift": shift}
 
 
-def output_fields(node: Node[Any], activation: str = "none") -> dict[str, int]:
+def output_fields(node: Node, activation: str = "none") -> dict[str, int]:
     """A ``struct tinyc_output``: the bounds of a quantized output less its zero point, which is
     added after the clamp: before it, the sum could leave int32."""
     out = node.output.type

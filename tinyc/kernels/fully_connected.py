@@ -19,13 +19,13 @@ from .int16 import finishing, narrow
 from .tvm import conv as tvm_conv
 
 
-def _params(node: Node) -> dict[str, Any]:
+def _params(node: Node[FullyConnected]) -> dict[str, Any]:
     channels, depth = node.inputs[1].type.shape
     batches = node.inputs[0].type.elements // depth
     return {"batches": batches, "channels": channels, "depth": depth, **clamp_params(node)}
 
 
-def _bind_s8(node: Node) -> Binding:
+def _bind_s8(node: Node[FullyConnected]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     return Binding(
@@ -38,7 +38,7 @@ def _bind_s8(node: Node) -> Binding:
     )
 
 
-def _reject_s16(node: Node) -> str | None:
+def _reject_s16(node: Node[FullyConnected]) -> str | None:
     if node.inputs[0].type.dtype is not DType.I16:
         return "not i16"
     weights = node.inputs[1].data
@@ -46,7 +46,7 @@ def _reject_s16(node: Node) -> str | None:
     return None if narrow(node, weights) else "a sum could reach 2^31"
 
 
-def _bind_s16(node: Node, tiled: bool = False) -> Binding:
+def _bind_s16(node: Node[FullyConnected], tiled: bool = False) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     params, table = finishing(node, weights, dense=True)
@@ -60,7 +60,7 @@ def _bind_s16(node: Node, tiled: bool = False) -> Binding:
     )
 
 
-def _bind_f32(node: Node) -> Binding:
+def _bind_f32(node: Node[FullyConnected]) -> Binding:
     _, weights, bias = (v.data for v in node.inputs)
     assert weights is not None and bias is not None
     return Binding(
@@ -73,7 +73,7 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
-def _bind_hybrid(node: Node) -> Binding:
+def _bind_hybrid(node: Node[HybridFullyConnected]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     packed = four_channels(weights, "weights of four channels, input by input")

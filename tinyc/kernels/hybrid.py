@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Node
-from ..ops._hybrid import asymmetric, batches, channel_scales, scales_first
+from ..ir import Node, OpT
+from ..ops._hybrid import Hybrid, asymmetric, batches, channel_scales, scales_first
 from .base import Binding, Constant, Kernel
 
 # Kernels ----------------------------------------------------------------------------------
 
 
-def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant, *support: str) -> Binding:
+def bind_hybrid(
+    node: Node[Hybrid], params: dict[str, Any], weights: Constant, *support: str
+) -> Binding:
     """``params`` of the layer's own kernel with those of tinyc_hybrid.h."""
     bias = node.inputs[2].data
     assert bias is not None
@@ -45,13 +47,13 @@ def bind_hybrid(node: Node, params: dict[str, Any], weights: Constant, *support:
     )
 
 
-def _scaling(node: Node, single: bool) -> str:
+def _scaling(node: Node[Hybrid], single: bool) -> str:
     if single:
         return "TINYC_ONE_SCALE"
     return "TINYC_WEIGHTS_FIRST" if scales_first(node) else "TINYC_INPUT_FIRST"
 
 
 def hybrid_kernel(
-    name: str, bind: Callable[[Node], Binding], template: str = "convolution_hybrid.c.j2"
-) -> Kernel:
+    name: str, bind: Callable[[Node[OpT]], Binding], template: str = "convolution_hybrid.c.j2"
+) -> Kernel[OpT]:
     return Kernel(name, template, frozenset(), lambda node: None, bind)

@@ -7,28 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Node
+from ..ir import Array, Node
 from ..ir.quant import activation_range, quantize_multipliers, reduced_multipliers
 from ..ops._conv import real_multipliers
 from ..ops._int16 import greatest_sums
+from ..ops._mixins import Weighted
 from .base import Constant
 
 DENSE_BITS = 29
 """Bits of a dense layer's multiplier in the product that decides nearly all roundings."""
 
 
-def narrow(node: Node, rows: np.ndarray) -> bool:
+def narrow(node: Node, rows: Array) -> bool:
     """Whether 32 bits hold every sum, with its bias or without."""
     return bool((greatest_sums(node, rows) < 1 << 31).all())
 
 
-def _words(values: np.ndarray) -> list[np.ndarray]:
+def _words(values: Array) -> list[Array]:
     """The low and the high half of each int64, as int32."""
     halves = np.ascontiguousarray(values, "<i8").view("<i4").reshape(-1, 2)
     return [halves[:, 0], halves[:, 1]]
 
 
-def _dense_rows(node: Node, rows: np.ndarray) -> list[np.ndarray]:
+def _dense_rows(node: Node[Weighted], rows: Array) -> list[Array]:
     """Of each multiplier its 53 bits, as two words, and the right shift after a product with
     the first `DENSE_BITS` of them; 0 where no sum comes to a half."""
     reals = real_multipliers(node)
@@ -40,7 +41,9 @@ def _dense_rows(node: Node, rows: np.ndarray) -> list[np.ndarray]:
     return [*_words(np.array([m for m, _ in pairs])), np.array([s for _, s in pairs])]
 
 
-def finishing(node: Node, rows: np.ndarray, dense: bool = False) -> tuple[dict[str, Any], Constant]:
+def finishing(
+    node: Node[Weighted], rows: Array, dense: bool = False
+) -> tuple[dict[str, Any], Constant]:
     """Parameters of the templates and the channels' table, as tinyc_sum16.h or
     tinyc_dense16.h (``dense``) reads it."""
     bias = node.inputs[2].data

@@ -11,16 +11,14 @@ from .conv import window_params
 from .lce_bconv2d import SUPPORT
 
 
-def _bind(node: Node) -> Binding:
-    op = node.op
-    assert isinstance(op, LceBMaxPool2d)
+def _bind(node: Node[LceBMaxPool2d]) -> Binding:
     constants: tuple[Constant, ...] = ()
     if len(node.inputs) == 2:
         mask = node.inputs[1].data
         assert mask is not None
         note = "channels of which the minimum is taken"
         constants = (Constant("minimum", mask.view(np.uint32), note),)
-    return Binding(window_params(node, op.kernel), constants, support=SUPPORT)
+    return Binding(window_params(node, node.op.kernel), constants, support=SUPPORT)
 
 
 provide(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node
+from ..ir import Array, DType, Node
 from ..ir.quant import quantize_multiplier
 from ..ops.lstm import Lstm, lstm_data
 from .base import Binding, Constant, Kernel, provide
@@ -16,8 +17,8 @@ from .conv_dsp import REQUIRES, quads
 # Kernels ----------------------------------------------------------------------------------
 
 
-def _params(node: Node) -> dict[str, Any]:
-    op: Any = node.op
+def _params(node: Node[Lstm]) -> dict[str, Any]:
+    op = node.op
     batch, time, depth, cells = op.sizes(node)
     return {
         "type": node.inputs[0].type.dtype.c, "cell_type": node.inputs[-1].type.dtype.c,
@@ -26,15 +27,17 @@ def _params(node: Node) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _by_cell(gates: list[np.ndarray], missing: int = 0) -> np.ndarray:
+def _by_cell(gates: list[Array], missing: int = 0) -> Array:
     """[cells, ...] of each gate -> [cells * gates, ...]: those of a cell side by side, behind
     ``missing`` gates of zeros."""
     whole = [np.zeros_like(gates[0])] * missing + gates
     return np.stack(whole, 1).reshape(-1, *gates[0].shape[1:])
 
 
-def _bind_s8(node: Node, pack: Any, support: str, sums: str) -> Binding:
-    op: Any = node.op
+def _bind_s8(
+    node: Node[Lstm], pack: Callable[[Array, str, str], Constant], support: str, sums: str
+) -> Binding:
+    op = node.op
     rows, starts, ratios = op.folded(node)
     missing = 4 - op.gates
     packed = [
@@ -56,16 +59,16 @@ def _bind_s8(node: Node, pack: Any, support: str, sums: str) -> Binding:
     )
 
 
-def _bind_scalar(node: Node) -> Binding:
+def _bind_scalar(node: Node[Lstm]) -> Binding:
     return _bind_s8(node, four_channels, "tinyc_tile4.h", "tinyc_tile4")
 
 
-def _bind_dsp(node: Node) -> Binding:
+def _bind_dsp(node: Node[Lstm]) -> Binding:
     return _bind_s8(node, quads, "tinyc_dense_dsp.h", "tinyc_dense_sums_dsp")
 
 
-def _bind_f32(node: Node) -> Binding:
-    op: Any = node.op
+def _bind_f32(node: Node[Lstm]) -> Binding:
+    op = node.op
     weights, recurrent, biases = ([lstm_data(v) for v in part] for part in op.parts(node))
     return Binding(
         params={**_params(node), "clip": op.clip, "curve": op.activation},
@@ -78,7 +81,7 @@ def _bind_f32(node: Node) -> Binding:
     )
 
 
-def _reject_wide(node: Node) -> str | None:
+def _reject_wide(node: Node[Lstm]) -> str | None:
     return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
 
 

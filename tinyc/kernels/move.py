@@ -96,7 +96,7 @@ def _bind_moves(node: Node[Movement]) -> Binding:
     )
 
 
-def caption(node: Node[Any]) -> str:
+def caption(node: Node) -> str:
     """What the comment over a kernel says."""
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in type(node.op).__name__).strip()
     ins = ", ".join(str(v.type) for v in node.inputs)

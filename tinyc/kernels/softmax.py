@@ -13,8 +13,7 @@ def _sizes(node: Node) -> dict[str, int]:
     return {"rows": x.elements // x.shape[-1], "depth": x.shape[-1]}
 
 
-def _bind_s8(node: Node) -> Binding:
-    assert isinstance(node.op, Softmax)
+def _bind_s8(node: Node[Softmax]) -> Binding:
     return Binding(
         params=_sizes(node),
         constants=(
@@ -29,8 +28,7 @@ def _bind_s8(node: Node) -> Binding:
     )
 
 
-def _bind_s16(node: Node) -> Binding:
-    assert isinstance(node.op, Softmax)
+def _bind_s16(node: Node[Softmax]) -> Binding:
     multiplier, shift = node.op.multiplier16(node)
     return Binding(
         params={**_sizes(node), "multiplier": multiplier, "shift": shift},
@@ -43,8 +41,7 @@ def _bind_s16(node: Node) -> Binding:
     )
 
 
-def _bind_f32(node: Node) -> Binding:
-    assert isinstance(node.op, Softmax)
+def _bind_f32(node: Node[Softmax]) -> Binding:
     return Binding(
         params={**_sizes(node), "beta": node.op.beta},
         support=("tinyc_softmax_f32.h",),

@@ -14,9 +14,9 @@ from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing
 
 
-def _params(node: Node) -> dict[str, Any]:
+def _params(node: Node[TransposeConv]) -> dict[str, Any]:
     x, weights, _ = node.inputs
-    op: Any = node.op
+    op = node.op
     batches, in_h, in_w, in_c = x.type.shape
     _, out_h, out_w, out_c = node.output.type.shape
     _, kh, kw, _ = weights.type.shape
@@ -30,7 +30,7 @@ def _params(node: Node) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _bind(node: Node) -> Binding:
+def _bind(node: Node[TransposeConv]) -> Binding:
     x, weights, bias = node.inputs
     assert weights.data is not None and bias.data is not None
     params, packed = _params(node), Constant("weights", weights.data, "weights, OHWI")
@@ -51,7 +51,7 @@ def _bind(node: Node) -> Binding:
     )
 
 
-def _bind_hybrid(node: Node) -> Binding:
+def _bind_hybrid(node: Node[HybridTransposeConv]) -> Binding:
     weights = node.inputs[1].data
     assert weights is not None
     packed = Constant("weights", weights, "weights, OHWI")

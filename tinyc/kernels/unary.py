@@ -15,7 +15,7 @@ from .conv import portable
 from .formula import Formula
 
 
-def table(node: Node[Any]) -> Array:
+def table(node: Node) -> Array:
     """The outputs of a node with an 8-bit input for each byte 0 .. 255, read as that input; what
     else it reads are constants of one element."""
     source, target = node.inputs[0], node.output
@@ -31,7 +31,7 @@ def table(node: Node[Any]) -> Array:
     return answers[0]
 
 
-def unary_params(node: Node[Any], formula: Formula | None = None) -> dict[str, Any]:
+def unary_params(node: Node, formula: Formula | None = None) -> dict[str, Any]:
     """What ``unary.c.j2`` needs, and what extends it, which may do without a formula."""
     x, out = node.inputs[0].type, node.output.type
     return {
@@ -43,7 +43,7 @@ def unary_params(node: Node[Any], formula: Formula | None = None) -> dict[str, A
     }
 
 
-def unary_inplace(node: Node[Any]) -> int | None:
+def unary_inplace(node: Node) -> int | None:
     """0 if the output may lie over the input: of the same type, or of bytes, which in C may
     stand for any type."""
     x, out = node.inputs[0].type, node.output.type
@@ -70,7 +70,7 @@ def table_kernel(name: str, allowed: tuple[DType, ...] = (DType.I8,)) -> Kernel:
     return Kernel(name, "lut_s8.c.j2", frozenset(), reject, _bind_table)
 
 
-def bind_unary(node: Node[Any], formula: Formula) -> Binding:
+def bind_unary(node: Node, formula: Formula) -> Binding:
     """A loop over all elements around ``formula``."""
     return Binding(
         unary_params(node, formula), formula.tables, 0, formula.support, unary_inplace(node)

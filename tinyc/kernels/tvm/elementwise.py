@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...ir import DType, Node, OpT
 from ...ir.quant import activation_range
+from ...ops._mixins import Activated
+from ...ops._pool import Pool
 from ..base import Constant, Kernel, Schedule
 from ..binary import caption, loops
 from ..conv import window_params
@@ -21,7 +24,7 @@ Element = Callable[[Any, Any], Any]
 """Both operands as int32 expressions -> the int8 output."""
 
 
-def _unrolled(node: Node[Any]) -> list[Schedule]:
+def _unrolled(node: Node) -> list[Schedule]:
     return [{"unroll": n} for n in (1, 2, 4)]
 
 
@@ -29,7 +32,7 @@ def _unrolled(node: Node[Any]) -> list[Schedule]:
 
 
 def binary_form(
-    node: Node[Any], sign: str, element: Element, schedule: Schedule, dsp: bool = False
+    node: Node, sign: str, element: Element, schedule: Schedule, dsp: bool = False
 ) -> Form:
     """Loops over two int8 operands that broadcast; ``element`` computes an output."""
     module = tvm()
@@ -45,7 +48,7 @@ def binary_form(
         steps = [steps[i] for _, steps in nest]
         if value.data is not None and value.data.size == 1:
             number = tirx.const(int(value.data.ravel()[0]), "int32")
-            readers.append(lambda at, number=number: number)
+            readers.append(partial(_constant, number))
             continue
         if value.data is None:
             array = pointers[value]
@@ -72,19 +75,24 @@ def binary_form(
     )  # fmt: skip
 
 
+def _constant(number: Any, at: tuple[Any, ...]) -> Any:
+    """What is the same at every place."""
+    return number
+
+
 def _unroll_last(s: Any, count: int, times: int) -> None:
     if times > 1 and count % times == 0:
         _, inner = s.split(s.get_loops(s.get_sblock("out"))[-1], [None, times])
         s.unroll(inner)
 
 
-def reject_binary(node: Node[Any]) -> str | None:
+def reject_binary(node: Node) -> str | None:
     if not node.variable_inputs:
         return "both operands are constant"
     return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
 
 
-def saturated(node: Node[Any], scaled: Any) -> Any:
+def saturated(node: Node[Activated], scaled: Any) -> Any:
     """Clamp a number less the zero point to the activation's range, and add that."""
     p = output_fields(node, node.op.activation)
     y = tvm().tirx.call_pure_extern("int32", "tinyc_clamp", scaled, p["low"], p["high"])
@@ -132,14 +140,14 @@ def table_kernel(name: str) -> Kernel:
 # Pooling ------------------------------------------------------------------------------------
 
 
-def pool_kernel(name: str, average: bool) -> Kernel:
+def pool_kernel(name: str, average: bool) -> Kernel[Pool]:
     """The mean or the greatest of each window's pixels inside the image."""
 
-    def form(node: Node, schedule: Schedule) -> Form:
+    def form(node: Node[Pool], schedule: Schedule) -> Form:
         module = tvm()
         te, call = module.te, module.tirx.call_pure_extern
-        p = window_params(node, node.op.kernel)  # type: ignore[attr-defined]
-        low, high = activation_range(node.op.activation, node.output.type)  # type: ignore[attr-defined]
+        p = window_params(node, node.op.kernel)
+        low, high = activation_range(node.op.activation, node.output.type)
         n, in_h, in_w, c = node.inputs[0].type.shape
         _, oh, ow, _ = node.output.type.shape
         kh, kw, top, left = p["kernel_h"], p["kernel_w"], p["pad_top"], p["pad_left"]
@@ -190,13 +198,13 @@ def pool_kernel(name: str, average: bool) -> Kernel:
         kind = "average" if average else "maximum"
         return Form(f"{kind} pooling {kh}x{kw} of {c} channels", s, support=SUPPORT)
 
-    def reject(node: Node) -> str | None:
+    def reject(node: Node[Pool]) -> str | None:
         if node.inputs[0].type.dtype is not DType.I8:
             return "not i8"
-        rounds_up = average and node.op.unsigned  # type: ignore[attr-defined]
+        rounds_up = average and node.op.unsigned
         return "a mean of uint8" if rounds_up else None
 
-    def schedules(node: Node) -> list[Schedule]:
+    def schedules(node: Node[Pool]) -> list[Schedule]:
         c = node.output.type.shape[3]
         return [{"channels": n} for n in (4, 2, 1, 8) if c % n == 0]
 
