@@ -49,9 +49,9 @@ TINYC_INLINE int32_t tinyc_average(int32_t sum, int32_t count, enum tinyc_poolin
     {                                                                                             \
         for (int32_t n = 0; n < window->batches; n++) {                                           \
             for (int32_t oy = 0; oy < window->out_h; oy++) {                                      \
-                const struct tinyc_span rows = tinyc_rows(window, oy);                            \
+                const struct tinyc_span rows = tinyc_seen_rows(window, oy);                       \
                 for (int32_t ox = 0; ox < window->out_w; ox++) {                                  \
-                    const struct tinyc_span columns = tinyc_columns(window, ox);                  \
+                    const struct tinyc_span columns = tinyc_seen_columns(window, ox);             \
                     for (int32_t c = 0; c < window->in_c; c++) {                                  \
                         const int32_t y = name##_window(in, c, rows, columns, window, pooling);   \
                         *out++ = (element)tinyc_clamp(y, low, high);                              \

@@ -37,9 +37,9 @@ TINYC_INLINE void tinyc_pool_f32(const float *in, float *out, const struct tinyc
 {
     for (int32_t n = 0; n < window->batches; n++) {
         for (int32_t oy = 0; oy < window->out_h; oy++) {
-            const struct tinyc_span rows = tinyc_rows(window, oy);
+            const struct tinyc_span rows = tinyc_seen_rows(window, oy);
             for (int32_t ox = 0; ox < window->out_w; ox++) {
-                const struct tinyc_span columns = tinyc_columns(window, ox);
+                const struct tinyc_span columns = tinyc_seen_columns(window, ox);
                 for (int32_t c = 0; c < window->in_c; c++) {
                     *out++ =
                         tinyc_pool_f32_window(in, c, rows, columns, window, average, low, high);

@@ -54,13 +54,13 @@ TINYC_INLINE struct tinyc_span tinyc_span(int32_t start, int32_t taps, int32_t s
 }
 
 /* What the windows of row oy and of column ox of the output see, which have no dilation. */
-TINYC_INLINE struct tinyc_span tinyc_rows(const struct tinyc_window *window, int32_t oy)
+TINYC_INLINE struct tinyc_span tinyc_seen_rows(const struct tinyc_window *window, int32_t oy)
 {
     return tinyc_span(oy * window->stride_h - window->pad_top, window->kernel_h, window->in_h,
                       tinyc_is_padded(window));
 }
 
-TINYC_INLINE struct tinyc_span tinyc_columns(const struct tinyc_window *window, int32_t ox)
+TINYC_INLINE struct tinyc_span tinyc_seen_columns(const struct tinyc_window *window, int32_t ox)
 {
     return tinyc_span(ox * window->stride_w - window->pad_left, window->kernel_w, window->in_w,
                       tinyc_is_padded(window));

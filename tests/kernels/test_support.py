@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -33,3 +36,19 @@ def test_no_guard_and_no_neighbour_is_left(name: str) -> None:
     assert body == body.strip() and "\n\n\n" not in body
     assert '#include "' not in body and not re.search(r"#\w+ TINYC_\w+_H\b", body)
     assert len(re.findall(r"^#if", body, re.M)) == len(re.findall(r"^#endif", body, re.M))
+
+
+def test_each_compiles_alone_and_all_side_by_side(tmp_path: Path) -> None:
+    """A file includes all that it needs, and no two give something the same name."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("no host gcc found")
+    folder = ROOT / "firmware" / "kernels"
+    (tmp_path / "all.c").write_text("".join(f'#include "{name}"\n' for name in FILES))
+    strict = "-std=c99 -Wall -Wextra -Wconversion -Wshadow -Wdouble-promotion -Werror".split()
+    files = [str(tmp_path / "all.c"), *(str(folder / name) for name in FILES)]
+    ran = subprocess.run(
+        [gcc, *strict, "-fsyntax-only", "-I", str(folder), "-x", "c", *files],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[:2000]
