@@ -38,6 +38,10 @@ def squeezed(text: str) -> str:
             f"    {NAME} = f({NAME}) +\n{' ' * 47}2 * {NAME};\n",
         ),
         (
+            f"extern const int8_t {NAME}_and_more_and_more[8] __attribute__((aligned(4)));\n",
+            f"extern const int8_t {NAME}_and_more_and_more[8]\n    __attribute__((aligned(4)));\n",
+        ),
+        (
             f"/* {'word ' * 20}*/\n",
             f"/* {' '.join(['word'] * 19)}\n * word */\n",
         ),

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 WIDTH = 100
-_LEAST = 30
-"""Columns that must be left for what goes on below a bracket."""
 _OPERATORS = (" || ", " && ", " + ", " * ")
 """Those behind which a line may end, in the order in which they are taken."""
 
 
 def folded(text: str) -> str:
     """C text without lines wider than `WIDTH`, where that needs no more than a break in a comment,
-    or in code behind a comma between brackets or behind an operator: the rest goes on below what
-    the bracket, or the expression, holds first."""
+    or in code behind a comma between brackets or behind an operator, or before an attribute: the
+    rest goes on below what the bracket, or the expression, holds first."""
     lines = text.splitlines()
     found: list[str] = []
     index, inside = 0, False
@@ -78,6 +76,8 @@ def _in_code(line: str, before: str) -> tuple[int, str] | None:
                 operators[len(open), rank] = (end, column)
     found = commas or operators
     if not found:
-        return None
+        end = line.find(" __attribute__", start + 1)
+        return (end, " " * (start + 4)) if end > 0 else None
     end, column = found[min(found)]
-    return end, " " * (column if column <= WIDTH - _LEAST else start + 8)
+    longest = max(map(len, line[end:].lstrip().split(", "))) + 1
+    return end, " " * (column if column + longest <= WIDTH else start + 8)
