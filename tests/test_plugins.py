@@ -173,6 +173,8 @@ def test_a_projects_kernel_goes_first_and_is_judged(project: Path) -> None:
     )  # fmt: skip
     done = tinyc(project, "test", "--emulator", "mine", "--samples", "1", "--json")
     assert done.returncode == 5, done.stderr  # it computes something else
+    assert "E501 tiny on stm32f4_discovery: 1 of 1 samples differ" in done.stderr
+    assert "; it is a plugin that is wrong" in done.stderr
     told = json.loads(done.stdout)
     assert told["emulator"] == "mine" and told["mismatches"]
     report = json.loads((project / "build/stm32f4_discovery/tiny/report/report.json").read_text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import typer
 
+from .. import firmware
 from ..report import reference
 from ..target.boards import all_boards
 from .app import app
@@ -28,11 +31,49 @@ source of each fact. A board of your own is a file, see [plugins](plugins.md). B
 the first flash and the first RAM. Unicorn and the host run every board.
 
 """
+_API = """\
+# Python API
+
+Made by `make docs` from the docstrings of `tinyc/firmware.py`; [Python](python.md) is the guide.
+`import tinyc` loads nothing else before it is asked for.
+
+"""
 
 
 def pages() -> dict[str, str]:
     """Path in ``docs/`` -> text of each page."""
-    return {**reference.pages(), "boards.md": boards(), "cli.md": commands()}
+    return {**reference.pages(), "api.md": api(), "boards.md": boards(), "cli.md": commands()}
+
+
+def api() -> str:
+    """The functions and classes of `tinyc.firmware`, with the methods of the latter."""
+    parts = []
+    for name in ("compile", "load", "Firmware", "Sizes", "Layer", "Profile"):
+        thing = getattr(firmware, name)
+        if not inspect.isclass(thing):
+            parts.append(_documented("##", f"tinyc.{name}{_signature(thing)}", thing))
+            continue
+        parts.append(_documented("##", name, thing))
+        for key, member in vars(thing).items():
+            if not key.startswith("_") and inspect.isfunction(member):
+                parts.append(_documented("###", f"{name}.{key}{_signature(member)}", member))
+            elif isinstance(member, property):
+                kind = _signature(member.fget).partition(" -> ")[2]
+                parts.append(_documented("###", f"{name}.{key}: {kind}", member))
+    return _API + "\n".join(parts)
+
+
+def _documented(level: str, title: str, thing: object) -> str:
+    name = title.partition("(")[0].partition(":")[0]
+    code = "" if name == title else f"```python\n{title}\n```\n\n"
+    text = (inspect.getdoc(thing) or "").replace("*shape", "\\*shape")
+    return f"{level} {name}\n\n{code}{text}\n"
+
+
+def _signature(function: Any) -> str:
+    """Its parameters and result, as they are written."""
+    text = str(inspect.signature(function)).replace("'", "")
+    return re.sub(r"^\(self(, /)?(, )?", "(", text)
 
 
 def boards() -> str:

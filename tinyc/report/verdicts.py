@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import plugins
 from ..errors import CompileError
 from ..plan.heads import RULES
 from .facts import Report
@@ -86,6 +87,7 @@ def _equal(origin: str, test: Report) -> Verdict:
         "E501", origin,
         f"{wrong} of {count} samples differ from the reference, the first is "
         f"{test['first_mismatch']}",
+        "it is a plugin that is wrong, or tinyc or its compiler" if plugins.folders() else
         "this is a bug in tinyc or its compiler: report it with the model",
     )  # fmt: skip
     return Verdict(name, detail, error)
