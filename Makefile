@@ -1,5 +1,6 @@
 # make demo   train, compile and prove a model on an emulated board
 # make test   everything; make check is the quick selection
+# make lint   ruff, mypy and clang-format
 # make dist   the wheel and the sdist of a release, checked
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -35,6 +36,8 @@ check: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	find firmware tinyc -name '*.[ch]' -exec $(BIN)/clang-format --dry-run -Werror {} +
 
 # The pages of the reference are made from the code, the site from all of docs/.
 docs: setup

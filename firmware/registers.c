@@ -1,7 +1,7 @@
 /* Registers as a board's tables tell of them. */
 #include "tinyc_board.h"
 
-#define REGISTER8(address)  (*(volatile uint8_t *)(uintptr_t)(address))
+#define REGISTER8(address) (*(volatile uint8_t *)(uintptr_t)(address))
 #define REGISTER16(address) (*(volatile uint16_t *)(uintptr_t)(address))
 #define REGISTER32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
@@ -9,9 +9,7 @@ enum { WAIT = 0x10, MOST_READS = 100000 };
 
 static uint32_t load(uint32_t bytes, uint32_t address)
 {
-    return bytes == 4 ? REGISTER32(address)
-         : bytes == 2 ? REGISTER16(address)
-                      : REGISTER8(address);
+    return bytes == 4 ? REGISTER32(address) : bytes == 2 ? REGISTER16(address) : REGISTER8(address);
 }
 
 static void store(uint32_t bytes, uint32_t address, uint32_t value)

@@ -110,9 +110,10 @@ __attribute__((used, noreturn)) void tinyc_report_fault(const uint32_t *frame, u
 /* The frame lies on the main stack: nothing here runs on the process stack. */
 __attribute__((naked, used)) void Fault_Handler(void)
 {
-    __asm__ volatile("mov  r0, sp\n\t"
-                     "mrs  r1, ipsr\n\t"
-                     "bl   tinyc_report_fault\n\t");
+    __asm__ volatile(
+        "mov  r0, sp\n\t"
+        "mrs  r1, ipsr\n\t"
+        "bl   tinyc_report_fault\n\t");
 }
 
 /* Of counter_systick.c, where it is linked. */

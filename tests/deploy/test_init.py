@@ -191,6 +191,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = out.glob("tinyc-*.whl")
     assert len(list(out.glob("tinyc-*.tar.gz"))) == 1
+    with zipfile.ZipFile(found) as wheel:
+        assert "tinyc/py.typed" in wheel.namelist()
     return found
 
 

@@ -12,7 +12,7 @@ struct counter {
     uint64_t *count, *taken;  /* [layer][halfword], layer 0 is the run function itself */
     uint32_t *size;           /* bytes of the block that starts at a halfword */
     uint64_t previous_end, previous_slot;
-    uint64_t block;                    /* where the running block starts */
+    uint64_t block;                      /* where the running block starts */
     uint64_t unaligned, unaligned_block; /* address of that access, and its block */
     uint32_t active, current;
 };
