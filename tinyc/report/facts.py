@@ -1,7 +1,7 @@
 """What a build, a test, a profile and a comparison found: Plan, Image, Trace -> JSON objects.
 
 A report is a dictionary of JSON's own types. Its keys are an interface (``schema_version``), which
-`tinyc.report.schema` describes; the other forms are printed from it.
+`tinyc.report.objects` describes; the other forms are printed from it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,438 @@
+"""The objects that tinyc prints with ``--json`` and keeps in ``report.json``, described once.
+
+A key that is not required stands there only where it says something.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+
+class Versioned(TypedDict):
+    schema_version: Literal[1]
+
+
+class Error(TypedDict):
+    """One problem, as the line on stderr tells it."""
+
+    id: str
+    """``E`` and three digits, see docs/errors.md."""
+    place: str
+    what: str
+    hint: str
+    """Empty where there is none."""
+    exit_code: int
+
+
+class Verdict(TypedDict):
+    """One check of a build, a test or a profile."""
+
+    name: str
+    passed: bool
+    detail: str
+    error: Error | None
+
+
+class Port(TypedDict):
+    """An input or an output of the network."""
+
+    name: str
+    """What the model calls it."""
+    identifier: str
+    """The same in C."""
+    shape: list[int]
+    dtype: str
+    """As numpy calls it."""
+    scale: NotRequired[float]
+    """Of a quantized one: real = scale * (number - zero_point)."""
+    zero_point: NotRequired[int]
+
+
+class TestedPort(Port):
+    """An output and what a test found of it."""
+
+    compared: str
+    """How near it has to come to the reference's."""
+    mismatches: int
+    """Samples that did not."""
+    largest_deviation: float | None
+    """From the reference; null where it is not finite."""
+    accuracy: NotRequired[float]
+    """Where the data has labels for it."""
+    reference_accuracy: NotRequired[float]
+    agreement: NotRequired[float]
+    """The part of the samples in the class that the network as it was given puts them in."""
+    mean_absolute_error: NotRequired[float | None]
+    """From the network as it was given; so are the two below."""
+    largest_error: NotRequired[float | None]
+    relative_l2_error: NotRequired[float | None]
+
+
+class Memory(TypedDict):
+    name: str
+    kind: Literal["flash", "ram"]
+    used_bytes: int
+    size_bytes: int
+
+
+class Layer(TypedDict):
+    """A call of the generated code."""
+
+    index: int
+    name: str
+    op: str
+    kernel: str
+    macs: int
+    bits: NotRequired[int]
+    """Of an operand; like ``binary_macs`` in networks with binary layers alone."""
+    binary_macs: NotRequired[int]
+
+
+class Rejected(TypedDict):
+    kernel: str
+    """A faster kernel, or a form that a pass could not bring the node into."""
+    reason: str
+
+
+class BuiltLayer(Layer):
+    constant_bytes: int
+    rejected: list[Rejected]
+    backend: NotRequired[Literal["templates", "tvm"]]
+    """With ``schedule`` where TVM was asked."""
+    schedule: NotRequired[str]
+    templates_cycles: NotRequired[int]
+    """Where the backend was chosen by cycles."""
+    tvm_cycles: NotRequired[int]
+
+
+class ProfiledLayer(Layer):
+    instructions: int | None
+    cycles: int | None
+    cycles_per_binary_mac: NotRequired[float | None]
+
+
+class Build(Versioned):
+    """``tinyc build --json``, and ``build`` in report.json. Sizes are of the linked ELF."""
+
+    model: str
+    board: str
+    core: str
+    toolchain: str
+    flash_bytes: int
+    ram_bytes: int
+    arena_bytes: int
+    stack_bytes: int
+    fits: bool
+    inputs: list[Port]
+    outputs: list[Port]
+    memories: list[Memory]
+    layers: list[BuiltLayer]
+    warnings: list[str]
+    verdicts: NotRequired[list[Verdict]]
+
+
+class Test(Versioned):
+    """``tinyc test --json``, and ``test`` in report.json."""
+
+    model: str
+    board: str
+    core: str
+    emulator: str
+    data: str | None
+    """The file that the samples are from; null for random ones."""
+    samples: int
+    mismatches: int
+    """Samples of which an output is not the reference's."""
+    first_mismatch: int | None
+    accuracy: float | None
+    reference_accuracy: float | None
+    agreement: NotRequired[float]
+    """The least of all outputs, where the network was changed."""
+    largest_difference: NotRequired[float]
+    changed_by: list[str]
+    """``conversion``, ``binarization``, ``calibration`` and the techniques of --compress."""
+    cost: NotRequired[str]
+    """What each change has cost, where the agreement is low."""
+    costliest: NotRequired[str]
+    instructions: int | None
+    """Of the first sample's inference, as are the cycles."""
+    cycles: int | None
+    cycles_source: str | None
+    clock_hz: int
+    milliseconds: float | None
+    stack_bytes: int | None
+    inputs: list[Port]
+    outputs: list[TestedPort]
+    warnings: list[str]
+    verdicts: NotRequired[list[Verdict]]
+
+
+class Profile(Versioned):
+    """``tinyc profile --json``, and ``profile`` in report.json; of one inference."""
+
+    model: str
+    board: str
+    core: str
+    emulator: str
+    macs: int
+    binary_macs: int | None
+    instructions: int | None
+    cycles: int | None
+    cycles_source: str | None
+    clock_hz: int
+    milliseconds: float | None
+    stack_bytes: int | None
+    layers: list[ProfiledLayer]
+    verdicts: NotRequired[list[Verdict]]
+
+
+class Report(Versioned):
+    """``report/report.json`` of a build: what is known of the same image."""
+
+    build: NotRequired[Build]
+    test: NotRequired[Test]
+    profile: NotRequired[Profile]
+
+
+class ComparedModel(TypedDict):
+    model: str
+    macs: int
+    binary_macs: int
+    accuracy: float | None
+    mismatches: int
+    flash_bytes: int
+    ram_bytes: int
+    cycles: int | None
+    milliseconds: float | None
+
+
+class Compare(Versioned):
+    """``tinyc compare --json``."""
+
+    board: str
+    core: str
+    toolchain: str
+    emulator: str
+    samples: int
+    cycles_source: str | None
+    models: list[ComparedModel]
+
+
+class Train(Versioned):
+    """``tinyc train --json``."""
+
+    recipe: str
+    accuracy: float
+    """Of the exported model on the images held out."""
+    held_out_images: int
+    parameters: int
+    file_bytes: int
+    epochs: int
+    seed: int
+    seconds: float
+    precision: str
+    versions: dict[str, str | None]
+
+
+class BenchLayer(TypedDict):
+    core: str
+    layer: str
+    output: Literal["packed", "i8", "f32"]
+    kernel: str
+    cycles: int
+    cycles_per_binary_mac: float
+    goal: float | None
+    constant_bytes: int
+    scratch_bytes: int
+    toolchain: str
+    cycles_source: str
+
+
+class Bench(Versioned):
+    """``tinyc bench kernels --json``."""
+
+    negative_inputs: float
+    toolchain: str
+    cycles: str
+    layers: list[BenchLayer]
+
+
+class BoardLine(TypedDict):
+    name: str
+    aliases: list[str]
+    core: str
+    clock_hz: int
+    flash_bytes: int
+    ram_bytes: int
+
+
+class Boards(Versioned):
+    """``tinyc boards --json``."""
+
+    boards: list[BoardLine]
+
+
+class Board(Versioned, BoardLine):
+    """``tinyc boards show --json``."""
+
+    title: str
+    memory: dict[str, str]
+    console: str
+    counter: str
+    qemu: str | None
+    renode: str | None
+    flashed_by: list[str]
+    sources: dict[str, str]
+
+
+class Commands(Versioned):
+    """``tinyc flash --json`` and ``tinyc debug --json``."""
+
+    tool: str
+    board: str
+    image: str
+    commands: list[list[str]]
+
+
+class Export(Versioned):
+    """``tinyc export --json``."""
+
+    form: str
+    folder: str
+    files: list[str]
+
+
+class Workload(TypedDict):
+    workload: str
+    schedules: int
+    default_cycles: int
+    cycles: int
+    schedule: str
+
+
+class Tune(Versioned):
+    """``tinyc tune --json``."""
+
+    database: str
+    workloads: list[Workload]
+
+
+class Operator(TypedDict):
+    operator: str
+    tflite: list[str]
+    dtype: str
+    kernels: dict[str, str]
+    """Core -> the fastest kernel."""
+
+
+class Ops(Versioned):
+    """``tinyc ops --json``."""
+
+    operators: list[Operator]
+
+
+class Tool(TypedDict):
+    group: str
+    tool: str
+    version: str | None
+    problem: str | None
+    purpose: str
+    remedy: str
+
+
+class Doctor(Versioned):
+    """``tinyc doctor --json``."""
+
+    tools: list[Tool]
+
+
+class Failure(Versioned):
+    """What any verb prints with ``--json`` where it fails."""
+
+    error: Error
+    """The first of them."""
+    errors: list[Error]
+
+
+class ShownValue(TypedDict):
+    """An input, a state, a node's output (``%3``) or a constant (``@3``)."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    scale: NotRequired[list[float]]
+    """Of a quantized one: one number, or one for each channel."""
+    zero_point: NotRequired[list[int]]
+
+
+class ShownNode(TypedDict):
+    op: str
+    attributes: dict[str, str]
+    inputs: list[str]
+    outputs: list[str]
+    origin: str
+
+
+class ShownState(TypedDict):
+    entry: str
+    exit: str
+
+
+class ShownGraph(TypedDict):
+    model: str
+    inputs: list[str]
+    outputs: list[str]
+    states: list[ShownState]
+    nodes: list[ShownNode]
+    values: dict[str, ShownValue]
+
+
+class ShownLayer(TypedDict):
+    index: int
+    name: str
+    kernel: str
+    inputs: list[str]
+    outputs: list[str]
+    macs: int
+    constant_bytes: int
+    rejected: list[Rejected]
+
+
+class ShownBuffer(TypedDict):
+    """A piece of the arena."""
+
+    offset: int
+    bytes: int
+    first_layer: int
+    """-1: it is there before the run."""
+    last_layer: int
+    """The number of layers: it is read after the run."""
+    values: list[str]
+    """None of the working memory of a layer."""
+
+
+class ShownPlan(TypedDict):
+    model: str
+    core: str
+    features: list[str]
+    layers: list[ShownLayer]
+    arena_bytes: int
+    peak_bytes: int
+    """Alive at once in ``peak_layer``: no arena is smaller."""
+    peak_layer: int
+    buffers: list[ShownBuffer]
+
+
+class Stage(TypedDict):
+    stage: str
+    """``read``, a pass, ``plan`` ..."""
+    graph: NotRequired[ShownGraph]
+    plan: NotRequired[ShownPlan]
+
+
+class Show(Versioned):
+    """``tinyc show --json``."""
+
+    stages: list[Stage]
