@@ -10,6 +10,7 @@ import pytest
 from conftest import GOLDEN, ROOT, pinned
 from error_cases import CASES, Case
 
+from tinyc import plugins
 from tinyc.cli.app import execute
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.errors.catalogue import CATALOGUE, CLASSES
@@ -63,6 +64,7 @@ def test_the_message(
     request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plugins, "_folders", [])  # as if no test had loaded one
 
     def cli(*args: str) -> str:
         """The line of a command that fails; its status is the id's."""
