@@ -215,7 +215,7 @@ class Firmware(Project):
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Build the firmware into ``folder``, as ``tinyc build`` does: the library, the project
         around it, ELF, HEX and BIN, and the reports. What was built there before is replaced whole.
-        Raises also CompileError E245 to E247, where something else lies there."""
+        Raises also CompileError E235 to E237, where something else lies there."""
         from . import report
 
         folder = Path(folder)

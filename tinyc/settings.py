@@ -18,7 +18,7 @@ class Setting:
     """What is said of a field besides its type.
 
     help: of its option; short: the option's letter; env: its variable after ``TINYC_``, by
-    default the field's name; metavar: what stands for its value; least, most, below: limits of a
+    default the field's name; metavar: of an argument, which has no flag; least, most, below: limits of a
     number; pattern: what a text has to match.
     """
 
@@ -45,6 +45,9 @@ class Setting:
         return schema
 
 
+_Most = int | None
+
+
 @dataclass(frozen=True)
 class Expect:
     """Thresholds of a verdict; None is not checked. Sizes in bytes, accuracy and agreement (with
@@ -63,14 +66,12 @@ class Expect:
             most=1,
         ),
     ] = 0.98
-    max_cycles: Annotated[int | None, Setting("Most modelled cycles of an inference.", least=0)] = (
+    max_cycles: Annotated[_Most, Setting("Most modelled cycles of an inference.", least=0)] = None
+    max_instructions: Annotated[_Most, Setting("Most instructions of an inference.", least=0)] = (
         None
     )
-    max_instructions: Annotated[
-        int | None, Setting("Most instructions of an inference.", least=0)
-    ] = None
-    max_flash: Annotated[int | None, Setting("Most bytes of flash.", least=0)] = None
-    max_ram: Annotated[int | None, Setting("Most bytes of RAM.", least=0)] = None
+    max_flash: Annotated[_Most, Setting("Most bytes of flash.", least=0)] = None
+    max_ram: Annotated[_Most, Setting("Most bytes of RAM.", least=0)] = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -93,10 +94,10 @@ def _settings() -> Iterator[tuple[str, Any]]:
         for field in fields(table):
             if get_origin(hints[field.name]) is Annotated:
                 kind, setting = get_args(hints[field.name])
-                yield field.name, Annotated[_value(kind) | None, _option(field.name, kind, setting)]
+                yield field.name, Annotated[_value(kind) | None, _option(field.name, setting)]
 
 
-def _option(name: str, kind: Any, setting: Setting) -> Any:
+def _option(name: str, setting: Setting) -> Any:
     more: dict[str, Any] = {"help": setting.help, "envvar": env(setting.env or name)}
     if setting.metavar is not None:
         return typer.Argument(metavar=setting.metavar, **more)
@@ -108,9 +109,9 @@ def _option(name: str, kind: Any, setting: Setting) -> Any:
 
 def _value(kind: Any) -> Any:
     """The type of an option's value. Words are checked with the rest of the settings."""
-    kinds = [each for each in get_args(kind) or (kind,) if each is not type(None)]
-    literal = get_origin(kind) is Literal or get_origin(kinds[0]) is Literal
-    return str if literal else kinds[0]
+    if get_origin(kind) in (Union, UnionType):  # with None
+        kind = get_args(kind)[0]
+    return str if get_origin(kind) is Literal else kind
 
 
 _SETTINGS = dict(_settings())
