@@ -23,7 +23,7 @@ def _params(node: Node[Lstm]) -> dict[str, Any]:
     return {
         "type": node.inputs[0].type.dtype.c, "cell_type": node.inputs[-1].type.dtype.c,
         "batches": batch, "time": time, "depth": depth, "cells": cells, "coupled": op.coupled,
-        "step": batch if op.time_major else 1, "stride": 1 if op.time_major else time,
+        "between": batch if op.time_major else 1, "apart": 1 if op.time_major else time,
     }  # fmt: skip
 
 
