@@ -86,24 +86,20 @@ TINYC_INLINE void tinyc_bits_max_pool(const int32_t *in, int32_t *out, const uin
 {
     for (int32_t n = 0; n < window->batches; n++) {
         for (int32_t oy = 0; oy < window->out_h; oy++) {
-            const int32_t y0 = oy * window->stride_h - window->pad_top;
-            const int32_t first_y = y0 < 0 ? 0 : y0;
-            const int32_t below = y0 + window->kernel_h;
-            const int32_t end_y = below < window->in_h ? below : window->in_h;
+            const struct tinyc_span rows = tinyc_seen_rows(window, oy);
             for (int32_t ox = 0; ox < window->out_w; ox++) {
-                const int32_t x0 = ox * window->stride_w - window->pad_left;
-                const int32_t first_x = x0 < 0 ? 0 : x0;
-                const int32_t right = x0 + window->kernel_w;
-                const int32_t end_x = right < window->in_w ? right : window->in_w;
+                const struct tinyc_span columns = tinyc_seen_columns(window, ox);
                 for (int32_t word = 0; word < window->in_c; word++) {
                     const uint32_t flip = minimum != 0 ? minimum[word] : 0U;
                     uint32_t all = 0xffffffffU;
-                    for (int32_t y = first_y; y < end_y; y++) {
+                    for (int32_t y = rows.first; y < rows.end; y++) {
                         const int32_t *pixel =
-                            in + (y * window->in_w + first_x) * window->in_c + word;
-                        for (int32_t x = first_x; x < end_x; x++) {
+                            in + (y * window->in_w + columns.first) * window->in_c + word;
+                        for (int32_t left = columns.end - columns.first;; pixel += window->in_c) {
                             all &= (uint32_t)*pixel ^ flip;
-                            pixel += window->in_c;
+                            if (--left == 0) {
+                                break; /* before `pixel` leaves the image */
+                            }
                         }
                     }
                     *out++ = (int32_t)(all ^ flip);
