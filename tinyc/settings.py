@@ -18,8 +18,8 @@ class Setting:
     """What is said of a field besides its type.
 
     help: of its option; short: the option's letter; env: its variable after ``TINYC_``, by
-    default the field's name; metavar: of an argument, which has no flag; least, most, below: limits of a
-    number; pattern: what a text has to match.
+    default the field's name; metavar: of an argument, which has no flag; least, most, below:
+    limits of a number; pattern: what a text has to match.
     """
 
     help: str
