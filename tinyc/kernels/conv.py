@@ -31,15 +31,25 @@ def integers(node: Node, folded: bool = False) -> dict[str, Any]:
 # Portable kernels -------------------------------------------------------------------------
 
 
+VARYING = ("input_zero", "zero_point", "low", "high")
+"""In what convolutions of one body may differ, their arrays apart."""
+
+
 def portable(
-    name: str, dtype: DType, bind: Callable[[Node[OpT]], Binding], template: str | None = None
+    name: str,
+    dtype: DType,
+    bind: Callable[[Node[OpT]], Binding],
+    template: str | None = None,
+    varying: tuple[str, ...] | None = None,
 ) -> Kernel[OpT]:
     """A kernel of plain C for nodes whose first input is of ``dtype``."""
 
     def reject(node: Node[OpT]) -> str | None:
         return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
 
-    return Kernel(name, template or f"{name}.c.j2", frozenset(), reject, bind)
+    return Kernel(
+        name, template or f"{name}.c.j2", frozenset(), reject, bind, varying=varying
+    )  # fmt: skip
 
 
 def window_params(node: Node[Windowed], kernel: Pair) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ..ops.conv2d import Conv2d, HybridConv2d
 from . import conv_dsp, conv_dsp16
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import (
+    VARYING,
     channel_table,
     clamp_params,
     four_channels,
@@ -125,16 +126,24 @@ provide(
     Conv2d,
     conv_dsp.CONV2D,
     conv_dsp16.CONV2D,
-    Kernel("conv2d_s8_tile4", "conv2d_tile4.c.j2", frozenset(), _reject_tile4, _bind_tile4),
-    portable("conv2d_s8_scalar", DType.I8, _bind_s8, "convolution.c.j2"),
+    Kernel(
+        "conv2d_s8_tile4",
+        "conv2d_tile4.c.j2",
+        frozenset(),
+        _reject_tile4,
+        _bind_tile4,
+        varying=VARYING,
+    ),
+    portable("conv2d_s8_scalar", DType.I8, _bind_s8, "convolution.c.j2", VARYING),
     Kernel(
         "conv2d_s16_tile4",
         "conv2d_tile4.c.j2",
         frozenset(),
         _reject_s16_tile4,
         _bind_tile4,
+        varying=VARYING,
     ),
-    portable("conv2d_s16_scalar", DType.I16, _bind_s16, "convolution.c.j2"),
+    portable("conv2d_s16_scalar", DType.I16, _bind_s16, "convolution.c.j2", VARYING),
     portable("conv2d_f32", DType.F32, _bind_f32),
 )
 provide_tvm(Conv2d, *tvm_conv.CONV2D)

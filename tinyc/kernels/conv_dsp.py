@@ -15,7 +15,7 @@ from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import clamp_params, window_params
+from .conv import VARYING, clamp_params, window_params
 
 REQUIRES = frozenset({"dsp"})
 
@@ -129,7 +129,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
 
 CONV2D = Kernel(
     "conv2d_s8_dsp", "conv2d_s8_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv,
-    varying=("input_zero", "zero_point", "low", "high"),
+    varying=VARYING,
 )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ DEPTHWISE_CONV2D = Kernel(
     REQUIRES,
     _reject_depthwise,
     _bind_depthwise,
-    varying=("input_zero", "zero_point", "low", "high"),
+    varying=VARYING,
 )
 
 

@@ -48,7 +48,10 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
     )
 
 
-CONV2D = Kernel("conv2d_s16_dsp", "conv2d_s16_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv)
+CONV2D = Kernel(
+    "conv2d_s16_dsp", "conv2d_s16_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv,
+    varying=("low", "high"),
+)  # fmt: skip
 
 
 def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:

@@ -18,7 +18,7 @@ from ..ops.depthwise_conv2d import (
 )
 from . import conv_dsp
 from .base import Binding, Constant, Kernel, provide, provide_tvm
-from .conv import channel_table, clamp_params, integers, portable, window_params
+from .conv import VARYING, channel_table, clamp_params, integers, portable, window_params
 from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing, narrow
 from .tvm import depthwise as tvm_depthwise
@@ -130,16 +130,18 @@ provide(
         frozenset(),
         _reject_tile4,
         _bind_tile4,
+        varying=VARYING,
     ),
-    portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8, "convolution.c.j2"),
+    portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8, "convolution.c.j2", VARYING),
     Kernel(
         "depthwise_conv2d_s16_tile4",
         "convolution.c.j2",
         frozenset(),
         _reject_s16_tile4,
         _bind_tile4,
+        varying=VARYING,
     ),
-    portable("depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "convolution.c.j2"),
+    portable("depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "convolution.c.j2", VARYING),
     portable("depthwise_conv2d_f32", DType.F32, _bind_f32, "conv2d_f32.c.j2"),
 )
 provide_tvm(DepthwiseConv2d, *tvm_depthwise.DEPTHWISE_CONV2D)
