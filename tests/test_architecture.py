@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import resource
 import subprocess
 import sys
@@ -14,6 +15,14 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "tinyc"
 FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {
+    tuple(part for part in f.relative_to(PACKAGE).with_suffix("").parts if part != "__init__"): f
+    for f in FILES
+}
+"""The path of a module in the package -> its file; the package's own is ()."""
+
+MOST_LINES = 400
+TABLES = {"report/objects.py"}  # one description after the other, for looking up
 
 # Imports go down this list, one layer for each folder or module of the package.
 LAYERS = (
@@ -74,6 +83,28 @@ def test_imports_go_one_way(file: Path) -> None:
         for target in _targets(file, node):
             if target != "__version__":
                 assert LEVEL[target] <= LEVEL[part], f"{file.name}:{node.lineno} imports {target}"
+
+
+def _modules(file: Path) -> Iterator[tuple[str, ...]]:
+    """The modules of tinyc that one imports, inside functions and for a type checker too; but for
+    the API, which others import for the version alone."""
+    for node in _imports(ast.parse(file.read_text()), True):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            parent = file.relative_to(PACKAGE).parent.parts
+            path = parent[: len(parent) - (node.level - 1)]
+            path += tuple(node.module.split(".")) if node.module else ()
+            for alias in node.names:
+                yield (*path, alias.name) if (*path, alias.name) in MODULES else path
+
+
+def test_no_module_needs_itself() -> None:
+    needs = {m: {n for n in _modules(file) if n not in ((), m)} for m, file in MODULES.items() if m}
+    list(graphlib.TopologicalSorter(needs).static_order())  # or a CycleError, which names them
+
+
+def test_modules_can_be_read_at_a_sitting() -> None:
+    long = {str(f.relative_to(PACKAGE)): len(f.read_text().splitlines()) for f in FILES}
+    assert {f: n for f, n in long.items() if n > MOST_LINES and f not in TABLES} == {}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))

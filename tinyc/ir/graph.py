@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .node import Node, Op, Value
-from .printer import text
+from .printer import Names, described, few, line, node_line, numbers
 from .types import Array
 
 
@@ -102,5 +102,25 @@ class Graph:
             nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
         return replace(self, nodes=tuple(nodes)).with_results(final)
 
+    def names(self) -> Names:
+        """What its values are called in its text."""
+        made = [*self.sources, *(v for node in self.nodes for v in node.outputs)]
+        return Names(made, [*(v for node in self.nodes for v in node.inputs), *self.results])
+
     def __str__(self) -> str:
-        return text(self)
+        """All of it, in lines of `tinyc.ir.printer.WIDTH` columns at most, where only long lists
+        of attributes go on in a second one."""
+        names = self.names()
+        lines = [f"graph {self.name}"]
+        lines += [line(f"{names[v]} = input: {described(v.type)}", v.name) for v in self.inputs]
+        for state in self.states:
+            entry = f"{names[state.entry]} = state {numbers(state.initial)}"
+            lines.append(line(f"{entry}: {described(state.entry.type)}", state.entry.name))
+        lines += [node_line(node, names) for node in self.nodes]
+        lines += [f"  keep {names[state.exit]} as {names[state.entry]}" for state in self.states]
+        lines.append(line(f"return {few([names[v] for v in self.outputs])}"))
+        for value, name in names.constants.items():
+            assert value.data is not None
+            text = f"{name} = {numbers(value.data)}: {described(value.type)}"
+            lines.append(line(text, value.name))
+        return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Graphs as text that a person reads: one line for each node, then one for each constant.
+"""The lines of a graph as text that a person reads: one for each node, one for each constant.
 
 ``%3 = conv2d %2, @0, @1, stride=1x1: 1x25x5x64 i8 s=0.58 z=83   // activation_2``: values are
 numbered in the order in which they are made, constants in that in which they are read, with their
@@ -11,16 +11,13 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import printable
 from .node import Node, Op, Value
 from .types import Array, Quant, TensorType
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 WIDTH = 120
 _FEW = 6
@@ -37,10 +34,9 @@ _SIZES = ("kernel", "stride", "dilation", "cut", "size", "block")
 class Names:
     """The numbers that values have in a graph's text."""
 
-    def __init__(self, graph: Graph) -> None:
-        values = [*graph.sources, *(v for node in graph.nodes for v in node.outputs)]
-        self.variables = {value: f"%{i}" for i, value in enumerate(values)}
-        read = [v for node in graph.nodes for v in node.inputs] + list(graph.results)
+    def __init__(self, made: Iterable[Value], read: Iterable[Value]) -> None:
+        """made: the variables, in the order in which they are; read: all that is, likewise."""
+        self.variables = {value: f"%{i}" for i, value in enumerate(made)}
         constants = dict.fromkeys(v for v in read if v.constant)
         self.constants = {value: f"@{i}" for i, value in enumerate(constants)}
 
@@ -49,24 +45,6 @@ class Names:
 
     def __getitem__(self, value: Value) -> str:
         return self.constants[value] if value.constant else self.variables[value]
-
-
-def text(graph: Graph) -> str:
-    """All of a graph, in lines of `WIDTH` columns at most, where only long lists of attributes
-    go on in a second one."""
-    names = Names(graph)
-    lines = [f"graph {graph.name}"]
-    lines += [line(f"{names[v]} = input: {described(v.type)}", v.name) for v in graph.inputs]
-    for state in graph.states:
-        entry = f"{names[state.entry]} = state {_numbers(state.initial)}"
-        lines.append(line(f"{entry}: {described(state.entry.type)}", state.entry.name))
-    lines += [_node(node, names) for node in graph.nodes]
-    lines += [f"  keep {names[state.exit]} as {names[state.entry]}" for state in graph.states]
-    lines.append(line(f"return {few([names[v] for v in graph.outputs])}"))
-    for value, name in names.constants.items():
-        assert value.data is not None
-        lines.append(line(f"{name} = {_numbers(value.data)}: {described(value.type)}", value.name))
-    return "\n".join(lines)
 
 
 def described(type: TensorType) -> str:
@@ -116,7 +94,8 @@ def few(items: Sequence[str], most: int = _FEW) -> str:
     return ", ".join([*(items[: most - 1] if more else items), *more])
 
 
-def _node(node: Node, names: Names) -> str:
+def node_line(node: Node, names: Names) -> str:
+    """What a node makes, of what, and the types."""
     made = [names[v] for v in node.outputs]
     read = [names[v] for v in node.inputs]
     given = [f"{name}={value}" for name, value in attributes(node.op).items()]
@@ -152,7 +131,7 @@ def _joined(mark: str, pair: Sequence[float]) -> str:
     return mark.join(dict.fromkeys(_number(x, 3) for x in pair))
 
 
-def _numbers(data: Array) -> str:
+def numbers(data: Array) -> str:
     """A constant's few numbers, or the least and the greatest of them."""
     flat = data.ravel().tolist()
     if len(flat) > _FEW:

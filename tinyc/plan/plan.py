@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..ir import DType, Graph, Node, Value
+from ..ir.printer import Names, few, line
 from ..kernels.base import Binding, Kernel, Schedule
 
 ALIGN = 8
@@ -93,6 +94,59 @@ class Plan:
         return self.graph.name
 
     def __str__(self) -> str:
-        from .printer import text
+        """As text that a person reads: its layers with the kernels and forms that were not taken,
+        what lies where in the arena and while which layers run, and what is alive where that is
+        most. Values are called as in the graph's own text."""
+        names = self.graph.names()
+        features = ", ".join(sorted(self.features)) or "no extensions"
+        calls = "1 layer" if len(self.steps) == 1 else f"{len(self.steps)} layers"
+        lines = [line(f"plan {self.prefix} for {self.core} ({features}): {calls}", indent=0)]
+        for step in self.steps:
+            lines.append(_step(step, names))
+            if step.rejected:
+                reasons = "; ".join(f"{form}: {reason}" for form, reason in step.rejected)
+                lines.append(line(f"not {reasons}", indent=6))
+        lines.append(f"  arena of {self.arena_bytes:,} bytes")
+        for buffer in sorted(self.buffers, key=lambda b: (b.offset, b.first)):
+            lines.append(_buffer(buffer, names, len(self.steps)))
+        lines += [
+            f"  copy {names[exit]} to {names[entry]} after a run" for exit, entry in self.carries
+        ]
+        if self.steps:
+            lines.append(_peak(self, names))
+        return "\n".join(lines)
 
-        return text(self)
+
+def _step(step: Step, names: Names) -> str:
+    read = few([names[v] for v in step.node.variable_inputs])
+    made = few([names[v] for v in step.node.outputs])
+    facts = []
+    if step.schedule:
+        facts.append("tvm " + " ".join(f"{k}={v}" for k, v in step.schedule.items()))
+    if constants := sum(c.data.nbytes for c in step.binding.constants):
+        facts.append(f"{constants:,} bytes of constants")
+    if step.macs:
+        facts.append(f"{step.macs:,} {'binary ' if step.binary_macs else ''}MACs")
+    more = "".join(f", {fact}" for fact in facts)
+    return line(f"{step.index} {step.kernel.name}: {read or 'nothing'} -> {made}{more}", step.name)
+
+
+def _buffer(buffer: Buffer, names: Names, end: int) -> str:
+    first = "start" if buffer.first < 0 else str(buffer.first)
+    last = "end" if buffer.last >= end else str(buffer.last)
+    alive = first if first == last else f"{first}..{last}"
+    place = f"{buffer.offset:>9,}  {buffer.bytes:>9,} bytes  {alive:<11}"
+    return line(f"{place}  {_held(buffer, names)}", indent=4)
+
+
+def _peak(plan: Plan, names: Names) -> str:
+    index, most = plan.peak
+    alive = [b for b in plan.buffers if b.first <= index <= b.last and b.bytes]
+    alive.sort(key=lambda b: -b.bytes)
+    parts = few([f"{b.bytes:,} for {_held(b, names)}" for b in alive])
+    return line(f"most at once: {most:,} bytes in layer {index}: {parts}", plan.steps[index].name)
+
+
+def _held(buffer: Buffer, names: Names) -> str:
+    """What lies in a piece of the arena, one after the other."""
+    return " then ".join(names[v] for v in buffer.values) or "scratch"

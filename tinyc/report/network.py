@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..ir import Graph, Value
-from ..ir.printer import Names, attributes, operator
+from ..ir.printer import attributes, operator
 from ..plan import Plan
 
 
@@ -21,7 +21,7 @@ def facts(stages: Mapping[str, Graph | Plan]) -> dict[str, Any]:
 
 
 def _graph(graph: Graph) -> dict[str, Any]:
-    names = Names(graph)
+    names = graph.names()
     return {
         "graph": {
             "model": graph.name,
@@ -52,7 +52,7 @@ def _value(value: Value) -> dict[str, Any]:
 
 
 def _plan(plan: Plan) -> dict[str, Any]:
-    names = Names(plan.graph)
+    names = plan.graph.names()
     return {
         "plan": {
             "model": plan.prefix,

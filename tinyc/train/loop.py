@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,11 @@ from ..files.folder import written
 from ..run.npz import NPZ_ERRORS
 from . import packages
 from .dataset import Dataset
+from .logs import Epoch, Logs
 from .network import build
 from .recipe import Recipe
 
 EVALUATION_BATCH = 250
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """number: how many epochs are done; loss and accuracy: means over the training images as
-    they were seen; held_out: accuracy 0..1 on the held-out ones."""
-
-    number: int
-    loss: float
-    accuracy: float
-    held_out: float
 
 
 class Training:
@@ -102,8 +91,6 @@ class Training:
 
         The checkpoint is written after each epoch and when an exception (Ctrl-C too) ends this.
         """
-        from .logs import Logs
-
         logs = Logs(self.folder / "logs")
         at = time.monotonic()
         try:
