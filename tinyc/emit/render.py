@@ -31,6 +31,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,  # of what a template includes; `render` ends in one
         autoescape=False,
     )
     env.filters["f32"] = f32
