@@ -54,8 +54,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     )  # fmt: skip
 
 
-def weights(graph: Graph) -> list[np.ndarray]:
-    return [node.inputs[1].data for node in graph.nodes if isinstance(node.op, Conv2d)]
+def weights(graph: Graph, operand: int = 1) -> list[np.ndarray]:
+    return [node.inputs[operand].data for node in graph.nodes if isinstance(node.op, Conv2d)]
 
 
 def test_the_weakest_channels_are_cut(model: Path) -> None:
@@ -65,6 +65,8 @@ def test_the_weakest_channels_are_cut(model: Path) -> None:
     cut = np.flatnonzero(~after.any((1, 2, 3)))
     assert cut.tolist() == [3, 5, 8, 15] and before[cut].any((1, 2, 3)).all()
     np.testing.assert_array_equal(np.delete(after, cut, 0), np.delete(before, cut, 0))
+    before, after = weights(graph, 2)[0], weights(pruned, 2)[0]
+    np.testing.assert_array_equal(after, np.where(np.isin(np.arange(16), cut), 0, before))
     # The last one's channels are the output's.
     np.testing.assert_array_equal(weights(pruned)[1], weights(graph)[1])
     assert prune(graph, 0.2).nodes == graph.nodes and prune(graph, 0).nodes == graph.nodes

@@ -1,7 +1,7 @@
-"""Prune channels: the weakest ones of a convolution become constant, and the passes drop them.
+"""Prune channels: the weakest ones of a convolution become zero, and the passes drop them.
 
-A channel whose weights are zero is its bias at every pixel. `tinyc.passes.drop_dead_channels`
-moves that into the layer behind and takes the channel and its weights out.
+A channel without weights and bias is zero at every pixel, and in the layer behind at its border
+too. `tinyc.passes.drop_dead_channels` takes it and its weights out of both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .base import Technique, register
 
 
 def prune(graph: Graph, part: float) -> Graph:
-    """``graph`` without the weights of up to ``part`` (0 to 1) of each convolution's channels,
+    """``graph`` without weights and bias of up to ``part`` (0 to 1) of each convolution's channels,
     those of the least norm, where another convolution or fully connected layer alone takes them
     up: as many as leave a multiple of `GROUP`."""
     made = {node: _pruned(node, part) for node in graph.nodes if _feeds_a_layer(graph, node)}
@@ -58,10 +58,19 @@ def _pruned(node: Node, part: float) -> Node:
     if kept >= len(real):
         return node
     weakest = np.argsort((real**2).sum((1, 2, 3)), kind="stable")[: len(real) - kept]
-    data = weights.data.copy()
-    data[weakest] = zero[weakest].reshape(-1, 1, 1, 1).astype(data.dtype)
-    fewer = Value(weights.name, weights.type, weights.origin, data)
-    return replace(node, inputs=(node.inputs[0], fewer, *node.inputs[2:]))
+    constants = [(weights, zero)]
+    if len(node.inputs) > 2 and node.inputs[2].data is not None:
+        constants.append((node.inputs[2], np.zeros_like(zero)))
+    cut = [_cut(value, weakest, empty) for value, empty in constants]
+    return replace(node, inputs=(node.inputs[0], *cut, *node.inputs[1 + len(cut) :]))
+
+
+def _cut(value: Value, channels: Array, empty: Array) -> Value:
+    """A constant with ``channels`` of its first axis as ``empty`` has it for each."""
+    assert value.data is not None
+    data = value.data.copy()
+    data[channels] = empty[channels].reshape(-1, *[1] * (data.ndim - 1)).astype(data.dtype)
+    return Value(value.name, value.type, value.origin, data)
 
 
 register(Technique("prune", "drop that part of the channels, the weakest", prune, default=0.25))
