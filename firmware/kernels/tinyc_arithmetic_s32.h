@@ -63,10 +63,7 @@ TINYC_INLINE int32_t tinyc_floor_div_s32(int32_t x, int32_t y)
 /* 0 for a y of 0. */
 TINYC_INLINE int32_t tinyc_floor_mod_s32(int32_t x, int32_t y)
 {
-    if (y == 0 || y == -1) {
-        return 0;
-    }
-    const int32_t rest = x % y;
+    const int32_t rest = y == 0 || y == -1 ? 0 : x % y;
     return tinyc_is_across_s32(rest, y) ? rest + y : rest;
 }
 

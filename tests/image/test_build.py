@@ -17,7 +17,7 @@ from conftest import ROOT, slow_but
 
 from tinyc.emit.library import Buffer, ConstantArray, Library
 from tinyc.errors import CompileError
-from tinyc.image.build import BuildOptions, Image, build
+from tinyc.image.build import BuildOptions, Image, _refuse_missing_libm, build
 from tinyc.ir import DType, TensorType
 from tinyc.run import qemu as emulator
 from tinyc.target import toolchain
@@ -424,3 +424,17 @@ def test_own_tanhf(tmp_path: Path) -> None:
     found = np.float32([own(float(v)) for v in x])
     assert np.max(np.abs(found - exact) / np.spacing(np.abs(np.float32(exact)))) <= 2
     assert np.isnan(own(float("nan")))
+
+
+@pytest.mark.parametrize(
+    ("complaint", "kind", "message"),
+    [
+        ("m.c:11: undefined reference to `expf'", "gcc", "expf, .* or --toolchain clang"),
+        ("ld.lld: error: undefined symbol: powf\n>>> m.c", "clang", "powf, .* and --toolchain gcc"),
+    ],
+)
+def test_a_function_that_no_library_has_is_named(complaint: str, kind: str, message: str) -> None:
+    tools = toolchain.Toolchain(kind, "a compiler", ("cc",))
+    with pytest.raises(CompileError, match=f"E703.*needs {message}"):
+        _refuse_missing_libm(complaint, "m", tools)
+    _refuse_missing_libm("ld: undefined reference to `mine'", "m", tools)

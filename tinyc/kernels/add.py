@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir import DType, Node
 from ..ir.quant import quantize_multiplier
-from ..ops.add import LEFT_SHIFT, Add, add_reals, pot_shifts
+from ..ops.add import LEFT_SHIFT, Add, Sub, add_reals, pot_shifts
 from .base import provide, provide_tvm
 from .binary import binary_kernel, clamped_f32
 from .formula import Fields, Formula, output_fields, scale_fields
@@ -30,7 +30,7 @@ def _fields(node: Node[Add]) -> Fields:
 
 
 def _subtract(node: Node[Add]) -> dict[str, int]:
-    return {"subtract": 1} if _sign(node) == "-" else {}
+    return {"subtract": 1} if isinstance(node.op, Sub) else {}
 
 
 def _s8(node: Node[Add]) -> Formula:
@@ -52,7 +52,7 @@ def _s16(node: Node[Add]) -> Formula:
 
 
 def _sign(node: Node[Add]) -> str:
-    return node.op.sign
+    return "-" if isinstance(node.op, Sub) else "+"
 
 
 provide(
@@ -65,7 +65,7 @@ provide(
 
 
 def _element(node: Node[Add], dsp: bool = False) -> Element:
-    minus, call = node.op.sign == "-", tvm().tirx.call_pure_extern
+    minus, call = isinstance(node.op, Sub), tvm().tirx.call_pure_extern
     reals = add_reals(node)
 
     def scaled(x: Any, real: float) -> Any:

@@ -8,15 +8,19 @@ from .base import Binding, Kernel, provide
 from .binary import bind_binary, caption, looped
 from .formula import Formula, scale_fields
 
+SIGNS: dict[type[Comparison], str] = {
+    Equal: "==", NotEqual: "!=", Less: "<", LessEqual: "<=", Greater: ">", GreaterEqual: ">=",
+}  # fmt: skip
+
 
 def _bind(node: Node[Comparison]) -> Binding:
-    sign, ctype = node.op.sign, node.inputs[0].type.dtype.c
+    sign, ctype = SIGNS[type(node.op)], node.inputs[0].type.dtype.c
     return bind_binary(node, caption(node, sign), Formula(), sign=sign, ctype=ctype)
 
 
 def _bind_s8(node: Node[Comparison]) -> Binding:
     """left, right: what the operands' function takes after them."""
-    sign = node.op.sign
+    sign = SIGNS[type(node.op)]
     left, right = ([*scale_fields(v.type.scale, v.type.zero_point).values()] for v in node.inputs)
     formula = Formula(header="tinyc_compare.h")
     return bind_binary(node, caption(node, sign), formula, sign=sign, left=left, right=right)

@@ -37,7 +37,7 @@ provide(
 
 def _element(node: Node[Maximum]) -> Element:
     te = tvm().te
-    choose = te.max if node.op.sign == ">" else te.min
+    choose = te.max if node.op.greater else te.min
 
     def element(x: Any, y: Any) -> Any:
         return choose(x, y).astype("int8")

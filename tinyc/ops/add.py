@@ -35,7 +35,7 @@ class Add(Activated):
     pot: bool = False
 
     elementwise = True
-    sign: ClassVar[str] = "+"
+    combine: ClassVar[np.ufunc] = np.add
 
     def check(self, node: Node[Self]) -> None:
         check_binary(node, NUMBERS)
@@ -55,16 +55,15 @@ class Add(Activated):
             )  # fmt: skip
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
-        combine = np.add if self.sign == "+" else np.subtract
         if inputs[0].dtype == np.float32:
-            return (clamp_output(node, combine(*inputs)),)
+            return (clamp_output(node, self.combine(*inputs)),)
         if self.pot:
             # Add of reference/add.h: a saturating sum of int16
             x, y = (
                 rounding_divide_by_pot(array, shift)
                 for array, shift in zip(inputs, pot_shifts(node), strict=True)
             )
-            return (clamp_output(node, combine(x, y)),)
+            return (clamp_output(node, self.combine(x, y)),)
         reals = add_reals(node)
         # AddElementwise of reference_integer_ops/add.h and reference/add.h
         x, y = (
@@ -74,7 +73,7 @@ class Add(Activated):
             )
             for array, value, real in zip(inputs, node.inputs, reals[:2], strict=True)
         )
-        z = multiply_double_rounding(combine(x, y), *quantize_multiplier(reals[2]))
+        z = multiply_double_rounding(self.combine(x, y), *quantize_multiplier(reals[2]))
         return (clamp_output(node, z + node.output.type.zero_point),)
 
     @classmethod
@@ -92,7 +91,7 @@ class Add(Activated):
 class Sub(Add):
     """x - y; otherwise as `Add`."""
 
-    sign = "-"
+    combine = np.subtract
 
 
 def add_reals(node: Node) -> tuple[float, float, float]:

@@ -27,7 +27,6 @@ class Comparison(Op):
     """
 
     elementwise = True
-    sign: ClassVar[str]
     compare: ClassVar[np.ufunc]
     allowed: ClassVar[tuple[DType, ...]] = NUMBERS
 
@@ -59,7 +58,6 @@ class Comparison(Op):
 class Equal(Comparison):
     """x == y, see `Comparison`; bool too."""
 
-    sign = "=="
     compare = np.equal
     allowed = (*NUMBERS, DType.BOOL)
 
@@ -69,7 +67,6 @@ class Equal(Comparison):
 class NotEqual(Comparison):
     """x != y, see `Comparison`; bool too."""
 
-    sign = "!="
     compare = np.not_equal
     allowed = (*NUMBERS, DType.BOOL)
 
@@ -79,7 +76,6 @@ class NotEqual(Comparison):
 class Less(Comparison):
     """x < y, see `Comparison`."""
 
-    sign = "<"
     compare = np.less
 
 
@@ -88,7 +84,6 @@ class Less(Comparison):
 class LessEqual(Comparison):
     """x <= y, see `Comparison`."""
 
-    sign = "<="
     compare = np.less_equal
 
 
@@ -97,7 +92,6 @@ class LessEqual(Comparison):
 class Greater(Comparison):
     """x > y, see `Comparison`."""
 
-    sign = ">"
     compare = np.greater
 
 
@@ -106,5 +100,4 @@ class Greater(Comparison):
 class GreaterEqual(Comparison):
     """x >= y, see `Comparison`."""
 
-    sign = ">="
     compare = np.greater_equal

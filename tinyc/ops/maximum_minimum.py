@@ -21,7 +21,7 @@ class Maximum(Op):
 
     elementwise = True
     keeps_quant = True
-    sign: ClassVar[str] = ">"
+    greater: ClassVar[bool] = True
 
     def check(self, node: Node[Self]) -> None:
         check_binary(node, NUMBERS)
@@ -36,7 +36,7 @@ class Maximum(Op):
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, y = inputs
-        return (np.where(x > y if self.sign == ">" else x < y, x, y),)
+        return (np.where(x > y if self.greater else x < y, x, y),)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
@@ -48,4 +48,4 @@ class Maximum(Op):
 class Minimum(Maximum):
     """The lesser of x and y; otherwise as `Maximum`."""
 
-    sign = "<"
+    greater = False
