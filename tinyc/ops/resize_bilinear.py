@@ -66,7 +66,7 @@ class ResizeBilinear(Op):
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         dtype = node.inputs[0].type.dtype
-        x = inputs[0].astype(np.int64 if dtype in FIXED else np.float32)
+        x: Array = inputs[0].astype(np.int64 if dtype in FIXED else np.float32)
         top, bottom, w_top, w_bottom = self.taps(x.shape[1], self.size[0], dtype)
         left, right, w_left, w_right = self.taps(x.shape[2], self.size[1], dtype)
         w_top, w_bottom = (w[:, None, None] for w in (w_top, w_bottom))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -21,13 +22,13 @@ class ToyRaise(Op):
 
     elementwise = True
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node[Self]) -> None:
         check_unary(node, (DType.I8,))
 
-    def evaluate(self, node: Node, *inputs: Array) -> tuple[Array, ...]:
+    def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         return (np.minimum(x.astype(np.int32) + self.by, 127).astype(np.int8),)
 
     @classmethod
-    def cases(cls, rng: np.random.Generator) -> Iterator[Node]:
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from unary_cases(rng, (cls(3), cls(100)), dtypes=(DType.I8,))

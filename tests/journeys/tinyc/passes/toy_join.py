@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Graph, Node
+from ..ir import Graph, Node, applies
 from ..ops.toy_raise import ToyRaise
 
 
@@ -13,9 +13,9 @@ def toy_join(graph: Graph) -> Graph:
     uses, made, gone = graph.uses(), dict[Node, Node](), set[Node]()
     for node in graph.nodes:
         readers = uses.get(node.output, ())
-        if isinstance(node.op, ToyRaise) and len(readers) == 1 and node not in made:
+        if applies(node, ToyRaise) and len(readers) == 1 and node not in made:
             (reader,) = readers
-            if isinstance(reader.op, ToyRaise) and node.output not in graph.results:
+            if applies(reader, ToyRaise) and node.output not in graph.results:
                 joined = ToyRaise(node.op.by + reader.op.by)
                 made[reader] = replace(reader, op=joined, inputs=node.inputs)
                 gone.add(node)
