@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from conftest import write_tiny
+from tflite_writer import TensorSpec, write_model
 
 from tinyc import config, plugins
 from tinyc.cli import app as cli
 from tinyc.errors import CompileError, CompileErrors
+from tinyc.frontends.tflite import read
 from tinyc.target import boards
 from tinyc.target.boards import all_boards, load_board
 from tinyc.train import recipe
@@ -276,3 +278,10 @@ def test_a_broken_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     # Nothing of it is loaded for this.
     done = tinyc(tmp_path, "--help", path=place)
     assert done.returncode == 0 and "nope" not in done.stderr
+
+
+def test_a_custom_operator_is_for_a_plugin(tmp_path: Path) -> None:
+    specs = [TensorSpec(name, (1, 6), "int8", 1.0) for name in "xy"]
+    path = write_model(tmp_path / "m.tflite", [("CUSTOM Mine", {}, [0], [1])], specs, [0], [1])
+    with pytest.raises(CompileError, match=r"E300 .*; a plugin of yours can bring it"):
+        read(path)

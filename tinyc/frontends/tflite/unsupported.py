@@ -19,6 +19,8 @@ _HINTS = {
 def unsupported(source: Source, op: SourceOp) -> CompileError:
     """E300 for ``op``."""
     hint = _HINTS.get(op.name, "see `tinyc ops` for what is")
+    if op.name.startswith("CUSTOM "):
+        hint = "a plugin of yours can bring it (docs/plugins.md)"
     if op.name.startswith("CUSTOM Flex"):
         hint = "convert the model without tf.lite.OpsSet.SELECT_TF_OPS"
     named = source.tensors.get(op.outputs[0]) if op.outputs else None
