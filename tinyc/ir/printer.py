@@ -25,9 +25,11 @@ _FEW = 6
 _LEAST_NAME = 10
 """Columns in which a name is still worth its place."""
 _NO_BREAK = "\xa0"
-_USUAL = {"dilation": (1, 1), "activation": "none", "inner_activation": "none"}
-"""Attributes that are not worth a word at these values; nor are False, None and paddings of 0."""
+_USUAL = {"activation": "none", "inner_activation": "none", "multiplier": 1}
+"""Attributes that are not worth a word at these values; nor are False, None, paddings of 0 and
+steps of 1."""
 _PADDINGS = ("padding", "paddings", "crops")
+_STEPS = ("dilation", "step")
 _SIZES = ("kernel", "stride", "dilation", "cut", "size", "block")
 
 
@@ -80,6 +82,7 @@ def attributes(op: Op) -> dict[str, str]:
         for name, value in found.items()
         if value is not False and value is not None and value != _USUAL.get(name)
         if name not in _PADDINGS or np.any(value)
+        if name not in _STEPS or set(value) != {1}
     }
 
 
