@@ -8,9 +8,9 @@ from .base import Binding, Constant, Kernel, provide
 from .unary import unary_inplace, unary_params
 
 
-def _bind(node: Node) -> Binding:
+def _bind(node: Node[ByteTable]) -> Binding:
     entries = node.inputs[1].data
-    assert entries is not None and isinstance(node.op, ByteTable)
+    assert entries is not None
     steps = ", ".join(node.op.of)
     note = f"{steps} of each byte, from 0 to 255 as unsigned"
     return Binding(

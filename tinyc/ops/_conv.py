@@ -1,5 +1,5 @@
-"""What convolutions, dense layers and pooling share: explicit padding, windows, checks,
-requantization, and the parameters of the portable kernels."""
+"""What convolutions, dense layers and pooling share: checks of windows and operands, the sums and
+last steps of the reference, and cases."""
 
 from __future__ import annotations
 
