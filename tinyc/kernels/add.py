@@ -69,12 +69,8 @@ def _element(node: Node[Add], dsp: bool = False) -> Element:
     reals = add_reals(node)
 
     def scaled(x: Any, real: float) -> Any:
-        """x * real, rounded twice, or once more where SMMULR does the first of them."""
-        multiplier, shift = quantize_multiplier(real)
-        if not dsp:
-            return call("int32", "tinyc_requant2_small", x, multiplier, shift)
-        high = call("int32", "tinyc_smmulr", x * 2, multiplier)
-        return high if shift == 0 else call("int32", "tinyc_round_right", high, -shift)
+        name = "tinyc_requant2_small_dsp" if dsp else "tinyc_requant2_small"
+        return call("int32", name, x, *quantize_multiplier(real))
 
     def operand(x: Any, zero: int, real: float) -> Any:
         # Half of a number shifted up is exact: that operand needs no product.

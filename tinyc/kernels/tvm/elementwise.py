@@ -19,7 +19,7 @@ from . import tvm
 from .lower import Form, kernel
 
 SUPPORT = ("tinyc_requant.h", "tinyc_tensor.h")
-SUPPORT_DSP = ("tinyc_requant.h", "tinyc_dsp.h", "tinyc_tensor.h")
+SUPPORT_DSP = ("tinyc_add_dsp.h", "tinyc_tensor.h")
 Element = Callable[[Any, Any], Any]
 """Both operands as int32 expressions -> the int8 output."""
 
