@@ -73,14 +73,16 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
     const int32_t size = w->in_c * bytes;
 
     for (int32_t pixel = first; pixel < first + count; pixel++, column++) {
+        const int32_t oy = pixel / w->out_w;
+        const int32_t ox = pixel % w->out_w;
         if (size % 4 != 0) {
-            tinyc_gather(patch, in, bytes, pixel, w, padding, tinyc_put_bytes,
+            tinyc_gather(patch, in, bytes, oy, ox, w, padding, tinyc_put_bytes,
                          tinyc_put_padding_bytes);
             (void)put(column, patch, tinyc_columns_depth(w) * bytes);
         } else if (tinyc_is_pointwise(w)) {
             (void)put(column, (const int8_t *)in + pixel * size, size);
         } else {
-            tinyc_gather(column, in, bytes, pixel, w, padding, put, put_padding);
+            tinyc_gather(column, in, bytes, oy, ox, w, padding, put, put_padding);
         }
     }
 }

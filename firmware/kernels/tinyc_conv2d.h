@@ -19,17 +19,17 @@ TINYC_INLINE int64_t tinyc_conv2d_sum(const int8_t *in, const int8_t *filter,
 
     for (int32_t ky = ys->first; ky < end; ky++) {
         const int32_t y = ys->start + ky * w->dilation_h;
+        const int8_t *tap = filter + (ky * w->kernel_w + xs->first) * depth;
+        int32_t at = (y * w->in_w + xs->start + xs->first * w->dilation_w) * w->in_c;
         if (together) {
-            const int32_t at = y * w->in_w + xs->start + xs->first;
-            tinyc_add_products(&sum, in + at * w->in_c * how->bytes,
-                               filter + (ky * w->kernel_w + xs->first) * depth,
-                               (xs->end - xs->first) * depth, input_zero, how);
+            tinyc_add_products(&sum, in + at * how->bytes, tap, (xs->end - xs->first) * depth,
+                               input_zero, how);
             continue;
         }
         for (int32_t kx = xs->first; kx < xs->end; kx++) {
-            const int32_t at = y * w->in_w + xs->start + kx * w->dilation_w;
-            tinyc_add_products(&sum, in + at * w->in_c * how->bytes,
-                               filter + (ky * w->kernel_w + kx) * depth, depth, input_zero, how);
+            tinyc_add_products(&sum, in + at * how->bytes, tap, depth, input_zero, how);
+            at += w->dilation_w * w->in_c;
+            tap += depth;
         }
     }
     return tinyc_summed(&sum, how);
@@ -37,11 +37,10 @@ TINYC_INLINE int64_t tinyc_conv2d_sum(const int8_t *in, const int8_t *filter,
 
 TINYC_INLINE void tinyc_conv2d(const void *in, void *out, const int8_t *weights, const void *table,
                                const struct tinyc_window *w, const struct tinyc_integers *how,
-                               int32_t input_zero, int32_t zero_point, int32_t low, int32_t high)
+                               int32_t input_zero, const struct tinyc_outputs *outputs)
 {
     const int32_t depth = w->in_c / how->groups;
     const int8_t *image = in;
-    int32_t at = 0;
 
     for (int32_t n = 0; n < w->batches; n++) {
         for (int32_t oy = 0; oy < w->out_h; oy++) {
@@ -49,11 +48,12 @@ TINYC_INLINE void tinyc_conv2d(const void *in, void *out, const int8_t *weights,
             for (int32_t ox = 0; ox < w->out_w; ox++) {
                 const struct tinyc_taps xs = tinyc_taps_x(w, ox);
                 const int8_t *filter = weights;
+                const void *entry = table;
                 for (int32_t o = 0; o < w->out_c; o++) {
                     const int32_t group = o / (w->out_c / how->groups);
                     const int64_t sum = tinyc_conv2d_sum(image + group * depth * how->bytes, filter,
                                                          w, &ys, &xs, depth, input_zero, how);
-                    how->store(out, at++, sum, table, o, how, zero_point, low, high);
+                    out = tinyc_finish(out, sum, &entry, how, outputs);
                     filter += w->kernel_h * w->kernel_w * depth;
                 }
             }

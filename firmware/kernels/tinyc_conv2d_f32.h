@@ -17,17 +17,16 @@ TINYC_INLINE float tinyc_conv2d_sum_f32(const float *in, const float *filter,
 
     for (int32_t ky = ys->first; ky < end; ky++) {
         const int32_t y = ys->start + ky * w->dilation_h;
+        const float *tap = filter + (ky * w->kernel_w + xs->first) * depth;
+        int32_t at = (y * w->in_w + xs->start + xs->first * w->dilation_w) * w->in_c;
         if (together) {
-            const int32_t at = y * w->in_w + xs->start + xs->first;
-            acc = tinyc_dot_f32(acc, in + at * w->in_c,
-                                filter + (ky * w->kernel_w + xs->first) * depth,
-                                (xs->end - xs->first) * depth);
+            acc = tinyc_dot_f32(acc, in + at, tap, (xs->end - xs->first) * depth);
             continue;
         }
         for (int32_t kx = xs->first; kx < xs->end; kx++) {
-            const int32_t at = y * w->in_w + xs->start + kx * w->dilation_w;
-            acc = tinyc_dot_f32(acc, in + at * w->in_c, filter + (ky * w->kernel_w + kx) * depth,
-                                depth);
+            acc = tinyc_dot_f32(acc, in + at, tap, depth);
+            at += w->dilation_w * w->in_c;
+            tap += depth;
         }
     }
     return acc;

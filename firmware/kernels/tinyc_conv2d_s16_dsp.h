@@ -78,7 +78,7 @@ TINYC_INLINE void tinyc_mac_2x4_wide(const int8_t *weights, const int16_t *colum
     }
 }
 
-/* narrow: whether 32 bits hold the sums; table: see tinyc_output16. */
+/* narrow: whether 32 bits hold the sums; table: what tinyc_output16 reads of each channel. */
 TINYC_INLINE void tinyc_conv2d_s16_dsp(const int16_t *in, int16_t *out, uint8_t *scratch,
                                        const int8_t *weights, const int32_t *table,
                                        const struct tinyc_window *w, int32_t narrow,
@@ -94,6 +94,7 @@ TINYC_INLINE void tinyc_conv2d_s16_dsp(const int16_t *in, int16_t *out, uint8_t 
         for (int32_t first = 0; first < pixels; first += 4) {
             const int32_t count = first + 4 <= pixels ? 4 : pixels - first;
             const int8_t *pair = weights;
+            const int32_t *channel = table;
             tinyc_columns(scratch, image, 2, first, count, w, 0);
             for (int32_t c = 0; c < w->out_c; c += 2, pair += 2 * depth) {
                 int32_t acc[8];
@@ -107,8 +108,9 @@ TINYC_INLINE void tinyc_conv2d_s16_dsp(const int16_t *in, int16_t *out, uint8_t 
                     int16_t *to = out + first * w->out_c + c + k;
                     for (int32_t p = 0; p < count; p++, to += w->out_c) {
                         const int64_t sum = narrow ? acc[4 * k + p] : wide[4 * k + p];
-                        *to = tinyc_output16(sum, table, c + k, scaling, low, high);
+                        *to = tinyc_output16(sum, channel, scaling, low, high);
                     }
+                    channel += tinyc_words16(scaling);
                 }
             }
         }

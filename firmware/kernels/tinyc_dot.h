@@ -14,16 +14,16 @@ TINYC_INLINE int32_t tinyc_input(const void *in, int32_t bytes, int32_t at)
 TINYC_INLINE int32_t tinyc_dot(int32_t acc, const void *x, int32_t bytes, const int8_t *w,
                                int32_t count, int32_t offset, int32_t weight_offset)
 {
-    int32_t i = 0;
+    const int8_t *at = x;
 
-    for (; i + 4 <= count; i += 4) {
-        acc += (tinyc_input(x, bytes, i) + offset) * (w[i] + weight_offset);
-        acc += (tinyc_input(x, bytes, i + 1) + offset) * (w[i + 1] + weight_offset);
-        acc += (tinyc_input(x, bytes, i + 2) + offset) * (w[i + 2] + weight_offset);
-        acc += (tinyc_input(x, bytes, i + 3) + offset) * (w[i + 3] + weight_offset);
+    for (; count >= 4; count -= 4, at += 4 * bytes, w += 4) {
+        acc += (tinyc_input(at, bytes, 0) + offset) * (w[0] + weight_offset);
+        acc += (tinyc_input(at, bytes, 1) + offset) * (w[1] + weight_offset);
+        acc += (tinyc_input(at, bytes, 2) + offset) * (w[2] + weight_offset);
+        acc += (tinyc_input(at, bytes, 3) + offset) * (w[3] + weight_offset);
     }
-    for (; i < count; i++) {
-        acc += (tinyc_input(x, bytes, i) + offset) * (w[i] + weight_offset);
+    for (; count > 0; count--, at += bytes, w++) {
+        acc += (tinyc_input(at, bytes, 0) + offset) * (*w + weight_offset);
     }
     return acc;
 }

@@ -22,15 +22,15 @@ TINYC_INLINE void *tinyc_put_padding_bytes(void *to, int32_t padding, int32_t si
     return (int8_t *)to + size;
 }
 
-/* bytes: of an input; pixel: of the output, counted row by row. */
-TINYC_INLINE void tinyc_gather(void *to, const void *in, int32_t bytes, int32_t pixel,
+/* bytes: of an input; oy, ox: the output's pixel. */
+TINYC_INLINE void tinyc_gather(void *to, const void *in, int32_t bytes, int32_t oy, int32_t ox,
                                const struct tinyc_window *w, int32_t padding, tinyc_put *put,
                                tinyc_put_padding *put_padding)
 {
     const int8_t *const image = in;
     const int32_t size = w->in_c * bytes;
-    const int32_t y0 = pixel / w->out_w * w->stride_h - w->pad_top;
-    const int32_t x0 = pixel % w->out_w * w->stride_w - w->pad_left;
+    const int32_t y0 = oy * w->stride_h - w->pad_top;
+    const int32_t x0 = ox * w->stride_w - w->pad_left;
     /* Whether the taps of a row lie side by side in the image as well. */
     const int whole = w->dilation_w == 1 && tinyc_is_inside(x0, w->in_w - w->kernel_w + 1);
 

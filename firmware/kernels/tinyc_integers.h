@@ -7,13 +7,17 @@
 #include "tinyc_requant.h"
 #include "tinyc_window.h"
 
+/* What the outputs of a layer are limited to. */
+struct tinyc_outputs {
+    int32_t zero_point, low, high; /* of int8 and int16 */
+    float scale, least, most;      /* of float32; scale: of the numbers that were summed */
+};
+
 struct tinyc_integers;
 
-/* Write the output `at` of those at `out`: what becomes of the sum of `channel`, whose entry is in
- * `table`. */
-typedef void tinyc_store(void *out, int32_t at, int64_t sum, const void *table, int32_t channel,
-                         const struct tinyc_integers *how, int32_t zero_point, int32_t low,
-                         int32_t high);
+/* Write to `out` what becomes of the sum of a channel; entry: the channel's, in a table. */
+typedef void tinyc_store(void *out, int64_t sum, const void *entry,
+                         const struct tinyc_integers *how, const struct tinyc_outputs *outputs);
 
 struct tinyc_integers {
     int32_t bytes;       /* of an input: 1 or 2 */
@@ -21,15 +25,25 @@ struct tinyc_integers {
     int32_t weight_zero; /* the zero point of the weights */
     int32_t groups;      /* of channels, each of which makes outputs of its own */
     tinyc_store *store;
-    int32_t scaling;   /* one of the ways that the store function knows */
-    float least, most; /* of float32 outputs */
+    int32_t scaling;      /* one of the ways that the store function knows */
+    int32_t entry_bytes;  /* of a channel in the table */
+    int32_t output_bytes; /* of an output */
 };
 
-/* A layer's sums of products, stored. table: what the store function reads; input_zero: what is
- * subtracted from each input; zero_point, low, high: of int8 and int16 outputs. */
+/* A layer's sums of products, stored; input_zero: what is subtracted from each input. */
 typedef void tinyc_convolution(const void *in, void *out, const int8_t *weights, const void *table,
                                const struct tinyc_window *w, const struct tinyc_integers *how,
-                               int32_t input_zero, int32_t zero_point, int32_t low, int32_t high);
+                               int32_t input_zero, const struct tinyc_outputs *outputs);
+
+/* Store an output and return where the next one belongs; *entry moves on to the next channel. */
+TINYC_INLINE void *tinyc_finish(void *out, int64_t sum, const void **entry,
+                                const struct tinyc_integers *how,
+                                const struct tinyc_outputs *outputs)
+{
+    how->store(out, sum, *entry, how, outputs);
+    *entry = (const int8_t *)*entry + how->entry_bytes;
+    return (int8_t *)out + how->output_bytes;
+}
 
 /* A sum, in 32 bits or in 64. */
 struct tinyc_sum {
@@ -55,15 +69,17 @@ TINYC_INLINE int64_t tinyc_summed(const struct tinyc_sum *sum, const struct tiny
     return how->wide ? sum->wide : sum->narrow;
 }
 
-/* int8. table: bias, multiplier and shift, as of tinyc_requant2, of each channel. */
-TINYC_INLINE void tinyc_store_s8(void *out, int32_t at, int64_t sum, const void *table,
-                                 int32_t channel, const struct tinyc_integers *how,
-                                 int32_t zero_point, int32_t low, int32_t high)
+/* int8. entry: bias, multiplier and shift, as of tinyc_requant2. */
+TINYC_INLINE void tinyc_store_s8(void *out, int64_t sum, const void *entry,
+                                 const struct tinyc_integers *how,
+                                 const struct tinyc_outputs *outputs)
 {
-    const int32_t *const entry = (const int32_t *)table + 3 * channel;
-    const int32_t y = tinyc_requant2(tinyc_add_bias((int32_t)sum, entry[0]), entry[1], entry[2]);
+    const int32_t *const channel = entry;
+    const int32_t biased = tinyc_add_bias((int32_t)sum, channel[0]);
+    const int32_t y = tinyc_requant2(biased, channel[1], channel[2]);
     (void)how;
-    ((int8_t *)out)[at] = (int8_t)tinyc_clamp_offset(y, zero_point, low, high);
+    *(int8_t *)out =
+        (int8_t)tinyc_clamp_offset(y, outputs->zero_point, outputs->low, outputs->high);
 }
 
 #endif

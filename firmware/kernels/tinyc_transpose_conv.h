@@ -16,11 +16,12 @@ TINYC_INLINE int64_t tinyc_transpose_conv_sum(const int8_t *in, const int8_t *fi
     struct tinyc_sum sum = {0, 0};
 
     for (int32_t y = ys->first; y < ys->end; y++) {
-        const int32_t row = (ys->at - y * w->stride_h) * w->kernel_w;
+        int32_t tap =
+            ((ys->at - y * w->stride_h) * w->kernel_w + xs->at - xs->first * w->stride_w) * w->in_c;
         for (int32_t x = xs->first; x < xs->end; x++) {
-            const int32_t tap = row + xs->at - x * w->stride_w;
-            tinyc_add_products(&sum, in + (y * w->in_w + x) * w->in_c * how->bytes,
-                               filter + tap * w->in_c, w->in_c, input_zero, how);
+            tinyc_add_products(&sum, in + (y * w->in_w + x) * w->in_c * how->bytes, filter + tap,
+                               w->in_c, input_zero, how);
+            tap -= w->stride_w * w->in_c;
         }
     }
     return tinyc_summed(&sum, how);
@@ -29,10 +30,9 @@ TINYC_INLINE int64_t tinyc_transpose_conv_sum(const int8_t *in, const int8_t *fi
 TINYC_INLINE void tinyc_transpose_conv(const void *in, void *out, const int8_t *weights,
                                        const void *table, const struct tinyc_window *w,
                                        const struct tinyc_integers *how, int32_t input_zero,
-                                       int32_t zero_point, int32_t low, int32_t high)
+                                       const struct tinyc_outputs *outputs)
 {
     const int8_t *image = in;
-    int32_t at = 0;
 
     for (int32_t n = 0; n < w->batches; n++) {
         for (int32_t oy = 0; oy < w->out_h; oy++) {
@@ -40,10 +40,11 @@ TINYC_INLINE void tinyc_transpose_conv(const void *in, void *out, const int8_t *
             for (int32_t ox = 0; ox < w->out_w; ox++) {
                 const struct tinyc_spread xs = tinyc_spread_x(w, ox);
                 const int8_t *filter = weights;
+                const void *entry = table;
                 for (int32_t o = 0; o < w->out_c; o++) {
                     const int64_t sum =
                         tinyc_transpose_conv_sum(image, filter, w, &ys, &xs, input_zero, how);
-                    how->store(out, at++, sum, table, o, how, zero_point, low, high);
+                    out = tinyc_finish(out, sum, &entry, how, outputs);
                     filter += w->kernel_h * w->kernel_w * w->in_c;
                 }
             }

@@ -14,11 +14,11 @@ TINYC_INLINE float tinyc_transpose_conv_sum_f32(const float *in, const float *fi
     float acc = 0.0f;
 
     for (int32_t y = ys->first; y < ys->end; y++) {
-        const int32_t row = (ys->at - y * w->stride_h) * w->kernel_w;
+        int32_t tap =
+            ((ys->at - y * w->stride_h) * w->kernel_w + xs->at - xs->first * w->stride_w) * w->in_c;
         for (int32_t x = xs->first; x < xs->end; x++) {
-            const int32_t tap = row + xs->at - x * w->stride_w;
-            acc = tinyc_dot_f32(acc, in + (y * w->in_w + x) * w->in_c, filter + tap * w->in_c,
-                                w->in_c);
+            acc = tinyc_dot_f32(acc, in + (y * w->in_w + x) * w->in_c, filter + tap, w->in_c);
+            tap -= w->stride_w * w->in_c;
         }
     }
     return acc;

@@ -24,6 +24,7 @@ def integers(node: Node, folded: bool = False) -> dict[str, Any]:
         "weight_zero": weight_zero(node),
         "store": "tinyc_store_s8",
         "scaling": 0,
+        "entry_bytes": 12,
         "input_zero": 0 if folded else node.inputs[0].type.zero_point,
     }
 

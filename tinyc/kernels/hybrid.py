@@ -32,6 +32,7 @@ def bind_hybrid(
             "size": size,
             "asymmetric": int(asymmetric(node)),
             "scaling": _scaling(node, single),
+            "entry_bytes": 4 * len(columns),
             "weight_scale": float(scales[0]),
         },
         constants=(

@@ -73,6 +73,7 @@ def finishing(
         "weight_zero": 0,
         "store": "tinyc_store_s16",
         "scaling": f"TINYC_{name.upper()}16",
+        "entry_bytes": 4 * table.shape[1],
         "input_zero": 0,
         "zero_point": 0,
         "low": low,
