@@ -12,7 +12,7 @@ TINYC_INLINE int32_t tinyc_mul15(int32_t a, int32_t b)
 }
 
 /* exp(x), 0 integer bits, of -2^15 <= x <= 0 with `bits` of them, 1 to 7. */
-TINYC_SHARED static int32_t tinyc_exp16(int32_t x, int32_t bits)
+static int32_t tinyc_exp16(int32_t x, int32_t bits)
 {
     /* exp(-1/4), exp(-1/2), ... exp(-8); exp(-16) is 0 here */
     static const int16_t factors[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
@@ -42,7 +42,7 @@ TINYC_SHARED static int32_t tinyc_exp16(int32_t x, int32_t bits)
 }
 
 /* 2 / (1 + x), 2 integer bits, of 0 <= x <= 1 with none: three Newton-Raphson steps. */
-TINYC_SHARED static int32_t tinyc_newton16(int32_t x)
+TINYC_INLINE int32_t tinyc_newton16(int32_t x)
 {
     const int32_t half = (x + (1 << 15)) >> 1;
     int32_t y = 23130 + tinyc_mul15(half, -15420);
