@@ -46,12 +46,6 @@ TINYC_INLINE float tinyc_leaky_relu_f32(float x, float slope)
     return x > 0.0f ? x : x * slope;
 }
 
-/* Unlike LEAKY_RELU's, its zero is not multiplied. */
-TINYC_INLINE float tinyc_prelu_f32(float x, float slope)
-{
-    return x >= 0.0f ? x : x * slope;
-}
-
 TINYC_INLINE float tinyc_hard_swish_f32(float x)
 {
     const float least = x + 3.0f < 0.0f ? 0.0f : x + 3.0f;

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..ir import DType, Node
 from ..ops.prelu import Prelu, multipliers
-from .base import provide
-from .binary import binary_kernel
+from .base import Binding, provide
+from .binary import binary_kernel, bind_binary, caption, looped
 from .formula import Fields, Formula, output_fields
 
 
@@ -21,8 +21,8 @@ def _s8(node: Node[Prelu]) -> Formula:
     return Formula("tinyc_prelu_s8", header, struct="tinyc_prelu", fields=fields, wide=True)
 
 
-def _f32(node: Node) -> Formula:
-    return Formula("tinyc_prelu_f32", "tinyc_arithmetic_f32.h")
+def _bind_f32(node: Node) -> Binding:
+    return bind_binary(node, caption(node, _sign(node)), Formula())
 
 
 def _sign(node: Node) -> str:
@@ -32,5 +32,5 @@ def _sign(node: Node) -> str:
 provide(
     Prelu,
     binary_kernel("prelu_s8", DType.I8, _sign, _s8),
-    binary_kernel("prelu_f32", DType.F32, _sign, _f32),
+    looped("prelu_f32", DType.F32, _bind_f32, "prelu_f32.c.j2"),
 )
