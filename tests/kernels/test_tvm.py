@@ -121,7 +121,10 @@ def random_pool(op: type[Op]) -> Callable[[np.random.Generator], Node]:
         n, c = (int(v) for v in rng.integers((1, 1), (2, 9), endpoint=True))
         x = random_type(rng, DType.I8, (n, *w["size"], c))
         y = TensorType((n, *w["out"], c), DType.I8, x.quant)
-        made = op(w["kernel"], w["stride"], w["padding"], str(rng.choice(ACTIVATIONS)))
+        made = op(
+            kernel=w["kernel"], stride=w["stride"], padding=w["padding"],
+            activation=str(rng.choice(ACTIVATIONS)),
+        )  # fmt: skip
         return Node(made, (Value("x", x, "case"),), (Value("y", y, "case"),), "case")
 
     return make
