@@ -14,9 +14,13 @@ from conftest import write_tiny
 from tflite_writer import TensorSpec, write_model
 
 from tinyc import config, plugins
+from tinyc import run as run_room
 from tinyc.cli import app as cli
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
+from tinyc.kernels.base import kernels_of
+from tinyc.ops import base as ops_base
+from tinyc.ops.base import all_ops
 from tinyc.target import boards
 from tinyc.target.boards import all_boards, load_board
 from tinyc.train import recipe
@@ -222,6 +226,26 @@ def test_a_plugins_mistakes(text: str, id: str, said: str, project: Path) -> Non
     for _ in range(2):  # it is not half there the second time
         error = refused(project)
         assert error.id == id and error.origin == "mine.py" and said in str(error), error
+
+
+def test_a_plugin_that_failed_can_be_corrected(project: Path) -> None:
+    good = (
+        "from dataclasses import dataclass\nfrom tinyc.ir import Op\n"
+        "from tinyc.kernels.base import Kernel, provide\nfrom tinyc.ops.base import register\n"
+        "from tinyc.run import Emulator, register as emulator\n"
+        "@register\n@dataclass(frozen=True)\nclass Corrected(Op):\n    by: int = 1\n"
+        "provide(Corrected, Kernel('corrected', '', frozenset(), None, None))\n"
+        "emulator(Emulator('corrected', 'It', 'test', None))\n"
+    )
+    write(project, tinyc_dot_toml='plugins = ["mine.py"]', mine_dot_py=good + "raise ValueError\n")
+    assert refused(project).id == "E251"
+    write(project, mine_dot_py=good.replace("by: int = 1", "by: int = 2"))
+    config.project()
+    (op,) = (op for op in all_ops() if op.__name__ == "Corrected")
+    (kernel,) = kernels_of(op)
+    assert op.by == 2 and kernel.name == "corrected"
+    ops_base._OPS.pop("Corrected")
+    run_room._EMULATORS._found.pop("corrected")
 
 
 # Packages ----------------------------------------------------------------------------------

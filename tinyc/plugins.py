@@ -27,6 +27,7 @@ GROUP = "tinyc.plugins"
 FIRST = "tinyc.kernels"
 """Whose kernels are there before those that a plugin puts in front of them."""
 
+_claims: dict[str, str] = {}
 _folders: list[Path] = []
 _asked = False
 
@@ -50,9 +51,8 @@ class Registry(Generic[Brought]):
         self._found: dict[str, Brought] = {}
 
     def add(self, thing: Brought) -> Brought:
-        """Make it known. Raises CompileError E252 where another has its name."""
-        if thing.name in self._found:
-            raise twice(f"{self._kind} {thing.name!r}")
+        """Make it known. Raises CompileError E252, see `claim`."""
+        claim(f"{self._kind} {thing.name!r}")
         self._found[thing.name] = thing
         return thing
 
@@ -60,6 +60,17 @@ class Registry(Generic[Brought]):
         """Name -> thing, in the order of their names. Raises CompileError E251 (see `load`)."""
         load(self._room)
         return dict(sorted(self._found.items()))
+
+
+def claim(what: str) -> None:
+    """Note that the module that is being imported brings ``what``. Raises CompileError E252 where
+    another one does; one that is imported again, since it failed or was changed, may."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "<module>" and frame.f_back is not None:
+        frame = frame.f_back
+    module = frame.f_globals.get("__name__", "")
+    if _claims.setdefault(what, module) != module:
+        raise twice(what)
 
 
 def twice(what: str, where: str = "it is there already") -> CompileError:

@@ -114,11 +114,10 @@ def _add(
     op: type[OpT],
     kernels: tuple[Kernel[OpT], ...],
 ) -> None:
-    known = table.get(op, ())
     for kernel in kernels:
-        if kernel.name in (k.name for k in known):
-            raise plugins.twice(f"kernel {kernel.name!r} of {op.__name__}")
-    table[op] = (*kernels, *known)
+        plugins.claim(f"kernel {kernel.name!r} of {op.__name__}")
+    names = [kernel.name for kernel in kernels]
+    table[op] = (*kernels, *(known for known in table.get(op, ()) if known.name not in names))
 
 
 def kernels_of(op: type[OpT]) -> tuple[Kernel[OpT], ...]:

@@ -14,23 +14,22 @@ from .. import plugins
 from ..errors import CompileError
 from ..ir import DType, Node, Op, TensorType
 
-_OPS: list[type[Op]] = []
+_OPS: dict[str, type[Op]] = {}
 OpClass = TypeVar("OpClass", bound=type[Op])
 
 
 def register(cls: OpClass) -> OpClass:
     """Class decorator: make an operator known to frontends, planner, tests and docs. Raises
     CompileError E252 where another has its name."""
-    if cls.__name__ in (known.__name__ for known in _OPS):
-        raise plugins.twice(f"operator {cls.__name__}")
-    _OPS.append(cls)
+    plugins.claim(f"operator {cls.__name__}")
+    _OPS[cls.__name__] = cls
     return cls
 
 
 def all_ops() -> tuple[type[Op], ...]:
     """Every registered operator, sorted by name."""
     plugins.load(__package__)
-    return tuple(sorted(_OPS, key=lambda cls: cls.__name__))
+    return tuple(_OPS[name] for name in sorted(_OPS))
 
 
 # Helpers for `check` ---------------------------------------------------------------------

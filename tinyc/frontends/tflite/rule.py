@@ -229,6 +229,5 @@ def family(ops: Mapping[str, type[Op]]) -> Callable[[RuleT], RuleT]:
 
 
 def _add(name: str, added: Rule) -> None:
-    if name in RULES:
-        raise plugins.twice(f"the rule of {name}")
+    plugins.claim(f"the rule of {name}")
     RULES[name] = added
