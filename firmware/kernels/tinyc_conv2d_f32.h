@@ -18,14 +18,17 @@ TINYC_INLINE float tinyc_conv2d_sum_f32(const float *in, const float *filter,
     for (int32_t ky = ys->first; ky < end; ky++) {
         const int32_t y = ys->start + ky * w->dilation_h;
         const float *tap = filter + (ky * w->kernel_w + xs->first) * depth;
-        int32_t at = (y * w->in_w + xs->start + xs->first * w->dilation_w) * w->in_c;
+        const float *x = in + (y * w->in_w + xs->start + xs->first * w->dilation_w) * w->in_c;
         if (together) {
-            acc = tinyc_dot_f32(acc, in + at, tap, (xs->end - xs->first) * depth);
+            acc = tinyc_dot_f32(acc, x, tap, (xs->end - xs->first) * depth);
             continue;
         }
-        for (int32_t kx = xs->first; kx < xs->end; kx++) {
-            acc = tinyc_dot_f32(acc, in + at, tap, depth);
-            at += w->dilation_w * w->in_c;
+        for (int32_t kx = xs->first;;) {
+            acc = tinyc_dot_f32(acc, x, tap, depth);
+            if (++kx == xs->end) {
+                break;
+            }
+            x += w->dilation_w * w->in_c;
             tap += depth;
         }
     }
