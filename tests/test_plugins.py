@@ -198,6 +198,12 @@ def test_a_kernels_files_lie_beside_its_plugin(project: Path) -> None:
     write(project, mine_dot_h=HEADER)
     done = tinyc(project, *given)
     assert done.stderr.splitlines()[-1] == f"E246 mine.c.j2: no such template of a kernel; {hint}"
+    write(project, mine_dot_c_dot_j2=TEMPLATE.replace("mine_first", "mine_last"))
+    done = tinyc(project, *given)
+    assert done.returncode == 2, done.stderr
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("E251 src/tiny.c: does not compile: ") and "mine_last" in said
+    assert said.endswith("; correct the C of the plugin's kernel")
 
 
 @pytest.mark.parametrize(

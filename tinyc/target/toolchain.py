@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .. import plugins
 from ..errors import CompileError
 from .boards import Core
 from .versions import find_program
@@ -77,7 +78,8 @@ class Toolchain:
         self, core: Core, jobs: Sequence[tuple[Path, Path, Sequence[str]]], cwd: Path
     ) -> None:
         """Compile (source, object, further flags), paths relative to ``cwd``. A message of the
-        compiler is a bug in tinyc's templates: raises RuntimeError with it."""
+        compiler is a bug in tinyc's templates, RuntimeError, or in a plugin's, CompileError
+        E251."""
 
         def compile(job: tuple[Path, Path, Sequence[str]]) -> None:
             source, target, more = job
@@ -94,6 +96,10 @@ class Toolchain:
         done = _call(command, cwd)
         if done.returncode:
             _raise_unless_about_code(done)
+            if plugins.folders():
+                said = next((x for x in done.stderr.splitlines() if "error:" in x), done.stderr)
+                hint = "correct the C of the plugin's kernel"
+                raise CompileError("E251", str(source), f"does not compile: {said.strip()}", hint)
             raise RuntimeError(f"{source} does not compile: {done.stderr[-2000:]}")
 
     def link(self, core: Core, objects: Sequence[str], script: str, elf: str, cwd: Path) -> str:
