@@ -1,26 +1,29 @@
-"""Texts that are read, pinned: the graph after each pass, the reports.
+"""Texts that are read, pinned: the graph after each pass, the C of each core class, the reports.
 
 `pytest --update-golden` writes them anew; the diff is what a reviewer looks at.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, pinned, write_tiny
+from conftest import GOLDEN, pinned, write_binary, write_tiny
 from golden_models import known_before, write_reducible, write_signs
 
-from tinyc import report
+from tinyc import __version__, report
+from tinyc.emit.library import emit
 from tinyc.frontends.tflite import read
 from tinyc.passes import names, optimize, stages
 from tinyc.plan import plan
 from tinyc.run.data import Samples
 from tinyc.settings import Expect
-from tinyc.target.boards import load_board
+from tinyc.target.boards import Core, all_boards, load_board
 
 BOARD = "stm32f4_discovery"
 
@@ -46,6 +49,39 @@ def test_each_pass_has_something_to_do() -> None:
     texts = [file.read_text() for file in (GOLDEN / "ir").iterdir()]
     for name in names():
         assert any(f"# {name}\n" in text for text in texts), name
+
+
+def _number(core: Core) -> tuple[int, str]:
+    found = re.search(r"\d+", core.name)
+    return int(found[0]) if found else 0, core.name
+
+
+def core_classes() -> dict[str, Core]:
+    """The first core of each set of features, by which kernels differ, by its name."""
+    classes: dict[frozenset[str], Core] = {}
+    for core in sorted((b.core for b in all_boards()), key=_number):
+        classes.setdefault(frozenset(core.features), core)
+    return {core.name: core for core in classes.values()}
+
+
+@pytest.mark.parametrize("core", core_classes())
+@pytest.mark.parametrize("model", ["int8", "binary"])
+def test_the_c_of_each_core_class(
+    model: str, core: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The layers and the header; the weights are numbers, the kernels' files lie open."""
+    write = write_tiny if model == "int8" else write_binary
+    graph = optimize(replace(read(write(tmp_path / "net.tflite")), sha256="0" * 64))
+    chosen = core_classes()[core]
+    files = emit(plan(graph, chosen.title, frozenset(chosen.features))).files
+    for path in ("src/net.c", "include/net.h"):
+        text = files[path].replace(f"tinyc {__version__}", "tinyc")
+        pinned(request, f"c/{model}-{core}/{Path(path).name}", text)
+
+
+def test_no_other_c_is_pinned() -> None:
+    wanted = {f"{model}-{core}" for model in ("int8", "binary") for core in core_classes()}
+    assert {folder.name for folder in (GOLDEN / "c").iterdir()} == wanted
 
 
 def test_the_reports(tmp_path: Path, request: pytest.FixtureRequest) -> None:
