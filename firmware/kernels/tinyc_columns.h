@@ -56,7 +56,7 @@ TINYC_INLINE void *tinyc_put_column_padding_s16(void *to, int32_t padding, int32
 /* Inputs of a window with what fills up a column: a multiple of eight. */
 TINYC_INLINE int32_t tinyc_columns_depth(const struct tinyc_window *w)
 {
-    return (w->kernel_h * w->kernel_w * w->in_c + 7) & ~7;
+    return (w->kernel_h * w->kernel_w * w->in_c + 7) / 8 * 8;
 }
 
 /* The windows of `count` (1 to 4) pixels of the output from `first`. scratch: the columns and,
