@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Array, DType, Node, OpT, TensorType
+from ..ir import Array, DType, Node, OpT
 from ..ir.quant import activation_range, float_activation_range
 from ..ops._conv import NO_PADDING, channel_multipliers, real_multipliers, weight_zero
 from ..ops._mixins import Activated, Pair, Weighted, Windowed
@@ -66,7 +66,6 @@ def window_params(node: Node[Windowed], kernel: Pair) -> dict[str, Any]:
         "stride_h": op.stride[0], "stride_w": op.stride[1],
         "dilation_h": op.dilation[0], "dilation_w": op.dilation[1],
         "pad_top": op.padding[0][0], "pad_left": op.padding[1][0],
-        "in_size": in_h * in_w * in_c, "in_row": in_w * in_c,
         "padded": op.padding != NO_PADDING,
     }  # fmt: skip
 
@@ -78,14 +77,7 @@ def clamp_params(node: Node[Activated]) -> dict[str, Any]:
         low, high = float_activation_range(activation)
         return {"low": low, "high": high}
     low, high = activation_range(activation, out)
-    return {"low": low, "high": high, **offset_params(out, low, high)}
-
-
-def offset_params(out: TensorType, low: int, high: int) -> dict[str, int]:
-    """The output's zero point, and the bounds before it is added: a product that saturates
-    32 bits must not overflow them."""
-    zero = out.zero_point
-    return {"zero_point": zero, "least": low - zero, "most": high - zero}
+    return {"low": low, "high": high, "zero_point": out.zero_point}
 
 
 def channel_table(node: Node[Weighted], rows: Array | None = None) -> Constant:
