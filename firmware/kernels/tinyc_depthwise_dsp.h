@@ -64,19 +64,19 @@ TINYC_INLINE void tinyc_store4(const int32_t *acc, const int32_t *table, int8_t 
 }
 
 /* All taps of a window inside of the image, whose first pixel's channels are at `x`, in a row:
- * filters of up to 25 taps; of larger ones, unrolled code would outgrow its gain. */
-TINYC_INLINE const int8_t *tinyc_taps4(int32_t *acc, const int8_t *x, const int8_t *weights,
-                                       uint32_t offset, const struct tinyc_window *w)
+ * filters of up to 25 taps; of larger ones, unrolled code would outgrow its gain. *weights moves on
+ * to those of the next channels. */
+TINYC_INLINE void tinyc_taps4(int32_t *acc, const int8_t *x, const int8_t **weights,
+                              uint32_t offset, const struct tinyc_window *w)
 {
     TINYC_UNROLL(25)
     for (int32_t ky = 0; ky < w->kernel_h; ky++) {
         TINYC_UNROLL(25)
         for (int32_t kx = 0; kx < w->kernel_w; kx++) {
             const int32_t at = ky * w->dilation_h * w->in_w + kx * w->dilation_w;
-            weights = tinyc_tap4(acc, x + at * w->in_c, weights, offset);
+            *weights = tinyc_tap4(acc, x + at * w->in_c, *weights, offset);
         }
     }
-    return weights;
 }
 
 /* weights: for each four channels, for each tap, one byte a channel; table: bias, multiplier and
@@ -101,7 +101,7 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
                 const int8_t *x = in + (y0 * w->in_w + x0) * w->in_c;
                 for (int32_t c = 0; c < w->in_c; c += 4) {
                     int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
-                    filter = tinyc_taps4(acc, x, filter, offset, w);
+                    tinyc_taps4(acc, x, &filter, offset, w);
                     tinyc_store4(acc, channel, out, zero_point, low, high);
                     channel += 12;
                     x += 4;
