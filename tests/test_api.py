@@ -74,7 +74,15 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(outputs.sum, np.clip(g.astype(int) + a - 3, -128, 127))
     np.testing.assert_array_equal(outputs.more, np.maximum(outputs.sum, 3))
     np.testing.assert_array_equal(firmware.run(accel=a, gyro=g), outputs)
-    for inputs, named, word in (((g,), {}, "2 inputs"), ((g, a), {"gyro": g}, "by name")):
+    labelled = {"gyro": g, "accel": a, "y": [0, 1, 2]}  # all that an .npz of a test holds
+    np.testing.assert_array_equal(firmware.run(**labelled), outputs)
+    for inputs, named, word in (
+        ((g,), {}, r"takes 2 inputs \(gyro, accel\), not 1"),
+        ((g, a), {"gyro": g}, "by name"),
+        ((), {"gyro": g, "acel": a}, "has no input 'acel'; its inputs are gyro, accel"),
+        ((), {"gyro": g}, "takes 2 inputs"),
+        ((), {}, "takes 2 inputs"),
+    ):
         with pytest.raises(CompileError, match=word) as caught:
             firmware.run(*inputs, **named)
         assert caught.value.id == "E211"
@@ -122,6 +130,24 @@ def test_a_test_compares_and_counts(tiny: Firmware, here: Path) -> None:
     result = tiny.test("data.npz")
     assert result["accuracy"] == 0 and result["data"] == "data.npz"
     assert tiny.test()["samples"] == 10
+
+
+@pytest.mark.parametrize(
+    ("call", "id", "word"),
+    [
+        (lambda tiny: tiny.run([[1, 2], [3]]), "E213", "tiny: x: is no array: .*; pass an array"),
+        (lambda tiny: tiny.test([[1]]), "E209", r"tiny: data: is of type list, .*\.npz"),
+        (lambda tiny: tiny.test({1: [0]}), "E211", "it has 1"),
+        (lambda tiny: tiny.random(-1), "E209", "tiny: count: cannot be -1"),
+        (lambda tiny: tiny.random(1, "0"), "E209", "tiny: seed: cannot be '0'"),
+        (lambda tiny: tiny.write("a\0b"), "E245", "NUL"),
+        (lambda tiny: tiny.report("a\0b.md"), "E245", "NUL"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_raised(tiny: Firmware, call, id: str, word: str) -> None:
+    with pytest.raises(CompileError, match=word) as caught:
+        call(tiny)
+    assert caught.value.id == id
 
 
 def test_what_is_written_lies_in_its_folder_alone(tiny_model: Path, here: Path) -> None:

@@ -51,7 +51,7 @@ def load(model: str | os.PathLike[str], trust: bool = False) -> Graph:
     """
     from .frontends.base import read_model
 
-    return read_model(os.fspath(model), trust)[0]
+    return read_model(os.fsdecode(model), trust)[0]
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,16 @@ class Firmware(Project):
 
     def random(self, count: int, seed: int = 0) -> tuple[Array, ...]:
         """Seeded random inputs in the model's dtypes, an array [count, ...] for each, as
-        ``tinyc test`` takes them where there is no data."""
+        ``tinyc test`` takes them where there is no data. Raises CompileError E209 (a negative
+        number, or none), E228 (more than fits into memory)."""
+        from numbers import Integral
+
         from .run.data import random_samples
 
+        for what, number in (("count", count), ("seed", seed)):
+            if not isinstance(number, Integral) or number < 0:
+                hint = "pass an integer from 0 on"
+                raise CompileError("E209", f"{self.name}: {what}", f"cannot be {number!r}", hint)
         return tuple(map(_plain, random_samples(self.compiled.graph, count, seed).inputs))
 
     def profile(self, /, *inputs: Any, **named: Any) -> Profile:
@@ -185,7 +192,8 @@ class Firmware(Project):
         test --json``: mismatches, accuracy, agreement with the model before calibration.
 
         data: an ``.npz`` or arrays, ``x`` and optionally the classes ``y``, or by the names of
-        inputs; else the settings' data, or random inputs. Raises also CompileError E21x.
+        inputs; else the settings' data, or random inputs. Raises also CompileError E21x, and E209
+        (data are neither).
         """
         from .reference import reference
         from .run.data import given_samples, load_npz
@@ -193,10 +201,12 @@ class Firmware(Project):
         if data is None:
             source, samples = self.config.data, self.samples()
         elif isinstance(data, Mapping):
-            import numpy as np
-
-            arrays = {name: np.asarray(array) for name, array in data.items()}
+            arrays = self._arrays(data)
             source, samples = "arrays", given_samples(arrays, self.compiled.graph, self.name)
+        elif not isinstance(data, (str, os.PathLike)):
+            what = f"is of type {type(data).__name__}, neither arrays by name nor a file's path"
+            hint = 'pass {"x": inputs, "y": labels}, or the path of an .npz'
+            raise CompileError("E209", f"{self.name}: data", what, hint)
         else:
             source, samples = os.fspath(data), load_npz(Path(data), self.compiled.graph)
         trace = self.emulate(samples)
@@ -215,10 +225,13 @@ class Firmware(Project):
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Build the firmware into ``folder``, as ``tinyc build`` does: the library, the project
         around it, ELF, HEX and BIN, and the reports. What was built there before is replaced whole.
-        Raises also CompileError E235 to E237, where something else lies there."""
+        Raises also CompileError E235 to E237, where something else lies there, and E245 (no folder
+        can have that name)."""
         from . import report
+        from .files.inputs import check_name
 
         folder = Path(folder)
+        check_name(folder)
         self.measured(self.image(folder, self.config.main))
         report.write(folder / "report", self.sections, self.verdicts(), self.suite)
         return folder
@@ -229,11 +242,13 @@ class Firmware(Project):
         suffix)."""
         from .errors import disk_error
         from .files.folder import written
+        from .files.inputs import check_name
         from .report.html import page
         from .report.json import document
         from .report.markdown import markdown
 
         path = Path(path)
+        check_name(path)
         if path.suffix not in _FORMS:
             hint = f"end it in {' or '.join(_FORMS)}"
             raise CompileError("E201", str(path), "a report has no such form", hint)
@@ -254,24 +269,39 @@ class Firmware(Project):
 
     def _given(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> Samples:
         """The samples of a call; see `run`."""
-        import numpy as np
-
+        from .ir.ports import input_ports
         from .run.data import given_samples
+        from .run.keys import label_like
 
-        count = len(self.compiled.graph.inputs)
-        if inputs and len(inputs) != count:
-            raise CompileError(
-                "E211", self.name,
-                f"has {count} inputs ({', '.join(self.inputs)}), {len(inputs)} were given",
-                "pass an array [n, ...] for each",
-            )  # fmt: skip
+        ports = input_ports(self.compiled.graph)
         if inputs and named:
             what = "was given inputs by place and by name"
             raise CompileError("E211", self.name, what, "use one of the two")
-        places = ["x"] if count == 1 else [f"x_{i}" for i in range(count)]
-        given = named or dict(zip(places, inputs, strict=True))
-        arrays = {name: np.asarray(x) for name, x in given.items()}
+        places = ["x"] if len(ports) == 1 else [f"x_{port.index}" for port in ports]
+        known = {*places, *(name for port in ports for name in (port.name, port.identifier))}
+        # The labels of an .npz whose arrays are all passed on are let through.
+        if unknown := [name for name in named if name not in known | label_like(named)]:
+            hint = f"its inputs are {', '.join(self.inputs)}"
+            raise CompileError("E211", self.name, f"has no input '{unknown[0]}'", hint)
+        given = {name: x for name, x in named.items() if name in known} or inputs
+        if len(given) != len(ports):
+            takes = f"{len(ports)} input{'s' * (len(ports) > 1)} ({', '.join(self.inputs)})"
+            what, hint = f"takes {takes}, not {len(given)}", "pass an array [n, ...] for each"
+            raise CompileError("E211", self.name, what, hint)
+        arrays = self._arrays(named or dict(zip(places, inputs, strict=True)))
         return given_samples(arrays, self.compiled.graph, self.name, with_labels=False)
+
+    def _arrays(self, given: Mapping[str, Any]) -> dict[str, Array]:
+        import numpy as np
+
+        arrays = {}
+        for name, rows in given.items():
+            try:
+                arrays[str(name)] = np.asarray(rows)
+            except ValueError as error:  # rows that differ in length
+                place, what = f"{self.name}: {name}", f"is no array: {error}".rstrip(".")
+                raise CompileError("E213", place, what, "pass an array [n, ...]") from None
+        return arrays
 
     def _run(self, samples: Samples) -> list[Array]:
         """For each output an array [n, *shape]."""
