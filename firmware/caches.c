@@ -3,11 +3,11 @@
 
 #define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
-#define CCR REGISTER(0xE000ED14U)     /* bit 16 data cache, bit 17 instruction cache on */
-#define CCSIDR REGISTER(0xE000ED80U)  /* bits 27 to 13 sets - 1, 12 to 3 ways - 1, 2 to 0 line */
-#define CSSELR REGISTER(0xE000ED84U)  /* which cache CCSIDR tells of: 0 is level 1, data */
+#define CCR     REGISTER(0xE000ED14U) /* bit 16 data cache, bit 17 instruction cache on */
+#define CCSIDR  REGISTER(0xE000ED80U) /* bits 27 to 13 sets - 1, 12 to 3 ways - 1, 2 to 0 line */
+#define CSSELR  REGISTER(0xE000ED84U) /* which cache CCSIDR tells of: 0 is level 1, data */
 #define ICIALLU REGISTER(0xE000EF50U) /* invalidates all instructions */
-#define DCISW REGISTER(0xE000EF60U)   /* invalidates a line of data by set and way */
+#define DCISW   REGISTER(0xE000EF60U) /* invalidates a line of data by set and way */
 
 static void barrier(void)
 {

@@ -5,7 +5,7 @@
 enum { SYS_OPEN = 1, SYS_CLOSE = 2, SYS_WRITE0 = 4, SYS_WRITE = 5, SYS_READ = 6, SYS_EXIT = 0x18 };
 
 #define STOPPED_APPLICATION_EXIT 0x20026U
-#define STOPPED_RUN_TIME_ERROR 0x20023U
+#define STOPPED_RUN_TIME_ERROR   0x20023U
 
 static uint32_t call(uint32_t operation, uint32_t argument)
 {

@@ -1,7 +1,7 @@
 /* Registers as a board's tables tell of them. */
 #include "tinyc_board.h"
 
-#define REGISTER8(address) (*(volatile uint8_t *)(uintptr_t)(address))
+#define REGISTER8(address)  (*(volatile uint8_t *)(uintptr_t)(address))
 #define REGISTER16(address) (*(volatile uint16_t *)(uintptr_t)(address))
 #define REGISTER32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
@@ -38,7 +38,7 @@ void tinyc_apply(const struct tinyc_step *steps, uint32_t count)
             }
         } else {
             /* A register written whole is not read first: it may be for writing alone. */
-            const uint32_t kept = ~s->mask != 0 ? load(bytes, s->address) & ~s->mask : 0;
+            const uint32_t kept = s->mask == UINT32_MAX ? 0 : load(bytes, s->address) & ~s->mask;
             store(bytes, s->address, kept | s->value);
         }
     }

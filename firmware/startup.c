@@ -22,7 +22,7 @@ struct tinyc_fault tinyc_fault;
 
 /* Armv7-M ARM B3.2.22 and B3.2.15: CPACR (0xE000ED88) bits 20 to 23 open the FPU. */
 #define CPACR (*(volatile uint32_t *)0xE000ED88U)
-#define CFSR (*(volatile uint32_t *)0xE000ED28U)
+#define CFSR  (*(volatile uint32_t *)0xE000ED28U)
 
 /* Where no board.c is linked. */
 __attribute__((weak)) void tinyc_start_board(void)
@@ -46,7 +46,7 @@ __attribute__((noreturn)) void Reset_Handler(void)
         *to++ = 0;
     }
     /* All below the stack pointer: what was called has returned, so nothing of it is in use. */
-    uint32_t *sp;
+    const uint32_t *sp;
     __asm__ volatile("mov %0, sp" : "=r"(sp));
     for (volatile uint32_t *to = __bss_end; to < sp; to++) {
         *to = TINYC_STACK_PAINT;

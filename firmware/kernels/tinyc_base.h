@@ -7,7 +7,7 @@
 
 /* Each layer keeps a symbol of its own, so that debuggers and profilers can name it. */
 #if defined(__GNUC__)
-#define TINYC_LAYER __attribute__((noinline, used))
+#define TINYC_LAYER  __attribute__((noinline, used))
 #define TINYC_SHARED __attribute__((noinline, unused))
 #define TINYC_INLINE static inline __attribute__((always_inline, unused))
 #else

@@ -72,4 +72,11 @@ def test_what_cannot_be_folded_stays(text: str) -> None:
 
 def test_a_bracket_far_to_the_right_has_room_below() -> None:
     text = folded(f"{NAME}_{NAME}(in, {NAME});\n")
-    assert text.splitlines() == [f"{NAME}_{NAME}(in,", f"        {NAME});"]
+    assert text.splitlines() == [f"{NAME}_{NAME}(", f"    in, {NAME});"]
+
+
+def test_what_a_template_breaks_is_filled_up() -> None:
+    text = f"    f({NAME},\n      {NAME}, 1,\n            2);\n    /* (a,\n     * b) */\n    int a[] = {{\n        1,\n    }};\n"
+    assert folded(text) == text
+    assert folded(text, refill=True).splitlines()[0] == f"    f({NAME}, {NAME}, 1, 2);"
+    assert folded(text, refill=True).splitlines()[1:] == text.splitlines()[3:]

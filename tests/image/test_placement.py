@@ -148,7 +148,7 @@ def test_an_external_memory_is_started_before_it_is_filled(
     )  # fmt: skip
     assert image.used["SDRAM"] > compiled.plan.arena_bytes
     text = (tmp_path / "out" / "port" / "board.c").read_text()
-    turns = re.findall(r"/\* 100 us: .*\n +\{ TINYC_PAUSE, 0, 0, (\d+)U \},", text)
+    turns = re.findall(r"/\* 100 us: .*\n +\{TINYC_PAUSE, 0, 0, (\d+)U\},", text)
     assert turns == [str(board.clock.hz // 10_000)]
 
     shape = graph.inputs[0].type.shape

@@ -7,11 +7,15 @@ _OPERATORS = (" || ", " && ", " + ", " * ")
 """Those behind which a line may end, in the order in which they are taken."""
 
 
-def folded(text: str) -> str:
+def folded(text: str, refill: bool = False) -> str:
     """C text without lines wider than `WIDTH`, where that needs no more than a break in a comment,
     or in code behind a comma between brackets or behind an operator, or before an attribute: the
-    rest goes on below what the bracket, or the expression, holds first."""
-    lines = text.splitlines()
+    rest goes on below what the bracket, or the expression, holds first. Where clang-format would
+    break a line of calls and comments, this breaks it.
+
+    refill: arguments that the text has on several lines come to stand on as few as hold them.
+    """
+    lines = _refilled(text.splitlines()) if refill else text.splitlines()
     found: list[str] = []
     index, inside = 0, False
     while index < len(lines):
@@ -40,6 +44,19 @@ def folded(text: str) -> str:
     return "\n".join(found) + "\n"
 
 
+def _refilled(lines: list[str]) -> list[str]:
+    """Each list of arguments on one line."""
+    found: list[str] = []
+    for line in lines:
+        above = found[-1] if found else ""
+        is_code = not above.lstrip().startswith(("/*", "#"))
+        if is_code and above.endswith(",") and above.count("(") > above.count(")"):
+            found[-1] = f"{above} {line.strip()}"
+        else:
+            found.append(line)
+    return found
+
+
 def _in_comment(line: str) -> tuple[int, str] | None:
     """Where a line of a comment ends, and what the next begins with."""
     indent = line[: len(line) - len(line.lstrip())]
@@ -59,7 +76,7 @@ def _in_code(line: str, before: str) -> tuple[int, str] | None:
     open: list[int] = []
     commas: dict[tuple[int, int], tuple[int, int]] = {}
     operators: dict[tuple[int, int], tuple[int, int]] = {}
-    first = start if before.endswith(",") else None  # of a list whose bracket lies above
+    first = start if before.endswith((",", "(")) else None  # of a list whose bracket lies above
     equals = line.find(" = ")
     for place, character in enumerate(line[:WIDTH]):
         column = open[-1] + 1 if open else first
@@ -80,4 +97,8 @@ def _in_code(line: str, before: str) -> tuple[int, str] | None:
         return (end, " " * (start + 4)) if end > 0 else None
     end, column = found[min(found)]
     longest = max(map(len, line[end:].lstrip().split(", "))) + 1
-    return end, " " * (column if column + longest <= WIDTH else start + 8)
+    if column + longest <= WIDTH:
+        return end, " " * column
+    # No room to the right of the bracket: all that it holds goes below.
+    bracket = column if line[column - 1] in "([{" else end
+    return bracket, " " * (start + 4)

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 def render(template: str, /, **values: Any) -> str:
     """The text of ``templates/<template>.j2`` with these values; it ends in one newline, and lines
-    of C are folded. A value that the template asks for and is not given is an error of jinja2."""
+    of C are folded, those of kernels filled up. A value that the template asks for and is not given
+    is an error of jinja2."""
     text = _environment().get_template(f"{template}.j2").render(values).rstrip("\n") + "\n"
-    return folded(text) if template.endswith((".c", ".h")) else text
+    if not template.endswith((".c", ".h")):
+        return text
+    return folded(text, refill=template.startswith("kernels/"))
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from ..ir import Node
@@ -51,12 +50,8 @@ class Formula:
 
 
 def _initializers(fields: Fields) -> list[str]:
-    """The lines of a constant's initializer: each struct has one, numbers between them share."""
-    lines: list[str] = []
-    for plain, group in groupby(fields.items(), lambda item: isinstance(item[1], int)):
-        texts = [f".{name} = {_initializer(value)}" for name, value in group]
-        lines += [", ".join(texts)] if plain else texts
-    return lines
+    """The lines of a constant's initializer."""
+    return [f".{name} = {_initializer(value)}" for name, value in fields.items()]
 
 
 def _initializer(value: int | Mapping[str, int]) -> str:
