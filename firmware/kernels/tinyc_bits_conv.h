@@ -14,10 +14,10 @@ TINYC_INLINE int32_t tinyc_bits_twice(const int32_t *in, int32_t y0, int32_t x0,
 {
     const uint32_t *w = *filter;
     int32_t twice = 0;
-    for (int32_t ky = 0; ky < window->kernel_h; ky++) {
-        const int32_t y = y0 + ky * window->dilation_h;
-        for (int32_t kx = 0; kx < window->kernel_w; kx++, w += layer->depth) {
-            const int32_t x = x0 + kx * window->dilation_w;
+    for (int32_t ky = 0; ky < window->kernel.h; ky++) {
+        const int32_t y = y0 + ky * window->dilation.h;
+        for (int32_t kx = 0; kx < window->kernel.w; kx++, w += layer->depth) {
+            const int32_t x = x0 + kx * window->dilation.w;
             if (tinyc_is_padded(window) && !tinyc_inside(window, y, x)) {
                 if (layer->zeros) {
                     twice += layer->channels;
@@ -28,7 +28,7 @@ TINYC_INLINE int32_t tinyc_bits_twice(const int32_t *in, int32_t y0, int32_t x0,
                 }
                 continue;
             }
-            const int32_t *const pixel = in + (y * window->in_w + x) * window->in_c + first;
+            const int32_t *const pixel = in + (y * window->in.w + x) * window->in.c + first;
             for (int32_t i = 0; i < layer->depth; i++) {
                 twice += 2 * tinyc_popcount((uint32_t)pixel[i] ^ w[i]);
             }
@@ -50,11 +50,11 @@ TINYC_INLINE void tinyc_bits_conv(const int32_t *in, void *out, const uint32_t *
     int8_t *bytes = out;
     float *floats = out;
 
-    for (int32_t n = 0; n < window->batches; n++) {
-        for (int32_t oy = 0; oy < window->out_h; oy++) {
-            const int32_t y0 = oy * window->stride_h - window->pad_top;
-            for (int32_t ox = 0; ox < window->out_w; ox++) {
-                const int32_t x0 = ox * window->stride_w - window->pad_left;
+    for (int32_t n = 0; n < window->in.n; n++) {
+        for (int32_t oy = 0; oy < window->out.h; oy++) {
+            const int32_t y0 = oy * window->stride.h - window->padding.top;
+            for (int32_t ox = 0; ox < window->out.w; ox++) {
+                const int32_t x0 = ox * window->stride.w - window->padding.left;
                 const uint32_t *filter = weights;
                 uint32_t word = 0;
                 for (int32_t ch = 0; ch < layer->outs; ch++) {
@@ -75,7 +75,7 @@ TINYC_INLINE void tinyc_bits_conv(const int32_t *in, void *out, const uint32_t *
                 }
             }
         }
-        in += window->in_h * window->in_w * window->in_c;
+        in += window->in.h * window->in.w * window->in.c;
     }
 }
 
@@ -84,18 +84,18 @@ TINYC_INLINE void tinyc_bits_conv(const int32_t *in, void *out, const uint32_t *
 TINYC_INLINE void tinyc_bits_max_pool(const int32_t *in, int32_t *out, const uint32_t *minimum,
                                       const struct tinyc_window *window)
 {
-    for (int32_t n = 0; n < window->batches; n++) {
-        for (int32_t oy = 0; oy < window->out_h; oy++) {
+    for (int32_t n = 0; n < window->in.n; n++) {
+        for (int32_t oy = 0; oy < window->out.h; oy++) {
             const struct tinyc_span rows = tinyc_seen_rows(window, oy);
-            for (int32_t ox = 0; ox < window->out_w; ox++) {
+            for (int32_t ox = 0; ox < window->out.w; ox++) {
                 const struct tinyc_span columns = tinyc_seen_columns(window, ox);
-                for (int32_t word = 0; word < window->in_c; word++) {
+                for (int32_t word = 0; word < window->in.c; word++) {
                     const uint32_t flip = minimum != 0 ? minimum[word] : 0U;
                     uint32_t all = 0xffffffffU;
                     for (int32_t y = rows.first; y < rows.end; y++) {
                         const int32_t *pixel =
-                            in + (y * window->in_w + columns.first) * window->in_c + word;
-                        for (int32_t left = columns.end - columns.first;; pixel += window->in_c) {
+                            in + (y * window->in.w + columns.first) * window->in.c + word;
+                        for (int32_t left = columns.end - columns.first;; pixel += window->in.c) {
                             all &= (uint32_t)*pixel ^ flip;
                             if (--left == 0) {
                                 break; /* before `pixel` leaves the image */
@@ -106,7 +106,7 @@ TINYC_INLINE void tinyc_bits_max_pool(const int32_t *in, int32_t *out, const uin
                 }
             }
         }
-        in += window->in_h * window->in_w * window->in_c;
+        in += window->in.h * window->in.w * window->in.c;
     }
 }
 

@@ -68,21 +68,21 @@ TINYC_INLINE void tinyc_bits_depthwise(const int32_t *in, void *out, const uint3
     int8_t *bytes = out;
     float *floats = out;
 
-    for (int32_t n = 0; n < window->batches; n++) {
-        for (int32_t oy = 0; oy < window->out_h; oy++) {
-            const int32_t y0 = oy * window->stride_h - window->pad_top;
-            for (int32_t ox = 0; ox < window->out_w; ox++) {
-                const int32_t x0 = ox * window->stride_w - window->pad_left;
-                for (int32_t word = 0; word < window->in_c; word++) {
+    for (int32_t n = 0; n < window->in.n; n++) {
+        for (int32_t oy = 0; oy < window->out.h; oy++) {
+            const int32_t y0 = oy * window->stride.h - window->padding.top;
+            for (int32_t ox = 0; ox < window->out.w; ox++) {
+                const int32_t x0 = ox * window->stride.w - window->padding.left;
+                for (int32_t word = 0; word < window->in.c; word++) {
                     const uint32_t *w = weights + word;
                     uint32_t plane[TINYC_BITS_PLANES] = {0};
-                    for (int32_t ky = 0; ky < window->kernel_h; ky++) {
-                        const int32_t y = y0 + ky * window->dilation_h;
-                        for (int32_t kx = 0; kx < window->kernel_w; kx++, w += window->in_c) {
-                            const int32_t x = x0 + kx * window->dilation_w;
+                    for (int32_t ky = 0; ky < window->kernel.h; ky++) {
+                        const int32_t y = y0 + ky * window->dilation.h;
+                        for (int32_t kx = 0; kx < window->kernel.w; kx++, w += window->in.c) {
+                            const int32_t x = x0 + kx * window->dilation.w;
                             uint32_t carry = *w;
                             if (!tinyc_is_padded(window) || tinyc_inside(window, y, x)) {
-                                const int32_t at = (y * window->in_w + x) * window->in_c + word;
+                                const int32_t at = (y * window->in.w + x) * window->in.c + word;
                                 carry ^= (uint32_t)in[at];
                             } else if (layer->zeros) {
                                 /* half of a product that is -1 */
@@ -114,7 +114,7 @@ TINYC_INLINE void tinyc_bits_depthwise(const int32_t *in, void *out, const uint3
                 }
             }
         }
-        in += window->in_h * window->in_w * window->in_c;
+        in += window->in.h * window->in.w * window->in.c;
     }
 }
 

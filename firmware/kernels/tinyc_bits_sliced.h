@@ -17,25 +17,25 @@ TINYC_INLINE uint16_t *tinyc_bits_window(const int32_t *in, int32_t y0, int32_t 
     const int32_t channels = layer->channels;
     const int padded = tinyc_is_padded(window);
     /* whether the pixels of a row of the window lie side by side, in whole words */
-    const int beside = channels % 32 == 0 && window->dilation_w == 1;
-    const int within = !padded || (x0 >= 0 && x0 + window->kernel_w <= window->in_w);
+    const int beside = channels % 32 == 0 && window->dilation.w == 1;
+    const int within = !padded || (x0 >= 0 && x0 + window->kernel.w <= window->in.w);
 
-    for (int32_t ky = 0; ky < window->kernel_h; ky++) {
-        const int32_t y = y0 + ky * window->dilation_h;
-        const int above = padded && (y < 0 || y >= window->in_h);
+    for (int32_t ky = 0; ky < window->kernel.h; ky++) {
+        const int32_t y = y0 + ky * window->dilation.h;
+        const int above = padded && (y < 0 || y >= window->in.h);
         if (above && layer->zeros) {
             continue;
         }
-        const int32_t taps = above || (beside && within) ? window->kernel_w : 1;
-        for (int32_t kx = 0; kx < window->kernel_w; kx += taps) {
-            const int32_t x = x0 + kx * window->dilation_w;
+        const int32_t taps = above || (beside && within) ? window->kernel.w : 1;
+        for (int32_t kx = 0; kx < window->kernel.w; kx += taps) {
+            const int32_t x = x0 + kx * window->dilation.w;
             const int32_t *pixel = 0;
-            if (!above && (!padded || (x >= 0 && x < window->in_w))) {
-                pixel = in + (y * window->in_w + x) * window->in_c;
+            if (!above && (!padded || (x >= 0 && x < window->in.w))) {
+                pixel = in + (y * window->in.w + x) * window->in.c;
             } else if (layer->zeros) {
                 continue;
             }
-            const uint32_t offset = (uint32_t)((ky * window->kernel_w + kx) * 4 * channels);
+            const uint32_t offset = (uint32_t)((ky * window->kernel.w + kx) * 4 * channels);
             list = tinyc_bits_list(pixel, channels * taps, offset, flip, list, limit);
         }
     }
@@ -75,11 +75,11 @@ TINYC_INLINE void tinyc_bits_sliced(const int32_t *in, void *out, uint16_t *list
     int8_t *bytes = out;
     float *floats = out;
 
-    for (int32_t n = 0; n < window->batches; n++) {
-        for (int32_t oy = 0; oy < window->out_h; oy++) {
-            const int32_t y0 = oy * window->stride_h - window->pad_top;
-            for (int32_t ox = 0; ox < window->out_w; ox++) {
-                const int32_t x0 = ox * window->stride_w - window->pad_left;
+    for (int32_t n = 0; n < window->in.n; n++) {
+        for (int32_t oy = 0; oy < window->out.h; oy++) {
+            const int32_t y0 = oy * window->stride.h - window->padding.top;
+            for (int32_t ox = 0; ox < window->out.w; ox++) {
+                const int32_t x0 = ox * window->stride.w - window->padding.left;
                 const int32_t border =
                     tables->rows != 0 ? tables->rows[oy] + tables->columns[ox] : 0;
                 uint32_t flip = 0;
@@ -137,7 +137,7 @@ TINYC_INLINE void tinyc_bits_sliced(const int32_t *in, void *out, uint16_t *list
                 }
             }
         }
-        in += window->in_h * window->in_w * window->in_c;
+        in += window->in.h * window->in.w * window->in.c;
     }
 }
 

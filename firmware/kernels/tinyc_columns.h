@@ -56,7 +56,7 @@ TINYC_INLINE void *tinyc_put_column_padding_s16(void *to, int32_t padding, int32
 /* Inputs of a window with what fills up a column: a multiple of eight. */
 TINYC_INLINE int32_t tinyc_columns_depth(const struct tinyc_window *w)
 {
-    return (w->kernel_h * w->kernel_w * w->in_c + 7) / 8 * 8;
+    return (w->kernel.h * w->kernel.w * w->in.c + 7) / 8 * 8;
 }
 
 /* The windows of `count` (1 to 4) pixels of the output from `first`. scratch: the columns and,
@@ -70,11 +70,11 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
         bytes == 1 ? tinyc_put_column_padding_s8 : tinyc_put_column_padding_s16;
     uint32_t *column = (uint32_t *)(void *)scratch;
     int8_t *const patch = (int8_t *)(column + 4 * tinyc_columns_depth(w) / 2);
-    const int32_t size = w->in_c * bytes;
+    const int32_t size = w->in.c * bytes;
 
     for (int32_t pixel = first; pixel < first + count; pixel++, column++) {
-        const int32_t oy = pixel / w->out_w;
-        const int32_t ox = pixel % w->out_w;
+        const int32_t oy = pixel / w->out.w;
+        const int32_t ox = pixel % w->out.w;
         if (size % 4 != 0) {
             tinyc_gather(patch, in, bytes, oy, ox, w, padding, tinyc_put_bytes,
                          tinyc_put_padding_bytes);

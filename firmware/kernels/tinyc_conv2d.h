@@ -13,14 +13,14 @@ TINYC_INLINE int64_t tinyc_conv2d_sum(const int8_t *in, const int8_t *filter,
                                       const struct tinyc_taps *xs, int32_t depth,
                                       int32_t input_zero, const struct tinyc_integers *how)
 {
-    const int together = depth == w->in_c && w->dilation_w == 1;
+    const int together = depth == w->in.c && w->dilation.w == 1;
     const int32_t end = xs->first < xs->end ? ys->end : 0;
     struct tinyc_sum sum = {0, 0};
 
     for (int32_t ky = ys->first; ky < end; ky++) {
-        const int32_t y = ys->start + ky * w->dilation_h;
-        const int8_t *tap = filter + (ky * w->kernel_w + xs->first) * depth;
-        int32_t at = (y * w->in_w + xs->start + xs->first * w->dilation_w) * w->in_c;
+        const int32_t y = ys->start + ky * w->dilation.h;
+        const int8_t *tap = filter + (ky * w->kernel.w + xs->first) * depth;
+        int32_t at = (y * w->in.w + xs->start + xs->first * w->dilation.w) * w->in.c;
         if (together) {
             tinyc_add_products(&sum, in + at * how->bytes, tap, (xs->end - xs->first) * depth,
                                input_zero, how);
@@ -28,7 +28,7 @@ TINYC_INLINE int64_t tinyc_conv2d_sum(const int8_t *in, const int8_t *filter,
         }
         for (int32_t kx = xs->first; kx < xs->end; kx++) {
             tinyc_add_products(&sum, in + at * how->bytes, tap, depth, input_zero, how);
-            at += w->dilation_w * w->in_c;
+            at += w->dilation.w * w->in.c;
             tap += depth;
         }
     }
@@ -39,26 +39,26 @@ TINYC_INLINE void tinyc_conv2d(const void *in, void *out, const int8_t *weights,
                                const struct tinyc_window *w, const struct tinyc_integers *how,
                                int32_t input_zero, const struct tinyc_outputs *outputs)
 {
-    const int32_t depth = w->in_c / how->groups;
+    const int32_t depth = w->in.c / how->groups;
     const int8_t *image = in;
 
-    for (int32_t n = 0; n < w->batches; n++) {
-        for (int32_t oy = 0; oy < w->out_h; oy++) {
+    for (int32_t n = 0; n < w->in.n; n++) {
+        for (int32_t oy = 0; oy < w->out.h; oy++) {
             const struct tinyc_taps ys = tinyc_taps_y(w, oy);
-            for (int32_t ox = 0; ox < w->out_w; ox++) {
+            for (int32_t ox = 0; ox < w->out.w; ox++) {
                 const struct tinyc_taps xs = tinyc_taps_x(w, ox);
                 const int8_t *filter = weights;
                 const void *entry = table;
-                for (int32_t o = 0; o < w->out_c; o++) {
-                    const int32_t group = o / (w->out_c / how->groups);
+                for (int32_t o = 0; o < w->out.c; o++) {
+                    const int32_t group = o / (w->out.c / how->groups);
                     const int64_t sum = tinyc_conv2d_sum(image + group * depth * how->bytes, filter,
                                                          w, &ys, &xs, depth, input_zero, how);
                     out = tinyc_finish(out, sum, &entry, how, outputs);
-                    filter += w->kernel_h * w->kernel_w * depth;
+                    filter += w->kernel.h * w->kernel.w * depth;
                 }
             }
         }
-        image += w->in_h * w->in_w * w->in_c * how->bytes;
+        image += w->in.h * w->in.w * w->in.c * how->bytes;
     }
 }
 

@@ -38,14 +38,14 @@ TINYC_INLINE void tinyc_conv2d_s8_dsp(const int8_t *in, int8_t *out, uint8_t *sc
                                       const struct tinyc_window *w, int32_t input_zero,
                                       int32_t zero_point, int32_t low, int32_t high)
 {
-    const int32_t pixels = w->out_h * w->out_w;
+    const int32_t pixels = w->out.h * w->out.w;
     const int32_t depth = tinyc_columns_depth(w);
 
     for (int32_t first = 0; first < pixels; first += 4) {
         const int32_t count = first + 4 <= pixels ? 4 : pixels - first;
         tinyc_columns(scratch, in, 1, first, count, w, input_zero);
         tinyc_conv_columns(weights, (const int16_t *)(const void *)scratch, table,
-                           out + first * w->out_c, count, w->out_c, depth, zero_point, low, high);
+                           out + first * w->out.c, count, w->out.c, depth, zero_point, low, high);
     }
 }
 

@@ -11,14 +11,14 @@ TINYC_INLINE float tinyc_conv2d_sum_f32(const float *in, const float *filter,
                                         const struct tinyc_window *w, const struct tinyc_taps *ys,
                                         const struct tinyc_taps *xs, int32_t depth)
 {
-    const int together = depth == w->in_c && w->dilation_w == 1;
+    const int together = depth == w->in.c && w->dilation.w == 1;
     const int32_t end = xs->first < xs->end ? ys->end : 0;
     float acc = 0.0f;
 
     for (int32_t ky = ys->first; ky < end; ky++) {
-        const int32_t y = ys->start + ky * w->dilation_h;
-        const float *tap = filter + (ky * w->kernel_w + xs->first) * depth;
-        const float *x = in + (y * w->in_w + xs->start + xs->first * w->dilation_w) * w->in_c;
+        const int32_t y = ys->start + ky * w->dilation.h;
+        const float *tap = filter + (ky * w->kernel.w + xs->first) * depth;
+        const float *x = in + (y * w->in.w + xs->start + xs->first * w->dilation.w) * w->in.c;
         if (together) {
             acc = tinyc_dot_f32(acc, x, tap, (xs->end - xs->first) * depth);
             continue;
@@ -28,7 +28,7 @@ TINYC_INLINE float tinyc_conv2d_sum_f32(const float *in, const float *filter,
             if (++kx == xs->end) {
                 break;
             }
-            x += w->dilation_w * w->in_c;
+            x += w->dilation.w * w->in.c;
             tap += depth;
         }
     }
@@ -39,20 +39,20 @@ TINYC_INLINE void tinyc_conv2d_f32(const float *in, float *out, const float *wei
                                    const float *bias, const struct tinyc_window *w, int32_t groups,
                                    float low, float high)
 {
-    const int32_t depth = w->in_c / groups;
+    const int32_t depth = w->in.c / groups;
 
-    for (int32_t n = 0; n < w->batches; n++, in += w->in_h * w->in_w * w->in_c) {
-        for (int32_t oy = 0; oy < w->out_h; oy++) {
+    for (int32_t n = 0; n < w->in.n; n++, in += w->in.h * w->in.w * w->in.c) {
+        for (int32_t oy = 0; oy < w->out.h; oy++) {
             const struct tinyc_taps ys = tinyc_taps_y(w, oy);
-            for (int32_t ox = 0; ox < w->out_w; ox++) {
+            for (int32_t ox = 0; ox < w->out.w; ox++) {
                 const struct tinyc_taps xs = tinyc_taps_x(w, ox);
                 const float *filter = weights;
-                for (int32_t o = 0; o < w->out_c; o++) {
-                    const int32_t group = o / (w->out_c / groups);
+                for (int32_t o = 0; o < w->out.c; o++) {
+                    const int32_t group = o / (w->out.c / groups);
                     const float sum =
                         tinyc_conv2d_sum_f32(in + group * depth, filter, w, &ys, &xs, depth);
                     *out++ = tinyc_clamp_f32(sum + bias[o], low, high);
-                    filter += w->kernel_h * w->kernel_w * depth;
+                    filter += w->kernel.h * w->kernel.w * depth;
                 }
             }
         }

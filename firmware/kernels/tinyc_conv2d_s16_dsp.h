@@ -10,10 +10,9 @@
 
 /* acc[0..1] and acc[2..3]: channels 0 and 1 of two pixels, whose columns begin at `columns`, in 64
  * bits; the weights' length up to `end` is a multiple of four words. */
-__attribute__((naked, noinline, unused)) static void
-tinyc_mac_2x2_wide(__attribute__((unused)) const int8_t *weights,
-                   __attribute__((unused)) const int16_t *columns,
-                   __attribute__((unused)) int64_t *acc, __attribute__((unused)) const int8_t *end)
+__attribute__((naked, noinline, unused)) static void tinyc_mac_2x2_wide(
+    __attribute__((unused)) const int8_t *weights, __attribute__((unused)) const int16_t *columns,
+    __attribute__((unused)) int64_t *acc, __attribute__((unused)) const int8_t *end)
 {
     __asm__ volatile(
         ".syntax unified\n\t"
@@ -86,17 +85,17 @@ TINYC_INLINE void tinyc_conv2d_s16_dsp(const int16_t *in, int16_t *out, uint8_t 
 {
     static const int32_t zeros[4] = {0, 0, 0, 0};
     const int16_t *const columns = (const int16_t *)(const void *)scratch;
-    const int32_t pixels = w->out_h * w->out_w;
+    const int32_t pixels = w->out.h * w->out.w;
     const int32_t depth = tinyc_columns_depth(w);
 
-    for (int32_t n = 0; n < w->batches; n++) {
-        const int16_t *const image = in + n * (w->in_h * w->in_w * w->in_c);
+    for (int32_t n = 0; n < w->in.n; n++) {
+        const int16_t *const image = in + n * (w->in.h * w->in.w * w->in.c);
         for (int32_t first = 0; first < pixels; first += 4) {
             const int32_t count = first + 4 <= pixels ? 4 : pixels - first;
             const int8_t *pair = weights;
             const int32_t *channel = table;
             tinyc_columns(scratch, image, 2, first, count, w, 0);
-            for (int32_t c = 0; c < w->out_c; c += 2, pair += 2 * depth) {
+            for (int32_t c = 0; c < w->out.c; c += 2, pair += 2 * depth) {
                 int32_t acc[8];
                 int64_t wide[8];
                 if (narrow) {
@@ -104,9 +103,9 @@ TINYC_INLINE void tinyc_conv2d_s16_dsp(const int16_t *in, int16_t *out, uint8_t 
                 } else {
                     tinyc_mac_2x4_wide(pair, columns, wide, pair + 2 * depth);
                 }
-                for (int32_t k = 0; k < 2 && c + k < w->out_c; k++) {
-                    int16_t *to = out + first * w->out_c + c + k;
-                    for (int32_t p = 0; p < count; p++, to += w->out_c) {
+                for (int32_t k = 0; k < 2 && c + k < w->out.c; k++) {
+                    int16_t *to = out + first * w->out.c + c + k;
+                    for (int32_t p = 0; p < count; p++, to += w->out.c) {
                         const int64_t sum = narrow ? acc[4 * k + p] : wide[4 * k + p];
                         *to = tinyc_output16(sum, channel, scaling, low, high);
                     }
@@ -114,7 +113,7 @@ TINYC_INLINE void tinyc_conv2d_s16_dsp(const int16_t *in, int16_t *out, uint8_t 
                 }
             }
         }
-        out += pixels * w->out_c;
+        out += pixels * w->out.c;
     }
 }
 

@@ -20,14 +20,14 @@ TINYC_INLINE void tinyc_conv2d_tile4(const void *in, void *out, void *scratch,
                                      const struct tinyc_window *w, const struct tinyc_integers *how,
                                      int32_t input_zero, const struct tinyc_outputs *outputs)
 {
-    const int32_t size = w->in_c * how->bytes;
-    const int32_t depth = w->kernel_h * w->kernel_w * w->in_c;
+    const int32_t size = w->in.c * how->bytes;
+    const int32_t depth = w->kernel.h * w->kernel.w * w->in.c;
     const int8_t *image = in;
 
-    for (int32_t n = 0; n < w->batches; n++, image += w->in_h * w->in_w * size) {
-        for (int32_t oy = 0; oy < w->out_h; oy++) {
-            for (int32_t ox = 0; ox < w->out_w; ox++) {
-                const void *x = image + (oy * w->in_w + ox) * size;
+    for (int32_t n = 0; n < w->in.n; n++, image += w->in.h * w->in.w * size) {
+        for (int32_t oy = 0; oy < w->out.h; oy++) {
+            for (int32_t ox = 0; ox < w->out.w; ox++) {
+                const void *x = image + (oy * w->in.w + ox) * size;
                 if (!tinyc_is_pointwise(w)) {
                     tinyc_gather(scratch, image, how->bytes, oy, ox, w, input_zero, tinyc_put_bytes,
                                  tinyc_put_padding_bytes);
@@ -37,7 +37,7 @@ TINYC_INLINE void tinyc_conv2d_tile4(const void *in, void *out, void *scratch,
                     how->weight_zero != 0 ? tinyc_sum_s8(x, depth) * how->weight_zero : 0;
                 const int8_t *filter = weights;
                 const void *entry = table;
-                for (int32_t left = w->out_c; left > 0; left -= 4) {
+                for (int32_t left = w->out.c; left > 0; left -= 4) {
                     int32_t acc[4];
                     filter = tinyc_conv2d_sum4(acc, x, filter, depth, how);
                     for (int32_t i = 0; i < (left < 4 ? left : 4); i++) {

@@ -24,9 +24,9 @@ TINYC_INLINE void tinyc_conv_hybrid(const float *in, float *out, int8_t *scratch
                                     tinyc_convolution *convolve, int32_t images, int asymmetric,
                                     float weight_scale, float low, float high)
 {
-    const int32_t size = w->in_h * w->in_w * w->in_c;
+    const int32_t size = w->in.h * w->in.w * w->in.c;
 
-    for (int32_t n = 0; n < images; n++, in += size, out += w->out_h * w->out_w * w->out_c) {
+    for (int32_t n = 0; n < images; n++, in += size, out += w->out.h * w->out.w * w->out.c) {
         int32_t zero;
         const float range = tinyc_quantize_input(in, scratch, size, asymmetric, &zero);
         const float scale = how->scaling == TINYC_ONE_SCALE ? weight_scale * range : range;

@@ -71,11 +71,11 @@ TINYC_INLINE void tinyc_taps4(int32_t *acc, const int8_t *x, const int8_t **weig
                               uint32_t offset, const struct tinyc_window *w)
 {
     TINYC_UNROLL(25)
-    for (int32_t ky = 0; ky < w->kernel_h; ky++) {
+    for (int32_t ky = 0; ky < w->kernel.h; ky++) {
         TINYC_UNROLL(25)
-        for (int32_t kx = 0; kx < w->kernel_w; kx++) {
-            const int32_t at = ky * w->dilation_h * w->in_w + kx * w->dilation_w;
-            *weights = tinyc_tap4(acc, x + at * w->in_c, *weights, offset);
+        for (int32_t kx = 0; kx < w->kernel.w; kx++) {
+            const int32_t at = ky * w->dilation.h * w->in.w + kx * w->dilation.w;
+            *weights = tinyc_tap4(acc, x + at * w->in.c, *weights, offset);
         }
     }
 }
@@ -88,19 +88,19 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
                                          int32_t high)
 {
     const uint32_t offset = ((uint32_t)-input_zero & 0xffffU) * 0x10001U;
-    const int32_t last_y = w->in_h - (w->kernel_h - 1) * w->dilation_h - 1;
-    const int32_t last_x = w->in_w - (w->kernel_w - 1) * w->dilation_w - 1;
+    const int32_t last_y = w->in.h - (w->kernel.h - 1) * w->dilation.h - 1;
+    const int32_t last_x = w->in.w - (w->kernel.w - 1) * w->dilation.w - 1;
 
-    for (int32_t oy = 0; oy < w->out_h; oy++) {
-        const int32_t y0 = oy * w->stride_h - w->pad_top;
-        for (int32_t ox = 0; ox < w->out_w; ox++) {
-            const int32_t x0 = ox * w->stride_w - w->pad_left;
+    for (int32_t oy = 0; oy < w->out.h; oy++) {
+        const int32_t y0 = oy * w->stride.h - w->padding.top;
+        for (int32_t ox = 0; ox < w->out.w; ox++) {
+            const int32_t x0 = ox * w->stride.w - w->padding.left;
             const int8_t *filter = weights;
             const int32_t *channel = table;
-            if (w->kernel_h * w->kernel_w <= 25 && y0 >= 0 && x0 >= 0 && y0 <= last_y &&
+            if (w->kernel.h * w->kernel.w <= 25 && y0 >= 0 && x0 >= 0 && y0 <= last_y &&
                 x0 <= last_x) {
-                const int8_t *x = in + (y0 * w->in_w + x0) * w->in_c;
-                for (int32_t c = 0; c < w->in_c; c += 4) {
+                const int8_t *x = in + (y0 * w->in.w + x0) * w->in.c;
+                for (int32_t c = 0; c < w->in.c; c += 4) {
                     int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
                     tinyc_taps4(acc, x, &filter, offset, w);
                     tinyc_store4(acc, channel, out, zero_point, low, high);
@@ -110,14 +110,14 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
                 }
                 continue;
             }
-            for (int32_t c = 0; c < w->in_c; c += 4) {
+            for (int32_t c = 0; c < w->in.c; c += 4) {
                 int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
-                for (int32_t ky = 0; ky < w->kernel_h; ky++) {
-                    const int32_t y = y0 + ky * w->dilation_h;
-                    for (int32_t kx = 0; kx < w->kernel_w; kx++) {
-                        const int32_t x = x0 + kx * w->dilation_w;
-                        if (tinyc_is_inside(y, w->in_h) && tinyc_is_inside(x, w->in_w)) {
-                            (void)tinyc_tap4(acc, in + (y * w->in_w + x) * w->in_c + c, filter,
+                for (int32_t ky = 0; ky < w->kernel.h; ky++) {
+                    const int32_t y = y0 + ky * w->dilation.h;
+                    for (int32_t kx = 0; kx < w->kernel.w; kx++) {
+                        const int32_t x = x0 + kx * w->dilation.w;
+                        if (tinyc_is_inside(y, w->in.h) && tinyc_is_inside(x, w->in.w)) {
+                            (void)tinyc_tap4(acc, in + (y * w->in.w + x) * w->in.c + c, filter,
                                              offset);
                         }
                         filter += 4;

@@ -13,16 +13,16 @@ TINYC_INLINE void tinyc_depthwise_sum4(int32_t *acc, const void *in, int32_t c,
                                        int32_t input_zero, const struct tinyc_integers *how)
 {
     for (int32_t ky = ys->first; ky < ys->end; ky++) {
-        const int32_t y = ys->start + ky * w->dilation_h;
-        const int8_t *tap = filter + 4 * (ky * w->kernel_w + xs->first);
-        int32_t at = (y * w->in_w + xs->start + xs->first * w->dilation_w) * w->in_c + c;
+        const int32_t y = ys->start + ky * w->dilation.h;
+        const int8_t *tap = filter + 4 * (ky * w->kernel.w + xs->first);
+        int32_t at = (y * w->in.w + xs->start + xs->first * w->dilation.w) * w->in.c + c;
         for (int32_t kx = xs->first; kx < xs->end; kx++) {
             TINYC_UNROLL(4)
             for (int32_t i = 0; i < 4; i++) {
                 const int32_t x = tinyc_input(in, how->bytes, at + i) - input_zero;
                 acc[i] += x * (tap[i] - how->weight_zero);
             }
-            at += w->dilation_w * w->in_c;
+            at += w->dilation.w * w->in.c;
             tap += 4;
         }
     }
@@ -35,24 +35,24 @@ TINYC_INLINE void tinyc_depthwise_tile4(const void *in, void *out, const int8_t 
 {
     const int8_t *image = in;
 
-    for (int32_t n = 0; n < w->batches; n++) {
-        for (int32_t oy = 0; oy < w->out_h; oy++) {
+    for (int32_t n = 0; n < w->in.n; n++) {
+        for (int32_t oy = 0; oy < w->out.h; oy++) {
             const struct tinyc_taps ys = tinyc_taps_y(w, oy);
-            for (int32_t ox = 0; ox < w->out_w; ox++) {
+            for (int32_t ox = 0; ox < w->out.w; ox++) {
                 const struct tinyc_taps xs = tinyc_taps_x(w, ox);
                 const int8_t *filter = weights;
                 const void *entry = table;
-                for (int32_t c = 0; c < w->in_c; c += 4) {
+                for (int32_t c = 0; c < w->in.c; c += 4) {
                     int32_t acc[4] = {0, 0, 0, 0};
                     tinyc_depthwise_sum4(acc, image, c, filter, w, &ys, &xs, input_zero, how);
                     for (int32_t i = 0; i < 4; i++) {
                         out = tinyc_finish(out, acc[i], &entry, how, outputs);
                     }
-                    filter += 4 * w->kernel_h * w->kernel_w;
+                    filter += 4 * w->kernel.h * w->kernel.w;
                 }
             }
         }
-        image += w->in_h * w->in_w * w->in_c * how->bytes;
+        image += w->in.h * w->in.w * w->in.c * how->bytes;
     }
 }
 

@@ -28,26 +28,26 @@ TINYC_INLINE void tinyc_gather(void *to, const void *in, int32_t bytes, int32_t 
                                tinyc_put_padding *put_padding)
 {
     const int8_t *const image = in;
-    const int32_t size = w->in_c * bytes;
-    const int32_t y0 = oy * w->stride_h - w->pad_top;
-    const int32_t x0 = ox * w->stride_w - w->pad_left;
+    const int32_t size = w->in.c * bytes;
+    const int32_t y0 = oy * w->stride.h - w->padding.top;
+    const int32_t x0 = ox * w->stride.w - w->padding.left;
     /* Whether the taps of a row lie side by side in the image as well. */
-    const int whole = w->dilation_w == 1 && tinyc_is_inside(x0, w->in_w - w->kernel_w + 1);
+    const int whole = w->dilation.w == 1 && tinyc_is_inside(x0, w->in.w - w->kernel.w + 1);
 
-    for (int32_t ky = 0; ky < w->kernel_h; ky++) {
-        const int32_t y = y0 + ky * w->dilation_h;
-        if (!tinyc_is_inside(y, w->in_h)) {
-            to = put_padding(to, padding, w->kernel_w * size);
+    for (int32_t ky = 0; ky < w->kernel.h; ky++) {
+        const int32_t y = y0 + ky * w->dilation.h;
+        if (!tinyc_is_inside(y, w->in.h)) {
+            to = put_padding(to, padding, w->kernel.w * size);
             continue;
         }
-        const int8_t *const row = image + y * w->in_w * size;
+        const int8_t *const row = image + y * w->in.w * size;
         if (whole) {
-            to = put(to, row + x0 * size, w->kernel_w * size);
+            to = put(to, row + x0 * size, w->kernel.w * size);
             continue;
         }
-        for (int32_t kx = 0; kx < w->kernel_w; kx++) {
-            const int32_t x = x0 + kx * w->dilation_w;
-            if (tinyc_is_inside(x, w->in_w)) {
+        for (int32_t kx = 0; kx < w->kernel.w; kx++) {
+            const int32_t x = x0 + kx * w->dilation.w;
+            if (tinyc_is_inside(x, w->in.w)) {
                 to = put(to, row + x * size, size);
             } else {
                 to = put_padding(to, padding, size);
@@ -59,8 +59,8 @@ TINYC_INLINE void tinyc_gather(void *to, const void *in, int32_t bytes, int32_t 
 /* Whether the windows are the pixels of the image, in their order. */
 TINYC_INLINE int tinyc_is_pointwise(const struct tinyc_window *w)
 {
-    return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
-           w->out_h == w->in_h && w->out_w == w->in_w;
+    return w->kernel.h == 1 && w->kernel.w == 1 && w->stride.h == 1 && w->stride.w == 1 &&
+           w->out.h == w->in.h && w->out.w == w->in.w;
 }
 
 #endif

@@ -46,11 +46,10 @@ TINYC_INLINE void tinyc_mac_rows(const int8_t *weights, const int16_t *columns, 
 
 /* tinyc_mac_rows of sums that begin with table[0] and table[3]; the weights' length up to `end` is
  * a multiple of four words. */
-__attribute__((naked, noinline, unused)) static void
-tinyc_mac_2x4(__attribute__((unused)) const int8_t *weights,
-              __attribute__((unused)) const int16_t *columns,
-              __attribute__((unused)) const int32_t *table, __attribute__((unused)) int32_t *acc,
-              __attribute__((unused)) const int8_t *end)
+__attribute__((naked, noinline, unused)) static void tinyc_mac_2x4(
+    __attribute__((unused)) const int8_t *weights, __attribute__((unused)) const int16_t *columns,
+    __attribute__((unused)) const int32_t *table, __attribute__((unused)) int32_t *acc,
+    __attribute__((unused)) const int8_t *end)
 {
     __asm__ volatile(
         ".syntax unified\n\t"

@@ -24,12 +24,12 @@ TINYC_INLINE int32_t tinyc_average(int32_t sum, int32_t count, enum tinyc_poolin
         const element *in, int32_t channel, struct tinyc_span rows, struct tinyc_span columns,    \
         const struct tinyc_window *window, enum tinyc_pooling pooling)                            \
     {                                                                                             \
-        int32_t best = in[(rows.first * window->in_w + columns.first) * window->in_c + channel];  \
+        int32_t best = in[(rows.first * window->in.w + columns.first) * window->in.c + channel];  \
         int32_t sum = 0;                                                                          \
                                                                                                   \
         for (int32_t y = rows.first; y < rows.end; y++) {                                         \
-            const element *at = in + (y * window->in_w + columns.first) * window->in_c + channel; \
-            for (int32_t left = columns.end - columns.first;; at += window->in_c) {               \
+            const element *at = in + (y * window->in.w + columns.first) * window->in.c + channel; \
+            for (int32_t left = columns.end - columns.first;; at += window->in.c) {               \
                 const int32_t pixel = *at;                                                        \
                 best = pixel > best ? pixel : best;                                               \
                 sum += pixel;                                                                     \
@@ -47,18 +47,18 @@ TINYC_INLINE int32_t tinyc_average(int32_t sum, int32_t count, enum tinyc_poolin
     TINYC_INLINE void name(const element *in, element *out, const struct tinyc_window *window,    \
                            enum tinyc_pooling pooling, int32_t low, int32_t high)                 \
     {                                                                                             \
-        for (int32_t n = 0; n < window->batches; n++) {                                           \
-            for (int32_t oy = 0; oy < window->out_h; oy++) {                                      \
+        for (int32_t n = 0; n < window->in.n; n++) {                                              \
+            for (int32_t oy = 0; oy < window->out.h; oy++) {                                      \
                 const struct tinyc_span rows = tinyc_seen_rows(window, oy);                       \
-                for (int32_t ox = 0; ox < window->out_w; ox++) {                                  \
+                for (int32_t ox = 0; ox < window->out.w; ox++) {                                  \
                     const struct tinyc_span columns = tinyc_seen_columns(window, ox);             \
-                    for (int32_t c = 0; c < window->in_c; c++) {                                  \
+                    for (int32_t c = 0; c < window->in.c; c++) {                                  \
                         const int32_t y = name##_window(in, c, rows, columns, window, pooling);   \
                         *out++ = (element)tinyc_clamp(y, low, high);                              \
                     }                                                                             \
                 }                                                                                 \
             }                                                                                     \
-            in += window->in_h * window->in_w * window->in_c;                                     \
+            in += window->in.h * window->in.w * window->in.c;                                     \
         }                                                                                         \
     }
 

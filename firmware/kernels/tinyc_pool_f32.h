@@ -16,8 +16,8 @@ TINYC_INLINE float tinyc_pool_f32_window(const float *in, int32_t channel, struc
     float sum = 0.0f;
 
     for (int32_t y = rows.first; y < rows.end; y++) {
-        const float *at = in + (y * window->in_w + columns.first) * window->in_c + channel;
-        for (int32_t left = columns.end - columns.first;; at += window->in_c) {
+        const float *at = in + (y * window->in.w + columns.first) * window->in.c + channel;
+        for (int32_t left = columns.end - columns.first;; at += window->in.c) {
             const float pixel = *at;
             best = pixel > best ? pixel : best;
             sum += pixel;
@@ -35,18 +35,18 @@ TINYC_INLINE float tinyc_pool_f32_window(const float *in, int32_t channel, struc
 TINYC_INLINE void tinyc_pool_f32(const float *in, float *out, const struct tinyc_window *window,
                                  int average, float low, float high)
 {
-    for (int32_t n = 0; n < window->batches; n++) {
-        for (int32_t oy = 0; oy < window->out_h; oy++) {
+    for (int32_t n = 0; n < window->in.n; n++) {
+        for (int32_t oy = 0; oy < window->out.h; oy++) {
             const struct tinyc_span rows = tinyc_seen_rows(window, oy);
-            for (int32_t ox = 0; ox < window->out_w; ox++) {
+            for (int32_t ox = 0; ox < window->out.w; ox++) {
                 const struct tinyc_span columns = tinyc_seen_columns(window, ox);
-                for (int32_t c = 0; c < window->in_c; c++) {
+                for (int32_t c = 0; c < window->in.c; c++) {
                     *out++ =
                         tinyc_pool_f32_window(in, c, rows, columns, window, average, low, high);
                 }
             }
         }
-        in += window->in_h * window->in_w * window->in_c;
+        in += window->in.h * window->in.w * window->in.c;
     }
 }
 

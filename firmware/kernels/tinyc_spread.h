@@ -25,12 +25,12 @@ TINYC_INLINE struct tinyc_spread tinyc_spread(int32_t at, int32_t taps, int32_t 
 /* Those of the outputs' row `oy` and of their column `ox`. */
 TINYC_INLINE struct tinyc_spread tinyc_spread_y(const struct tinyc_window *w, int32_t oy)
 {
-    return tinyc_spread(oy + w->pad_top, w->kernel_h, w->stride_h, w->in_h);
+    return tinyc_spread(oy + w->padding.top, w->kernel.h, w->stride.h, w->in.h);
 }
 
 TINYC_INLINE struct tinyc_spread tinyc_spread_x(const struct tinyc_window *w, int32_t ox)
 {
-    return tinyc_spread(ox + w->pad_left, w->kernel_w, w->stride_w, w->in_w);
+    return tinyc_spread(ox + w->padding.left, w->kernel.w, w->stride.w, w->in.w);
 }
 
 #endif

@@ -25,10 +25,9 @@ TINYC_INLINE void tinyc_widen4(const int8_t *from, int16_t *to, int32_t row)
  * where (a, b) is the row's pair of inputs. A row is 16 multiply-accumulates in 15 cycles. */
 #if TINYC_DSP
 
-__attribute__((naked, noinline, unused)) static void
-tinyc_gemm_2x4(__attribute__((unused)) const int8_t *weights,
-               __attribute__((unused)) const int16_t *columns, __attribute__((unused)) int32_t *acc,
-               __attribute__((unused)) int32_t quads)
+__attribute__((naked, noinline, unused)) static void tinyc_gemm_2x4(
+    __attribute__((unused)) const int8_t *weights, __attribute__((unused)) const int16_t *columns,
+    __attribute__((unused)) int32_t *acc, __attribute__((unused)) int32_t quads)
 {
     __asm__ volatile(
         ".syntax unified\n\t"

@@ -17,11 +17,11 @@ TINYC_INLINE int64_t tinyc_transpose_conv_sum(const int8_t *in, const int8_t *fi
 
     for (int32_t y = ys->first; y < ys->end; y++) {
         int32_t tap =
-            ((ys->at - y * w->stride_h) * w->kernel_w + xs->at - xs->first * w->stride_w) * w->in_c;
+            ((ys->at - y * w->stride.h) * w->kernel.w + xs->at - xs->first * w->stride.w) * w->in.c;
         for (int32_t x = xs->first; x < xs->end; x++) {
-            tinyc_add_products(&sum, in + (y * w->in_w + x) * w->in_c * how->bytes, filter + tap,
-                               w->in_c, input_zero, how);
-            tap -= w->stride_w * w->in_c;
+            tinyc_add_products(&sum, in + (y * w->in.w + x) * w->in.c * how->bytes, filter + tap,
+                               w->in.c, input_zero, how);
+            tap -= w->stride.w * w->in.c;
         }
     }
     return tinyc_summed(&sum, how);
@@ -34,22 +34,22 @@ TINYC_INLINE void tinyc_transpose_conv(const void *in, void *out, const int8_t *
 {
     const int8_t *image = in;
 
-    for (int32_t n = 0; n < w->batches; n++) {
-        for (int32_t oy = 0; oy < w->out_h; oy++) {
+    for (int32_t n = 0; n < w->in.n; n++) {
+        for (int32_t oy = 0; oy < w->out.h; oy++) {
             const struct tinyc_spread ys = tinyc_spread_y(w, oy);
-            for (int32_t ox = 0; ox < w->out_w; ox++) {
+            for (int32_t ox = 0; ox < w->out.w; ox++) {
                 const struct tinyc_spread xs = tinyc_spread_x(w, ox);
                 const int8_t *filter = weights;
                 const void *entry = table;
-                for (int32_t o = 0; o < w->out_c; o++) {
+                for (int32_t o = 0; o < w->out.c; o++) {
                     const int64_t sum =
                         tinyc_transpose_conv_sum(image, filter, w, &ys, &xs, input_zero, how);
                     out = tinyc_finish(out, sum, &entry, how, outputs);
-                    filter += w->kernel_h * w->kernel_w * w->in_c;
+                    filter += w->kernel.h * w->kernel.w * w->in.c;
                 }
             }
         }
-        image += w->in_h * w->in_w * w->in_c * how->bytes;
+        image += w->in.h * w->in.w * w->in.c * how->bytes;
     }
 }
 

@@ -15,10 +15,10 @@ TINYC_INLINE float tinyc_transpose_conv_sum_f32(const float *in, const float *fi
 
     for (int32_t y = ys->first; y < ys->end; y++) {
         int32_t tap =
-            ((ys->at - y * w->stride_h) * w->kernel_w + xs->at - xs->first * w->stride_w) * w->in_c;
+            ((ys->at - y * w->stride.h) * w->kernel.w + xs->at - xs->first * w->stride.w) * w->in.c;
         for (int32_t x = xs->first; x < xs->end; x++) {
-            acc = tinyc_dot_f32(acc, in + (y * w->in_w + x) * w->in_c, filter + tap, w->in_c);
-            tap -= w->stride_w * w->in_c;
+            acc = tinyc_dot_f32(acc, in + (y * w->in.w + x) * w->in.c, filter + tap, w->in.c);
+            tap -= w->stride.w * w->in.c;
         }
     }
     return acc;
@@ -28,16 +28,16 @@ TINYC_INLINE void tinyc_transpose_conv_f32(const float *in, float *out, const fl
                                            const float *bias, const struct tinyc_window *w,
                                            float low, float high)
 {
-    for (int32_t n = 0; n < w->batches; n++, in += w->in_h * w->in_w * w->in_c) {
-        for (int32_t oy = 0; oy < w->out_h; oy++) {
+    for (int32_t n = 0; n < w->in.n; n++, in += w->in.h * w->in.w * w->in.c) {
+        for (int32_t oy = 0; oy < w->out.h; oy++) {
             const struct tinyc_spread ys = tinyc_spread_y(w, oy);
-            for (int32_t ox = 0; ox < w->out_w; ox++) {
+            for (int32_t ox = 0; ox < w->out.w; ox++) {
                 const struct tinyc_spread xs = tinyc_spread_x(w, ox);
                 const float *filter = weights;
-                for (int32_t o = 0; o < w->out_c; o++) {
+                for (int32_t o = 0; o < w->out.c; o++) {
                     const float sum = tinyc_transpose_conv_sum_f32(in, filter, w, &ys, &xs);
                     *out++ = tinyc_clamp_f32(sum + bias[o], low, high);
-                    filter += w->kernel_h * w->kernel_w * w->in_c;
+                    filter += w->kernel.h * w->kernel.w * w->in.c;
                 }
             }
         }

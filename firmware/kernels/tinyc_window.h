@@ -4,15 +4,26 @@
 
 #include "tinyc_base.h"
 
-/* The geometry of an operator that slides a window over images [n, h, w, c]: sizes, and padding
- * before the first row and column, in elements. */
+/* Images [n, h, w, c]. */
+struct tinyc_images {
+    int32_t n, h, w, c;
+};
+
+/* Rows and columns. */
+struct tinyc_steps {
+    int32_t h, w;
+};
+
+/* What lies before the first row and the first column. */
+struct tinyc_padding {
+    int32_t top, left;
+};
+
+/* The geometry of an operator that slides a window over images, in elements. */
 struct tinyc_window {
-    int32_t batches, in_h, in_w, in_c;
-    int32_t out_h, out_w, out_c;
-    int32_t kernel_h, kernel_w;
-    int32_t stride_h, stride_w;
-    int32_t dilation_h, dilation_w;
-    int32_t pad_top, pad_left;
+    struct tinyc_images in, out;
+    struct tinyc_steps kernel, stride, dilation;
+    struct tinyc_padding padding;
 };
 
 /* Whether 0 <= at < size, by one comparison. */
@@ -24,17 +35,17 @@ TINYC_INLINE int tinyc_is_inside(int32_t at, int32_t size)
 /* Whether a row and a column lie inside of the image. */
 TINYC_INLINE int tinyc_inside(const struct tinyc_window *window, int32_t y, int32_t x)
 {
-    return tinyc_is_inside(y, window->in_h) && tinyc_is_inside(x, window->in_w);
+    return tinyc_is_inside(y, window->in.h) && tinyc_is_inside(x, window->in.w);
 }
 
 /* Whether a window may reach beyond the image. Folds, as all of its geometry does. */
 TINYC_INLINE int tinyc_is_padded(const struct tinyc_window *window)
 {
-    return window->pad_top > 0 || window->pad_left > 0 ||
-           (window->out_h - 1) * window->stride_h + (window->kernel_h - 1) * window->dilation_h >=
-               window->in_h + window->pad_top ||
-           (window->out_w - 1) * window->stride_w + (window->kernel_w - 1) * window->dilation_w >=
-               window->in_w + window->pad_left;
+    return window->padding.top > 0 || window->padding.left > 0 ||
+           (window->out.h - 1) * window->stride.h + (window->kernel.h - 1) * window->dilation.h >=
+               window->in.h + window->padding.top ||
+           (window->out.w - 1) * window->stride.w + (window->kernel.w - 1) * window->dilation.w >=
+               window->in.w + window->padding.left;
 }
 
 /* The rows or the columns of an image. */
@@ -56,13 +67,13 @@ TINYC_INLINE struct tinyc_span tinyc_span(int32_t start, int32_t taps, int32_t s
 /* What the windows of row oy and of column ox of the output see, which have no dilation. */
 TINYC_INLINE struct tinyc_span tinyc_seen_rows(const struct tinyc_window *window, int32_t oy)
 {
-    return tinyc_span(oy * window->stride_h - window->pad_top, window->kernel_h, window->in_h,
+    return tinyc_span(oy * window->stride.h - window->padding.top, window->kernel.h, window->in.h,
                       tinyc_is_padded(window));
 }
 
 TINYC_INLINE struct tinyc_span tinyc_seen_columns(const struct tinyc_window *window, int32_t ox)
 {
-    return tinyc_span(ox * window->stride_w - window->pad_left, window->kernel_w, window->in_w,
+    return tinyc_span(ox * window->stride.w - window->padding.left, window->kernel.w, window->in.w,
                       tinyc_is_padded(window));
 }
 
@@ -104,12 +115,12 @@ TINYC_INLINE struct tinyc_taps tinyc_taps(int32_t start, int32_t dilation, int32
 /* Those of the outputs' row `oy` and of their column `ox`. */
 TINYC_INLINE struct tinyc_taps tinyc_taps_y(const struct tinyc_window *w, int32_t oy)
 {
-    return tinyc_taps(oy * w->stride_h - w->pad_top, w->dilation_h, w->kernel_h, w->in_h);
+    return tinyc_taps(oy * w->stride.h - w->padding.top, w->dilation.h, w->kernel.h, w->in.h);
 }
 
 TINYC_INLINE struct tinyc_taps tinyc_taps_x(const struct tinyc_window *w, int32_t ox)
 {
-    return tinyc_taps(ox * w->stride_w - w->pad_left, w->dilation_w, w->kernel_w, w->in_w);
+    return tinyc_taps(ox * w->stride.w - w->padding.left, w->dilation.w, w->kernel.w, w->in.w);
 }
 
 #endif

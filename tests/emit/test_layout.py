@@ -76,7 +76,7 @@ def test_a_bracket_far_to_the_right_has_room_below() -> None:
 
 
 def test_what_a_template_breaks_is_filled_up() -> None:
-    text = f"    f({NAME},\n      {NAME}, 1,\n            2);\n    /* (a,\n     * b) */\n    int a[] = {{\n        1,\n    }};\n"
-    assert folded(text) == text
-    assert folded(text, refill=True).splitlines()[0] == f"    f({NAME}, {NAME}, 1, 2);"
-    assert folded(text, refill=True).splitlines()[1:] == text.splitlines()[3:]
+    call = f"    f({NAME},\n      {NAME}, 1,\n            2);\n"
+    rest = "    /* (a,\n     * b) */\n    int a[] = {\n        1,\n    };\n"
+    assert folded(call + rest) == call + rest
+    assert folded(call + rest, refill=True) == f"    f({NAME}, {NAME}, 1, 2);\n{rest}"

@@ -9,11 +9,15 @@ from tinyc.ops.comparison import Less
 from tinyc.plan import plan
 
 
-def test_structs_have_a_line_each_and_numbers_share_one() -> None:
+def test_each_member_has_a_line() -> None:
     fields = {"x": 1, "y": -2, "to": {"low": -128, "high": 127}, "from": {"shift": 0}, "z": 3}
     assert Formula("f", struct="s", fields=fields).params()["fields"] == [
-        ".x = 1, .y = -2", ".to = {.low = -128, .high = 127}", ".from = {.shift = 0}", ".z = 3",
-    ]  # fmt: skip
+        ".x = 1",
+        ".y = -2",
+        ".to = {.low = -128, .high = 127}",
+        ".from = {.shift = 0}",
+        ".z = 3",
+    ]
 
 
 def test_a_value_is_compared_with_itself() -> None:

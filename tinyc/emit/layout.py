@@ -71,6 +71,9 @@ def _in_code(line: str, before: str) -> tuple[int, str] | None:
     """The same of code below the line ``before``: a comma is better than an operator, and outer
     brackets are better than inner ones."""
     start = len(line) - len(line.lstrip())
+    end = line.find(" __attribute__", start + 1, WIDTH + 1)
+    if end > 0 and line[start] != "#" and line.count("(", 0, end) == line.count(")", 0, end):
+        return end, " " * (start + 4)
     if line[start] == "#" or '"' in line or "//" in line:
         return None
     open: list[int] = []
@@ -93,8 +96,7 @@ def _in_code(line: str, before: str) -> tuple[int, str] | None:
                 operators[len(open), rank] = (end, column)
     found = commas or operators
     if not found:
-        end = line.find(" __attribute__", start + 1)
-        return (end, " " * (start + 4)) if end > 0 else None
+        return None
     end, column = found[min(found)]
     longest = max(map(len, line[end:].lstrip().split(", "))) + 1
     if column + longest <= WIDTH:

@@ -68,8 +68,9 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 /* Arguments: entry=, low=, high= (addresses: the function, and its caller's range), path=, and
  * skiplow=, skiphigh= (the interrupt handler, which is not of the function). */
-__attribute__((visibility("default"))) int
-qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
+__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
+                                                               const void *info, int argc,
+                                                               char **argv)
 {
     (void)info;
     for (int i = 0; i < argc; i++) {

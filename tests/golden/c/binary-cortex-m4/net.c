@@ -17,18 +17,22 @@ extern const uint32_t net_1_conv_limits[40];
 static TINYC_LAYER void net_1_conv(const int32_t *in, int32_t *out, uint8_t *scratch)
 {
     static const struct tinyc_window window = {
-        .batches = 1, .in_h = 6, .in_w = 6, .in_c = 2,
-        .out_h = 6, .out_w = 6, .out_c = 2,
-        .kernel_h = 3, .kernel_w = 3,
-        .stride_h = 1, .stride_w = 1,
-        .dilation_h = 1, .dilation_w = 1,
-        .pad_top = 1, .pad_left = 1,
+        .in = {1, 6, 6, 2},
+        .out = {1, 6, 6, 2},
+        .kernel = {3, 3},
+        .stride = {1, 1},
+        .dilation = {1, 1},
+        .padding = {1, 1},
     };
     static const struct tinyc_bits_layer layer = {
         .ending = TINYC_BITS_SIGNS,
-        .outs = 48, .depth = 2, .channels = 40, .groups = 1,
+        .outs = 48,
+        .depth = 2,
+        .channels = 40,
+        .groups = 1,
         .zeros = 0,
-        .least = 0, .most = 720,
+        .least = 0,
+        .most = 720,
     };
     static const struct tinyc_bits_tables tables = {
         .weights = net_1_conv_weights,
@@ -36,20 +40,20 @@ static TINYC_LAYER void net_1_conv(const int32_t *in, int32_t *out, uint8_t *scr
     };
     uint32_t plane[10];
 
-    tinyc_bits_sliced(in, out, (uint16_t *)(void *)scratch, plane, 360, 208, 10,
-                      &tables, &window, &layer);
+    tinyc_bits_sliced(in, out, (uint16_t *)(void *)scratch, plane, 360, 208, 10, &tables, &window,
+                      &layer);
 }
 
 /* maximum pooling 2x2 of 2 words of packed signs */
 static TINYC_LAYER void net_2_pool(const int32_t *in, int32_t *out)
 {
     static const struct tinyc_window window = {
-        .batches = 1, .in_h = 6, .in_w = 6, .in_c = 2,
-        .out_h = 3, .out_w = 3, .out_c = 2,
-        .kernel_h = 2, .kernel_w = 2,
-        .stride_h = 2, .stride_w = 2,
-        .dilation_h = 1, .dilation_w = 1,
-        .pad_top = 0, .pad_left = 0,
+        .in = {1, 6, 6, 2},
+        .out = {1, 3, 3, 2},
+        .kernel = {2, 2},
+        .stride = {2, 2},
+        .dilation = {1, 1},
+        .padding = {0, 0},
     };
 
     tinyc_bits_max_pool(in, out, 0, &window);
@@ -62,18 +66,22 @@ extern const int32_t net_3_scores_channels[16];
 static TINYC_LAYER void net_3_scores(const int32_t *in, int8_t *out)
 {
     static const struct tinyc_window window = {
-        .batches = 1, .in_h = 3, .in_w = 3, .in_c = 2,
-        .out_h = 3, .out_w = 3, .out_c = 8,
-        .kernel_h = 1, .kernel_w = 1,
-        .stride_h = 1, .stride_w = 1,
-        .dilation_h = 1, .dilation_w = 1,
-        .pad_top = 0, .pad_left = 0,
+        .in = {1, 3, 3, 2},
+        .out = {1, 3, 3, 8},
+        .kernel = {1, 1},
+        .stride = {1, 1},
+        .dilation = {1, 1},
+        .padding = {0, 0},
     };
     static const struct tinyc_bits_layer layer = {
         .ending = TINYC_BITS_S8,
-        .outs = 8, .depth = 2, .channels = 48, .groups = 1,
+        .outs = 8,
+        .depth = 2,
+        .channels = 48,
+        .groups = 1,
         .zeros = 0,
-        .least = 0, .most = 96,
+        .least = 0,
+        .most = 96,
     };
 
     tinyc_bits_conv(in, out, net_3_scores_weights, net_3_scores_channels, &window, &layer);

@@ -18,23 +18,23 @@
 extern "C" {
 #endif
 
-#define NET_ARENA_BYTES   (1728U)
-#define NET_ARENA_ALIGN   (8U)
-#define NET_INPUTS        (1)
-#define NET_OUTPUTS       (1)
-#define NET_STATES        (0)
+#define NET_ARENA_BYTES (1728U)
+#define NET_ARENA_ALIGN (8U)
+#define NET_INPUTS      (1)
+#define NET_OUTPUTS     (1)
+#define NET_STATES      (0)
 
 /* input 0: 'image', 1x6x6x40 i8 */
 #define NET_INPUT_0_BYTES      (1440U)
 #define NET_INPUT_0_ELEMENTS   (1440U)
-#define NET_INPUT_0_SHAPE      { 1, 6, 6, 40 }
+#define NET_INPUT_0_SHAPE      {1, 6, 6, 40}
 #define NET_INPUT_0_SCALE      (0.1f)
 #define NET_INPUT_0_ZERO_POINT (3)
 
 /* output 0: 'scores', 1x3x3x8 i8 */
 #define NET_OUTPUT_0_BYTES      (72U)
 #define NET_OUTPUT_0_ELEMENTS   (72U)
-#define NET_OUTPUT_0_SHAPE      { 1, 3, 3, 8 }
+#define NET_OUTPUT_0_SHAPE      {1, 3, 3, 8}
 #define NET_OUTPUT_0_SCALE      (0.5f)
 #define NET_OUTPUT_0_ZERO_POINT (-4)
 

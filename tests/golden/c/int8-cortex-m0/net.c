@@ -11,23 +11,31 @@ extern const int32_t net_0_conv_channels[12];
 static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scratch)
 {
     static const struct tinyc_window window = {
-        .batches = 1, .in_h = 4, .in_w = 4, .in_c = 2,
-        .out_h = 4, .out_w = 4, .out_c = 4,
-        .kernel_h = 3, .kernel_w = 3,
-        .stride_h = 1, .stride_w = 1,
-        .dilation_h = 1, .dilation_w = 1,
-        .pad_top = 1, .pad_left = 1,
+        .in = {1, 4, 4, 2},
+        .out = {1, 4, 4, 4},
+        .kernel = {3, 3},
+        .stride = {1, 1},
+        .dilation = {1, 1},
+        .padding = {1, 1},
     };
     static const struct tinyc_integers how = {
-        .bytes = 1, .wide = 0, .weight_zero = 0, .groups = 1,
-        .store = tinyc_store_s8, .scaling = 0, .entry_bytes = 12, .output_bytes = 1,
+        .bytes = 1,
+        .wide = 0,
+        .weight_zero = 0,
+        .groups = 1,
+        .store = tinyc_store_s8,
+        .scaling = 0,
+        .entry_bytes = 12,
+        .output_bytes = 1,
     };
     const struct tinyc_outputs outputs = {
-        .zero_point = -10, .low = -10, .high = 127,
+        .zero_point = -10,
+        .low = -10,
+        .high = 127,
     };
 
-    tinyc_conv2d_tile4(in, out, scratch, net_0_conv_weights, net_0_conv_channels,
-                       &window, &how, -3, &outputs);
+    tinyc_conv2d_tile4(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window, &how, -3,
+                       &outputs);
 }
 
 extern const int8_t net_1_scores_weights[256] __attribute__((aligned(4)));
@@ -36,8 +44,7 @@ extern const int32_t net_1_scores_channels[9];
 /* fully connected, 64 to 3, four channels at a time */
 static TINYC_LAYER void net_1_scores(const int8_t *in, int8_t *out)
 {
-    tinyc_dense_s8(in, out, net_1_scores_weights, net_1_scores_channels,
-                   1, 64, 3, 0, 5, -128, 127);
+    tinyc_dense_s8(in, out, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 0, 5, -128, 127);
 }
 
 void net_run(void *arena)

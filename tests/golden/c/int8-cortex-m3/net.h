@@ -18,23 +18,23 @@
 extern "C" {
 #endif
 
-#define NET_ARENA_BYTES   (120U)
-#define NET_ARENA_ALIGN   (8U)
-#define NET_INPUTS        (1)
-#define NET_OUTPUTS       (1)
-#define NET_STATES        (0)
+#define NET_ARENA_BYTES (120U)
+#define NET_ARENA_ALIGN (8U)
+#define NET_INPUTS      (1)
+#define NET_OUTPUTS     (1)
+#define NET_STATES      (0)
 
 /* input 0: 'input', 1x4x4x2 i8 */
 #define NET_INPUT_0_BYTES      (32U)
 #define NET_INPUT_0_ELEMENTS   (32U)
-#define NET_INPUT_0_SHAPE      { 1, 4, 4, 2 }
+#define NET_INPUT_0_SHAPE      {1, 4, 4, 2}
 #define NET_INPUT_0_SCALE      (0.05f)
 #define NET_INPUT_0_ZERO_POINT (-3)
 
 /* output 0: 'scores', 1x3 i8 */
 #define NET_OUTPUT_0_BYTES      (3U)
 #define NET_OUTPUT_0_ELEMENTS   (3U)
-#define NET_OUTPUT_0_SHAPE      { 1, 3 }
+#define NET_OUTPUT_0_SHAPE      {1, 3}
 #define NET_OUTPUT_0_SCALE      (0.4f)
 #define NET_OUTPUT_0_ZERO_POINT (5)
 

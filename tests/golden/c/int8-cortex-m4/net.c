@@ -11,16 +11,16 @@ extern const int32_t net_0_conv_channels[12];
 static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scratch)
 {
     static const struct tinyc_window window = {
-        .batches = 1, .in_h = 4, .in_w = 4, .in_c = 2,
-        .out_h = 4, .out_w = 4, .out_c = 4,
-        .kernel_h = 3, .kernel_w = 3,
-        .stride_h = 1, .stride_w = 1,
-        .dilation_h = 1, .dilation_w = 1,
-        .pad_top = 1, .pad_left = 1,
+        .in = {1, 4, 4, 2},
+        .out = {1, 4, 4, 4},
+        .kernel = {3, 3},
+        .stride = {1, 1},
+        .dilation = {1, 1},
+        .padding = {1, 1},
     };
 
-    tinyc_conv2d_s8_dsp(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window,
-                        -3, -10, -10, 127);
+    tinyc_conv2d_s8_dsp(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window, -3, -10,
+                        -10, 127);
 }
 
 extern const int8_t net_1_scores_weights[256] __attribute__((aligned(4)));
@@ -29,8 +29,8 @@ extern const int32_t net_1_scores_channels[12];
 /* fully connected, 64 to 3, four channels at a time */
 static TINYC_LAYER void net_1_scores(const int8_t *in, int8_t *out)
 {
-    tinyc_dense_s8_dsp(in, out, net_1_scores_weights, net_1_scores_channels,
-                       1, 64, 3, 5, -128, 127);
+    tinyc_dense_s8_dsp(in, out, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 5, -128,
+                       127);
 }
 
 void net_run(void *arena)
