@@ -94,7 +94,7 @@ def test_a_project_has_boards_cores_and_recipes(project: Path, capsys) -> None:
     ("text", "files", "id", "said"),
     [
         ('boards = ["nope"]', {}, "E246", "no such folder; `boards` in tinyc.toml names folders"),
-        ('boards = "boards"', {}, "E209", "boards: 'boards': Input should be a valid tuple"),
+        ('boards = "boards"', {}, "E209", "boards: 'boards': Input should be a list"),
         ('plugins = ["nope.py"]', {}, "E246", "no such Python file"),
         ('boards = ["b"]', {"b__x_dot_toml": "= 3"}, "E209", "x.toml: is not valid TOML"),
         ('boards = ["b"]', {"b__x_dot_toml": "core = 3"}, "E247", "x.toml: core: 3 is no core"),
@@ -204,12 +204,30 @@ def test_a_kernels_files_lie_beside_its_plugin(project: Path) -> None:
     said = done.stderr.splitlines()[-1]
     assert said.startswith("E251 src/tiny.c: does not compile: ") and "mine_last" in said
     assert said.endswith("; correct the C of the plugin's kernel")
+    write(project, mine_dot_c_dot_j2="{{ absent }}")
+    done = tinyc(project, *given)
+    said = f"E251 {project}/mine.c.j2, line 1: failed: UndefinedError: 'absent' is undefined"
+    assert done.stderr.splitlines()[-1] == f"{said}; correct the plugin"
+    write(project, mine_dot_py=KERNEL.replace("lambda node: None", "lambda node: 1 / 0"))
+    done = tinyc(project, *given, "--json")
+    assert done.returncode == 2 and json.loads(done.stdout)["error"]["id"] == "E251"
+    assert "mine.py, line 14: failed: ZeroDivisionError: division by zero" in done.stderr
+
+
+def test_what_a_plugin_prints_is_no_data(project: Path) -> None:
+    write(project, tinyc_dot_toml='plugins = ["mine.py"]', mine_dot_py="print('here I am')\n")
+    done = tinyc(project, "boards", "--json")
+    assert "here I am" in done.stderr and json.loads(done.stdout)["boards"], done.stderr
 
 
 @pytest.mark.parametrize(
     ("text", "id", "said"),
     [
         ("import nope", "E251", "ModuleNotFoundError: No module named 'nope' (mine.py, line 1)"),
+        (
+            "from tinyc.target.boards import add_folder\nfrom pathlib import Path\n"
+            "add_folder(Path('absent'))", "E246", "absent: no such folder",
+        ),
         ("x = = 3", "E251", "SyntaxError: invalid syntax (mine.py, line 1)"),
         ("raise SystemExit", "E251", "cannot be loaded: SystemExit (mine.py, line 1)"),
         (

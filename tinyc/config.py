@@ -149,7 +149,8 @@ def _problem(file: str, error: Any, options: Collection[str]) -> CompileError:
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return CompileError("E208", file, f"unknown key '{key}'", hint)
     origin = f"--{path[-1].replace('_', '-')}" if path[-1] in options else f"{file}: {key}"
-    return CompileError("E209", origin, f"{reprlib.repr(error['input'])}: {error['msg']}")
+    said = "Input should be a list" if error["type"] == "tuple_type" else error["msg"]
+    return CompileError("E209", origin, f"{reprlib.repr(error['input'])}: {said}")
 
 
 def _names(table: type) -> list[str]:

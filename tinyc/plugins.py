@@ -8,6 +8,7 @@ with the user's rights, as any package that is installed does.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import pkgutil
@@ -119,7 +120,8 @@ def _entries() -> list[EntryPoint]:
 def _load_entry(entry: EntryPoint) -> None:
     _load_room(FIRST)
     try:
-        module = entry.load()
+        with contextlib.redirect_stdout(sys.stderr):  # what `--json` prints is one object
+            module = entry.load()
     except (Exception, SystemExit) as error:
         hint = f"install another version of it, or `pip uninstall {_package(entry)}`"
         raise _broken(
@@ -149,7 +151,8 @@ def load_file(file: Path) -> None:
     sys.modules[name] = module  # where dataclasses look for the module of a class
     _remember(file.parent.resolve())
     try:
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         hint = "correct it, or take it out of `plugins` in tinyc.toml"
@@ -160,11 +163,26 @@ def _broken(place: str, error: BaseException, hint: str) -> CompileError:
     if isinstance(error, CompileError):
         what = f"cannot be loaded: {error.origin}: {error.what}"
         return CompileError(error.id, place, what, error.hint)
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
+    said = _said(error)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
     if frames and not isinstance(error, SyntaxError):  # which tells its own
         said += f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
     return CompileError("E251", place, f"cannot be loaded: {said}", hint)
+
+
+def blamed(error: BaseException) -> CompileError | None:
+    """CompileError E251 for an exception that came out of a plugin's file or template; None for
+    any other."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename).resolve()
+        if file.parent in _folders:
+            what = f"failed: {_said(error)}"
+            return CompileError("E251", f"{file}, line {frame.lineno}", what, "correct the plugin")
+    return None
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _remember(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .. import plugins
 from ..errors import CompileError, CompileErrors, disk_error
 from . import (
     bench,
@@ -77,7 +78,6 @@ def _print_versions() -> None:
         return
     import platform
 
-    from .. import plugins
     from ..deploy.doctor import inspect
 
     typer.echo(f"Python {platform.python_version()}")
@@ -123,6 +123,8 @@ def execute(args: Sequence[str]) -> int:
             import traceback
 
             traceback.print_exc()
+        if blamed := plugins.blamed(error):
+            return _fail(blamed, as_json)
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         hint = "report it with the model (-v shows where)"
         return _fail(CompileError("E100", "internal error", what, hint), as_json)

@@ -41,7 +41,10 @@ def _environment() -> jinja2.Environment:
     return env
 
 
-def _brought(name: str) -> str | None:
-    """The template of a plugin's kernel."""
-    room, _, file = name.partition("/")
-    return kernel_file("templates", file).read_text() if room == "kernels" else None
+def _brought(name: str) -> tuple[str, str, None] | None:
+    """The template of a plugin's kernel, and its file."""
+    room, _, name = name.partition("/")
+    if room != "kernels":
+        return None
+    file = kernel_file("templates", name)
+    return file.read_text(), str(file), None

@@ -66,7 +66,7 @@ CATALOGUE = {
     "E246": "A board's file, the one that it extends, or a plugin's file is not there.",
     "E247": "A board's file lacks a fact, or states one that cannot be.",
     "E248": "`tinyc show --after` names no stage, or one that this model does not go through.",
-    "E251": "A plugin cannot be loaded, or its C does not compile.",
+    "E251": "A plugin cannot be loaded, fails, or brings C that does not compile.",
     "E252": "Two plugins, or a plugin and tinyc, bring something of the same name.",
     # The model.
     "E300": "The model has an operator that tinyc does not know.",

@@ -74,7 +74,10 @@ _project: tuple[Path, ...] = ()
 
 def add_folder(folder: Path) -> None:
     """Have the boards of a plugin's folder listed with tinyc's own: a ``.toml`` each, those of
-    their cores in ``cores/`` in it."""
+    their cores in ``cores/`` in it. Raises CompileError E246 where there is none."""
+    if not folder.is_dir():
+        hint = "a plugin names it as that of its boards"
+        raise CompileError("E246", str(folder), "no such folder", hint)
     if folder not in _brought:
         _brought.append(folder)
 
