@@ -12,19 +12,25 @@ TINYC_INLINE void tinyc_depthwise_sum4(int32_t *acc, const void *in, int32_t c,
                                        const struct tinyc_taps *ys, const struct tinyc_taps *xs,
                                        int32_t input_zero, const struct tinyc_integers *how)
 {
+    const int32_t y = ys->start + ys->first * w->dilation.h;
+    const int32_t x = xs->start + xs->first * w->dilation.w;
+    const int8_t *row = (const int8_t *)in + ((y * w->in.w + x) * w->in.c + c) * how->bytes;
+    const int8_t *taps = filter + 4 * (ys->first * w->kernel.w + xs->first);
+
     for (int32_t ky = ys->first; ky < ys->end; ky++) {
-        const int32_t y = ys->start + ky * w->dilation.h;
-        const int8_t *tap = filter + 4 * (ky * w->kernel.w + xs->first);
-        int32_t at = (y * w->in.w + xs->start + xs->first * w->dilation.w) * w->in.c + c;
+        const int8_t *pixel = row;
+        const int8_t *tap = taps;
         for (int32_t kx = xs->first; kx < xs->end; kx++) {
             TINYC_UNROLL(4)
             for (int32_t i = 0; i < 4; i++) {
-                const int32_t x = tinyc_input(in, how->bytes, at + i) - input_zero;
-                acc[i] += x * (tap[i] - how->weight_zero);
+                const int32_t v = tinyc_input(pixel, how->bytes, i) - input_zero;
+                acc[i] += v * (tap[i] - how->weight_zero);
             }
-            at += w->dilation.w * w->in.c;
+            pixel += w->dilation.w * w->in.c * how->bytes;
             tap += 4;
         }
+        row += w->dilation.h * w->in.w * w->in.c * how->bytes;
+        taps += 4 * w->kernel.w;
     }
 }
 

@@ -4,13 +4,16 @@
 
 #include "tinyc_base.h"
 
-/* round(a * b / 2^31), halves upwards. */
+/* round(a * b / 2^31), halves upwards; not of two that are -2^31. */
+TINYC_INLINE int32_t tinyc_high_product(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+}
+
+/* The same of any two, saturated. */
 TINYC_INLINE int32_t tinyc_high_mul(int32_t a, int32_t b)
 {
-    if (a == INT32_MIN && b == INT32_MIN) {
-        return INT32_MAX;
-    }
-    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+    return a == INT32_MIN && b == INT32_MIN ? INT32_MAX : tinyc_high_product(a, b);
 }
 
 /* round(x / 2^exponent), halves away from zero; 0 <= exponent <= 31. */
@@ -21,12 +24,12 @@ TINYC_INLINE int32_t tinyc_round_shift(int32_t x, int32_t exponent)
     return (x >> exponent) + ((x & mask) > threshold ? 1 : 0);
 }
 
-/* x * multiplier * 2^(shift - 31), the high product rounded, then the shift. */
+/* x * multiplier * 2^(shift - 31), the high product rounded, then the shift; multiplier > -2^31. */
 TINYC_INLINE int32_t tinyc_requant2(int32_t x, int32_t multiplier, int32_t shift)
 {
     const int32_t left = shift > 0 ? shift : 0;
     const int32_t right = shift > 0 ? 0 : -shift;
-    const int32_t high = tinyc_high_mul((int32_t)((uint32_t)x << left), multiplier);
+    const int32_t high = tinyc_high_product((int32_t)((uint32_t)x << left), multiplier);
     return tinyc_round_shift(high, right);
 }
 
@@ -40,9 +43,9 @@ TINYC_INLINE int32_t tinyc_round_right(int32_t x, int32_t right)
 TINYC_INLINE int32_t tinyc_requant2_small(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift >= 0) {
-        return tinyc_high_mul(x * (1 << shift), multiplier);
+        return tinyc_high_product(x * (1 << shift), multiplier);
     }
-    const int32_t high = tinyc_high_mul(x, multiplier);
+    const int32_t high = tinyc_high_product(x, multiplier);
     return tinyc_round_right(high, -shift);
 }
 
