@@ -1,4 +1,5 @@
-"""The documents: each page is in the site's navigation, each link leads somewhere."""
+"""The documents: each page is in the site's navigation, each link leads somewhere, each file is
+there."""
 
 from __future__ import annotations
 
@@ -44,6 +45,13 @@ def test_links_lead_somewhere(file: Path) -> None:
             if anchor:
                 headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
                 assert anchor in [h.lower().replace(" ", "-") for h in headings], target
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
+def test_files_that_are_named_are_there(file: Path) -> None:
+    rooms, text = "tinyc|templates|firmware|recipes|docs", file.read_text(encoding="utf-8")
+    for path in re.findall(rf"(?<![\w./-])(?:{rooms})/[\w./*<>-]*[\w*>]", text):
+        assert any(ROOT.glob(re.sub(r"<\w+>", "*", path))), f"{file.name}: {path}"
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def show(
             if name == after:
                 break
     if after is not None and after not in made:
-        there = f"of this model {', '.join(made)}"
+        there = f"this model's stages are {', '.join(made)}"
         raise CompileError("E248", "--after", f"'{after}' changes nothing here", there)
     *_, last = (name for name in made if name != "plan")
     shown = [after] if after is not None else [last, *(["plan"] if "plan" in made else [])]
