@@ -221,6 +221,7 @@ def test_a_board_by_option(repository: pytest.Pytester) -> None:
     result = outcomes(repository)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["E204 board 'nope': there is no such board*"])
+    result.stdout.no_fnmatch_line("During handling of*")  # one line, once
 
 
 def test_settings_lie_in_a_folder_below(

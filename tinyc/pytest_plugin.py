@@ -69,7 +69,7 @@ def tinyc_build(
 
         given = {"model": model, **settings}
         for key in config.PATHS:
-            if given.get(key) is not None:
+            if isinstance(given.get(key), (str, os.PathLike)):
                 given[key] = str(folder / given[key])
         with _told():
             chosen = config.load(_options(pytestconfig) | given, folder)
@@ -184,7 +184,7 @@ def _told() -> Iterator[None]:
     except (CompileError, CompileErrors) as error:
         if error.exit_code == 7:
             pytest.skip(str(error))
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _options(config: pytest.Config) -> dict[str, Any]:

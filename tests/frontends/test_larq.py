@@ -290,7 +290,7 @@ def test_three_types_in_one_model(board: str, glue: bool, tmp_path: Path) -> Non
         ("unknown", "E310", ["'faulty'", "kernel_quantizer strange", "ste_sign"]),
         ("transposed", "E310", ["'faulty' (QuantConv2DTranspose)", "QuantConv2D"]),
         ("dynamic", "E305", ["None", "fix every size"]),
-        ("not_a_model", "E216", ["returns a int", "tf_keras.Model"]),
+        ("not_a_model", "E216", ["returns an object of type int", "tf_keras.Model"]),
         ("absent", "E216", ["no function 'absent'", "mixed"]),
     ],
 )

@@ -167,7 +167,7 @@ def _call(path: Path, function: str) -> tuple[Any, bool]:
         sys.path.pop(0)
     kinds = [sys.modules[name].Model for name in ("keras", "tf_keras") if name in sys.modules]
     if not isinstance(network, tuple(kinds)):
-        what = f"returns a {type(network).__name__}"
+        what = f"returns an object of type {type(network).__name__}"
         raise CompileError("E216", origin, what, "return a keras.Model or a tf_keras.Model")
     return network, larq or any(map(larq_layers.is_larq, larq_layers.layers(network)))
 
