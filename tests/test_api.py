@@ -59,6 +59,8 @@ def test_numpy_in_numpy_out(tiny: Firmware, capfd: pytest.CaptureFixture[str]) -
     assert tiny.trace is not None and 1000 < tiny.trace.instructions <= tiny.trace.cycles
     assert (tiny.inputs, tiny.outputs) == (("input",), ("scores",))
     assert repr(tiny) == f"<firmware tiny on {tiny.board.name} in unicorn>"
+    assert repr(tiny.plan) == "<plan tiny for Cortex-M4 of 2 layers>"
+    assert repr(tiny.plan.graph) == "<graph tiny of 3 nodes>"
     assert capfd.readouterr() == ("", "")
 
 

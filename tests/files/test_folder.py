@@ -161,6 +161,17 @@ def test_what_tinyc_did_not_make_is_not_replaced(
     assert os.listdir(tmp_path) == ["out"]
 
 
+@pytest.mark.parametrize("place", [".", "src"])
+def test_the_current_folder_is_not_replaced(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "net", {"src/a.c": "old"})
+    monkeypatch.chdir(tmp_path / "net" / place)
+    with pytest.raises(CompileError, match=r"E235 .*net: is the folder that you are in"):
+        make(tmp_path / "net", {"src/a.c": "new"})
+    assert contents(tmp_path / "net")["src/a.c"] == "old"
+
+
 def test_an_empty_folder_and_a_link_are_taken(tmp_path: Path) -> None:
     (tmp_path / "disk" / "empty").mkdir(parents=True)
     (tmp_path / "out").symlink_to("disk/empty")

@@ -55,7 +55,7 @@ CATALOGUE = {
     "E232": "The ELF is linked for the memory of another board.",
     "E233": "`tinyc init` would write over what is the user's, or the model lies elsewhere.",
     "E234": "The samples are more than Renode's memory for them holds.",
-    "E235": "The output folder was not made by tinyc, or by another verb.",
+    "E235": "The output folder was not made by tinyc, or by another verb, or is the current one.",
     "E236": "The output folder is of another model of the same name.",
     "E237": "A file of the user's in the output folder has the name of one that tinyc writes.",
     "E238": "What is given as a probe cannot be one.",

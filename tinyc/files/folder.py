@@ -136,6 +136,9 @@ def _check(out: Path, kind: str, model: str | None) -> None:
         return
     if not out.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "is a file", str(out))
+    if Path(os.path.realpath(os.curdir)).is_relative_to(out):
+        what = "is the folder that you are in, or holds it, and would be replaced beneath you"
+        raise CompileError("E235", str(out), what, "call from elsewhere, or choose another folder")
     made = read_mark(out)
     if made is None:
         if any(out.iterdir()):

@@ -107,6 +107,9 @@ class Graph:
         made = [*self.sources, *(v for node in self.nodes for v in node.outputs)]
         return Names(made, [*(v for node in self.nodes for v in node.inputs), *self.results])
 
+    def __repr__(self) -> str:
+        return f"<graph {self.name} of {len(self.nodes)} nodes>"
+
     def __str__(self) -> str:
         """All of it, in lines of `tinyc.ir.printer.WIDTH` columns at most, where only long lists
         of attributes go on in a second one."""

@@ -93,6 +93,9 @@ class Plan:
     def prefix(self) -> str:
         return self.graph.name
 
+    def __repr__(self) -> str:
+        return f"<plan {self.prefix} for {self.core} of {len(self.steps)} layers>"
+
     def __str__(self) -> str:
         """As text that a person reads: its layers with the kernels and forms that were not taken,
         what lies where in the arena and while which layers run, and what is alive where that is
