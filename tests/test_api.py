@@ -190,6 +190,15 @@ def test_a_notebook_shows_what_is_known(tiny_model: Path) -> None:
     assert f"0 of {test['samples']} samples" in shown and f"<td>{profile.cycles:,}</td>" in shown
 
 
+def test_what_is_expected_is_judged(tiny_model: Path) -> None:
+    firmware = tinyc.compile(tiny_model, board="stm32", max_flash=9, max_ram=8000, max_cycles=8)
+    judged = {v.name: v.error and v.error.id for v in firmware.verdicts()}
+    assert judged == {"flash": "E602", "ram": None}  # nothing has run
+    firmware.test()
+    judged = {v.name: v.error and v.error.id for v in firmware.verdicts()}
+    assert judged == {"bit_exact": None, "cycles": "E601", "flash": "E602", "ram": None}
+
+
 def test_a_graph_is_loaded(tiny_model: Path) -> None:
     graph = tinyc.load(tiny_model)
     assert graph.name == "tiny" and [type(n.op).__name__ for n in graph.nodes] == [

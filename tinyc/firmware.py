@@ -18,7 +18,7 @@ from .project import Project
 
 if TYPE_CHECKING:
     from .ir import Array, Graph
-    from .report import Report
+    from .report import Report, Verdict
     from .run.data import Samples
 
 __all__ = ["CompileError", "CompileErrors", "Firmware", "Profile", "Sizes", "compile", "load"]
@@ -212,6 +212,12 @@ class Firmware(Project):
         trace = self.emulate(samples)
         expected = reference(self.compiled, samples, self.listener)
         return self.compared(samples, trace, expected, source)
+
+    def verdicts(self) -> list[Verdict]:
+        """What the settings expect, judged by the build and by the latest `test`: each verdict has
+        a ``name``, a ``detail`` in words, and an ``error``, which is None where it passed."""
+        _ = self.sizes
+        return super().verdicts()
 
     # On the disk ------------------------------------------------------------------------------
 
