@@ -17,7 +17,9 @@ from conftest import ROOT
 
 ABOVE = {"CONTRIBUTING.md", "CHANGELOG.md"}
 """Pages of the site that do not lie in docs/, see docs/site.py."""
-TEXTS = [ROOT / "README.md", *(ROOT / name for name in ABOVE), *(ROOT / "docs").glob("*.md")]
+TEXTS = sorted(
+    [ROOT / "README.md", *(ROOT / name for name in ABOVE), *(ROOT / "docs").glob("*.md")]
+)
 
 
 def _pages(nav: Any) -> Iterator[str]:
