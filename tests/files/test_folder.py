@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, write_tiny
 
+from tinyc import report
 from tinyc.cli import app as cli
 from tinyc.errors import CompileError
 from tinyc.files import folder
@@ -368,6 +369,7 @@ def test_models_of_one_name(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     capsys.readouterr()
     assert cli.execute(["compare", first, *others, *where, "--samples", "1", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["models"]) == 3
+    assert {"build", "test"} <= report.sections(Path("build", BOARD, "my_net", "report")).keys()
 
 
 def start_build(folder: Path) -> subprocess.Popen[str]:

@@ -35,6 +35,7 @@ def compare(
         built = job.built()
         tested = job.tested(inputs)
         checks = report.verdicts(job.config.expect, built, tested)
+        job.write_report(checks)
         if tested["mismatches"]:
             judge(checks)
         for check in checks:
