@@ -429,11 +429,11 @@ def test_a_handle_is_no_number(tmp_path: Path) -> None:
 
 def test_errors_are_counted_by_kind(tmp_path: Path) -> None:
     tensors = [TensorSpec(f"t{i}", (1, 4), "float32") for i in range(2001)]
-    steps = [(("TOPK_V2", "CUMSUM")[i % 2], {}, [i], [i + 1]) for i in range(2000)]
+    steps = [(("MATRIX_DIAG", "SEGMENT_SUM")[i % 2], {}, [i], [i + 1]) for i in range(2000)]
     write_model(tmp_path / "m.tflite", steps, tensors, [0], [2000])
     first, second = refusal(tmp_path / "m.tflite").splitlines()
-    assert "op 0 't1' (TOPK_V2)" in first and first.endswith("(and 999 more like it)")
-    assert "op 1 't2' (CUMSUM)" in second and second.endswith("(and 999 more like it)")
+    assert "op 0 't1' (MATRIX_DIAG)" in first and first.endswith("(and 999 more like it)")
+    assert "op 1 't2' (SEGMENT_SUM)" in second and second.endswith("(and 999 more like it)")
 
 
 def test_only_some_kinds_are_printed() -> None:
@@ -588,7 +588,7 @@ def test_names_with_nul_and_control_characters(tmp_path: Path) -> None:
         TensorSpec("x\0\n*/", (1, 4), "float32"),
         TensorSpec("y\0\033[31m", (1, 4), "float32"),
     ]
-    path = write_model(tmp_path / "m.tflite", [("CUMSUM", {}, [0], [1])], tensors, [0], [1])
+    path = write_model(tmp_path / "m.tflite", [("SEGMENT_SUM", {}, [0], [1])], tensors, [0], [1])
     text = refusal(path)
     assert text.isprintable() and r"\x00" in text
     write_model(path, [("RELU", None, [0], [1])], tensors, [0], [1])

@@ -20,6 +20,7 @@ from ..errors import CompileError
 from ..ir import Array, Graph, Value, interpret, kept, verify
 from ..ops._move import Lookup, Movement
 from ..ops.gather import GatherComputed
+from ..ops.gather_nd import GatherNd
 from ..ops.hard_swish import HardSwish
 from ..ops.max_pool import MaxPool2d
 from ..ops.maximum_minimum import Maximum
@@ -76,7 +77,7 @@ def _ranges(graph: Graph, samples: Iterable[Sequence[Array]]) -> Ranges:
             if is_float(value):
                 see(value, array)
     for node in graph.nodes:
-        table = node.inputs[0] if isinstance(node.op, GatherComputed) else None
+        table = node.inputs[0] if isinstance(node.op, (GatherComputed, GatherNd)) else None
         if table is not None and table.data is not None and is_float(table):
             see(table, table.data)  # other data pick other rows
     return ranges

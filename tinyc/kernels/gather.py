@@ -6,23 +6,19 @@ import math
 
 from ..ir import Node
 from ..ops.gather import Gather, GatherComputed
-from .base import Binding, Constant, Kernel, provide
-from .move import caption, lookup_kernel
+from .base import Binding, Kernel, provide
+from .move import bind_operands, caption, lookup_kernel
 
 
 def _bind(node: Node[GatherComputed]) -> Binding:
     op = node.op
     x, indices = node.inputs
     inner = math.prod(x.type.shape[op.axis + 1 :])
-    names = ("in", "in" if indices is x else "indices")
-    operands = dict(zip(names, (x, indices), strict=True))
+    operands, constants = bind_operands(node, "in", "indices")
     return Binding(
         params={
+            **operands,
             "caption": caption(node),
-            "arguments": [
-                f"const {v.type.dtype.c} *{name}" for name, v in operands.items() if not v.constant
-            ],
-            "names": names,
             "ctype": x.type.dtype.c,
             "outer": math.prod(x.type.shape[: op.axis]),
             "count": indices.type.elements,
@@ -31,11 +27,7 @@ def _bind(node: Node[GatherComputed]) -> Binding:
             "bytes": inner * x.type.dtype.size,
             "image": inner * x.type.shape[op.axis],
         },
-        constants=tuple(
-            Constant(name, v.data, f"operand, {v.type}")
-            for name, v in operands.items()
-            if v.data is not None
-        ),
+        constants=constants,
         support=("tinyc_nearest.h",),
     )
 

@@ -103,6 +103,23 @@ def caption(node: Node) -> str:
     return f"{words}, {ins} to {', '.join(str(v.type) for v in node.outputs)}"
 
 
+def bind_operands(node: Node, *names: str) -> tuple[dict[str, Any], tuple[Constant, ...]]:
+    """Parameters and constants of a kernel whose operands, called ``names``, are variable or
+    constant, or one twice. arguments: C's, of the variable ones; names: what each operand is
+    called, as an argument or as a constant."""
+    called = dict(reversed([*zip(node.inputs, names, strict=True)]))
+    params = {
+        "arguments": [f"const {v.type.dtype.c} *{called[v]}" for v in node.variable_inputs],
+        "names": [called[v] for v in node.inputs],
+    }
+    constants = tuple(
+        Constant(called[v], v.data, f"operand, {v.type}")
+        for v in dict.fromkeys(node.inputs)
+        if v.data is not None
+    )
+    return params, constants
+
+
 def move_kernel(name: str) -> Kernel[Movement]:
     """The kernel of a `Movement`, of any element type."""
     return Kernel(name, "move.c.j2", frozenset(), lambda node: None, _bind_moves)

@@ -24,7 +24,8 @@ Made by `make docs`, and by `tinyc ops --markdown`: for each operator and type o
 operand, the fastest kernel on each core. Every operator also has a numpy reference that is
 bit-exact with TFLite's reference kernels, or with Larq Compute Engine's for signs, which are
 packed into i32 words. `no code` stands for operators that the planner
-makes into a renaming of the same bytes; `-` where a core has no kernel.
+makes into a renaming of the same bytes; `-` where a core has no kernel. WHERE and UNIQUE are
+refused: how much they give depends on the data, and sizes are fixed at compile time.
 """
 
 

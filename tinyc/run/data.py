@@ -15,6 +15,7 @@ from ..ir.quant import dequantize
 from ..ops._move import Movement
 from ..ops.cast import Cast
 from ..ops.gather import GatherComputed
+from ..ops.gather_nd import GatherNd
 from ..plan.heads import Head, check_labels, heads
 from .keys import input_keys, label_keys, label_like
 from .npz import MOST_BYTES, Npz, Rowed, Rows, too_large
@@ -83,12 +84,15 @@ def random_samples(graph: Graph, count: int, seed: int) -> Samples:
 
 def _table_rows(graph: Graph) -> dict[Value, int]:
     """For each value that a GATHER takes its indices from, cast, moved or as it is: how many
-    there are."""
+    there are, along any axis."""
     found: dict[Value, int] = {}
     for node in reversed(graph.nodes):
         if isinstance(node.op, GatherComputed):
             table, indices = node.inputs
             rows = [(indices, table.type.shape[node.op.axis])]
+        elif isinstance(node.op, GatherNd):
+            table, indices = node.inputs
+            rows = [(indices, min(table.type.shape[: indices.type.shape[-1]]))]
         elif isinstance(node.op, (Cast, Movement)) or node.op.view:
             least = [found[v] for v in node.outputs if v in found]
             rows = [(v, min(least)) for v in node.variable_inputs if least]

@@ -6,7 +6,12 @@ from ...errors import CompileError
 from .source import Source, SourceOp
 
 _CONTROL = "convert a model without loops and branches: give recurrent layers unroll=True"
+_DYNAMIC = (
+    "the size of its output depends on the data, and sizes are fixed at compile time: end the "
+    "model before it"
+)
 _HINTS = {
+    **dict.fromkeys(("WHERE", "UNIQUE"), _DYNAMIC),
     **dict.fromkeys(("CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"), _CONTROL),
     **dict.fromkeys(
         ("LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_RNN",

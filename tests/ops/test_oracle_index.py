@@ -1,0 +1,63 @@
+"""Operators that index, pick or sum along an axis, against LiteRT's reference kernels, bit for
+bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_oracle_movement import compare, data, spec
+from tflite_writer import TensorSpec, write_model
+
+from tinyc.errors import CompileError
+from tinyc.frontends.tflite import read
+
+pytest.importorskip("ai_edge_litert")
+
+
+def model(
+    path: Path,
+    operator: tuple[str, dict[str, Any]],
+    inputs: list[TensorSpec],
+    outputs: list[TensorSpec],
+) -> Path:
+    """A model of one operator; its inputs are the tensors without data."""
+    name, options = operator
+    tensors = [*inputs, *outputs]
+    results = list(range(len(inputs), len(tensors)))
+    variable = [i for i, tensor in enumerate(inputs) if tensor.data is None]
+    steps = [(name, options, list(range(len(inputs))), results)]
+    return write_model(path, steps, tensors, variable, results)
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(CompileError) as caught:
+        read(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32", "int32"])
+@pytest.mark.parametrize("index", ["int32", "int64"])
+@pytest.mark.parametrize(("at", "out"), [((4, 1), (4, 5, 3)), ((2, 4, 2), (2, 4, 3)), ((3,), ())])
+def test_gather_nd_matches_litert(
+    dtype: str, index: str, at: tuple[int, ...], out: tuple[int, ...], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(8)
+    shape = (2, 5, 3)
+    inputs = [spec("x", shape, dtype), TensorSpec("i", at, index)]
+    path = model(tmp_path / "m.tflite", ("GATHER_ND", {}), inputs, [spec("y", out, dtype)])
+    compare(path, [data(rng, dtype, shape), rng.integers(0, shape[: at[-1]], at).astype(index)])
+
+
+def test_gather_nd_refuses_deep_indices(tmp_path: Path) -> None:
+    inputs = [spec("x", (2, 5), "int8"), TensorSpec("i", (4, 3), "int32")]
+    path = model(tmp_path / "m.tflite", ("GATHER_ND", {}), inputs, [spec("y", (4,), "int8")])
+    assert "indices of shape [4, 3] do not name places in [2, 5]" in refused(path)
+
+
+def test_where_is_refused_with_its_reason(tmp_path: Path) -> None:
+    inputs, outputs = [TensorSpec("x", (4,), "bool")], [TensorSpec("y", (4, 1), "int64")]
+    path = model(tmp_path / "m.tflite", ("WHERE", {}), inputs, outputs)
+    assert "the size of its output depends on the data" in refused(path)
