@@ -29,7 +29,8 @@ struct tinyc_matmul_scale {
                     const element *y = columns + j * shape->b_column;                            \
                     number acc = 0;                                                              \
                     for (int32_t left = shape->depth;; x += shape->a_step, y += shape->b_step) { \
-                        acc += (*x - scale->a_zero) * (*y - scale->b_zero);                      \
+                        const int32_t product = (*x - scale->a_zero) * (*y - scale->b_zero);     \
+                        acc += product;                                                          \
                         if (--left == 0) {                                                       \
                             break; /* before a pointer leaves its matrix */                      \
                         }                                                                        \

@@ -35,7 +35,7 @@ def squeezed(text: str) -> str:
         ),
         (
             f"    {NAME} = f({NAME}) + 2 * {NAME};\n",
-            f"    {NAME} = f({NAME}) +\n{' ' * 47}2 * {NAME};\n",
+            f"    {NAME} =\n        f({NAME}) + 2 * {NAME};\n",
         ),
         (
             f"extern const int8_t {NAME}_and_more_and_more[8] __attribute__((aligned(4)));\n",

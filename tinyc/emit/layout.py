@@ -81,6 +81,11 @@ def _in_code(line: str, before: str) -> tuple[int, str] | None:
     operators: dict[tuple[int, int], tuple[int, int]] = {}
     first = start if before.endswith((",", "(")) else None  # of a list whose bracket lies above
     equals = line.find(" = ")
+    assigns = 0 < equals < WIDTH - 1 and first is None and not line.endswith(("{", ","))
+    assigns = assigns and line.count("(", 0, equals) == line.count(")", 0, equals)
+    if assigns and start + 4 + len(line) - (equals + 3) <= WIDTH:
+        # What is assigned stands whole on a line of its own.
+        return equals + 2, " " * (start + 4)
     for place, character in enumerate(line[:WIDTH]):
         column = open[-1] + 1 if open else first
         if character in "([{":
@@ -98,9 +103,11 @@ def _in_code(line: str, before: str) -> tuple[int, str] | None:
     if not found:
         return None
     end, column = found[min(found)]
-    longest = max(map(len, line[end:].lstrip().split(", "))) + 1
-    if column + longest <= WIDTH:
-        return end, " " * column
-    # No room to the right of the bracket: all that it holds goes below.
-    bracket = column if line[column - 1] in "([{" else end
-    return bracket, " " * (start + 4)
+    rest = line[end:].lstrip()
+    held = line[column - 1] in "([{"
+    # All that a bracket holds goes below where it has no room to the right, or takes three lines
+    # there and one below.
+    narrow = column + max(map(len, rest.split(", "))) + 1 > WIDTH
+    if narrow or (held and column + len(rest) > WIDTH >= start + 4 + len(line) - column):
+        return column if held else end, " " * (start + 4)
+    return end, " " * column
