@@ -20,9 +20,8 @@ from .tensors import TensorReader
 def parse(raw: bytes, file: str, name: str) -> Source:
     """Verify the flatbuffer and take what the lift needs. Raises CompileError E301/E303."""
     if raw[4:8] != b"TFL3":
-        raise CompileError(
-            "E301", file, "this is no TFLite model", "give a .tflite file (identifier TFL3)"
-        )
+        hint = "give a .tflite file (identifier TFL3), a Keras model, or FILE.py:FUNCTION"
+        raise CompileError("E301", file, "this is no TFLite model", hint)
     try:
         return _parse(raw, file, name)
     except MalformedError as error:
