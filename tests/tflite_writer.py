@@ -36,6 +36,8 @@ _VERSIONS = {
     "DENSIFY": 1, "REDUCE_PROD": 1, "FLOOR": 1, "CEIL": 1, "ROUND": 1, "ELU": 1, "SQUARE": 1,
     "SIN": 1, "COS": 1, "NEG": 1, "POW": 1, "ADD_N": 1, "LOGICAL_AND": 1, "LOGICAL_OR": 1,
     "LOGICAL_NOT": 1, "GELU": 1, "SIGN": 1, "REDUCE_ANY": 1, "REDUCE_ALL": 1, "REVERSE_V2": 1,
+    "ONE_HOT": 1, "CUMSUM": 1, "TOPK_V2": 1, "EMBEDDING_LOOKUP": 1, "L2_POOL_2D": 1,
+    "DYNAMIC_UPDATE_SLICE": 1,
 }  # fmt: skip
 
 

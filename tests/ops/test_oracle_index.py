@@ -57,6 +57,35 @@ def test_gather_nd_refuses_deep_indices(tmp_path: Path) -> None:
     assert "indices of shape [4, 3] do not name places in [2, 5]" in refused(path)
 
 
+def one_hot(
+    path: Path, dtype: str, index: str, axis: int, out: tuple[int, ...], on: Any = 1
+) -> Path:
+    inputs = [
+        TensorSpec("i", (4, 3), index),
+        TensorSpec("depth", (), "int32", data=5),
+        spec("on", (), dtype, on),
+        spec("off", (), dtype, 0),
+    ]
+    return model(path, ("ONE_HOT", {"axis": axis}), inputs, [spec("y", out, dtype)])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32", "int32", "int64", "bool"])
+@pytest.mark.parametrize(
+    ("index", "axis", "out"),
+    [("int32", -1, (4, 3, 5)), ("int64", 0, (5, 4, 3)), ("int32", 1, (4, 5, 3))],
+)
+def test_one_hot_matches_litert(
+    dtype: str, index: str, axis: int, out: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = one_hot(tmp_path / "m.tflite", dtype, index, axis, out)
+    compare(path, [np.random.default_rng(8).integers(-2, 8, (4, 3)).astype(index)])
+
+
+def test_one_hot_refuses_computed_values(tmp_path: Path) -> None:
+    path = one_hot(tmp_path / "m.tflite", "float32", "int32", -1, (4, 3, 5), on=None)
+    assert "operand 'on' depends on the model's input" in refused(path)
+
+
 def test_where_is_refused_with_its_reason(tmp_path: Path) -> None:
     inputs, outputs = [TensorSpec("x", (4,), "bool")], [TensorSpec("y", (4, 1), "int64")]
     path = model(tmp_path / "m.tflite", ("WHERE", {}), inputs, outputs)

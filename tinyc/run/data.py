@@ -16,6 +16,7 @@ from ..ops._move import Movement
 from ..ops.cast import Cast
 from ..ops.gather import GatherComputed
 from ..ops.gather_nd import GatherNd
+from ..ops.one_hot import OneHot
 from ..plan.heads import Head, check_labels, heads
 from .keys import input_keys, label_keys, label_like
 from .npz import MOST_BYTES, Npz, Rowed, Rows, too_large
@@ -83,8 +84,8 @@ def random_samples(graph: Graph, count: int, seed: int) -> Samples:
 
 
 def _table_rows(graph: Graph) -> dict[Value, int]:
-    """For each value that a GATHER takes its indices from, cast, moved or as it is: how many
-    there are, along any axis."""
+    """For each value that a GATHER or a ONE_HOT takes its indices from, cast, moved or as it is:
+    how many there are, along any axis."""
     found: dict[Value, int] = {}
     for node in reversed(graph.nodes):
         if isinstance(node.op, GatherComputed):
@@ -93,6 +94,8 @@ def _table_rows(graph: Graph) -> dict[Value, int]:
         elif isinstance(node.op, GatherNd):
             table, indices = node.inputs
             rows = [(indices, min(table.type.shape[: indices.type.shape[-1]]))]
+        elif isinstance(node.op, OneHot):
+            rows = [(node.inputs[0], node.op.depth)]
         elif isinstance(node.op, (Cast, Movement)) or node.op.view:
             least = [found[v] for v in node.outputs if v in found]
             rows = [(v, min(least)) for v in node.variable_inputs if least]

@@ -84,6 +84,7 @@ OPTIONS: dict[str, Options] = {
     "SQUEEZE": {"squeeze_dims": (0, "i32s", 0)},
     "MIRROR_PAD": {"mode": (0, "i8", 0)},
     "GATHER": {"axis": (0, "i32", 0), "batch_dims": (1, "i32", 0)},
+    "ONE_HOT": {"axis": (0, "i32", 0)},
     "RESIZE_NEAREST_NEIGHBOR": _RESIZE_NEAREST,
     "RESIZE_BILINEAR": _RESIZE_BILINEAR,
     "SPACE_TO_DEPTH": _BLOCK,
