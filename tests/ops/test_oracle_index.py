@@ -86,6 +86,28 @@ def test_one_hot_refuses_computed_values(tmp_path: Path) -> None:
     assert "operand 'on' depends on the model's input" in refused(path)
 
 
+def cumsum(path: Path, dtype: str, axis: int, exclusive: bool, reverse: bool) -> Path:
+    inputs = [spec("x", (2, 5, 3), dtype), TensorSpec("axis", (), "int32", data=axis)]
+    options = {"exclusive": exclusive, "reverse": reverse}
+    return model(path, ("CUMSUM", options), inputs, [spec("y", (2, 5, 3), dtype)])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "int64"])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_cumsum_matches_litert(
+    dtype: str, axis: int, exclusive: bool, reverse: bool, tmp_path: Path
+) -> None:
+    path = cumsum(tmp_path / "m.tflite", dtype, axis, exclusive, reverse)
+    compare(path, [data(np.random.default_rng(8), dtype, (2, 5, 3))])
+
+
+def test_cumsum_refuses_int8(tmp_path: Path) -> None:
+    path = cumsum(tmp_path / "m.tflite", "int8", 0, False, False)
+    assert "input is a quantized i8, of which TFLite has no sums" in refused(path)
+
+
 def test_where_is_refused_with_its_reason(tmp_path: Path) -> None:
     inputs, outputs = [TensorSpec("x", (4,), "bool")], [TensorSpec("y", (4, 1), "int64")]
     path = model(tmp_path / "m.tflite", ("WHERE", {}), inputs, outputs)

@@ -98,6 +98,7 @@ OPTIONS: dict[str, Options] = {
         "activation": (0, "i8", 0), "cell_clip": (1, "f32", 0.0), "time_major": (3, "bool", 0),
         "diagonal": (5, "bool", 0),
     },
+    "CUMSUM": {"exclusive": (0, "bool", 0), "reverse": (1, "bool", 0)},
     "CALL_ONCE": {"init": (0, "i32", 0)},
     "WHILE": {"cond": (0, "i32", 0), "body": (1, "i32", 0)},
     "IF": {"then": (0, "i32", 0), "else": (1, "i32", 0)},

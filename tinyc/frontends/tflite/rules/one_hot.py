@@ -7,15 +7,12 @@ from ....ops._move import same_kind
 from ....ops.base import CONVERT_AGAIN
 from ....ops.one_hot import OneHot
 from ..rule import TfliteOp, rule
-from .move import wrap_axis
+from .move import constant_number, wrap_axis
 
 
 @rule(OneHot, "ONE_HOT")
 def one_hot(src: TfliteOp) -> list[Node]:
     indices, depth, on, off = src.operands(4)
-    depths = src.constant_ints(depth)
-    if len(depths) != 1:
-        raise src.fail("its depth is no single number", CONVERT_AGAIN, "E301")
     axis = wrap_axis(src, src.option("axis"), len(indices.type.shape) + 1)
     values: list[int | float] = []
     for value in (on, off):
@@ -28,7 +25,7 @@ def one_hot(src: TfliteOp) -> list[Node]:
         if value.data.size != 1:
             raise src.fail(f"operand '{value.name}' is no single number", CONVERT_AGAIN, "E301")
         values.append(value.data.item())
-    node = src.node(OneHot(axis, depths[0], *values), [indices])
+    node = src.node(OneHot(axis, constant_number(src, depth, "depth"), *values), [indices])
     for value in (on, off):
         same_kind(node, value.type, node.output.type, f"'{value.name}' and output")
     return [node]

@@ -8,7 +8,7 @@ from ....ir import Node
 from ....ops.base import CONVERT_AGAIN
 from ....ops.split import Split
 from ..rule import TfliteOp, rule
-from .move import wrap_axis
+from .move import constant_axis
 
 
 @rule(Split, "SPLIT", "SPLIT_V")
@@ -17,10 +17,7 @@ def split(src: TfliteOp) -> list[Node]:
         axis_value, x = src.operands(2, outputs=None)
     else:
         x, sizes_value, axis_value = src.operands(3, outputs=None)
-    axes = src.constant_ints(axis_value)
-    if len(axes) != 1:
-        raise src.fail("its axis is no single number", CONVERT_AGAIN, "E301")
-    axis = wrap_axis(src, axes[0], len(x.type.shape))
+    axis = constant_axis(src, axis_value, len(x.type.shape))
     extent, count = x.type.shape[axis], len(src.outputs)
     if src.option("num_splits") != count:
         text = f"states {src.option('num_splits')} parts and has {count} outputs"
