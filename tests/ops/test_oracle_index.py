@@ -108,6 +108,32 @@ def test_cumsum_refuses_int8(tmp_path: Path) -> None:
     assert "input is a quantized i8, of which TFLite has no sums" in refused(path)
 
 
+def embedding(path: Path, dtype: str, out: str, scale: float | None, zero: int) -> Path:
+    rows = data(np.random.default_rng(9), dtype, (7, 2, 3))
+    inputs = [
+        TensorSpec("i", (4,), "int32"),
+        TensorSpec("table", (7, 2, 3), dtype, scale, zero, data=rows),
+    ]
+    kind = (None, 0) if out == "float32" else (scale, zero)
+    return model(path, ("EMBEDDING_LOOKUP", {}), inputs, [TensorSpec("y", (4, 2, 3), out, *kind)])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "out", "scale", "zero"),
+    [("float32", "float32", None, 0), ("int8", "int8", 0.05, -9), ("int8", "float32", 0.0173, 0)],
+)
+def test_embedding_lookup_matches_litert(
+    dtype: str, out: str, scale: float | None, zero: int, tmp_path: Path
+) -> None:
+    path = embedding(tmp_path / "m.tflite", dtype, out, scale, zero)
+    compare(path, [np.array([6, 0, 3, 3], np.int32)])
+
+
+def test_embedding_lookup_refuses_a_table_with_a_zero_point(tmp_path: Path) -> None:
+    path = embedding(tmp_path / "m.tflite", "int8", "float32", 0.05, -9)
+    assert "is not quantized with one scale and the zero point 0" in refused(path)
+
+
 def test_where_is_refused_with_its_reason(tmp_path: Path) -> None:
     inputs, outputs = [TensorSpec("x", (4,), "bool")], [TensorSpec("y", (4, 1), "int64")]
     path = model(tmp_path / "m.tflite", ("WHERE", {}), inputs, outputs)
