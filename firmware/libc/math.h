@@ -2,6 +2,8 @@
 #ifndef TINYC_LIBC_MATH_H
 #define TINYC_LIBC_MATH_H
 
+#define INFINITY (__builtin_inff())
+
 double floor(double x);
 float ceilf(float x);
 float cosf(float x);

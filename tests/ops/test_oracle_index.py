@@ -134,6 +134,24 @@ def test_embedding_lookup_refuses_a_table_with_a_zero_point(tmp_path: Path) -> N
     assert "is not quantized with one scale and the zero point 0" in refused(path)
 
 
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("activation", [0, 3])
+def test_l2_pool_matches_litert(padding: int, activation: int, tmp_path: Path) -> None:
+    options = {"padding": padding, "strideW": 1, "strideH": 2, "filterWidth": 2, "filterHeight": 3}
+    options["fusedActivationFunction"] = activation
+    shape = (2, 3, 6, 3) if padding == 0 else (2, 2, 5, 3)
+    inputs, outputs = [spec("x", (2, 5, 6, 3), "float32")], [spec("y", shape, "float32")]
+    path = model(tmp_path / "m.tflite", ("L2_POOL_2D", options), inputs, outputs)
+    compare(path, [data(np.random.default_rng(8), "float32", (2, 5, 6, 3)) * np.float32(4)])
+
+
+def test_l2_pool_refuses_int8(tmp_path: Path) -> None:
+    options = {"padding": 1, "strideW": 1, "strideH": 1, "filterWidth": 2, "filterHeight": 2}
+    inputs, outputs = [spec("x", (1, 3, 3, 1), "int8")], [spec("y", (1, 2, 2, 1), "int8")]
+    path = model(tmp_path / "m.tflite", ("L2_POOL_2D", options), inputs, outputs)
+    assert "input is i8; supported: f32" in refused(path)
+
+
 def test_where_is_refused_with_its_reason(tmp_path: Path) -> None:
     inputs, outputs = [TensorSpec("x", (4,), "bool")], [TensorSpec("y", (4, 1), "int64")]
     path = model(tmp_path / "m.tflite", ("WHERE", {}), inputs, outputs)

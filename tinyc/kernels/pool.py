@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..ir import DType, Node
 from ..ops._pool import Pool
 from ..ops.average_pool import AveragePool2d
+from ..ops.l2_pool import L2Pool2d
+from ..ops.max_pool import MaxPool2d
 from .base import Binding, Kernel
 from .conv import clamp_params, portable, window_params
+
+_FLOATS: dict[type[Pool], tuple[str, str, str, str]] = {
+    MaxPool2d: ("maximum", "tinyc_pool_f32", "TINYC_MAXIMUM_F32", "tinyc_pool_f32.h"),
+    AveragePool2d: ("average", "tinyc_pool_f32", "TINYC_AVERAGE_F32", "tinyc_pool_f32.h"),
+    L2Pool2d: ("L2", "tinyc_l2_pool_f32", "", "tinyc_l2_pool_f32.h"),
+}
+"""Of each float pooling: what it is called, its function, how that pools, and its header."""
+
+
+def _params(node: Node[Pool]) -> dict[str, Any]:
+    return {**window_params(node, node.op.kernel), **clamp_params(node)}
 
 
 def _bind(node: Node[Pool]) -> Binding:
@@ -17,16 +32,26 @@ def _bind(node: Node[Pool]) -> Binding:
         pooling = "TINYC_AVERAGE_UNSIGNED" if op.unsigned else "TINYC_AVERAGE"
     return Binding(
         params={
-            **window_params(node, op.kernel),
-            **clamp_params(node),
+            **_params(node),
             "caption": "average" if average else "maximum",
-            "average": int(average),
             "pooling": pooling,
             "ctype": dtype.c,
             "function": f"tinyc_pool_s{8 * dtype.size}",
         },
-        support=("tinyc_pool_f32.h" if dtype is DType.F32 else "tinyc_pool.h",),
+        support=("tinyc_pool.h",),
     )
+
+
+def _bind_float(node: Node[Pool]) -> Binding:
+    kind = next(cls for cls in type(node.op).__mro__ if cls in _FLOATS)
+    caption, function, pooling, header = _FLOATS[kind]
+    params = {"caption": caption, "function": function, "pooling": pooling}
+    return Binding(params={**_params(node), **params}, support=(header,))
+
+
+def float_kernel(name: str) -> Kernel[Pool]:
+    """That of float32."""
+    return portable(name, DType.F32, _bind_float, "pool_f32.c.j2")
 
 
 def kernels(name: str) -> tuple[Kernel[Pool], ...]:
@@ -34,5 +59,5 @@ def kernels(name: str) -> tuple[Kernel[Pool], ...]:
     return (
         portable(f"{name}_s8", DType.I8, _bind, "pool.c.j2"),
         portable(f"{name}_s16", DType.I16, _bind, "pool.c.j2"),
-        portable(f"{name}_f32", DType.F32, _bind, "pool_f32.c.j2"),
+        float_kernel(f"{name}_f32"),
     )

@@ -1,16 +1,16 @@
-"""What the two poolings share: their fields, import rule and checks."""
+"""What the poolings share: their fields, checks, sums and cases."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import DType, Node, Value
+from ..ir import Array, DType, Node, Value
 from ._binary import NUMBERS
-from ._conv import NO_PADDING, check_window, expect_activation, out_sizes, random_type
+from ._conv import NO_PADDING, check_window, expect_activation, out_sizes, random_type, windows
 from ._mixins import Activated, Padding, Pair, Windowed
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, expect_shape, fail
 
@@ -18,7 +18,7 @@ from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, expec
 @dataclass(frozen=True)
 class Pool(Activated, Windowed):
     """x [n, h, w, c] -> [n, oh, ow, c], int8 or int16 (the same quantization on both sides) or
-    float32.
+    float32, as far as ``dtypes`` has them.
 
     kernel: (height, width); unsigned: int8 in the place of the file's uint8. No window takes
     the padding into account.
@@ -28,6 +28,8 @@ class Pool(Activated, Windowed):
     dilation: Pair = field(default=(1, 1), init=False, repr=False)
     unsigned: bool = False
 
+    dtypes: ClassVar[tuple[DType, ...]] = NUMBERS
+
     keeps_quant = True
 
     def check(self, node: Node[Self]) -> None:
@@ -35,7 +37,7 @@ class Pool(Activated, Windowed):
         x, y = node.inputs[0].type, node.output.type
         if len(x.shape) != 4:
             raise fail(node, "its input is not of rank 4", CONVERT_AGAIN)
-        expect_dtype(node, x, NUMBERS, "input")
+        expect_dtype(node, x, self.dtypes, "input")
         expect_dtype(node, y, (x.dtype,), "output")
         if x.dtype is not DType.F32:
             expect_quant(node, x, "input")
@@ -57,6 +59,21 @@ class Pool(Activated, Windowed):
             raise fail(node, f"its filter has more than 2^{bits} taps", CONVERT_AGAIN)
         expect_shape(node, y, (x.shape[0], height, width, x.shape[3]), "output")
 
+    def sums(self, node: Node[Self], x: Array) -> Array:
+        """Sums of the pixels of each window, in order for the sake of float ones, else int32."""
+        patches = windows(x, node, self.kernel, 0)
+        kind = np.float32 if x.dtype == np.float32 else np.int32
+        total: Array = np.zeros(node.output.type.shape, kind)
+        for ky in range(self.kernel[0]):
+            for kx in range(self.kernel[1]):
+                total += patches[:, :, :, ky, kx]
+        return total
+
+    def pixels(self, node: Node[Self]) -> Array:
+        """How many of each window, int32 [1, oh, ow, 1]."""
+        inside = np.ones((1, *node.inputs[0].type.shape[1:3], 1), np.int32)
+        return np.asarray(windows(inside, node, self.kernel, 0).sum((3, 4)))
+
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         # x, kernel, stride, padding, activation
@@ -71,10 +88,12 @@ class Pool(Activated, Windowed):
         for x, kernel, stride, padding, activation in shapes:
             op = cls(stride, padding, activation, kernel)
             out = (x[0], *out_sizes(x, kernel, stride, (1, 1), padding), x[3])
-            for dtype in NUMBERS:
+            for dtype in cls.dtypes:
                 type_x = random_type(rng, dtype, x)
                 type_y = type(type_x)(out, dtype, type_x.quant)
                 yield Node(op, (Value("x", type_x, "case"),), (Value("y", type_y, "case"),), "case")
+            if DType.I8 not in cls.dtypes:
+                continue
             op, type_x = replace(op, unsigned=True), random_type(rng, DType.I8, x)
             type_y = replace(type_x, shape=out)
             yield Node(op, (Value("x", type_x, "case"),), (Value("y", type_y, "case"),), "case")

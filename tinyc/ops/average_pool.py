@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from ..ir import Array, Node
-from ._conv import clamp_output, windows
+from ._conv import clamp_output
 from ._pool import Pool
 from .base import register
 
@@ -21,15 +21,8 @@ class AveragePool2d(Pool):
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
-        patches = windows(x, node, self.kernel, 0)
-        real = x.dtype == np.float32
-        total: Array = np.zeros(node.output.type.shape, np.float32 if real else np.int32)
-        for ky in range(self.kernel[0]):  # in order, for the sake of float sums
-            for kx in range(self.kernel[1]):
-                total += patches[:, :, :, ky, kx]
-        count = windows(np.ones((1, *x.shape[1:3], 1), np.int32), node, self.kernel, 0)
-        count = count.sum((3, 4))
-        if real:
+        total, count = self.sums(node, x), self.pixels(node)
+        if x.dtype == np.float32:
             return (clamp_output(node, total / count.astype(np.float32)),)
         if self.unsigned:
             return (clamp_output(node, (total + count // 2) // count),)

@@ -47,6 +47,7 @@ OPTIONS: dict[str, Options] = {
     "MUL": _ACTIVATION,
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
+    "L2_POOL_2D": _POOL,
     "CONV_2D": {**_CONV, "bias_type": (6, "i8", 0)},
     "DEPTHWISE_CONV_2D": {
         "padding": (0, "i8", 0), "stride_w": (1, "i32", 0), "stride_h": (2, "i32", 0),

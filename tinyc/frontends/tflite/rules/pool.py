@@ -6,12 +6,13 @@ from ....ir import Node
 from ....ops._pool import Pool
 from ....ops.average_pool import AveragePool2d
 from ....ops.base import CONVERT_AGAIN
+from ....ops.l2_pool import L2Pool2d
 from ....ops.max_pool import MaxPool2d
 from ..rule import TfliteOp, family
 from .conv import import_window
 
 
-@family({"MAX_POOL_2D": MaxPool2d, "AVERAGE_POOL_2D": AveragePool2d})
+@family({"MAX_POOL_2D": MaxPool2d, "AVERAGE_POOL_2D": AveragePool2d, "L2_POOL_2D": L2Pool2d})
 def pool(cls: type[Pool], src: TfliteOp) -> list[Node]:
     (x,) = src.operands(1)
     kernel = (src.option("filter_h"), src.option("filter_w"))
