@@ -152,6 +152,24 @@ def test_l2_pool_refuses_int8(tmp_path: Path) -> None:
     assert "input is i8; supported: f32" in refused(path)
 
 
+def top_k(path: Path, dtype: str, shape: tuple[int, ...], k: int) -> Path:
+    inputs = [spec("x", shape, dtype), TensorSpec("k", (), "int32", data=k)]
+    out = (*shape[:-1], k)
+    outputs = [spec("values", out, dtype), TensorSpec("indices", out, "int32")]
+    return model(path, ("TOPK_V2", {}), inputs, outputs)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "float32", "int32", "int64"])
+@pytest.mark.parametrize(("shape", "k"), [((2, 3, 40), 3), ((5,), 5), ((4, 1), 1)])
+def test_top_k_matches_litert(dtype: str, shape: tuple[int, ...], k: int, tmp_path: Path) -> None:
+    path = top_k(tmp_path / "m.tflite", dtype, shape, k)
+    compare(path, [np.random.default_rng(6).integers(0, 9, shape).astype(dtype)])  # many equal ones
+
+
+def test_top_k_refuses_more_than_there_are(tmp_path: Path) -> None:
+    assert "takes 6 elements of [2, 5]" in refused(top_k(tmp_path / "m.tflite", "int8", (2, 5), 6))
+
+
 def test_where_is_refused_with_its_reason(tmp_path: Path) -> None:
     inputs, outputs = [TensorSpec("x", (4,), "bool")], [TensorSpec("y", (4, 1), "int64")]
     path = model(tmp_path / "m.tflite", ("WHERE", {}), inputs, outputs)

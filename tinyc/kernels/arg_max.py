@@ -10,7 +10,8 @@ from .base import Binding, Kernel, provide
 from .move import caption
 
 SUFFIXES = {
-    DType.I8: "s8", DType.U8: "u8", DType.I16: "s16", DType.I32: "s32", DType.F32: "f32",
+    DType.I8: "s8", DType.U8: "u8", DType.I16: "s16", DType.I32: "s32",
+    DType.I64: "s64", DType.F32: "f32",
 }  # fmt: skip
 
 
