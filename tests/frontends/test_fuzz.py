@@ -257,7 +257,7 @@ def compiles(path: Path) -> bool:
             assert line[0] == "E" and line[1] in "23" and line[4] == " ", line
             assert line.isprintable() and len(line) <= 700, line
         return False
-    assert len(sources) == 3 and all(text.isascii() for text in sources.values())
+    assert len(sources) == 4 and all(text.isascii() for text in sources.values())
     return True
 
 
