@@ -170,6 +170,27 @@ def test_top_k_refuses_more_than_there_are(tmp_path: Path) -> None:
     assert "takes 6 elements of [2, 5]" in refused(top_k(tmp_path / "m.tflite", "int8", (2, 5), 6))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32", "int32", "int64"])
+@pytest.mark.parametrize("index", ["int32", "int64"])
+@pytest.mark.parametrize("starts", [[0, 0, 0], [1, 2, 1], [-3, 9, 1], [1, 3, 9]])
+def test_dynamic_update_slice_matches_litert(
+    dtype: str, index: str, starts: list[int], tmp_path: Path
+) -> None:
+    rng, shapes = np.random.default_rng(8), ((3, 5, 4), (2, 2, 3))
+    inputs = [spec(n, s, dtype) for n, s in zip("xu", shapes, strict=True)]
+    inputs.append(TensorSpec("starts", (3,), index))
+    outputs = [spec("y", shapes[0], dtype)]
+    path = model(tmp_path / "m.tflite", ("DYNAMIC_UPDATE_SLICE", {}), inputs, outputs)
+    compare(path, [*(data(rng, dtype, s) for s in shapes), np.array(starts, index)])
+
+
+def test_dynamic_update_slice_refuses_a_larger_update(tmp_path: Path) -> None:
+    inputs = [spec("x", (3, 4), "int8"), spec("u", (2, 5), "int8"), TensorSpec("s", (2,), "int32")]
+    outputs = [spec("y", (3, 4), "int8")]
+    path = model(tmp_path / "m.tflite", ("DYNAMIC_UPDATE_SLICE", {}), inputs, outputs)
+    assert "an update of [2, 5] does not fit into [3, 4]" in refused(path)
+
+
 def test_where_is_refused_with_its_reason(tmp_path: Path) -> None:
     inputs, outputs = [TensorSpec("x", (4,), "bool")], [TensorSpec("y", (4, 1), "int64")]
     path = model(tmp_path / "m.tflite", ("WHERE", {}), inputs, outputs)

@@ -26,8 +26,6 @@ class Cumsum(Op):
     exclusive: bool
     reverse: bool
 
-    calibrates = False
-
     def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type

@@ -20,7 +20,6 @@ class L2Pool2d(Pool):
 
     dtypes = (DType.F32,)
     keeps_quant = False
-    calibrates = False
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
