@@ -20,6 +20,7 @@ from tinyc.ops.concat import Concat
 from tinyc.ops.relu import Relu
 from tinyc.ops.reshape import Reshape
 from tinyc.ops.slice import Slice
+from tinyc.ops.svdf import Svdf
 from tinyc.passes import optimize
 from tinyc.plan import plan
 from tinyc.run import emulators, run
@@ -82,7 +83,28 @@ def early() -> Graph:
     )
 
 
-GRAPHS = {"ring": ring, "delays": delays, "early": early}
+def shifts() -> Graph:
+    """A state whose next value is what another was before."""
+    x, old, older, new, y = (value(n, 1, 3) for n in ("x", "old", "older", "new", "y"))
+    nodes = (
+        Node(Relu("relu"), (older,), (y,), "test"),
+        Node(Relu("relu"), (x,), (new,), "test"),
+    )
+    initial = np.full((1, 3), 4, np.int8)
+    states = (State(old, new, initial), State(older, old, initial + 5))
+    return Graph("net", (x,), (y,), nodes, states=states)
+
+
+def filters() -> Graph:
+    """A state that its only reader changes in place."""
+    cases = Svdf.cases(np.random.default_rng(4))
+    node = next(n for n in cases if n.inputs[4].type.dtype is DType.I16 and n.op.rank == 2)
+    entry, (y, exit) = node.inputs[4], node.outputs
+    initial = np.arange(entry.type.elements, dtype=np.int16).reshape(entry.type.shape)
+    return Graph("net", (node.inputs[0],), (y,), (node,), states=(State(entry, exit, initial),))
+
+
+GRAPHS = {"ring": ring, "delays": delays, "early": early, "shifts": shifts, "filters": filters}
 # More than one process of Unicorn takes at once.
 RESETS = [True, False, False, True, *[False] * 17, True, *[False] * 30]
 
@@ -173,8 +195,9 @@ def test_other_backends_keep_states(backend: str) -> None:
     assert run_host(emit(lowered), rows(steps)).tobytes() == expected
 
 
-def test_a_state_takes_the_place_of_the_one_before() -> None:
-    lowered = plan(optimize(ring()), "host", frozenset())
+@pytest.mark.parametrize("make", [ring, filters])
+def test_a_state_takes_the_place_of_the_one_before(make) -> None:
+    lowered = plan(optimize(make()), "host", frozenset())
     (state,) = lowered.graph.states
     assert lowered.offsets[state.exit] == lowered.offsets[state.entry] and not lowered.carries
 

@@ -47,8 +47,8 @@ class Binding:
     scratch: bytes of working memory in the arena (8-byte aligned), passed as last argument;
     support: files of ``firmware/kernels/`` whose functions the template calls; what those
         include themselves comes with them, see `tinyc.kernels.support`;
-    inplace: index into ``node.variable_inputs`` of an input whose buffer the first output may
-        take over at the same address, or None.
+    inplace: index into ``node.variable_inputs`` of an input whose buffer an output may take
+        over at the same address, or None; renewed: the index of that output.
     """
 
     params: dict[str, Any] = field(default_factory=dict)
@@ -56,6 +56,7 @@ class Binding:
     scratch: int = 0
     support: tuple[str, ...] = ()
     inplace: int | None = None
+    renewed: int = 0
 
 
 Schedule = Mapping[str, int]

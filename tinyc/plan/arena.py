@@ -77,15 +77,22 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
     for value, buffer in buffers.items():
         buffer.last = max(last_use.get(value, buffer.first), buffer.first)
 
-    # A state's exit is written where its entry lies, if that has been read by then.
+    # A state's exit is written where its entry lies, if that is no result and has been read by
+    # then, or is read for the last time by what makes the exit of it in place.
+    inplace = {
+        step.node.outputs[step.binding.renewed]: root(
+            step.node.variable_inputs[step.binding.inplace]
+        )
+        for step in steps
+        if step.binding.inplace is not None
+    }
     merged: dict[Value, Value] = {}
     for state in graph.states:
         target = root(state.exit)
-        if (
-            target in buffers
-            and target not in merged
-            and buffers[target].first > entries[state.entry]
-        ):
+        if target not in buffers or target in merged or state.entry in outputs:
+            continue
+        first, last = buffers[target].first, entries[state.entry]
+        if first > last or (first == last and inplace.get(target) is state.entry):
             merged[target] = state.entry
 
     # An output takes over the buffer of an input that dies there.
@@ -100,7 +107,7 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
         if step.binding.inplace is None:
             continue
         source = home(step.node.variable_inputs[step.binding.inplace])
-        target = step.node.outputs[0]
+        target = step.node.outputs[step.binding.renewed]
         if target in merged:
             continue
         a, b = buffers[source], buffers[target]

@@ -1,0 +1,46 @@
+/* SVDF of float32. */
+#ifndef TINYC_SVDF_F32_H
+#define TINYC_SVDF_F32_H
+
+#include "tinyc_clamp_f32.h"
+#include "tinyc_dot_f32.h"
+#include "tinyc_svdf_shape.h"
+
+/* features: weights [filter][depth]; times: weights [filter][memory]; low, high: of the outputs. */
+struct tinyc_svdf_f32 {
+    const float *features, *times, *bias;
+    float low, high;
+};
+
+/* Levels of before to those after, which may lie at the same place. */
+TINYC_INLINE void tinyc_svdf_f32(const float *in, const float *levels, float *out,
+                                 float *levels_next, const struct tinyc_svdf *svdf,
+                                 const struct tinyc_svdf_f32 *with)
+{
+    const int32_t newest = svdf->memory - 1;
+
+    for (int32_t b = 0; b < svdf->batches; b++, in += svdf->depth) {
+        const float *features = with->features;
+        const float *times = with->times;
+        for (int32_t unit = 0; unit < svdf->units; unit++) {
+            float total = with->bias[unit];
+            for (int32_t r = 0; r < svdf->rank; r++) {
+                float said = 0.0f;
+                for (int32_t k = 0; k < newest; k++) {
+                    levels_next[k] = levels[k + 1];
+                    said += levels_next[k] * times[k];
+                }
+                const float level = tinyc_dot_f32(0.0f, in, features, svdf->depth);
+                levels_next[newest] = level;
+                total += said + level * times[newest];
+                features += svdf->depth;
+                times += svdf->memory;
+                levels += svdf->memory;
+                levels_next += svdf->memory;
+            }
+            *out++ = tinyc_clamp_f32(total, with->low, with->high);
+        }
+    }
+}
+
+#endif
