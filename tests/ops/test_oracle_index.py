@@ -13,6 +13,7 @@ from tflite_writer import TensorSpec, write_model
 
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
+from tinyc.run.data import random_samples
 
 pytest.importorskip("ai_edge_litert")
 
@@ -189,6 +190,20 @@ def test_dynamic_update_slice_refuses_a_larger_update(tmp_path: Path) -> None:
     outputs = [spec("y", (3, 4), "int8")]
     path = model(tmp_path / "m.tflite", ("DYNAMIC_UPDATE_SLICE", {}), inputs, outputs)
     assert "an update of [2, 5] does not fit into [3, 4]" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["GATHER_ND", "ONE_HOT"])
+def test_random_samples_are_indices_that_litert_takes(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    if name == "ONE_HOT":
+        one_hot(path, "float32", "int64", -1, (4, 3, 5))
+    else:
+        table = data(np.random.default_rng(8), "int8", (9, 4))
+        inputs = [spec("x", (9, 4), "int8", table), TensorSpec("i", (50, 2), "int32")]
+        model(path, (name, {}), inputs, [spec("y", (50,), "int8")])
+    (indices,) = random_samples(read(path), 1, 0).at(0)
+    assert indices.min() >= 0 and indices.max() < {"ONE_HOT": 5, "GATHER_ND": 4}[name]
+    compare(path, [indices])
 
 
 def test_where_is_refused_with_its_reason(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from .move import bind_operands, caption
 def _bind(node: Node[DynamicUpdateSlice]) -> Binding:
     x, update, starts = node.inputs
     operands, constants = bind_operands(node, "in", "part", "starts")
-    # What is the update, too, is read after the first part of the output is written.
-    alone = not x.constant and x not in (update, starts)
+    # An update as large as the operand may be that under another name, and leaves nothing of it.
+    renews = not x.constant and update.type.elements < x.type.elements
     return Binding(
         params={
             **operands,
@@ -24,11 +24,11 @@ def _bind(node: Node[DynamicUpdateSlice]) -> Binding:
             "rank": len(x.type.shape),
             "bytes": x.type.dtype.size,
             "total": x.type.bytes,
-            "alone": alone,
+            "renews": renews,
         },
         constants=constants,
         support=("tinyc_update_slice.h",),
-        inplace=node.variable_inputs.index(x) if alone else None,
+        inplace=node.variable_inputs.index(x) if renews else None,
     )
 
 
