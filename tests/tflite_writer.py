@@ -26,7 +26,7 @@ _OPTIONS = {
     "AVERAGE_POOL_2D": "Pool2D", "MAX_POOL_2D": "Pool2D", "L2_POOL_2D": "Pool2D",
     "MEAN": "Reducer", "SUM": "Reducer", "REDUCE_MAX": "Reducer", "REDUCE_MIN": "Reducer",
     "REDUCE_PROD": "Reducer", "REDUCE_ANY": "Reducer", "REDUCE_ALL": "Reducer",
-    "L2_NORMALIZATION": "L2Norm",
+    "L2_NORMALIZATION": "L2Norm", "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNN",
 }  # fmt: skip
 # Versions other than 2; LiteRT knows these operators in this one.
 _VERSIONS = {

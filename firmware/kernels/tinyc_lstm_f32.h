@@ -2,22 +2,10 @@
 #ifndef TINYC_LSTM_F32_H
 #define TINYC_LSTM_F32_H
 
+#include "tinyc_cell_curve_f32.h"
 #include "tinyc_curves_f32.h"
 #include "tinyc_dot_f32.h"
 #include "tinyc_lstm_shape.h"
-
-enum tinyc_curve { TINYC_TANH, TINYC_RELU, TINYC_RELU6 };
-
-TINYC_INLINE float tinyc_curve_f32(float x, enum tinyc_curve curve)
-{
-    if (curve == TINYC_TANH) {
-        return tanhf(x);
-    }
-    if (curve == TINYC_RELU6) {
-        x = x > 6.0f ? 6.0f : x;
-    }
-    return x > 0.0f ? x : 0.0f;
-}
 
 /* weights, recurrent, bias: the gates of a cell together; clip: of the cells, 0 for none. */
 struct tinyc_lstm_f32 {

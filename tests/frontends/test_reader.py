@@ -401,7 +401,7 @@ def test_weights_that_litert_would_not_take_are_refused(
 def test_state_in_variable_tensors_is_named(tmp_path: Path) -> None:
     write_model(
         tmp_path / "m.tflite",
-        [("UNIDIRECTIONAL_SEQUENCE_RNN", None, [0, 1, 1, 1, 1], [2]), ("RELU", None, [2], [3])],
+        [("BIDIRECTIONAL_SEQUENCE_RNN", None, [0, 1, 1, 1, 1], [2]), ("RELU", None, [2], [3])],
         [TensorSpec("x", (1, 4), "float32"), TensorSpec("h", (1, 4), "float32", variable=True),
          TensorSpec("m", (1, 4), "float32"), TensorSpec("y", (1, 4), "float32")],
         [0], [3],

@@ -12,7 +12,8 @@ from .source import Source, SourceTensor
 _WEIGHTED = {
     "CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "FULLY_CONNECTED": (0, 1),
     "BATCH_MATMUL": (0, 1), "TRANSPOSE_CONV": (2, 1), "CONV_3D": (0, 1), "SVDF": (0, 1),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (0, 2), "LSTM": (0, 2),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (0, 2), "LSTM": (0, 2), "RNN": (0, 1),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (0, 1),
 }  # fmt: skip
 _FULL_INTEGER = (
     "with full integer quantization (optimizations = [tf.lite.Optimize.DEFAULT], a "

@@ -100,6 +100,8 @@ OPTIONS: dict[str, Options] = {
         "diagonal": (5, "bool", 0),
     },
     "CUMSUM": {"exclusive": (0, "bool", 0), "reverse": (1, "bool", 0)},
+    "RNN": {"activation": (0, "i8", 0)},
+    "UNIDIRECTIONAL_SEQUENCE_RNN": {"time_major": (0, "bool", 0), "activation": (1, "i8", 0)},
     "SVDF": {"rank": (0, "i32", 0), "activation": (1, "i8", 0)},
     "CALL_ONCE": {"init": (0, "i32", 0)},
     "WHILE": {"cond": (0, "i32", 0), "body": (1, "i32", 0)},

@@ -14,8 +14,7 @@ _HINTS = {
     **dict.fromkeys(("WHERE", "UNIQUE"), _DYNAMIC),
     **dict.fromkeys(("CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"), _CONTROL),
     **dict.fromkeys(
-        ("LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_RNN",
-         "BIDIRECTIONAL_SEQUENCE_RNN"),
+        ("LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN"),
         "give the recurrent layer unroll=True and convert the model again",
     ),
 }  # fmt: skip
