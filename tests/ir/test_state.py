@@ -95,6 +95,17 @@ def shifts() -> Graph:
     return Graph("net", (x,), (y,), nodes, states=states)
 
 
+def before() -> Graph:
+    """Outputs that are a state as the run found it, by itself and in another shape."""
+    x, old, new, flat = value("x", 1, 3), value("old", 1, 3), value("new", 1, 3), value("flat", 3)
+    nodes = (
+        Node(Relu("relu"), (x,), (new,), "test"),
+        Node(Reshape(), (old,), (flat,), "test"),
+    )
+    states = (State(old, new, np.full((1, 3), 4, np.int8)),)
+    return Graph("net", (x,), (old, flat, new), nodes, states=states)
+
+
 def filters() -> Graph:
     """A state that its only reader changes in place."""
     cases = Svdf.cases(np.random.default_rng(4))
@@ -104,7 +115,10 @@ def filters() -> Graph:
     return Graph("net", (node.inputs[0],), (y,), (node,), states=(State(entry, exit, initial),))
 
 
-GRAPHS = {"ring": ring, "delays": delays, "early": early, "shifts": shifts, "filters": filters}
+GRAPHS = {
+    "ring": ring, "delays": delays, "early": early, "shifts": shifts, "before": before,
+    "filters": filters,
+}  # fmt: skip
 # More than one process of Unicorn takes at once.
 RESETS = [True, False, False, True, *[False] * 17, True, *[False] * 30]
 

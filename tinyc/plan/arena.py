@@ -35,22 +35,22 @@ class Layout:
     buffers: tuple[Buffer, ...]
 
 
-def _aliases(graph: Graph) -> dict[Value, Value]:
+def aliases(graph: Graph) -> dict[Value, Value]:
     """Value -> the value whose bytes it shares because its node only renames them."""
-    aliases: dict[Value, Value] = {}
+    found: dict[Value, Value] = {}
     for node in graph.nodes:
         if node.op.view and not node.inputs[0].constant:
             source = node.inputs[0]
-            aliases[node.output] = aliases.get(source, source)
-    return aliases
+            found[node.output] = found.get(source, source)
+    return found
 
 
 def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
     """Where everything lies that is not a constant."""
-    aliases = _aliases(graph)
+    views = aliases(graph)
 
     def root(value: Value) -> Value:
-        return aliases.get(value, value)
+        return views.get(value, value)
 
     end = len(steps)
     buffers: dict[Value, _Buffer] = {}
@@ -119,7 +119,7 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
     live = [b for v, b in buffers.items() if v not in merged] + list(scratch.values())
     size = _pack(live)
     held: dict[_Buffer, list[Value]] = {}
-    for value in [*buffers, *aliases]:
+    for value in [*buffers, *views]:
         held.setdefault(buffers[home(value)], []).append(value)
     when, alive = _most_alive(live)
     return Layout(

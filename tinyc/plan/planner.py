@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..ir import Graph
+from ..ir import Graph, Node, Value
 from ..kernels.base import Schedule
-from .arena import carries, layout
+from ..ops.transpose import Transpose
+from .arena import aliases, carries, layout
 from .choose import choose
 from .plan import Plan
 
@@ -25,6 +26,7 @@ def plan(
     falls to the templates. schedules: by `workload`, those that TVM uses in the place of its
     default ones. Raises CompileError E306 where no kernel fits a node, E706 and E708 (no TVM).
     """
+    graph = _apart(graph)
     steps = choose(graph, core, features, backend, schedules or {})
     arena = layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in steps)
@@ -33,3 +35,18 @@ def plan(
         graph, core, features, steps, arena.offsets, arena.bytes, carried, arena.peak,
         arena.buffers,
     )  # fmt: skip
+
+
+def _apart(graph: Graph) -> Graph:
+    """``graph`` with a copy in the place of each output that is a state as the run found it: where
+    that lies, the run leaves the state's next value."""
+    roots = aliases(graph)
+    entries = {state.entry for state in graph.states}
+    copies: dict[Value, Node] = {}
+    for value in graph.outputs:
+        if roots.get(value, value) in entries and value not in copies:
+            copy = replace(value, name=f"{value.name}/copy")
+            axes = tuple(range(len(value.type.shape)))
+            copies[value] = Node(Transpose(axes), (value,), (copy,), value.origin)
+    outputs = tuple(copies[v].output if v in copies else v for v in graph.outputs)
+    return replace(graph, nodes=(*graph.nodes, *copies.values()), outputs=outputs)
