@@ -5,15 +5,24 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Each layer keeps a symbol of its own, so that debuggers and profilers can name it. */
+/* Each layer keeps a symbol of its own, so that debuggers and profilers can name it; what it is
+ * made for is inlined there (flatten), also where it is known by a pointer. */
 #if defined(__GNUC__)
-#define TINYC_LAYER  __attribute__((noinline, used))
+#define TINYC_LAYER  __attribute__((noinline, used, flatten))
 #define TINYC_SHARED __attribute__((noinline, unused))
 #define TINYC_INLINE static inline __attribute__((always_inline, unused))
 #else
 #define TINYC_LAYER
 #define TINYC_SHARED
 #define TINYC_INLINE static inline
+#endif
+
+/* What other functions are handed a pointer to: not inlined at any price, as GCC refuses to compile
+ * what it cannot inline, and follows no pointer without optimization or for debugging. */
+#if defined(__GNUC__)
+#define TINYC_HANDED static inline __attribute__((unused))
+#else
+#define TINYC_HANDED static inline
 #endif
 
 /* Write the passes of the loop that follows one after another, up to so many. */

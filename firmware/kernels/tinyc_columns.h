@@ -7,7 +7,7 @@
 
 /* `size` bytes, a multiple of four, widened: of each quad k0..k3 first the row (k0, k2), then
  * (k1, k3), which is what SXTB16 leaves of four bytes. */
-TINYC_INLINE void *tinyc_put_column_s8(void *to, const int8_t *from, int32_t size)
+TINYC_HANDED void *tinyc_put_column_s8(void *to, const int8_t *from, int32_t size)
 {
     uint32_t *column = to;
 
@@ -19,7 +19,7 @@ TINYC_INLINE void *tinyc_put_column_s8(void *to, const int8_t *from, int32_t siz
     return column;
 }
 
-TINYC_INLINE void *tinyc_put_column_padding_s8(void *to, int32_t padding, int32_t size)
+TINYC_HANDED void *tinyc_put_column_padding_s8(void *to, int32_t padding, int32_t size)
 {
     const uint32_t pair = ((uint32_t)padding & 0xffffU) * 0x10001U;
     uint32_t *column = to;
@@ -32,7 +32,7 @@ TINYC_INLINE void *tinyc_put_column_padding_s8(void *to, int32_t padding, int32_
 }
 
 /* Pairs of int16. */
-TINYC_INLINE void *tinyc_put_column_s16(void *to, const int8_t *from, int32_t size)
+TINYC_HANDED void *tinyc_put_column_s16(void *to, const int8_t *from, int32_t size)
 {
     uint32_t *column = to;
 
@@ -43,7 +43,7 @@ TINYC_INLINE void *tinyc_put_column_s16(void *to, const int8_t *from, int32_t si
 }
 
 /* Whose padding is 0. */
-TINYC_INLINE void *tinyc_put_column_padding_s16(void *to, int32_t padding, int32_t size)
+TINYC_HANDED void *tinyc_put_column_padding_s16(void *to, int32_t padding, int32_t size)
 {
     uint32_t *column = to;
 

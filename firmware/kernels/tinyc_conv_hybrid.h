@@ -7,7 +7,7 @@
 #include "tinyc_window.h"
 
 /* entry: see tinyc_hybrid.h. */
-TINYC_INLINE void tinyc_store_hybrid(void *out, int64_t sum, const void *entry,
+TINYC_HANDED void tinyc_store_hybrid(void *out, int64_t sum, const void *entry,
                                      const struct tinyc_integers *how,
                                      const struct tinyc_outputs *outputs)
 {

@@ -10,13 +10,13 @@ typedef void *tinyc_put(void *to, const int8_t *from, int32_t size);
 typedef void *tinyc_put_padding(void *to, int32_t padding, int32_t size);
 
 /* Side by side, as they are. An int16's padding is 0. */
-TINYC_INLINE void *tinyc_put_bytes(void *to, const int8_t *from, int32_t size)
+TINYC_HANDED void *tinyc_put_bytes(void *to, const int8_t *from, int32_t size)
 {
     memcpy(to, from, (size_t)size);
     return (int8_t *)to + size;
 }
 
-TINYC_INLINE void *tinyc_put_padding_bytes(void *to, int32_t padding, int32_t size)
+TINYC_HANDED void *tinyc_put_padding_bytes(void *to, int32_t padding, int32_t size)
 {
     memset(to, padding, (size_t)size);
     return (int8_t *)to + size;

@@ -70,7 +70,7 @@ TINYC_INLINE int64_t tinyc_summed(const struct tinyc_sum *sum, const struct tiny
 }
 
 /* int8. entry: bias, multiplier and shift, as of tinyc_requant2. */
-TINYC_INLINE void tinyc_store_s8(void *out, int64_t sum, const void *entry,
+TINYC_HANDED void tinyc_store_s8(void *out, int64_t sum, const void *entry,
                                  const struct tinyc_integers *how,
                                  const struct tinyc_outputs *outputs)
 {

@@ -29,7 +29,7 @@ TINYC_INLINE int16_t tinyc_output16(int64_t sum, const int32_t *channel,
 }
 
 /* int16, whose zero point is 0. */
-TINYC_INLINE void tinyc_store_s16(void *out, int64_t sum, const void *entry,
+TINYC_HANDED void tinyc_store_s16(void *out, int64_t sum, const void *entry,
                                   const struct tinyc_integers *how,
                                   const struct tinyc_outputs *outputs)
 {
