@@ -284,9 +284,11 @@ def _measure(elf: Path, library: Library, board: Board, tools: Toolchain, main: 
         symbols, functions, marks = {}, {}, {}
         table, text = map(parsed.get_section_by_name, (".symtab", ".text"))
         assert isinstance(table, SymbolTableSection) and text is not None
+        code_index = parsed.get_section_index(".text")
         for symbol in table.iter_symbols():
             kind = symbol["st_info"]["type"]
-            if symbol.name[:2] in ("$t", "$d"):
+            # Sections of debuggers have marks too, and addresses from 0 on as a flash may have.
+            if symbol.name[:2] in ("$t", "$d") and symbol["st_shndx"] == code_index:
                 marks[symbol["st_value"]] = symbol.name
             if kind in ("STT_FUNC", "STT_OBJECT") and symbol.name:
                 symbols[symbol.name] = (symbol["st_value"], symbol["st_size"])
