@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyc.emit.library import Buffer, Library
+from tinyc.emit.emitter import Buffer, Library
 from tinyc.image.build import BuildOptions, Image, build
 from tinyc.ir import DType, TensorType
 from tinyc.run import emulators

@@ -17,7 +17,7 @@ from conftest import GOLDEN, pinned, write_binary, write_tiny
 from golden_models import known_before, write_reducible, write_signs
 
 from tinyc import __version__, report
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.frontends.tflite import read
 from tinyc.passes import names, optimize, stages
 from tinyc.plan import plan

@@ -42,7 +42,7 @@ for model, options in (("m.tflite", {}), ("two.toy", {}), ("two.toy", {"compress
     made = compile_model(model, board, CompileOptions(**options))
     steps = [step.kernel.name for step in made.plan.steps]
     out = Path(f"{len(found)}")
-    image = build(made.library, board, None, out, BuildOptions(main=find("toy").main))
+    image = build(made.c_library, board, None, out, BuildOptions(main=find("toy").main))
     traces = [run(image, x.view(np.uint8), emulator) for emulator in ("toy", "host")]
     (value,) = made.graph.outputs
     values = interpret(made.graph, [x])

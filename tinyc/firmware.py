@@ -110,7 +110,7 @@ class Firmware(Project):
     @property
     def sources(self) -> Mapping[str, str]:
         """The drop-in C library: path -> text."""
-        return self.compiled.library.files
+        return self.compiled.c_library.files
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ class Job(Firmware):
             hear(f"no renode/: its test firmware is larger, and {error.what}")
             return
         # The firmware counts what is right of the first output.
-        batch = Batch(samples.bytes(image.library.states > 0), expected, samples.labels.get(0))
+        batch = Batch(samples.bytes(image.c_library.states > 0), expected, samples.labels.get(0))
         expect = self.config.expect
         renode.write(
             self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions

@@ -12,7 +12,7 @@ from .compress.binarize import binarize
 from .compress.calibrate import calibrate, exact_nodes, float_nodes
 from .compress.dequantize_weights import dequantize_weights
 from .compress.fold_affine import fold_affine
-from .emit.library import Library, emit
+from .emit.emitter import Library, emit
 from .errors import CompileError, CompileErrors
 from .frontends.base import Predict, read_model
 from .image.fit import refuse_heavy
@@ -52,7 +52,7 @@ class Compiled:
     warnings: tuple[str, ...] = ()
 
     @cached_property
-    def library(self) -> Library:
+    def c_library(self) -> Library:
         """The plan as C, printed when it is first asked for: what does not fit need not be."""
         return emit(self.plan)
 

@@ -112,7 +112,9 @@ class Project:
             options = BuildOptions(
                 main, self.config.model_id, placement.arena, placement.weights, self.config.model
             )
-            return build(self.compiled.library, self.board, self.config.toolchain, folder, options)
+            return build(
+                self.compiled.c_library, self.board, self.config.toolchain, folder, options
+            )
         except TooLarge as error:
             raise fit.explained(error, self.plan, self.board) from None
 
@@ -162,7 +164,7 @@ class Project:
 
         image, emulator = self.test_image, self.config.emulator
         symbols = tuple(step.symbol for step in self.plan.steps) if profile else ()
-        rows = samples.bytes(image.library.states > 0)
+        rows = samples.bytes(image.c_library.states > 0)
         with self.listener.progress(f"running {len(samples)} in {emulator}"):
             self.trace = run(image, rows, emulator=emulator, profile=profile, layers=symbols)
         return self.trace

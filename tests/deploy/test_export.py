@@ -80,7 +80,7 @@ def float_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(model: Path, form: str, to: Path, board: Board = BOARD) -> Path:
     made = compile_model(model, board)
     folder = to / form / made.plan.prefix
-    export(made.library, board, form, folder)
+    export(made.c_library, board, form, folder)
     return folder
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_passes import convolution, graph, value
 
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.image.build import BuildOptions, build
 from tinyc.ir import Graph, Quant, interpret
 from tinyc.plan import plan

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyc.emit.library import Library, emit
+from tinyc.emit.emitter import Library, emit
 from tinyc.emit.names import comment, f32
 from tinyc.frontends.tflite import read
 from tinyc.ir import interpret

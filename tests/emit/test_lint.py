@@ -17,7 +17,7 @@ from conftest import ROOT, write_binary, write_tiny
 from golden_models import write_reducible
 from test_ops import OPS, cases
 
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, firmware_files
 from tinyc.ir import Graph, Node, Op, verify
@@ -69,7 +69,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Project]:
     found = []
     for name, write, main in FIRMWARES:
         board = load_board(name)
-        library = compile_model(write(base / "net.tflite"), board).library
+        library = compile_model(write(base / "net.tflite"), board).c_library
         files = firmware_files(library, board, BuildOptions(main))
         found.append(_written(base / name, board, files))
     seen: set[tuple[type[Op], str]] = set()

@@ -18,7 +18,7 @@ from tflite_writer import litert, run_lce, run_litert
 
 from tinyc.cli import app as cli
 from tinyc.compress.calibrate import float_nodes
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.base import read_model
 from tinyc.frontends.tflite import read, rules
@@ -307,7 +307,7 @@ def test_a_constant_output_that_stands_twice(cases: Path, tmp_path: Path) -> Non
     compiled = compile_model(cases / "twice.tflite", board)
     first, second = compiled.plan.graph.outputs
     assert first is second and first.data is not None
-    image = build(compiled.library, board, None, tmp_path, BuildOptions("test"))
+    image = build(compiled.c_library, board, None, tmp_path, BuildOptions("test"))
     trace = run(image, np.zeros((1, 4), np.uint8))
     assert trace.outputs[0].tobytes() == 2 * first.data.tobytes()
 

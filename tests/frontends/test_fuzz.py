@@ -17,7 +17,7 @@ import pytest
 from conftest import DATA, write_binary, write_tiny
 from tflite_writer import TensorSpec, sparse, write_model
 
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError, CompileErrors
 from tinyc.frontends.tflite import read
 from tinyc.passes import optimize

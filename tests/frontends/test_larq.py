@@ -144,7 +144,9 @@ def run_exact(compiled: Compiled, board: str, tmp_path: Path) -> None:
 
     graph = compiled.graph
     inputs = random_samples(graph, 6, 0)
-    image = build(compiled.library, load_board(board), None, tmp_path / "out", BuildOptions("test"))
+    image = build(
+        compiled.c_library, load_board(board), None, tmp_path / "out", BuildOptions("test")
+    )
     rows = run(image, inputs.bytes()).outputs
     for i in range(len(inputs)):
         values = interpret(graph, inputs.at(i))

@@ -592,7 +592,7 @@ def test_names_with_nul_and_control_characters(tmp_path: Path) -> None:
     text = refusal(path)
     assert text.isprintable() and r"\x00" in text
     write_model(path, [("RELU", None, [0], [1])], tensors, [0], [1])
-    sources = compile_model(path, load_board("nucleo_f446re")).library.files
+    sources = compile_model(path, load_board("nucleo_f446re")).c_library.files
     assert not any("\0" in text or "\033" in text for text in sources.values())
 
 

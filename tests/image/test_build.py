@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, slow_but
 
-from tinyc.emit.library import Buffer, ConstantArray, Library
+from tinyc.emit.emitter import Buffer, ConstantArray, Library
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, Image, _refuse_missing_libm, build
 from tinyc.ir import DType, TensorType

@@ -65,7 +65,7 @@ def test_the_peak_layer_and_boards_with_room(refused, tmp_path: Path) -> None:
     for name in names:
         board = load_board(name)
         made = compile_model(model, board)
-        assert build(made.library, board, None, tmp_path / name).fits
+        assert build(made.c_library, board, None, tmp_path / name).fits
 
 
 def test_calibration_is_offered_to_float(refused, tmp_path: Path) -> None:

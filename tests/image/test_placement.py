@@ -15,7 +15,7 @@ from mailbox_machine import Machine
 from test_build import toy
 
 from tinyc.cli.app import execute
-from tinyc.emit.library import ConstantArray
+from tinyc.emit.emitter import ConstantArray
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, build
 from tinyc.image.mailbox import INBOX, OUTBOX, Batch
@@ -88,7 +88,7 @@ def test_what_lies_in_other_memories_runs_the_same(
     board = load_board("stm32f429")
     compiled = compile_model(data_folder / "mlperf-tiny" / "kws.tflite", board)
     image = build(
-        compiled.library, board, kind, tmp_path / "out",
+        compiled.c_library, board, kind, tmp_path / "out",
         BuildOptions("test", arena="CCM", weights=["CCM", "FLASH"]),
     )  # fmt: skip
     ccm = next(m for m in board.memory if m.name == "CCM")
@@ -143,7 +143,7 @@ def test_an_external_memory_is_started_before_it_is_filled(
     compiled = compile_model(tiny_model, board)
     graph = compiled.graph
     image = build(
-        compiled.library, board, None, tmp_path / "out",
+        compiled.c_library, board, None, tmp_path / "out",
         BuildOptions("test_mailbox", arena="SDRAM", weights=["SDRAM"]),
     )  # fmt: skip
     assert image.used["SDRAM"] > compiled.plan.arena_bytes
@@ -172,7 +172,7 @@ def test_external_memory_in_qemu(tiny_model: Path, tmp_path: Path) -> None:
     compiled = compile_model(tiny_model, board)
     graph = compiled.graph
     image = build(
-        compiled.library, board, None, tmp_path / "out",
+        compiled.c_library, board, None, tmp_path / "out",
         BuildOptions(emulators()["qemu"].main, arena="DDR", weights=["DDR"]),
     )  # fmt: skip
     ddr = next(m for m in board.memory if m.name == "DDR")
@@ -188,7 +188,7 @@ def test_a_board_without_use_for_its_external_memory_leaves_it_alone(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     compiled = compile_model(tiny_model, load_board("stm32f7"))
-    build(compiled.library, load_board("stm32f7"), None, tmp_path / "out")
+    build(compiled.c_library, load_board("stm32f7"), None, tmp_path / "out")
     assert "FMC" not in (tmp_path / "out" / "port" / "board.c").read_text()
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import slow_but
 
 from tinyc.deploy.export import export
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, build
 from tinyc.ir import DType, Graph, Node, Quant, State, TensorType, Value, interpret, kept, verify
@@ -178,7 +178,7 @@ def test_the_emulated_core_remembers(make, emulator: str, tmp_path: Path) -> Non
     image = build(
         emit(lowered), board, None, tmp_path / "out", BuildOptions(emulators()[emulator].main)
     )
-    assert image.library.states == len(graph.states)
+    assert image.c_library.states == len(graph.states)
     assert run(image, rows(steps), emulator=emulator).outputs.tobytes() == expected
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.ir import DType, Graph, Node, TensorType, Value, verify
 from tinyc.kernels.formula import Formula
 from tinyc.ops.comparison import Less

@@ -93,7 +93,7 @@ def test_images(core: str, kind: str, data_folder: Path, tmp_path: Path) -> None
     for (name, model), main in zip(models.items(), ("serial", "test"), strict=True):
         compiled = compile_model(model, board)
         try:
-            image = build(compiled.library, board, kind, tmp_path / "out", BuildOptions(main))
+            image = build(compiled.c_library, board, kind, tmp_path / "out", BuildOptions(main))
         except CompileError as error:  # the largest board of a core may be small
             assert error.id == "E401" and name == "kws"
             continue

@@ -21,7 +21,7 @@ from test_models import MODELS, random_rows, references
 from test_ops import check_on_host
 
 from tinyc.cli import app as cli
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
 from tinyc.frontends.base import read_model
 from tinyc.image.build import BuildOptions, build
@@ -238,7 +238,7 @@ def test_same_model_same_bytes(tiny_model: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tinyc.frontends.base import read_model;"
         "from tinyc.passes import optimize; from tinyc.plan import plan;"
-        "from tinyc.emit.library import emit; import hashlib;"
+        "from tinyc.emit.emitter import emit; import hashlib;"
         "graph = optimize(read_model(sys.argv[1])[0]);"
         "text = emit(plan(graph, 'Cortex-M4', frozenset({'dsp'}), 'tvm')).files;"
         "print(hashlib.sha256(repr(sorted(text.items())).encode()).hexdigest())"

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import slow_but
 
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.ir import DType, Graph, Node, Op, Value, interpret, verify
 from tinyc.kernels import base
 from tinyc.kernels.base import Kernel, kernels_of, tvm_kernels_of

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
 from tinyc.frontends.order import Wanted, in_order
 from tinyc.ir import DType, Graph, Node, Op, Quant, TensorType, Value, verify

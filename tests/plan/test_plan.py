@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_passes import convolution, graph, value
 
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.ir import Graph, Node
 from tinyc.ops.add import Add
 from tinyc.ops.concat import Concat

@@ -172,7 +172,7 @@ def test_instructions_are_those_of_qemu(board, tiny_model: Path, tmp_path: Path)
         pytest.skip("qemu-system-arm is not installed")
     compiled = compile_model(tiny_model, board)
     built = {
-        name: build(compiled.library, board, None, tmp_path / name, BuildOptions(emulator.main))
+        name: build(compiled.c_library, board, None, tmp_path / name, BuildOptions(emulator.main))
         for name, emulator in emulators().items()
     }
     inputs = np.random.default_rng(1).integers(0, 256, (2, 32), np.uint8)

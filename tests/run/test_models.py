@@ -12,7 +12,7 @@ from conftest import slow_but
 from test_build import run_in_qemu
 from tflite_writer import litert
 
-from tinyc.emit.library import emit
+from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
 from tinyc.image.build import BuildOptions, build

@@ -308,7 +308,11 @@ def test_every_machine_boots_and_is_exact(
         compiled = compile_model(path, board)
         graph = compiled.graph
         image = build(
-            compiled.library, board, None, tmp_path / "out", BuildOptions(emulators()["qemu"].main)
+            compiled.c_library,
+            board,
+            None,
+            tmp_path / "out",
+            BuildOptions(emulators()["qemu"].main),
         )
     except CompileError as error:
         assert error.id == "E401"
@@ -346,7 +350,7 @@ def test_the_emulator_is_the_first_that_has_the_board() -> None:
 def test_an_emulator_that_ends_is_told(tiny_model: Path, tmp_path: Path) -> None:
     board = load_board("mps2_an385")
     compiled = compile_model(tiny_model, board)
-    image = build(compiled.library, board, None, tmp_path / "out", BuildOptions("serial"))
+    image = build(compiled.c_library, board, None, tmp_path / "out", BuildOptions("serial"))
     with (
         pytest.raises(CompileError, match="qemu-system-arm: ended with status -9") as caught,
         serve(image, link=tmp_path / "uart") as (_, process),

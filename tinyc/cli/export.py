@@ -27,7 +27,7 @@ def export(
     exporter.check_form(to)
     job = call.job()
     folder = Path(job.config.output_dir) / "export" / to / job.name
-    files = exporter.export(job.compiled.library, job.board, to, folder, job.config.model)
+    files = exporter.export(job.compiled.c_library, job.board, to, folder, job.config.model)
     names = [path.relative_to(folder.absolute()).as_posix() for path in files]
     if call.as_json:
         print_json("export", {"form": to, "folder": str(folder), "files": names})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..emit.library import Buffer, Library
+from ..emit.emitter import Buffer, Library
 from ..emit.names import comment
 from ..emit.render import render
 from ..errors import CompileError

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..emit.library import Library, main_program
+from ..emit.emitter import Library, main_program
 from ..emit.render import render
 from ..errors import CompileError
 from ..files.folder import replacing, written
@@ -72,7 +72,7 @@ class TooLarge(CompileError):
 class Image:
     """A linked image and its sizes in bytes, those of the ELF.
 
-    library: what was built; flash_bytes: everything allocated in flash, initial values of .data
+    c_library: what was built; flash_bytes: everything allocated in flash, initial values of .data
     included; ram_bytes: .data, .bss (the arena lies there) and the deepest stack; stack_bytes:
     worst case from reset by call graph, the counter's interrupt included; symbols: name ->
     (address, size) of functions and objects; main: which of `MAINS` it runs; used: bytes of each
@@ -80,7 +80,7 @@ class Image:
     """
 
     elf: Path
-    library: Library
+    c_library: Library
     board: Board
     toolchain: str
     flash_bytes: int
@@ -93,7 +93,7 @@ class Image:
 
     @property
     def name(self) -> str:
-        return self.library.name
+        return self.c_library.name
 
     @property
     def data_bss_bytes(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..emit.library import Library
+from ..emit.emitter import Library
 from ..emit.render import render
 from ..target.boards import Board, Core
 from ..target.toolchain import CFLAGS, CLANG_FLAGS, GCC_LDFLAGS, Toolchain

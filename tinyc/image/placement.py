@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..emit.library import Library
+from ..emit.emitter import Library
 from ..errors import CompileError
 from ..target.boards import Board, Memory
 

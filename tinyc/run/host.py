@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..emit.library import Library, main_program
+from ..emit.emitter import Library, main_program
 from ..errors import CompileError
 from ..ir import Array
 from . import Emulator, Trace, collect, register, time_limit
@@ -26,7 +26,7 @@ _REPORT = re.compile(r"runtime error|ERROR: \w+Sanitizer")
 
 def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     """See `tinyc.run.run`. Compiles the library that the image was built from."""
-    outputs, console = _run(image.library, inputs, (), False)
+    outputs, console = _run(image.c_library, inputs, (), False)
     return Trace("host", outputs, console, None, None, "not counted (host)", None)
 
 

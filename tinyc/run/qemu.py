@@ -34,7 +34,7 @@ def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     # A plugin slows QEMU down: the first sample is counted by itself.
     instructions = _instructions(machine, image, inputs[:1])
     with _session(machine, image, time_limit(len(inputs))) as session:
-        outputs = session.outputs(list(inputs), image.library.states > 0)
+        outputs = session.outputs(list(inputs), image.c_library.states > 0)
         stack = session.stack_bytes()
     return Trace("qemu", outputs, session.console, instructions, None, "not counted (qemu)", stack)
 
@@ -104,7 +104,7 @@ def _instructions(machine: list[str], image: Image, first: Array) -> int | None:
         counted = [*machine, "-plugin", f"{plugin},{options},path={count}"]
         try:
             with _session(counted, image, time_limit(10)) as session:
-                session.outputs(list(first), image.library.states > 0)
+                session.outputs(list(first), image.c_library.states > 0)
         except CompileError:
             # What is wrong with the firmware is told by the run that is not counted.
             return None

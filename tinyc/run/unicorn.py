@@ -58,7 +58,7 @@ def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
 
 def _chunks(image: Image, inputs: Array, jobs: int) -> list[Array]:
     """``inputs`` in about as many equal parts, none of which starts within a sequence."""
-    starts = np.arange(len(inputs)) if not image.library.states else np.flatnonzero(inputs[:, 0])
+    starts = np.arange(len(inputs)) if not image.c_library.states else np.flatnonzero(inputs[:, 0])
     ideal = len(inputs) * np.arange(1, jobs) // jobs
     cuts = {int(s) for s in starts[np.searchsorted(starts, ideal) % len(starts)]} - {0}
     return np.split(inputs, sorted(cuts))

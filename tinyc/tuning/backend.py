@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..emit.library import emit
+from ..emit.emitter import emit
 from ..errors import CompileError
 from ..image.build import BuildOptions, Image, build
 from ..ir import Graph

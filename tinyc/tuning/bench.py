@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..emit.library import emit
+from ..emit.emitter import emit
 from ..image.build import BuildOptions, build
 from ..ir import Graph, interpret, verify
 from ..ops._bits import random_words

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..emit.library import emit
+from ..emit.emitter import emit
 from ..errors import CompileError
 from ..files.folder import written
 from ..image.build import BuildOptions, build

@@ -44,7 +44,7 @@ def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     batch = Batch(inputs)
     with tempfile.TemporaryDirectory(prefix="tinyc-") as name:
         folder = Path(name)
-        size = image.library.output_bytes
+        size = image.c_library.output_bytes
         (folder / "board.repl").write_text(description(board, batch, size))
         (folder / "inputs.bin").write_bytes(batch.pack())
         shutil.copyfile(image.elf, folder / "test.elf")

@@ -36,7 +36,7 @@ def write(
     the main program ``test_mailbox``. Of a batch that is too large, as much as fits."""
     batch = batch.first(MOST_BYTES)
     files = project(
-        image.name, image.board, batch, image.library.output_bytes, time_limit(len(batch)),
+        image.name, image.board, batch, image.c_library.output_bytes, time_limit(len(batch)),
         min_accuracy, max_instructions,
     )  # fmt: skip
     folder = folder.absolute()
