@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import threading
+import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -63,6 +64,12 @@ def slow_but(quick: Collection[str], values: Iterable[Any]) -> list[Any]:
         pytest.param(v, id=name, marks=() if name in quick else pytest.mark.slow)
         for v, name in named
     ]
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Seeded by the test's own name, its parameters included."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
 
 
 @pytest.fixture(autouse=True)

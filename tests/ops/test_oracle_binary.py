@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,6 @@ from tinyc.ops.lce_bconv2d import possible
 
 pytest.importorskip("larq_compute_engine", reason=remedy(["larq_compute_engine"]))
 OUTPUTS = ("float32", "int8", "packed")
-
-
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """Seeded by the test's own name, its parameters included."""
-    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
 
 
 def compare(path: Path, x: np.ndarray, reference: bool = True) -> np.ndarray:

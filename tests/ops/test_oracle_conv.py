@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,6 @@ from tinyc.ir import interpret
 
 pytest.importorskip("ai_edge_litert")
 ACTIVATIONS = (0, 1, 2, 3)  # none, relu, relu_n1_to_1, relu6
-
-
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """Seeded by the test's own name, its parameters included."""
-    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
 
 
 def random_data(rng: np.random.Generator, t: TensorSpec) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,6 @@ from tinyc.ir import interpret
 from tinyc.passes import optimize
 
 pytest.importorskip("ai_edge_litert")
-
-
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """Seeded by the test's own name, its parameters included."""
-    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
 
 
 def random_data(rng: np.random.Generator, t: TensorSpec) -> np.ndarray:

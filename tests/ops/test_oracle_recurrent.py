@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sequences import Change, compare, having, point
 from tflite_writer import TensorSpec, litert, run_litert, write_model
 
 from tinyc.errors import CompileError, CompileErrors
@@ -22,12 +21,6 @@ TANH, RELU, RELU6 = 4, 1, 3
 OUTPUT, HIDDEN, CELL, INNER = 25, 18, 19, range(26, 31)
 
 
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """Seeded by the test's own name, its parameters included."""
-    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
-
-
 def lstm(
     path: Path,
     rng: np.random.Generator,
@@ -35,7 +28,7 @@ def lstm(
     narrow: bool = False,
     coupled: bool = False,
     unit: float = 2**-11,
-    change: Callable[[list[TensorSpec], list[int]], None] = lambda tensors, operands: None,
+    change: Change = lambda tensors, operands: None,
     inputs: tuple[int, ...] = (0,),
     **options: Any,
 ) -> Path:
@@ -81,36 +74,6 @@ def lstm(
     return write_model(path, [operator], tensors, inputs, [OUTPUT])
 
 
-def compare(path: Path, rng: np.random.Generator, tolerance: float) -> set[float]:
-    """22 runs, the states of one the start of the next, then 3 more after a reset. Returns the
-    numbers that come out."""
-    graph = read(path)
-    assert len(graph.states) == 2
-    interpreter = litert(path)
-    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
-    kind, seen = graph.inputs[0].type, set()
-    for version in (graph, optimize(graph)):
-        states = None
-        interpreter.reset_all_variables()
-        for i in range(25):
-            if i == 22:
-                interpreter.reset_all_variables()
-                states = None
-            x = rng.normal(0, 2, kind.shape).astype(np.float32)
-            if kind.dtype.value == "i8":
-                x = np.clip(x * 50 + kind.zero_point, -128, 127).astype(np.int8)
-            interpreter.set_tensor(source["index"], x)
-            interpreter.invoke()
-            values = interpret(version, [x], states)
-            states = kept(version, values)
-            found = [values[version.outputs[0]], *states]
-            seen.update(found[0].ravel().tolist())
-            for place, y in zip((result["index"], HIDDEN, CELL), found, strict=True):
-                want = interpreter.get_tensor(place)
-                np.testing.assert_allclose(y, want, rtol=0, atol=tolerance)
-    return seen
-
-
 @pytest.mark.parametrize("major", [False, True])
 @pytest.mark.parametrize("coupled", [False, True])
 @pytest.mark.parametrize("narrow", [False, True])
@@ -121,14 +84,14 @@ def test_lstm(narrow: bool, coupled: bool, major: bool, rng, tmp_path: Path) -> 
             tmp_path / f"{i}.tflite", rng, sizes, narrow, coupled, 2.0 ** -(9 + 2 * i),
             timeMajor=major, cellClip=(0.0, 10.0, 0.3)[i % 3],
         )  # fmt: skip
-        seen |= compare(path, rng, 0 if narrow else 1e-5)
+        seen |= compare(path, rng, (HIDDEN, CELL), 0 if narrow else 1e-5)
     assert len(seen) > 100
 
 
 @pytest.mark.parametrize("activation", [RELU, RELU6])
 def test_other_activations(activation: int, rng, tmp_path: Path) -> None:
     path = lstm(tmp_path / "m.tflite", rng, fusedActivationFunction=activation, cellClip=3.0)
-    assert len(compare(path, rng, 1e-5)) > 100
+    assert len(compare(path, rng, (HIDDEN, CELL), 1e-5)) > 100
 
 
 def test_two_layers_keep_states_of_their_own(rng, tmp_path: Path) -> None:
@@ -168,7 +131,8 @@ def test_states_without_a_batch(rng, tmp_path: Path) -> None:
         tensors[CELL] = replace(tensors[CELL], shape=(5,))
         del operands[20:]
 
-    assert len(compare(lstm(tmp_path / "m.tflite", rng, change=flat), rng, 1e-5)) > 100
+    path = lstm(tmp_path / "m.tflite", rng, change=flat)
+    assert len(compare(path, rng, (HIDDEN, CELL), 1e-5)) > 100
 
 
 @pytest.mark.slow
@@ -189,42 +153,27 @@ def test_a_loop_of_keras_that_returns_its_steps(
     np.testing.assert_allclose(found, run_litert(path, [x])[0], rtol=0, atol=1e-5)
 
 
-def _set(place: int, **fields: Any) -> Callable[[list[TensorSpec], list[int]], None]:
-    """Another form of the operand at ``place``, which is there even if it is optional."""
-
-    def change(tensors: list[TensorSpec], operands: list[int]) -> None:
-        tensors[place] = replace(tensors[place], **fields)
-        if place < len(operands):
-            operands[place] = place
-
-    return change
-
-
-def _point(place: int, to: int) -> Callable[[list[TensorSpec], list[int]], None]:
-    return lambda tensors, operands: operands.__setitem__(place, to)
-
-
 @pytest.mark.parametrize(
     ("narrow", "change", "id", "words"),
     [
-        (False, _set(9), "E343", "peephole"),
-        (True, _set(16), "E343", "projection"),
-        (False, _set(21), "E343", "layer normalization"),
-        (False, _point(18, -1), "E301", "has no operand 18, its state"),
-        (False, _point(18, 19), "E302", "constant, or one tensor"),
-        (False, _point(18, 0), "E302", "constant, or one tensor"),
-        (False, _set(18, variable=False), "E301", "before it is computed"),
-        (False, _set(18, shape=(1, 4)), "E302", "its states are 1x4 f32 and 1x5 f32, not 1x5"),
-        (False, _point(1, -1), "E301", "lacks weights or a bias"),
-        (False, _set(6, shape=(5, 4), data=np.zeros((5, 4))), "E302", "recurrent weights"),
-        (False, _set(2, dtype="int8", scale=0.1), "E330", "dynamic-range"),
-        (True, _set(19, scale=0.001), "E344", "no power of two from 2^-15 to 2^-9"),
-        (True, _set(19, scale=2**-8), "E344", "no power of two from 2^-15 to 2^-9"),
-        (True, _set(19, scale=2**-16), "E344", "cells exceed 0.5"),
-        (True, _set(2, zero_point=3), "E304", "have a zero point"),
-        (True, _set(2, scale=1e9), "E304", "32 bits do not hold"),
-        (True, _set(30, scale=None), "E304", "quantization of its hidden numbers"),
-        (True, _set(25, scale=None), "E304", "output has no quantization"),
+        (False, having(9), "E343", "peephole"),
+        (True, having(16), "E343", "projection"),
+        (False, having(21), "E343", "layer normalization"),
+        (False, point(18, -1), "E301", "has no operand 18, its state"),
+        (False, point(18, 19), "E302", "constant, or one tensor"),
+        (False, point(18, 0), "E302", "constant, or one tensor"),
+        (False, having(18, variable=False), "E301", "before it is computed"),
+        (False, having(18, shape=(1, 4)), "E302", "its states are 1x4 f32 and 1x5 f32, not 1x5"),
+        (False, point(1, -1), "E301", "lacks weights or a bias"),
+        (False, having(6, shape=(5, 4), data=np.zeros((5, 4))), "E302", "recurrent weights"),
+        (False, having(2, dtype="int8", scale=0.1), "E330", "dynamic-range"),
+        (True, having(19, scale=0.001), "E344", "no power of two from 2^-15 to 2^-9"),
+        (True, having(19, scale=2**-8), "E344", "no power of two from 2^-15 to 2^-9"),
+        (True, having(19, scale=2**-16), "E344", "cells exceed 0.5"),
+        (True, having(2, zero_point=3), "E304", "have a zero point"),
+        (True, having(2, scale=1e9), "E304", "32 bits do not hold"),
+        (True, having(30, scale=None), "E304", "quantization of its hidden numbers"),
+        (True, having(25, scale=None), "E304", "output has no quantization"),
     ],
 )  # fmt: skip
 def test_what_is_no_plain_lstm_is_named(
@@ -238,7 +187,7 @@ def test_what_is_no_plain_lstm_is_named(
 
 
 def test_a_state_that_is_an_input_is_none(rng, tmp_path: Path) -> None:
-    path = lstm(tmp_path / "m.tflite", rng, change=_set(18, variable=False), inputs=(0, 18))
+    path = lstm(tmp_path / "m.tflite", rng, change=having(18, variable=False), inputs=(0, 18))
     with pytest.raises(CompileError, match=r"^E301 .* its state is no variable tensor"):
         read(path)
 

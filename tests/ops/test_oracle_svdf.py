@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sequences import Change, compare, having, point
 from tflite_writer import TensorSpec, litert, write_model
 
 from tinyc.errors import CompileError, CompileErrors
@@ -24,18 +23,12 @@ SIZES = [(1, 1, 1, 1, 1), (1, 5, 3, 1, 7), (2, 9, 5, 2, 4), (1, 40, 6, 2, 10), (
 """batch, in, units, rank, memory."""
 
 
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """Seeded by the test's own name, its parameters included."""
-    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
-
-
 def svdf(
     path: Path,
     rng: np.random.Generator,
     sizes: tuple[int, int, int, int, int] = (2, 4, 3, 2, 5),
     levels: str = "float32",
-    change: Callable[[list[TensorSpec], list[int]], None] = lambda tensors, operands: None,
+    change: Change = lambda tensors, operands: None,
     zero: int = 0,
     largest: int = 3000,
     **options: Any,
@@ -76,48 +69,19 @@ def svdf(
     return write_model(path, [("SVDF", given, operands, [OUTPUT])], tensors, [0], [OUTPUT])
 
 
-def compare(path: Path, rng: np.random.Generator, tolerance: float = 0) -> set[float]:
-    """22 runs, the state of one the start of the next, then 3 more after a reset. Returns the
-    numbers that come out."""
-    graph = read(path)
-    assert len(graph.states) == 1
-    interpreter = litert(path)
-    kind, seen = graph.inputs[0].type, set()
-    for version in (graph, optimize(graph)):
-        states = None
-        interpreter.reset_all_variables()
-        for i in range(25):
-            if i == 22:
-                interpreter.reset_all_variables()
-                states = None
-            x = rng.normal(0, 2, kind.shape).astype(np.float32)
-            if kind.dtype.value == "i8":
-                x = np.clip(x * 50 + kind.zero_point, -128, 127).astype(np.int8)
-            interpreter.set_tensor(0, x)
-            interpreter.invoke()
-            values = interpret(version, [x], states)
-            states = kept(version, values)
-            found = values[version.outputs[0]], *states
-            seen.update(found[0].ravel().tolist())
-            for place, y in zip((OUTPUT, STATE), found, strict=True):
-                want = interpreter.get_tensor(place)
-                np.testing.assert_allclose(y, want, rtol=0, atol=tolerance)
-    return seen
-
-
 @pytest.mark.parametrize("levels", ["float32", "int16"])
 def test_svdf(levels: str, rng, tmp_path: Path) -> None:
     seen: set[float] = set()
     for i, sizes in enumerate(SIZES):
         path = svdf(tmp_path / f"{i}.tflite", rng, sizes, levels)
-        seen |= compare(path, rng, 2e-5 if levels == "float32" else 0)
+        seen |= compare(path, rng, (STATE,), 2e-5 if levels == "float32" else 0)
     assert len(seen) > 100
 
 
 @pytest.mark.parametrize("activation", [NONE, RELU6, RELU_N1_TO_1])
 def test_other_activations(activation: int, rng, tmp_path: Path) -> None:
     path = svdf(tmp_path / "m.tflite", rng, fusedActivationFunction=activation)
-    assert len(compare(path, rng, 2e-5)) > 30
+    assert len(compare(path, rng, (STATE,), 2e-5)) > 30
 
 
 @pytest.mark.parametrize("levels", ["float32", "int16"])
@@ -126,7 +90,7 @@ def test_without_a_bias(levels: str, rng, tmp_path: Path) -> None:
         operands[3] = -1
 
     path = svdf(tmp_path / "m.tflite", rng, levels=levels, change=drop)
-    assert len(compare(path, rng, 2e-5 if levels == "float32" else 0)) > 30
+    assert len(compare(path, rng, (STATE,), 2e-5 if levels == "float32" else 0)) > 30
 
 
 def wider(path: Path, change: Any, **options: Any) -> tuple[Path, Path]:
@@ -186,39 +150,28 @@ def test_sums_that_leave_32_bits_wrap_around(rng, tmp_path: Path) -> None:
         tensors[OUTPUT] = replace(tensors[OUTPUT], scale=0.012)
 
     path = svdf(tmp_path / "m.tflite", rng, SIZES[3], "int16", loud, largest=32767)
-    assert len(compare(path, rng)) > 50
-
-
-def _set(place: int, **fields: Any) -> Callable[[list[TensorSpec], list[int]], None]:
-    def change(tensors: list[TensorSpec], operands: list[int]) -> None:
-        tensors[place] = replace(tensors[place], **fields)
-
-    return change
-
-
-def _point(place: int, to: int) -> Callable[[list[TensorSpec], list[int]], None]:
-    return lambda tensors, operands: operands.__setitem__(place, to)
+    assert len(compare(path, rng, (STATE,), 0)) > 50
 
 
 @pytest.mark.parametrize(
     ("levels", "change", "id", "words"),
     [
-        ("float32", _point(STATE, -1), "E301", "has no operand 4, its state"),
-        ("float32", _point(STATE, 0), "E302", "constant, or one tensor"),
-        ("float32", _set(STATE, variable=False), "E301", "before it is computed"),
-        ("float32", _set(STATE, shape=(2, 29)), "E302", "its state is 2x29 f32, not 2x6x5"),
-        ("float32", _point(1, -1), "E301", "lacks its input or weights"),
-        ("float32", _point(3, 0), "E302", "bias has shape [2, 4], its operands give [3]"),
-        ("float32", _set(1, shape=(6, 3), data=np.zeros((6, 3))), "E302", "weights of features"),
-        ("float32", _set(2, shape=(30,), data=np.zeros(30)), "E302", "not of rank 2"),
-        ("float32", _set(2, shape=(5, 5), data=np.zeros((5, 5))), "E302", "5 filters are of rank"),
-        ("float32", _set(1, dtype="int8", scale=0.1), "E330", "dynamic-range"),
-        ("int16", _set(2, dtype="int8", data=np.zeros((6, 5))), "E303", "weights of time is i8"),
-        ("int16", _set(STATE, zero_point=3), "E342", "state is int16 with the zero point 3"),
-        ("int8", _set(1, zero_point=3), "E304", "have a zero point"),
-        ("int8", _set(1, scale=1e9), "E304", "32 bits do not hold"),
-        ("int8", _set(OUTPUT, scale=1e-6), "E304", "32 bits do not hold"),
-        ("int8", _set(OUTPUT, scale=None), "E304", "output has no quantization"),
+        ("float32", point(STATE, -1), "E301", "has no operand 4, its state"),
+        ("float32", point(STATE, 0), "E302", "constant, or one tensor"),
+        ("float32", having(STATE, variable=False), "E301", "before it is computed"),
+        ("float32", having(STATE, shape=(2, 29)), "E302", "its state is 2x29 f32, not 2x6x5"),
+        ("float32", point(1, -1), "E301", "lacks its input or weights"),
+        ("float32", point(3, 0), "E302", "bias has shape [2, 4], its operands give [3]"),
+        ("float32", having(1, shape=(6, 3), data=np.zeros((6, 3))), "E302", "weights of features"),
+        ("float32", having(2, shape=(30,), data=np.zeros(30)), "E302", "not of rank 2"),
+        ("float32", having(2, shape=(5, 5), data=np.ones((5, 5))), "E302", "5 filters are of rank"),
+        ("float32", having(1, dtype="int8", scale=0.1), "E330", "dynamic-range"),
+        ("int16", having(2, dtype="int8", data=np.zeros((6, 5))), "E303", "weights of time is i8"),
+        ("int16", having(STATE, zero_point=3), "E342", "state is int16 with the zero point 3"),
+        ("int8", having(1, zero_point=3), "E304", "have a zero point"),
+        ("int8", having(1, scale=1e9), "E304", "32 bits do not hold"),
+        ("int8", having(OUTPUT, scale=1e-6), "E304", "32 bits do not hold"),
+        ("int8", having(OUTPUT, scale=None), "E304", "output has no quantization"),
     ],
 )  # fmt: skip
 def test_what_is_no_svdf_is_named(
