@@ -60,12 +60,11 @@ class Rewrite:
 
     def constant(self, value: Value, quant: Quant | None) -> Value:
         """A float32 constant as int8, by its own range unless ``quant`` is given."""
-        assert value.data is not None
-        low, high = float(value.data.min()), float(value.data.max())
+        low, high = float(value.array.min()), float(value.array.max())
         quant = quant or quant_of(min(0.0, low), max(0.0, high))
         type = TensorType(value.type.shape, DType.I8, quant)
         if (value, type) not in self.known:
-            data = rounded(value.data, quant)
+            data = rounded(value.array, quant)
             self.known[value, type] = replace(value, type=type, data=data)
         return self.known[value, type]
 
@@ -137,15 +136,14 @@ class Rewrite:
 def _weights(x: Value, weights: Value, bias: Value, axis: int) -> tuple[Value, Value]:
     """int8 weights, symmetric for each output channel, and the int32 bias that goes with them
     and with the scale of ``x``."""
-    assert weights.data is not None and bias.data is not None
-    data = np.moveaxis(weights.data.astype(np.float64), axis, -1)
+    data = np.moveaxis(weights.array.astype(np.float64), axis, -1)
     magnitude = np.abs(data).reshape(-1, data.shape[-1]).max(0)
     # a bias that dwarfs its channel's weights must still fit 30 bits
-    floor = np.abs(bias.data.ravel()) * 127 / (x.type.scale * (1 << 30))
+    floor = np.abs(bias.array.ravel()) * 127 / (x.type.scale * (1 << 30))
     scales = np.maximum(np.maximum(magnitude, floor) / 127, 2.0**-100).astype(np.float32)
     whole = np.clip(np.round(data / scales), -127, 127).astype(np.int8)
     quant = Quant(tuple(map(float, scales)), (0,) * len(scales), axis if len(scales) > 1 else 0)
-    terms = np.round(bias.data.ravel() / (scales.astype(np.float64) * x.type.scale))
+    terms = np.round(bias.array.ravel() / (scales.astype(np.float64) * x.type.scale))
     shape = weights.type.shape
     return (
         replace(

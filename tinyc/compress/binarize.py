@@ -164,8 +164,7 @@ class _Binary:
 
     def nodes(self) -> list[Node]:
         """The binary layer, with the views and the activation around it."""
-        node, op, weights = self.node, self.node.op, self.node.inputs[1].data
-        assert weights is not None
+        node, op, weights = self.node, self.node.op, self.node.inputs[1].array
         if isinstance(op, FullyConnected):
             # Each row of the input is one window, as large as what it is a row of.
             channels = self.signs.shape[-1]
@@ -192,8 +191,7 @@ class _Binary:
             packed = x
         kind = BinaryDepthwiseConv2d if isinstance(op, DepthwiseConv2d) else LceBconv2d
         binary = kind(window.stride, window.dilation, window.padding, pad_value, shape[-1])
-        bias = node.inputs[2].data
-        assert bias is not None
+        bias = node.inputs[2].array
         constants = [
             Value(f"{name}/{suffix}", TensorType(data.shape, dtype), node.origin, data)
             for suffix, dtype, data in (

@@ -46,8 +46,7 @@ def _feeds_a_layer(graph: Graph, node: Node) -> bool:
 
 def _pruned(node: Node, part: float) -> Node:
     weights = node.inputs[1]
-    assert weights.data is not None
-    real: Array = weights.data.astype(np.float64)
+    real: Array = weights.array.astype(np.float64)
     zero: Array = np.zeros(len(real), np.int64)
     if weights.type.quant is not None:
         zero = np.resize(np.asarray(weights.type.quant.zero_point), len(real))
@@ -67,8 +66,7 @@ def _pruned(node: Node, part: float) -> Node:
 
 def _cut(value: Value, channels: Array, empty: Array) -> Value:
     """A constant with ``channels`` of its first axis as ``empty`` has it for each."""
-    assert value.data is not None
-    data = value.data.copy()
+    data = value.array.copy()
     data[channels] = empty[channels].reshape(-1, *[1] * (data.ndim - 1)).astype(data.dtype)
     return Value(value.name, value.type, value.origin, data)
 

@@ -31,6 +31,12 @@ class Value:
     def constant(self) -> bool:
         return self.data is not None
 
+    @property
+    def array(self) -> Array:
+        """The data of a constant."""
+        assert self.data is not None, f"{self.name} is no constant"
+        return self.data
+
 
 class Op:
     """Base of every operator; a subclass is a frozen dataclass of attributes.

@@ -15,7 +15,7 @@ from typing import Any, Generic, Never, cast
 from typing_extensions import TypeVar
 
 from .. import plugins
-from ..ir import Array, Node, Op, OpT
+from ..ir import Array, DType, Node, Op, OpT
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +92,11 @@ class Kernel(Generic[OpT_contra]):
     schedules: Callable[[Node[OpT_contra]], Sequence[Schedule]] | None = None
     scheduled: Callable[[Node[OpT_contra], Schedule], Binding] | None = None
     varying: tuple[str, ...] | None = None
+
+
+def only(dtype: DType) -> Callable[[Node], str | None]:
+    """The rejection of nodes whose first input is of another type."""
+    return lambda node: None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
 
 
 _TEMPLATES: dict[type[Op], tuple[Kernel[Never], ...]] = {}

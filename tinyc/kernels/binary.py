@@ -10,7 +10,7 @@ import numpy as np
 from ..ir import DType, Node, OpT, TensorType, Value
 from ..ir.quant import float_activation_range
 from ..ops._mixins import Activated
-from .base import Binding, Constant, Kernel
+from .base import Binding, Constant, Kernel, only
 from .formula import Formula, clamp_f32
 
 ActivatedT = TypeVar("ActivatedT", bound=Activated)
@@ -129,7 +129,7 @@ def looped(
     def reject(node: Node[OpT]) -> str | None:
         if not node.variable_inputs:
             return "both operands are constant"
-        return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
+        return only(dtype)(node)
 
     return Kernel(name, template, frozenset(), reject, bind)
 

@@ -16,8 +16,7 @@ from .lce_bconv2d import SUPPORT, ending, reject_fixed_point
 
 
 def _bind(node: Node[BinaryDepthwiseConv2d]) -> Binding:
-    op, weights = node.op, node.inputs[1].data
-    assert weights is not None
+    op, weights = node.op, node.inputs[1].array
     _, kh, kw, depth = weights.shape
     planes = (2 * kh * kw).bit_length()
     params: dict[str, Any] = {

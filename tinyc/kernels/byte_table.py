@@ -9,8 +9,7 @@ from .unary import unary_inplace, unary_params
 
 
 def _bind(node: Node[ByteTable]) -> Binding:
-    entries = node.inputs[1].data
-    assert entries is not None
+    entries = node.inputs[1].array
     steps = ", ".join(node.op.of)
     note = f"{steps} of each byte, from 0 to 255 as unsigned"
     return Binding(

@@ -11,7 +11,7 @@ from ..ir import Array, DType, Node, OpT
 from ..ir.quant import activation_range, float_activation_range
 from ..ops._conv import NO_PADDING, channel_multipliers, real_multipliers, weight_zero
 from ..ops._mixins import Activated, Pair, Weighted, Windowed
-from .base import Binding, Constant, Kernel
+from .base import Binding, Constant, Kernel, only
 
 
 def integers(node: Node, folded: bool = False) -> dict[str, Any]:
@@ -44,12 +44,8 @@ def portable(
     varying: tuple[str, ...] | None = None,
 ) -> Kernel[OpT]:
     """A kernel of plain C for nodes whose first input is of ``dtype``."""
-
-    def reject(node: Node[OpT]) -> str | None:
-        return None if node.inputs[0].type.dtype is dtype else f"not {dtype.value}"
-
     return Kernel(
-        name, template or f"{name}.c.j2", frozenset(), reject, bind, varying=varying
+        name, template or f"{name}.c.j2", frozenset(), only(dtype), bind, varying=varying
     )  # fmt: skip
 
 
@@ -87,8 +83,7 @@ def channel_table(node: Node[Weighted], rows: Array | None = None) -> Constant:
     which holds only where no sum meets padding; None where the kernel subtracts it.
     """
     x, _, bias = node.inputs
-    assert bias.data is not None
-    start = bias.data.ravel().astype(np.int64)
+    start = bias.array.ravel().astype(np.int64)
     if rows is not None:
         start = start - x.type.zero_point * rows.astype(np.int64).sum(1)
     reals = real_multipliers(node)

@@ -44,8 +44,7 @@ def _centred_rows(node: Node[Conv2d]) -> Array:
 
 
 def _bind_s8(node: Node[Conv2d]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     params = _params(node)
     folded = not params["padded"]
     return Binding(
@@ -59,8 +58,7 @@ def _bind_s8(node: Node[Conv2d]) -> Binding:
 
 
 def _bind_s16(node: Node[Conv2d]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     params, table = finishing(node, filter_rows(node))
     return Binding(
         params={**_params(node), **params},
@@ -70,8 +68,7 @@ def _bind_s16(node: Node[Conv2d]) -> Binding:
 
 
 def _bind_f32(node: Node[Conv2d]) -> Binding:
-    _, weights, bias = (v.data for v in node.inputs)
-    assert weights is not None and bias is not None
+    weights, bias = (v.array for v in node.inputs[1:])
     return Binding(
         params=_params(node),
         constants=(Constant("weights", weights, "weights, OHWI"), Constant("bias", bias, "bias")),
@@ -80,8 +77,7 @@ def _bind_f32(node: Node[Conv2d]) -> Binding:
 
 
 def _bind_hybrid(node: Node[HybridConv2d]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     layer = plain(node)
     packed = Constant("weights", weights, "weights, OHWI")
     return bind_hybrid(node, _params(layer), packed, "tinyc_conv_hybrid.h", "tinyc_conv2d.h")
@@ -103,8 +99,7 @@ def _reject_s16_tile4(node: Node[Conv2d]) -> str | None:
 
 
 def _bind_tile4(node: Node[Conv2d]) -> Binding:
-    x, weights = node.inputs[0].type, node.inputs[1].data
-    assert weights is not None
+    x, weights = node.inputs[0].type, node.inputs[1].array
     params = _params(node)
     rows = filter_rows(node)
     pointwise = weights.shape[1:3] == (1, 1) and node.op.stride == (1, 1) and not params["padded"]

@@ -51,8 +51,7 @@ def table(node: Node[Weighted], rows: Array, fold: bool, single: bool = False) -
     a multiplier of 2**30 that brings 4 y (8 y with a single rounding) back to y.
     """
     x, _, bias = node.inputs[:3]
-    assert bias.data is not None
-    flat = bias.data.ravel()
+    flat = bias.array.ravel()
     offset = -x.type.zero_point * rows.astype(np.int64).sum(1) if fold else 0
     reals = real_multipliers(node)
     multipliers, shifts = channel_multipliers(node)
@@ -200,10 +199,9 @@ def quads(rows: Array, note: str, suffix: str = "weights") -> Constant:
 
 def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
     weights = node.inputs[1]
-    assert weights.data is not None
-    channels, depth = weights.data.shape
+    channels, depth = weights.array.shape
     low, high = activation_range(node.op.activation, node.output.type)
-    entries = table(node, weights.data, fold=True, single=True)
+    entries = table(node, weights.array, fold=True, single=True)
     missing = -len(entries.data) % 4
     if missing:
         filled = np.concatenate([entries.data, [[0, 0, 0]] * missing]).astype(np.int32)
@@ -218,7 +216,7 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
             "high": high,
         },
         constants=(
-            quads(weights.data, "weights of four channels, four inputs of each in turn"),
+            quads(weights.array, "weights of four channels, four inputs of each in turn"),
             entries,
         ),
         support=("tinyc_dense_dsp.h",),

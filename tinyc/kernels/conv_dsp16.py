@@ -28,8 +28,7 @@ def _reject_conv(node: Node[Conv2d]) -> str | None:
 
 
 def _bind_conv(node: Node[Conv2d]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     _, kh, kw, in_c = weights.shape
     rows = filter_rows(node)
     packed = padded(rows, 2, 8)
@@ -55,8 +54,7 @@ CONV2D = Kernel(
 
 
 def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     channels, depth = weights.shape
     packed = padded(weights, 4, 4)
     # [group of four channels, quad, channel, k], the middle two of each quad exchanged

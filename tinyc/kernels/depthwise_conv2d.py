@@ -63,8 +63,7 @@ def _bind_s16(node: Node[DepthwiseConv2d]) -> Binding:
 
 
 def _bind_f32(node: Node[DepthwiseConv2d]) -> Binding:
-    bias = node.inputs[2].data
-    assert bias is not None
+    bias = node.inputs[2].array
     return Binding(
         params=_params(node),
         constants=(

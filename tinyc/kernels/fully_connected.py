@@ -26,8 +26,7 @@ def _params(node: Node[FullyConnected]) -> dict[str, Any]:
 
 
 def _bind_s8(node: Node[FullyConnected]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     return Binding(
         params={**_params(node), "weight_zero": weight_zero(node)},
         constants=(
@@ -41,14 +40,12 @@ def _bind_s8(node: Node[FullyConnected]) -> Binding:
 def _reject_s16(node: Node[FullyConnected]) -> str | None:
     if node.inputs[0].type.dtype is not DType.I16:
         return "not i16"
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     return None if narrow(node, weights) else "a sum could reach 2^31"
 
 
 def _bind_s16(node: Node[FullyConnected], tiled: bool = False) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     params, table = finishing(node, weights, dense=True)
     packed = Constant("weights", weights, "weights, row by row")
     if tiled:
@@ -61,8 +58,7 @@ def _bind_s16(node: Node[FullyConnected], tiled: bool = False) -> Binding:
 
 
 def _bind_f32(node: Node[FullyConnected]) -> Binding:
-    _, weights, bias = (v.data for v in node.inputs)
-    assert weights is not None and bias is not None
+    weights, bias = (v.array for v in node.inputs[1:])
     return Binding(
         params=_params(node),
         constants=(
@@ -74,8 +70,7 @@ def _bind_f32(node: Node[FullyConnected]) -> Binding:
 
 
 def _bind_hybrid(node: Node[HybridFullyConnected]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     packed = four_channels(weights, "weights of four channels, input by input")
     bound = bind_hybrid(node, _params(plain(node)), packed, "tinyc_dense_hybrid.h")
     sums = Constant("sums", weights.sum(1, dtype=np.int32), "sums of the weights")

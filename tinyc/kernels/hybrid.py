@@ -18,8 +18,7 @@ def bind_hybrid(
     node: Node[Hybrid], params: dict[str, Any], weights: Constant, *support: str
 ) -> Binding:
     """``params`` of the layer's own kernel with those of tinyc_hybrid.h."""
-    bias = node.inputs[2].data
-    assert bias is not None
+    bias = node.inputs[2].array
     count, channels = batches(node), bias.size
     scales, size = channel_scales(node), node.inputs[0].type.elements // count
     single = not scales_first(node) and scales.size == 1

@@ -46,8 +46,7 @@ def finishing(
 ) -> tuple[dict[str, Any], Constant]:
     """Parameters of the templates and the channels' table, as tinyc_sum16.h or
     tinyc_dense16.h (``dense``) reads it."""
-    bias = node.inputs[2].data
-    assert bias is not None
+    bias = node.inputs[2].array
     multipliers, shifts = quantize_multipliers(real_multipliers(node))
     wraps = bias.dtype == np.int32
     if dense:

@@ -99,8 +99,7 @@ def ending(node: Node[LceBconv2d], known: Array | None = None) -> tuple[Constant
     op = node.op
     kind = node.output.type.dtype
     if kind is DType.I32:
-        threshold = node.inputs[2].data
-        assert threshold is not None
+        threshold = node.inputs[2].array
         twice = np.clip(threshold, -1, 2 * op.depth(node))
         note = "a sign is negative where twice the count exceeds this"
         return (Constant("thresholds", twice, note),)
@@ -122,8 +121,7 @@ def ending(node: Node[LceBconv2d], known: Array | None = None) -> tuple[Constant
 
 
 def _bind(node: Node[LceBconv2d]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     packed = Constant("weights", weights.view(np.uint32), "weights, OHWI, 32 channels to a word")
     return Binding(
         params=params(node),
@@ -172,8 +170,7 @@ def _weights_in_borders(node: Node[LceBconv2d]) -> tuple[Array, Array, Array]:
     """The kinds of border that a window may overlap where padding is of zeros, the inside first:
     indices of rows [oh] and of columns [ow], whose sum is a kind, and W of each kind and channel
     int64 [kinds, o]: its weights of -1 inside of the image, and half of those outside."""
-    op, weights = node.op, node.inputs[1].data
-    assert weights is not None
+    op, weights = node.op, node.inputs[1].array
     bits = unpack(weights, op.channels)
     each = bits.sum(3).astype(np.int64)  # of each tap
     _, oh, ow, _ = node.output.type.shape
@@ -208,8 +205,7 @@ def _bind_sliced(node: Node[LceBconv2d]) -> Binding:
     is W + K - p: below W + K - threshold where p exceeds it. If most inputs are -1 it lists those
     that are +1 instead, and the same count is p + W: not below W + threshold + 1 where p exceeds.
     """
-    op, weights = node.op, node.inputs[1].data
-    assert weights is not None
+    op, weights = node.op, node.inputs[1].array
     outs, depth = len(weights), op.depth(node)
     missing = -outs % WORD
     packed = node.output.type.dtype is DType.I32
@@ -231,8 +227,7 @@ def _bind_sliced(node: Node[LceBconv2d]) -> Binding:
         constants.append(Constant("rows", row_kinds.astype(np.uint16), note))
         constants.append(Constant("columns", column_kinds.astype(np.uint16), note))
     if packed:
-        threshold = node.inputs[2].data
-        assert threshold is not None
+        threshold = node.inputs[2].array
         threshold = np.clip(threshold.astype(np.int64) >> 1, -1, depth)
         pair = np.stack([known + depth - threshold, known + threshold + 1], 1)
         # channels that are not there: nothing is below 0, and everything below the most

@@ -14,8 +14,7 @@ from .lce_bconv2d import SUPPORT
 def _bind(node: Node[LceBMaxPool2d]) -> Binding:
     constants: tuple[Constant, ...] = ()
     if len(node.inputs) == 2:
-        mask = node.inputs[1].data
-        assert mask is not None
+        mask = node.inputs[1].array
         note = "channels of which the minimum is taken"
         constants = (Constant("minimum", mask.view(np.uint32), note),)
     return Binding(window_params(node, node.op.kernel), constants, support=SUPPORT)

@@ -13,8 +13,7 @@ def _bind(node: Node) -> Binding:
     x = node.inputs[0].type
     constants: tuple[Constant, ...] = ()
     if len(node.inputs) == 3:
-        thresholds, flips = (v.data for v in node.inputs[1:])
-        assert thresholds is not None and flips is not None
+        thresholds, flips = (v.array for v in node.inputs[1:])
         constants = (
             Constant("thresholds", thresholds.astype(np.int16), "threshold of each channel"),
             Constant("flips", flips.view(np.uint32), "bits that are inverted"),

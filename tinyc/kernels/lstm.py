@@ -9,8 +9,8 @@ import numpy as np
 
 from ..ir import Array, DType, Node
 from ..ir.quant import quantize_multiplier
-from ..ops.lstm import Lstm, lstm_data
-from .base import Binding, Constant, Kernel, provide
+from ..ops.lstm import Lstm
+from .base import Binding, Constant, Kernel, only, provide
 from .conv import four_channels, portable
 from .conv_dsp import REQUIRES, quads
 
@@ -69,7 +69,7 @@ def _bind_dsp(node: Node[Lstm]) -> Binding:
 
 def _bind_f32(node: Node[Lstm]) -> Binding:
     op = node.op
-    weights, recurrent, biases = ([lstm_data(v) for v in part] for part in op.parts(node))
+    weights, recurrent, biases = ([v.array for v in part] for part in op.parts(node))
     return Binding(
         params={**_params(node), "clip": op.clip, "curve": op.activation},
         constants=(
@@ -81,13 +81,9 @@ def _bind_f32(node: Node[Lstm]) -> Binding:
     )
 
 
-def _reject_wide(node: Node[Lstm]) -> str | None:
-    return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
-
-
 provide(
     Lstm,
-    Kernel("lstm_s8_dsp", "lstm_s8.c.j2", REQUIRES, _reject_wide, _bind_dsp),
+    Kernel("lstm_s8_dsp", "lstm_s8.c.j2", REQUIRES, only(DType.I8), _bind_dsp),
     portable("lstm_s8_scalar", DType.I8, _bind_scalar, "lstm_s8.c.j2"),
     portable("lstm_f32", DType.F32, _bind_f32),
 )

@@ -12,7 +12,6 @@ def _bind_f32(node: Node[Rnn]) -> Binding:
     op = node.op
     batch, time, depth, cells = op.sizes(node)
     _, weights, recurrent, bias, _ = node.inputs
-    assert weights.data is not None and recurrent.data is not None and bias.data is not None
     return Binding(
         params={
             "batches": batch, "time": time, "depth": depth, "cells": cells,
@@ -20,9 +19,9 @@ def _bind_f32(node: Node[Rnn]) -> Binding:
             "curve": op.activation,
         },
         constants=(
-            Constant("weights", weights.data, "weights of x"),
-            Constant("recurrent", recurrent.data, "weights of h"),
-            Constant("bias", bias.data, "biases"),
+            Constant("weights", weights.array, "weights of x"),
+            Constant("recurrent", recurrent.array, "weights of h"),
+            Constant("bias", bias.array, "biases"),
         ),
         support=("tinyc_rnn_f32.h",),
         inplace=1,

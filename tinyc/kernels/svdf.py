@@ -9,8 +9,8 @@ import numpy as np
 
 from ..ir import Array, DType, Node
 from ..ir.quant import float_activation_range
-from ..ops.svdf import Svdf, constant
-from .base import Binding, Constant, Kernel, provide
+from ..ops.svdf import Svdf
+from .base import Binding, Constant, Kernel, only, provide
 from .conv import four_channels, portable
 from .conv_dsp import REQUIRES, quads
 
@@ -41,10 +41,10 @@ def _bind_s8(
             "zero_point": node.outputs[0].type.zero_point,
         },
         constants=(
-            pack(constant(features), "weights of features, of four filters together", "features"),
+            pack(features.array, "weights of features, of four filters together", "features"),
             Constant("offsets", op.offsets(node).astype(np.int32), "of the input, by filter"),
-            Constant("times", constant(times), "weights of time, the oldest of a filter first"),
-            Constant("bias", constant(bias), "biases of the units"),
+            Constant("times", times.array, "weights of time, the oldest of a filter first"),
+            Constant("bias", bias.array, "biases of the units"),
         ),
         support=(support, "tinyc_svdf.h"),
         inplace=1,
@@ -66,9 +66,9 @@ def _bind_f32(node: Node[Svdf]) -> Binding:
     return Binding(
         params={**_params(node), "low": low, "high": high},
         constants=(
-            Constant("features", constant(features), "weights of features"),
-            Constant("times", constant(times), "weights of time, the oldest of a filter first"),
-            Constant("bias", constant(bias), "biases of the units"),
+            Constant("features", features.array, "weights of features"),
+            Constant("times", times.array, "weights of time, the oldest of a filter first"),
+            Constant("bias", bias.array, "biases of the units"),
         ),
         support=("tinyc_svdf_f32.h",),
         inplace=1,
@@ -76,13 +76,9 @@ def _bind_f32(node: Node[Svdf]) -> Binding:
     )
 
 
-def _reject_wide(node: Node[Svdf]) -> str | None:
-    return None if node.inputs[0].type.dtype is DType.I8 else "not i8"
-
-
 provide(
     Svdf,
-    Kernel("svdf_s8_dsp", "svdf_s8.c.j2", REQUIRES, _reject_wide, _bind_dsp),
+    Kernel("svdf_s8_dsp", "svdf_s8.c.j2", REQUIRES, only(DType.I8), _bind_dsp),
     portable("svdf_s8_scalar", DType.I8, _bind_scalar, "svdf_s8.c.j2"),
     portable("svdf_f32", DType.F32, _bind_f32),
 )

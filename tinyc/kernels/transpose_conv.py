@@ -32,10 +32,9 @@ def _params(node: Node[TransposeConv]) -> dict[str, Any]:
 
 def _bind(node: Node[TransposeConv]) -> Binding:
     x, weights, bias = node.inputs
-    assert weights.data is not None and bias.data is not None
-    params, packed = _params(node), Constant("weights", weights.data, "weights, OHWI")
+    params, packed = _params(node), Constant("weights", weights.array, "weights, OHWI")
     if x.type.dtype is DType.F32:
-        constants = (packed, Constant("bias", bias.data, "bias"))
+        constants = (packed, Constant("bias", bias.array, "bias"))
         return Binding(params, constants, support=("tinyc_transpose_conv_f32.h",))
     if x.type.dtype is DType.I16:
         more, table = finishing(node, filter_rows(node))
@@ -52,8 +51,7 @@ def _bind(node: Node[TransposeConv]) -> Binding:
 
 
 def _bind_hybrid(node: Node[HybridTransposeConv]) -> Binding:
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     packed = Constant("weights", weights, "weights, OHWI")
     return bind_hybrid(
         node, _params(plain(node)), packed, "tinyc_conv_hybrid.h", "tinyc_transpose_conv.h"

@@ -156,8 +156,7 @@ def _expect_ratios(node: Node[Weighted], axis: int) -> None:
     reals = np.array(real_multipliers(node))
     if reals.max() < 1:
         return
-    weights, bias = centred_weights(node), node.inputs[2].data
-    assert bias is not None
+    weights, bias = centred_weights(node), node.inputs[2].array
     rest = tuple(a for a in range(weights.ndim) if a != axis)
     sums = 255 * np.abs(weights.astype(np.int64)).sum(rest) + np.abs(bias.astype(np.int64).ravel())
     worst = int(np.argmax(np.where(reals < 1, 0, sums * reals)))
@@ -172,8 +171,7 @@ def expect_activation(node: Node[Activated]) -> None:
 
 def filter_rows(node: Node) -> Array:
     """Weights [channels, ...] as [channels, depth]."""
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     return weights.reshape(len(weights), -1)
 
 
@@ -226,8 +224,7 @@ def finish(node: Node[Weighted], acc: Array) -> Array:
     """Sums [..., channels] -> the output: bias, rescaling, zero point, clamp
     (reference_integer_ops::ConvPerChannel, of which one has 64-bit sums and biases); for floats
     bias and clamp."""
-    bias = node.inputs[2].data
-    assert bias is not None
+    bias = node.inputs[2].array
     acc = acc + bias.ravel()
     if node.output.type.dtype is DType.F32:
         return clamp_output(node, acc)

@@ -72,13 +72,12 @@ class Hybrid(Op, Generic[LayerT_co]):
 def dequantized(node: Node[Hybrid[LayerT]]) -> Node[LayerT]:
     """The layer of a `Hybrid` node with its weights as float32."""
     weights = node.inputs[1]
-    assert weights.data is not None
     scales = channel_scales(node)
     if scales.size > 1:
-        shape = [1] * weights.data.ndim
+        shape = [1] * weights.array.ndim
         shape[node.op.layer.weight_axis] = -1
         scales = scales.reshape(shape)
-    return _float_node(node, weights.data.astype(np.float32) * scales)
+    return _float_node(node, weights.array.astype(np.float32) * scales)
 
 
 def plain(node: Node[Hybrid[LayerT]]) -> Node[LayerT]:

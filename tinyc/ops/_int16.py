@@ -23,8 +23,7 @@ LARGEST_SUM, LARGEST_DENSE_SUM = 1 << 46, 1 << 35
 def greatest_sums(node: Node, rows: Array) -> Array:
     """The greatest magnitude of each channel's sum, its bias included. rows: the weights as
     [channels, depth]."""
-    bias = node.inputs[2].data
-    assert bias is not None
+    bias = node.inputs[2].array
     reach = np.abs(rows.astype(np.int64)).sum(1) << 15
     bound = np.abs(bias.ravel().astype(np.float64)).clip(max=2.0**62)
     return np.asarray(reach + bound.astype(np.int64))

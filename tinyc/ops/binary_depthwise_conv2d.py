@@ -41,16 +41,14 @@ class BinaryDepthwiseConv2d(LceBconv2d):
         check_constants(node, self.channels)
 
     def twice(self, node: Node[Self], x: Array) -> Array:
-        weights = node.inputs[1].data
-        assert weights is not None
+        weights = node.inputs[1].array
         taps = signs(weights, self.channels)[0]
         patches = windows(signs(x, self.channels), node, taps.shape[:2], self.pad_value)
         total: Array = (patches * taps).sum((3, 4))
         return self.depth(node) - total.astype(np.int32)
 
     def inverted(self, node: Node[Self], outs: Array) -> Array:
-        weights = node.inputs[1].data
-        assert weights is not None
+        weights = node.inputs[1].array
         return pack(unpack(weights, self.channels) ^ outs)
 
     def depth(self, node: Node[Self]) -> int:

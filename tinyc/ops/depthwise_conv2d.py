@@ -111,8 +111,7 @@ class DepthwiseConv2d(Weighted, Windowed):
 
 def depthwise_conv2d_rows(node: Node) -> Array:
     """The weights as [channels, kh, kw]: a kernel walks the taps of one channel at a time."""
-    weights = node.inputs[1].data
-    assert weights is not None
+    weights = node.inputs[1].array
     return np.asarray(weights[0].transpose(2, 0, 1))
 
 

@@ -51,8 +51,7 @@ class FullyConnected(Weighted):
         if not fits:
             raise fail(node, f"input {list(x.shape)} does not fit {depth} weights", CONVERT_AGAIN)
         check_operands(node, channels, 0, depth)
-        weights_data = node.inputs[1].data
-        assert weights_data is not None
+        weights_data = node.inputs[1].array
         check_sums(node, weights_data, dense=True)
         lead = x.shape[:-1] if self.keep_num_dims else (x.elements // depth,)
         expect_shape(node, node.output.type, (*lead, channels), "output")
@@ -70,8 +69,7 @@ class FullyConnected(Weighted):
     def _finish_int16(self, node: Node[Self], acc: Array) -> Array:
         """As `finish`; LiteRT scales in float64 (FullyConnected of
         reference_integer_ops/fully_connected.h)."""
-        bias = node.inputs[2].data
-        assert bias is not None
+        bias = node.inputs[2].array
         acc = acc + bias.ravel()
         if bias.dtype == np.int32:
             acc = acc.astype(np.int32)

@@ -89,8 +89,7 @@ class LceBconv2d(Windowed):
 
     def twice(self, node: Node[Self], x: Array) -> Array:
         """2 p of each sum: int32 [n, oh, ow, o] (core/bconv2d/reference.h)."""
-        weights = node.inputs[1].data
-        assert weights is not None
+        weights = node.inputs[1].array
         outs, kh, kw, depth = weights.shape
         groups = x.shape[3] // depth
         each = self.channels // groups
@@ -114,8 +113,7 @@ class LceBconv2d(Windowed):
     def inverted(self, node: Node[Self], outs: Array) -> Array:
         """The packed weights with those of the output channels ``outs`` (bool) negated, which
         makes their ``twice`` into 2 K - twice."""
-        weights = node.inputs[1].data
-        assert weights is not None
+        weights = node.inputs[1].array
         each = self.channels // (words(self.channels) // weights.shape[3])
         return pack(unpack(weights, each) ^ outs[:, None, None, None])
 
@@ -143,8 +141,7 @@ class LceBconv2d(Windowed):
     def finish(self, node: Node[Self], twice: Array) -> Array:
         """``twice`` int32 [..., o] -> the output, packed if it is so."""
         if node.output.type.dtype is DType.I32:
-            threshold = node.inputs[2].data
-            assert threshold is not None
+            threshold = node.inputs[2].array
             return pack(twice > threshold)
         factor, term = self.transform(node)
         y: Array = np.clip(twice, *self.clamps(node)).astype(np.float32) * factor + term

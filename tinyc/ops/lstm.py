@@ -163,11 +163,11 @@ class Lstm(Activated):
         *given, biases = self.parts(node)
         rows, starts, ratios = [], [], []
         for values, source in zip(given, (node.inputs[0], node.inputs[-2]), strict=True):
-            matrices = [lstm_data(v) for v in values]
+            matrices = [v.array for v in values]
             first = source is node.inputs[0]
             rows.append(matrices)
             starts.append([
-                (lstm_data(b).astype(np.int64) if first else 0)
+                (b.array.astype(np.int64) if first else 0)
                 - source.type.zero_point * m.astype(np.int64).sum(1)
                 for m, b in zip(matrices, biases, strict=True)
             ])  # fmt: skip
@@ -208,7 +208,7 @@ class Lstm(Activated):
         return y, before[0].reshape(h.shape), before[1].reshape(c.shape)
 
     def _step_f32(self, node: Node[Self]) -> Step:
-        weights, recurrent, biases = ([lstm_data(v) for v in part] for part in self.parts(node))
+        weights, recurrent, biases = ([v.array for v in part] for part in self.parts(node))
         one = np.float32(1)
 
         def curve(v: Array) -> Array:
@@ -314,11 +314,6 @@ def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ..
     data = rng.integers(-127, 127, shape, endpoint=True).astype(np.int8)
     scale = float(np.float32(rng.choice([0.002, 0.02])))
     return Value("w", TensorType(shape, dtype, Quant((scale,), (0,))), "case", data)
-
-
-def lstm_data(value: Value) -> Array:
-    assert value.data is not None
-    return value.data
 
 
 def _clamp16(x: Array) -> Array:

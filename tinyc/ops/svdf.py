@@ -114,7 +114,7 @@ class Svdf(Activated):
         if features.zero_point or times.zero_point:
             raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
         level_ratio, output_ratio = self._ratios(node)
-        reach = 256 * np.abs(constant(node.inputs[1]).astype(np.int64)).sum(1).max()
+        reach = 256 * np.abs(node.inputs[1].array.astype(np.int64)).sum(1).max()
         expect_ratio(node, int(reach), level_ratio)
         expect_ratio(node, (1 << 31) - 1, output_ratio)
 
@@ -135,7 +135,7 @@ class Svdf(Activated):
 
     def offsets(self, node: Node[Self]) -> Array:
         """int64 [filters]: what the zero point of the input adds to the sums over features."""
-        rows = constant(node.inputs[1]).astype(np.int64)
+        rows = node.inputs[1].array.astype(np.int64)
         return np.asarray(-node.inputs[0].type.zero_point * rows.sum(1))
 
     # Reference ----------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class Svdf(Activated):
         return y, levels.reshape(before.shape)
 
     def _sum_f32(self, node: Node[Self], levels: Array) -> Array:
-        times, bias = (constant(v) for v in node.inputs[2:4])
+        times, bias = (v.array for v in node.inputs[2:4])
         said = np.zeros(levels.shape[:2], np.float32)
         for k in range(levels.shape[2]):
             said += levels[..., k] * times[:, k]
@@ -164,13 +164,13 @@ class Svdf(Activated):
     def _levels(self, node: Node[Self], x: Array) -> Array:
         """int64 [batch, filters], saturated with their zero point."""
         levels, (scale, _) = node.inputs[4].type, self.scales(node)
-        acc = exact_matmul(x, constant(node.inputs[1]).T) + self.offsets(node)
+        acc = exact_matmul(x, node.inputs[1].array.T) + self.offsets(node)
         real = multiply_double_rounding(acc, *scale) + levels.zero_point
         return np.clip(real, *levels.dtype.limits)
 
     def _sum_s8(self, node: Node[Self], levels: Array) -> Array:
         """Sums of int16 may leave 32 bits, in which TFLite's wrap around."""
-        times, bias = (constant(v).astype(np.int64) for v in node.inputs[2:4])
+        times, bias = (v.array.astype(np.int64) for v in node.inputs[2:4])
         said = ((levels.astype(np.int64) - node.inputs[4].type.zero_point) * times).sum(2)
         total = said.reshape(len(said), -1, self.rank).sum(2) + bias
         _, scale = self.scales(node)
@@ -225,8 +225,3 @@ def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ..
     data = rng.integers(-most, most, shape, endpoint=True).astype(dtype.numpy)
     scale = float(np.float32(rng.uniform(0.3, 1) / most))
     return Value("w", TensorType(shape, dtype, Quant((scale,), (0,))), "case", data)
-
-
-def constant(value: Value) -> Array:
-    assert value.data is not None
-    return value.data

@@ -94,16 +94,15 @@ def _constants(chain: _Chain) -> list[int | None]:
     layers: list[Node[Conv2d] | Node[DepthwiseConv2d]] = [chain.head, *chain.middle]
     for node in layers:
         x, weights, bias = node.inputs
-        assert weights.data is not None and bias.data is not None
         depthwise = node is not chain.head
         axes = (0, 1, 2) if depthwise else (1, 2, 3)
-        data = weights.data.astype(np.int64)
+        data = weights.array.astype(np.int64)
         empty = ~np.any(data, axis=axes)
         sums = data.sum(axes)
         multipliers, shifts = channel_multipliers(node)
         low, high = activation_range(node.op.activation, node.output.type)
         for c, before in enumerate(values):
-            accumulator = int(bias.data[c])
+            accumulator = int(bias.array[c])
             if not empty[c]:
                 if before is None or _blurs(node, before):
                     values[c] = None
@@ -136,12 +135,11 @@ def _without(
         value = output
     tail = chain.tail
     x, weights, bias = tail.inputs
-    assert weights.data is not None and bias.data is not None
-    fold = bias.data.astype(np.int64)
+    fold = bias.array.astype(np.int64)
     for c in dead:
         constant = constants[c]
         assert constant is not None
-        sums = weights.data[..., c].astype(np.int64).sum((1, 2))
+        sums = weights.array[..., c].astype(np.int64).sum((1, 2))
         fold = fold + sums * (constant - x.type.zero_point)
     folded = replace(bias, data=fold.astype(np.int32))
     replaced[tail] = replace(tail, inputs=(value, _take(weights, 3, alive), folded))
@@ -150,8 +148,7 @@ def _without(
 
 def _take(value: Value, axis: int, indices: list[int]) -> Value:
     """The constant with only ``indices`` of ``axis``, its per-channel scales likewise."""
-    assert value.data is not None
-    data = np.ascontiguousarray(np.take(value.data, indices, axis))
+    data = np.ascontiguousarray(np.take(value.array, indices, axis))
     quant = value.type.quant
     if quant is not None and quant.per_channel and quant.axis == axis:
         quant = Quant(

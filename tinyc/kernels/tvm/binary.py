@@ -24,8 +24,7 @@ def form(node: Node[LceBconv2d], schedule: Schedule, ending: tuple[Constant, ...
     module = tvm()
     te, tirx = module.te, module.tirx
     op = node.op
-    data = node.inputs[1].data
-    assert data is not None
+    data = node.inputs[1].array
     outs, kh, kw, depth = data.shape
     n, in_h, in_w, _ = node.inputs[0].type.shape
     _, oh, ow, _ = node.output.type.shape

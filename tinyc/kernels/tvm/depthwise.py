@@ -22,8 +22,7 @@ def depthwise_dsp(
     """Four channels of a pixel at a time, tap by tap."""
     module, window = tvm(), window_of(node, per_channel=True)
     te, zero = module.te, node.inputs[0].type.zero_point
-    data = node.inputs[1].data
-    assert data is not None
+    data = node.inputs[1].array
     _, kh, kw, c = data.shape
     packed = data.reshape(kh * kw, c // 4, 4).transpose(1, 0, 2)
     weights = Constant("weights", packed, "weights of four channels, tap by tap")
@@ -74,8 +73,7 @@ def depthwise_portable(
     module, window = tvm(), window_of(node, per_channel=True)
     te, zero = module.te, node.inputs[0].type.zero_point
     pixels, multiplier = schedule["pixels"], node.op.multiplier
-    data = node.inputs[1].data
-    assert data is not None
+    data = node.inputs[1].array
     _, kh, kw, outs = data.shape
     packed = data.reshape(kh * kw, outs).T
     weights = Constant("weights", packed, "weights, channel by channel")

@@ -54,8 +54,7 @@ def finish_portable(node: Node[Activated], function: str = "tinyc_requant2") -> 
 
 def weight_rows(node: Node[Weighted]) -> Array:
     """[outs, inputs of each]."""
-    data = node.inputs[1].data
-    assert data is not None
+    data = node.inputs[1].array
     if isinstance(node.op, DepthwiseConv2d):
         return data.reshape(-1, data.shape[3]).T
     return data.reshape(len(data), -1)
