@@ -169,6 +169,7 @@ def tinyc(folder: Path, *arguments: str, path: Path | None = None) -> subprocess
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_projects_kernel_goes_first_and_is_judged(project: Path) -> None:
     write_tiny(project / "tiny.tflite")
     write(
@@ -187,6 +188,7 @@ def test_a_projects_kernel_goes_first_and_is_judged(project: Path) -> None:
     assert [layer["kernel"] for layer in report["build"]["layers"]][-1] == "dense_mine"
 
 
+@pytest.mark.slow
 def test_a_kernels_files_lie_beside_its_plugin(project: Path) -> None:
     write_tiny(project / "tiny.tflite")
     write(project, tinyc_dot_toml='plugins = ["mine.py"]', mine_dot_py=KERNEL)
@@ -214,6 +216,7 @@ def test_a_kernels_files_lie_beside_its_plugin(project: Path) -> None:
     assert "mine.py, line 14: failed: ZeroDivisionError: division by zero" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_a_plugin_prints_is_no_data(project: Path) -> None:
     write(project, tinyc_dot_toml='plugins = ["mine.py"]', mine_dot_py="print('here I am')\n")
     done = tinyc(project, "boards", "--json")
@@ -299,6 +302,7 @@ add_folder(Path(__file__).parent / "boards")
 """
 
 
+@pytest.mark.slow
 def test_a_package_brings_boards_kernels_and_an_emulator(tmp_path: Path) -> None:
     place = package(tmp_path, KERNEL + BOARDS)
     write_tiny(tmp_path / "tiny.tflite")

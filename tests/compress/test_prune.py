@@ -83,6 +83,7 @@ def test_the_passes_drop_them_to_the_bit(model: Path) -> None:
     np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["int8"], indirect=True)
 def test_a_build_has_less_to_compute_and_says_why(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys

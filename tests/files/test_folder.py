@@ -300,6 +300,7 @@ def check_swaps(tmp_path: Path, swaps: int, way: str) -> tuple[int, int]:
     return rounds, kills
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["exchange", "plain"])
 def test_swaps_with_kills(tmp_path: Path, way: str) -> None:
     rounds, kills = check_swaps(tmp_path, 60, way)
@@ -325,6 +326,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 BUILD = ["build", "tiny.tflite", "--board", BOARD, "-q"]
 
 
+@pytest.mark.slow
 def test_the_verbs_leave_what_is_not_theirs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tiny(here / "tiny.tflite")
     for verb, place in (
@@ -348,6 +350,7 @@ def test_the_verbs_leave_what_is_not_theirs(here: Path, capsys: pytest.CaptureFi
     assert (here / f"build/{BOARD}/tiny/report/report.json").is_file()
 
 
+@pytest.mark.slow
 def test_models_of_one_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a/My-Net.tflite", "b/my_net.tflite", "b/My-Net.tflite"):
         (here / name).parent.mkdir(exist_ok=True)

@@ -133,6 +133,7 @@ def exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return lambda *args: cli.execute(["test", "--board", "stm32", *map(str, args)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shape"), [("larq_int8io", (12, 12, 3)), ("lce_int8", (8, 8, 1))])
 def test_binarized_models_with_int8_inputs_get_a_verdict(
     cases: Path,
@@ -212,6 +213,7 @@ def test_one_sigmoid_is_thresholded(cases: Path, tested) -> None:
     assert tested(model, "--data", data, "--min-accuracy", 1)["accuracy"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["qat_partial", "gru_unroll_float"])
 def test_float_results_within_the_tolerance(cases: Path, tested, name: str) -> None:
     report = tested(cases / f"{name}.tflite")

@@ -623,6 +623,7 @@ def _wide(path: Path, side: int, layers: int) -> Path:
     return write_model(path, steps, tensors, [0], [2 * layers])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("side", "layers"), [(2048, 150), (6000, 1)])
 def test_weights_that_cannot_fit_are_told_before_any_work(
     side: int, layers: int, tmp_path: Path

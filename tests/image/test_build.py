@@ -300,6 +300,7 @@ def test_same_bytes_in_another_folder(kind: str, tmp_path: Path) -> None:
     assert {c["file"] for c in commands} | {"port/tanhf.c"} == code
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_leaves_the_old_one(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

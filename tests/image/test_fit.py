@@ -52,6 +52,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return refused
 
 
+@pytest.mark.slow
 def test_the_peak_layer_and_boards_with_room(refused, tmp_path: Path) -> None:
     model = convolutions(tmp_path / "wide.tflite", [8, 24, 80, 8], "int8")
     told = refused(model, "microbit")

@@ -135,6 +135,7 @@ def test_clang_links(core: str, bare_path: str, tmp_path: Path) -> None:
     assert ram == image.data_bss_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", NEEDS)
 def test_runs_in_qemu(preset: str, bare_path: str, tmp_path: Path) -> None:
     path, qemu = with_tools(bare_path, *NEEDS[preset]), tool("qemu-system-arm")
@@ -191,6 +192,7 @@ def test_a_model_named_as_a_target(name: str, bare_path: str, tmp_path: Path) ->
     assert (folder / "build" / "gcc" / f"{name}.elf").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gcc", "clang"])
 def test_every_named_file_exists(kind: str, tmp_path: Path) -> None:
     if kind == "gcc":

@@ -60,6 +60,7 @@ def test_weights_fill_memories_in_order(board: Board) -> None:
     assert dict(small) == {"RAM": ("w0", "w1", "w2", "w3")}
 
 
+@pytest.mark.slow
 def test_weights_are_split_over_flash_memories(board: Board, tmp_path: Path) -> None:
     arrays = [ConstantArray(f"toy_{name}", "int32_t", 4096, 4) for name in ("one", "two", "three")]
     text = "#include <stdint.h>\n"
@@ -78,6 +79,7 @@ def test_weights_are_split_over_flash_memories(board: Board, tmp_path: Path) -> 
     assert 2 * 16384 < image.used["FLASH"] < 0xA000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gcc", "clang"])
 def test_what_lies_in_other_memories_runs_the_same(
     kind: str, data_folder: Path, tmp_path: Path
@@ -164,6 +166,7 @@ def test_an_external_memory_is_started_before_it_is_filled(
     assert " 0 mismatches, " in machine.console, machine.console
 
 
+@pytest.mark.slow
 def test_external_memory_in_qemu(tiny_model: Path, tmp_path: Path) -> None:
     """From reset, over the UART; QEMU's FPGA image needs no start of its memory."""
     if shutil.which("qemu-system-arm") is None:

@@ -238,6 +238,7 @@ def calls(log: Path) -> list[list[str]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_run_gives_outputs_console_and_instructions(renode: Path, tmp_path: Path) -> None:
     image = mailbox("stm32f4_discovery", tmp_path / "out")
     trace = run(image, INPUTS, "renode")
@@ -295,6 +296,7 @@ def test_a_board_runs_by_its_facts_alone(
         run(wrong, INPUTS, "renode")
 
 
+@pytest.mark.slow
 def test_renode_gets_a_folder_of_its_own(
     renode: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,6 +367,7 @@ def test_the_tags_answer_what_the_board_waits_for(board: Board) -> None:
     assert set(values) == {(0xE0001000, 0xE0001FFF)}
 
 
+@pytest.mark.slow
 def test_the_tags_spare_the_firmware_its_patience(tmp_path: Path) -> None:
     image = mailbox("blue_pill", tmp_path / "out")
     text = description(image.board)
@@ -401,6 +404,7 @@ def test_a_run_that_fails_says_why(
     assert what in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_firmwares_fault_is_told(renode: Path, tmp_path: Path) -> None:
     code = CODE.replace("bytes[8] = least;", "bytes[8] = least;\n    FAULT")
     code = code.replace(
@@ -539,6 +543,7 @@ def serial(folder: Path, board: str = "stm32f4_discovery") -> Image:
     return build(library(CODE), load_board(board), None, folder, BuildOptions("test_serial"))
 
 
+@pytest.mark.slow
 def test_the_terminal_is_the_uarts_and_raw(renode: Path, tmp_path: Path) -> None:
     with serve(serial(tmp_path / "out"), "renode") as (path, process):
         with open(path, "rb", buffering=0) as terminal:

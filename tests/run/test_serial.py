@@ -153,6 +153,7 @@ def test_results_are_the_outputs_as_numbers(session: Terminal, tiny_model: Path)
     check_inference(session, tiny_model)
 
 
+@pytest.mark.slow
 def test_the_firmware_that_keeps_no_input_wants_it_whole_too(tmp_path: Path) -> None:
     board = load_board("mps2_an385")
     image = build(library(CODE), board, None, tmp_path / "out", BuildOptions("test_serial"))

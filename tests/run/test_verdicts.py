@@ -159,6 +159,7 @@ def close(tmp_path: Path) -> Path:
     return dense(tmp_path / "close.tflite", weights)
 
 
+@pytest.mark.slow
 def test_calibration_that_costs_too_much_fails(run: Run, close: Path) -> None:
     options = ("--calibrate", "d.npz", "--data", "d.npz")
     code, report, err = run(close, *options)
@@ -242,6 +243,7 @@ def test_one_number_is_a_decision(run: Run, last: tuple[str, ...], calibrated: b
 # What is odd ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_constant_answer_is_told(run: Run) -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 1, (30, 4)).astype(np.float32)

@@ -404,6 +404,7 @@ def test_the_int8_twin_of_the_digits_has_their_topology(keras) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_order_to_export_is_the_same_function(larq) -> None:
     from tinyc.train.network import build
 

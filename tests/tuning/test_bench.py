@@ -10,6 +10,7 @@ from tinyc.cli import app as cli
 from tinyc.tuning import bench
 
 
+@pytest.mark.slow
 def test_binary_kernels_meet_their_goals(capsys: pytest.CaptureFixture[str]) -> None:
     boards = ("stm32f4_discovery", "nucleo_g0b1re")
     options = [part for board in boards for part in ("--board", board)]
