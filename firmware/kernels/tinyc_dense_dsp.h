@@ -6,13 +6,17 @@
 
 #include "tinyc_dsp.h"
 
-/* Four inputs, in the word `x`, with four channels; returns the next quad's weights. */
+/* Inputs up to `end`, quads of them, with four channels; returns the weights behind theirs. A loop
+ * in assembly: around less, compilers move the sums from register to register in each pass. */
 #if TINYC_DSP
 
-TINYC_INLINE const int8_t *tinyc_dense_quad_dsp(int32_t *acc, uint32_t x, const int8_t *weights)
+TINYC_INLINE const int8_t *tinyc_dense_quads_dsp(int32_t *acc, const int8_t *in, const int8_t *end,
+                                                 const int8_t *weights)
 {
-    uint32_t x02, v, w, t;
+    uint32_t x, x02, v, w, t;
     __asm__ volatile(
+        "1:\n\t"
+        "ldr    %[x], [%[in]], #4\n\t"
         "ldr    %[v], [%[weights]], #4\n\t"
         "ldr    %[w], [%[weights]], #4\n\t"
         "sxtb16 %[x02], %[x]\n\t"
@@ -34,22 +38,27 @@ TINYC_INLINE const int8_t *tinyc_dense_quad_dsp(int32_t *acc, uint32_t x, const 
         "sxtb16 %[t], %[w]\n\t"
         "sxtb16 %[w], %[w], ror #8\n\t"
         "smlad  %[a3], %[x02], %[t], %[a3]\n\t"
-        "smlad  %[a3], %[x], %[w], %[a3]"
-        : [x] "+&r"(x), [x02] "=&r"(x02), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t),
+        "smlad  %[a3], %[x], %[w], %[a3]\n\t"
+        "cmp    %[in], %[end]\n\t"
+        "bne    1b"
+        : [x] "=&r"(x), [x02] "=&r"(x02), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t), [in] "+&r"(in),
           [weights] "+&r"(weights), [a0] "+&r"(acc[0]), [a1] "+&r"(acc[1]), [a2] "+&r"(acc[2]),
           [a3] "+&r"(acc[3])
-        :
-        : "memory");
+        : [end] "r"(end)
+        : "cc", "memory");
     return weights;
 }
 
 #else
 
-TINYC_INLINE const int8_t *tinyc_dense_quad_dsp(int32_t *acc, uint32_t x, const int8_t *weights)
+TINYC_INLINE const int8_t *tinyc_dense_quads_dsp(int32_t *acc, const int8_t *in, const int8_t *end,
+                                                 const int8_t *weights)
 {
-    for (int i = 0; i < 4; i++) {
-        for (int k = 0; k < 4; k++) {
-            acc[i] += (int8_t)(uint8_t)(x >> (8 * k)) * *weights++;
+    for (; in != end; in += 4) {
+        for (int i = 0; i < 4; i++) {
+            for (int k = 0; k < 4; k++) {
+                acc[i] += in[k] * *weights++;
+            }
         }
     }
     return weights;
@@ -62,17 +71,15 @@ TINYC_INLINE const int8_t *tinyc_dense_sums_dsp(int32_t *acc, const int8_t *in,
                                                 const int8_t *weights, int32_t depth)
 {
     const int8_t *const end = in + (depth & ~3);
-    const int32_t tail = depth & 3;
+    const int32_t rest = depth & 3;
 
-    for (const int8_t *x = in; x != end; x += 4) {
-        weights = tinyc_dense_quad_dsp(acc, tinyc_load4(x), weights);
+    if (in != end) {
+        weights = tinyc_dense_quads_dsp(acc, in, end, weights);
     }
-    if (tail != 0) {
-        uint32_t x = 0;
-        for (int32_t i = 0; i < tail; i++) {
-            x |= (uint32_t)(uint8_t)end[i] << (8 * i);
-        }
-        weights = tinyc_dense_quad_dsp(acc, x, weights);
+    if (rest != 0) {
+        int8_t tail[4] = {0, 0, 0, 0};
+        memcpy(tail, end, (size_t)rest);
+        weights = tinyc_dense_quads_dsp(acc, tail, tail + 4, weights);
     }
     return weights;
 }

@@ -25,9 +25,9 @@ struct tinyc_lstm_s8 {
 TINYC_INLINE int32_t tinyc_gate(int32_t i, int32_t of_x, int32_t of_h, const int32_t *scales)
 {
     const int32_t *const scale = scales + 2 * i;
-    const int32_t first = tinyc_clamp16(tinyc_requant2(of_x, scale[0], scale[1]));
-    const int32_t sum = tinyc_clamp16(first + tinyc_requant2(of_h, scale[8], scale[9]));
-    return i == 2 ? tinyc_gate_tanh(sum, 3) : tinyc_gate_logistic(sum);
+    const int32_t first = tinyc_clamp16(tinyc_requant2_small(of_x, scale[0], scale[1]));
+    const int32_t sum = tinyc_clamp16(first + tinyc_requant2_small(of_h, scale[8], scale[9]));
+    return i == 2 ? tinyc_gate_tanh3(sum) : tinyc_gate_logistic(sum);
 }
 
 TINYC_INLINE void tinyc_lstm_step_s8(const int8_t *x, const int8_t *h, const int16_t *c, int8_t *y,
@@ -45,6 +45,7 @@ TINYC_INLINE void tinyc_lstm_step_s8(const int8_t *x, const int8_t *h, const int
         recurrent = with->sums(of_h, h, recurrent, lstm->cells);
 
         int32_t gate[4];
+        TINYC_UNROLL(4)
         for (int32_t i = lstm->coupled ? 1 : 0; i < 4; i++) {
             gate[i] = tinyc_gate(i, of_x[i] + bias[i], of_h[i] + bias[4 + i], with->scales);
         }
@@ -52,14 +53,14 @@ TINYC_INLINE void tinyc_lstm_step_s8(const int8_t *x, const int8_t *h, const int
             gate[0] = INT16_MAX - gate[1];
         }
 
-        const int32_t kept = tinyc_round_shift(gate[1] * c[cell], 15);
-        const int32_t more = tinyc_round_shift(gate[0] * gate[2], 15 + with->cell_bits);
+        const int32_t kept = tinyc_round_right(gate[1] * c[cell], 15);
+        const int32_t more = tinyc_round_right(gate[0] * gate[2], 15 + with->cell_bits);
         const int32_t most = with->clip > 0 ? with->clip : INT16_MAX;
         const int32_t least = with->clip > 0 ? -with->clip : INT16_MIN;
         const int32_t now = tinyc_clamp(kept + more, least, most);
         c_next[cell] = (int16_t)now;
         const int32_t product = gate[3] * tinyc_gate_tanh(now, with->cell_bits);
-        const int32_t out = tinyc_requant2(product, with->multiplier, with->shift);
+        const int32_t out = tinyc_requant2_small(product, with->multiplier, with->shift);
         y[cell] = (int8_t)tinyc_clamp(out + with->zero_point, INT8_MIN, INT8_MAX);
     }
 }

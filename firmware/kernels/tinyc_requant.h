@@ -33,13 +33,13 @@ TINYC_INLINE int32_t tinyc_requant2(int32_t x, int32_t multiplier, int32_t shift
     return tinyc_round_shift(high, right);
 }
 
-/* round(x / 2^right), halves away from zero; |x| < 2^30 and 1 <= right <= 30. */
+/* round(x / 2^right), halves away from zero; |x| < 2^30 and 1 <= right <= 31. */
 TINYC_INLINE int32_t tinyc_round_right(int32_t x, int32_t right)
 {
     return (x + (x >> 31) + (1 << (right - 1))) >> right;
 }
 
-/* The same for |x| < 2^29, multiplier >= 0 and shift <= 1, where no sum overflows. */
+/* tinyc_requant2 where x and x * 2^shift are under 2^30 and multiplier >= 0: no sum overflows. */
 TINYC_INLINE int32_t tinyc_requant2_small(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift >= 0) {
