@@ -33,6 +33,7 @@ from tinyc.frontends import keras, packages
 from tinyc.frontends.keras import file as keras_file
 from tinyc.frontends.keras import graph as keras_graph
 from tinyc.frontends.keras import larq_layers
+from tinyc.frontends.onnx import parse as onnx_parse
 from tinyc.frontends.order import Wanted, in_order
 from tinyc.frontends.tflite import read
 from tinyc.image import build, stack
@@ -477,6 +478,12 @@ def _(c: Case) -> Any:
 def _(c: Case) -> Any:
     x = TensorSpec("x", (1, 4), "int8", 0.1, 3)
     c.model(("LOG_SOFTMAX", None), x, TensorSpec("y", (1, 4), "int8", 16 / 256, 127))
+
+
+@case("E352")
+def _(c: Case) -> Any:
+    sets: Any = SimpleNamespace(opset_import=[SimpleNamespace(domain="", version=6)])
+    onnx_parse.expect_opset(sets, "m.onnx")
 
 
 # Boards, outputs, budgets ------------------------------------------------------------------

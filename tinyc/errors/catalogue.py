@@ -95,6 +95,7 @@ CATALOGUE = {
     "E346": "A layer mixes uint8 and int8 operands.",
     "E350": "An integer division is by a constant that holds a zero.",
     "E351": "LOG_SOFTMAX is int8, for which there is no kernel.",
+    "E352": "The ONNX file is of an operator set that is too old, or newer than the onnx package.",
     # The board.
     "E401": "The firmware needs more flash or RAM than the board has.",
     # Outputs.

@@ -1,4 +1,4 @@
-"""TensorFlow, Keras and larq: which of them a model needs, and loaded late and in silence."""
+"""TensorFlow, Keras, larq, onnx: which of them a model needs, and loaded late and in silence."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from ..errors import CompileError
 
 KERAS3 = {"tensorflow": "tensorflow"}  # which depends on Keras 3
 KERAS2 = KERAS3 | {"tf_keras": "tf-keras"}
+ONNX = {"onnx": "onnx"}
 LARQ = KERAS2 | {"larq": "larq", "larq_compute_engine": "larq-compute-engine"}
 """What a model needs: module -> package."""
 
-EXTRAS = {**dict.fromkeys(KERAS2, "keras"), **dict.fromkeys(LARQ.keys() - KERAS2, "larq")}
+EXTRAS = {
+    **dict.fromkeys(KERAS2, "keras"),
+    **dict.fromkeys(LARQ.keys() - KERAS2, "larq"),
+    **dict.fromkeys(ONNX, "onnx"),
+}
 """Module -> the extra of tinyc that brings it; any other comes with ``tinyc[train]``."""
 NO_LARQ_FROM = (3, 13)
 """The first Python for which larq-compute-engine has no wheels, nor numpy 1, which larq needs."""
@@ -28,15 +33,20 @@ def prepare(origin: str, packages: Mapping[str, str], legacy: bool = True) -> No
     packages: module -> package; legacy: whether ``tf.keras`` is to be Keras 2, on which larq
     builds. Raises CompileError E705 where a package is missing, with the extra that has it.
     """
-    missing = [module for module in packages if importlib.util.find_spec(module) is None]
-    if missing:
-        names = ", ".join(packages[module] for module in missing)
-        raise CompileError("E705", origin, f"needs {names}", remedy(missing))
+    require(origin, packages)
     # These are read when TensorFlow or Keras is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if legacy:
         os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+
+def require(origin: str, packages: Mapping[str, str]) -> None:
+    """Raise CompileError E705 where one of ``packages`` is missing, with the extra that has it."""
+    missing = [module for module in packages if importlib.util.find_spec(module) is None]
+    if missing:
+        names = ", ".join(packages[module] for module in missing)
+        raise CompileError("E705", origin, f"needs {names}", remedy(missing))
 
 
 def remedy(modules: list[str]) -> str:
@@ -47,7 +57,7 @@ def remedy(modules: list[str]) -> str:
             f"larq's converter has no wheels for Python {sys.version_info[0]}."
             f"{sys.version_info[1]}: use Python 3.11 or 3.12, and pip install 'tinyc[larq]' there"
         )
-    extra = next(name for name in ("train", "larq", "keras") if name in extras)
+    extra = next(name for name in ("train", "larq", "keras", "onnx") if name in extras)
     return f"pip install 'tinyc[{extra}]'"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from ...errors import CompileError, CompileErrors
 from ...ir import Array, Graph, Node, Value, verify
 from ...ir.names import model_name
 from ...ops.base import CONVERT_AGAIN
+from ..content import content
 from . import rules, static
 from .control import CONTROL, UNROLLED, Control
 from .flatbuffer import MalformedError
@@ -21,7 +21,7 @@ from .parse import parse
 from .rule import TfliteOp
 from .scope import Scope, Step
 from .shapes import result_shapes
-from .source import MAX_FILE, MAX_OPERATORS, Source, SourceOp
+from .source import MAX_OPERATORS, Source, SourceOp
 from .unsupported import unsupported
 from .variables import Name, Variables
 
@@ -38,30 +38,7 @@ def read(path: Path, name: str | None = None) -> Graph:
     name: the model's name (default: the file's stem). Raises CompileError (E2xx: no such
     file, E3xx: malformed) or CompileErrors (each unsupported operator, all at once).
     """
-    return lift(parse(_content(path), path.name, name or path.stem))
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a regular file. Raises CompileError E202, E203 and E333 (too large)."""
-    hint = "give the path of a .tflite file"
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise CompileError("E203", str(path), "is a folder", hint)
-        if not stat.S_ISREG(status.st_mode):
-            raise CompileError("E203", str(path), "is no regular file", hint)
-        if status.st_size > MAX_FILE:
-            raise CompileError(
-                "E333", str(path), f"has {status.st_size:,} bytes",
-                "give a smaller model: no microcontroller has that much memory",
-            )  # fmt: skip
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise CompileError("E202", str(path), "no such file", hint) from None
-    except ValueError:  # NUL in the path
-        raise CompileError("E202", str(path), "is no path", hint) from None
-    except OSError as error:
-        raise CompileError("E203", str(path), f"cannot be read: {error.strerror}") from None
+    return lift(parse(content(path, ".tflite"), path.name, name or path.stem))
 
 
 def lift(source: Source) -> Graph:

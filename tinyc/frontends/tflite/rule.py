@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from typing import TypeVar
+from functools import lru_cache
 
 import numpy as np
 
-from ... import plugins
 from ...errors import CompileError
 from ...ir import Array, DType, Node, Op, Quant, TensorType, Value
 from ...ops.base import CONVERT_AGAIN
+from ..rulebook import Rulebook
 from . import schema
 from .flatbuffer import Table
 from .source import SourceOp
@@ -191,43 +190,5 @@ def _flexbuffer(content: bytes) -> dict[str, int] | str:
     return found
 
 
-@dataclass(frozen=True)
-class Rule:
-    """op: what a TFLite operator becomes, in the main; apply: the nodes for one of it. Raises
-    CompileError (E3xx) with the node's origin."""
-
-    op: type[Op]
-    apply: Callable[[TfliteOp], list[Node]]
-
-
-RULES: dict[str, Rule] = {}
-"""TFLite operator name -> its rule; `tinyc.frontends.tflite.rules.load` fills it."""
-
-RuleT = TypeVar("RuleT", bound=Callable[..., list[Node]])
-
-
-def rule(op: type[Op], *names: str) -> Callable[[RuleT], RuleT]:
-    """Decorator: the function imports the TFLite operators ``names`` as ``op``."""
-
-    def known(function: RuleT) -> RuleT:
-        for name in names:
-            _add(name, Rule(op, function))
-        return function
-
-    return known
-
-
-def family(ops: Mapping[str, type[Op]]) -> Callable[[RuleT], RuleT]:
-    """Decorator: the function takes the operator that the name in ``ops`` tells, then imports."""
-
-    def known(function: RuleT) -> RuleT:
-        for name, op in ops.items():
-            _add(name, Rule(op, partial(function, op)))
-        return function
-
-    return known
-
-
-def _add(name: str, added: Rule) -> None:
-    plugins.claim(f"the rule of {name}")
-    RULES[name] = added
+RULES: Rulebook[Callable[[TfliteOp], list[Node]]] = Rulebook(f"{__package__}.rules")
+rule, family = RULES.rule, RULES.family

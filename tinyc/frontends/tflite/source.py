@@ -14,7 +14,6 @@ SCHEMA_VERSION = 3  # of every .tflite file
 # Bounds of the work on a malformed file, each far beyond any microcontroller.
 MAX_ELEMENTS = 1 << 26  # of one tensor
 MAX_COPIED = 1 << 28  # bytes of all constants that are not the file's own bytes
-MAX_FILE = 1 << 30  # bytes
 MAX_OPERATORS = 1 << 14  # of a subgraph, and of all steps of its loops
 MAX_NUMBERS = 1 << 20  # operands of all operators, and scales of all tensors
 MAX_NAME = 1000  # bytes of a name

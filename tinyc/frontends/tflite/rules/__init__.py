@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from .... import plugins
-from ..rule import RULES, Rule
+from ..rule import RULES
 
-
-def load() -> dict[str, Rule]:
-    """TFLite operator name -> its rule, of every file in this folder and every plugin."""
-    plugins.load(__name__)
-    return RULES
+load = RULES.load
