@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import slow_but
 
 from tinyc.emit.emitter import emit
 from tinyc.ir import DType, Graph, Node, Op, Value, interpret, verify
@@ -219,11 +218,30 @@ def test_host_at_the_ends_of_float32(tmp_path: Path) -> None:
         check_on_host(nodes, tmp_path, gcc, extremes)
 
 
-BOARDS = slow_but(["mps2_an386"], ["mps2_an385", "mps2_an386", "mps2_an505", "nucleo_g0b1re"])
+def _boards(op: type[Op], kernel: Kernel) -> list[str]:
+    """Where a kernel's code differs: with DSP instructions and an FPU (Cortex-M4, M33), without
+    them (M3), and of ARMv6-M (M0+). Portable integer code is M4's on M3, and soft floats are
+    M0+'s there."""
+    if kernel.requires:
+        return ["mps2_an386", "mps2_an505"]
+    floats = any(
+        v.type.dtype is DType.F32
+        for node in cases(op)
+        if kernel.reject(node) is None
+        for v in (*node.inputs, *node.outputs)
+    )
+    return ["mps2_an386" if floats else "mps2_an385", "nucleo_g0b1re"]
 
 
-@pytest.mark.parametrize("board_name", BOARDS)
-@pytest.mark.parametrize(("op", "kernel"), PAIRS)
+EMULATED = [
+    pytest.param(*pair.values, board, id=f"{pair.id}-{board}", marks=marks)
+    for pair in PAIRS
+    for board in _boards(*pair.values)
+    for marks in [pair.marks if board == "mps2_an386" else pytest.mark.slow]
+]
+
+
+@pytest.mark.parametrize(("op", "kernel", "board_name"), EMULATED)
 def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path: Path) -> None:
     """All cases of a kernel as one network of unrelated nodes, in one image."""
     from tinyc.image.build import BuildOptions, build
@@ -231,10 +249,7 @@ def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path:
     from tinyc.target.boards import load_board
 
     board = load_board(board_name)
-    if not kernel.requires <= board.core.features:
-        pytest.skip(f"{kernel.name} needs {set(kernel.requires)}")
-    if not kernel.requires and board_name == "mps2_an505":
-        pytest.skip("portable kernels run on the other cores")
+    assert kernel.requires <= board.core.features
     nodes = tuple(replace(n, outputs=n.outputs) for n in cases(op) if kernel.reject(n) is None)
     only(op, kernel)
     inputs = tuple(v for n in nodes for v in n.variable_inputs)
