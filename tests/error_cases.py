@@ -32,7 +32,7 @@ from tinyc.files import folder, inputs
 from tinyc.frontends import keras, packages
 from tinyc.frontends.keras import file as keras_file
 from tinyc.frontends.keras import graph as keras_graph
-from tinyc.frontends.keras import larq_layers
+from tinyc.frontends.keras import larq_layers, signatures
 from tinyc.frontends.onnx import parse as onnx_parse
 from tinyc.frontends.order import Wanted, in_order
 from tinyc.frontends.tflite import read
@@ -390,7 +390,7 @@ def _(c: Case) -> Any:
     kinds = {"is_floating": False, "is_integer": False, "is_bool": False, "name": "string"}
     shape = SimpleNamespace(rank=2, as_list=lambda: [None, 4])
     spec = SimpleNamespace(shape=shape, dtype=SimpleNamespace(**kinds))
-    keras_graph._fixed([spec], ["text"], "m.keras")
+    keras_graph.fixed([spec], ["text"], "m.keras")
 
 
 @case("E312")
@@ -403,7 +403,7 @@ def _(c: Case) -> Any:
 def _(c: Case) -> Any:
     loaded = SimpleNamespace(load=lambda path: SimpleNamespace(signatures={}))
     c.patch.setitem(sys.modules, "tensorflow", SimpleNamespace(saved_model=loaded))
-    keras_graph.of_saved_model(Path("net"), "net")
+    signatures.of_saved_model(Path("net"), "net")
 
 
 @case("E324")

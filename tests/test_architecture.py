@@ -34,7 +34,7 @@ LEVEL = {name: level for level, name in enumerate(LAYERS)}
 
 # Imported inside a function only, so that a command pays for what it uses.
 HEAVY = {
-    "tensorflow", "tf_keras", "keras", "h5py", "larq", "tvm", "onnx", "unicorn", "capstone",
+    "tensorflow", "tf_keras", "keras", "jax", "h5py", "larq", "tvm", "onnx", "unicorn", "capstone",
     "jinja2", "elftools", "ai_edge_litert", "ziglang", "rich", "sklearn", "larq_compute_engine",
     "flatbuffers",
 }  # fmt: skip

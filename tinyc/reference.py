@@ -34,7 +34,7 @@ def original(
     else:
         inputs = _inputs(compiled, compiled.source, samples)
         if compiled.predict is not None:
-            return compiled.predict([x.reshape(-1, *x.shape[2:]) for x in inputs])
+            return compiled.predict(inputs)
         text = "computing the original"
         found = _interpret(compiled.source, Samples(tuple(inputs)), text, listener)
     return [dequantize(y, v.type) for y, v in zip(found, compiled.source.outputs, strict=True)]

@@ -17,6 +17,7 @@ import pytest
 from tinyc.cli import app as cli
 from tinyc.errors import CompileError
 from tinyc.frontends import keras as frontend
+from tinyc.frontends.keras.function import imports
 from tinyc.frontends.packages import KERAS2, LARQ, prepare
 from tinyc.frontends.tflite import lift, parse
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.slow  # TensorFlow takes long to start
 FUNCTIONS = """
 import keras
 import numpy as np
+import tensorflow as tf
 
 L = keras.layers
 
@@ -77,6 +79,36 @@ def dynamic():
 def words():
     x = keras.Input((1,), dtype="string", name="text")
     return keras.Model(x, L.StringLookup(vocabulary=["a", "b"])(x))
+
+
+class Module(tf.Module):
+    def __init__(self):
+        self.scale = tf.Variable([1.0, 2.0, 4.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 3], name="b"), tf.TensorSpec([1, 3], name="a")])
+    def __call__(self, b, a):
+        return {"y": b * self.scale - a, "x": tf.nn.relu(a)}
+
+    @tf.function(input_signature=[tf.TensorSpec([3])])
+    def other(self, x):
+        return x * 2
+
+
+module = Module
+
+
+def nothing():
+    pass
+
+
+def which():
+    module = tf.Module()
+    module.one, module.two = Module().other, Module().other
+    return module
+
+
+def no_signature():
+    return tf.function(lambda x: x * 2)
 """
 FUNCTIONS2 = """
 import numpy as np
@@ -133,8 +165,9 @@ def agreed(model: str, trust: bool = False) -> frontend.KerasModel:
     run = Interpreter(model_content=loaded.tflite).get_signature_runner("serving_default")
     rng = np.random.default_rng(0)
     arrays = [rng.integers(0, 9, (3, *p.shape)).astype(p.dtype) for p in loaded.inputs]
-    theirs = loaded.predict(arrays)
-    assert [y.shape[1:] for y in theirs] == [p.shape for p in loaded.outputs]
+    theirs = [
+        y.reshape(3, *p.shape) for y, p in zip(loaded.predict(arrays), loaded.outputs, strict=True)
+    ]
     for sample in range(3):
         given = zip(loaded.inputs, arrays, strict=True)
         ours = run(**{p.known_as[0]: x[sample : sample + 1] for p, x in given})
@@ -226,7 +259,7 @@ def test_dictionaries_are_named_by_their_keys(kerases: Any, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [(FUNCTIONS, n) for n in ("two", "recurrent", "enlarged", "trained_with_noise")]
+    [(FUNCTIONS, n) for n in ("two", "recurrent", "enlarged", "trained_with_noise", "module")]
     + [(FUNCTIONS2, n) for n in ("called", "built", "recurrent")],
 )
 def test_functions(text: str, name: str, kerases: Any, tmp_path: Path) -> None:
@@ -234,14 +267,16 @@ def test_functions(text: str, name: str, kerases: Any, tmp_path: Path) -> None:
     loaded = agreed(f"{tmp_path / 'made.py'}:{name}")
     if name == "two":
         assert (names(loaded.inputs), names(loaded.outputs)) == (["a", "b"], ["p", "q"])
+    if name == "module":
+        assert (names(loaded.inputs), names(loaded.outputs)) == (["b", "a"], ["x", "y"])
 
 
 def test_the_kind_of_tf_keras_is_told_from_the_imports(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import tensorflow as tf\nfrom b import x\n")
     (tmp_path / "b.py").write_text("def f():\n    import c.d, a\n")
     (tmp_path / "c.py").write_text("from larq import layers\n")
-    assert {"tensorflow", "b", "c", "larq"} <= frontend._imported(tmp_path / "a.py")
-    assert "larq" not in frontend._imported(Path(__file__))
+    assert {"tensorflow", "b", "c", "larq"} <= imports(tmp_path / "a.py")
+    assert "larq" not in imports(Path(__file__))
 
 
 @pytest.mark.parametrize(
@@ -250,6 +285,9 @@ def test_the_kind_of_tf_keras_is_told_from_the_imports(tmp_path: Path) -> None:
         ("unbuilt", "E305", ["Sequential has no inputs", "Input of a fixed shape"]),
         ("dynamic", "E305", ["'text' has the shape [None, None, 3]", "fix every size"]),
         ("words", "E311", ["'text' is of the type string"]),
+        ("which", "E313", ["it has several (one, two)"]),
+        ("no_signature", "E313", ["it has none", "input_signature="]),
+        ("nothing", "E216", ["type NoneType; return a keras.Model, a tf_keras.Model, a tf.Module"]),
     ],
 )
 def test_refused_functions(

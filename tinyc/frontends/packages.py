@@ -1,4 +1,4 @@
-"""TensorFlow, Keras, larq, onnx: which of them a model needs, and loaded late and in silence."""
+"""TensorFlow, Keras, larq, JAX, onnx: which of them a model needs; loaded late and in silence."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ KERAS3 = {"tensorflow": "tensorflow"}  # which depends on Keras 3
 KERAS2 = KERAS3 | {"tf_keras": "tf-keras"}
 ONNX = {"onnx": "onnx"}
 LARQ = KERAS2 | {"larq": "larq", "larq_compute_engine": "larq-compute-engine"}
+JAX = {"jax": "jax"}
 """What a model needs: module -> package."""
 
 EXTRAS = {
     **dict.fromkeys(KERAS2, "keras"),
     **dict.fromkeys(LARQ.keys() - KERAS2, "larq"),
     **dict.fromkeys(ONNX, "onnx"),
+    **dict.fromkeys(JAX, "jax"),
 }
 """Module -> the extra of tinyc that brings it; any other comes with ``tinyc[train]``."""
 NO_LARQ_FROM = (3, 13)
@@ -57,7 +59,7 @@ def remedy(modules: list[str]) -> str:
             f"larq's converter has no wheels for Python {sys.version_info[0]}."
             f"{sys.version_info[1]}: use Python 3.11 or 3.12, and pip install 'tinyc[larq]' there"
         )
-    extra = next(name for name in ("train", "larq", "keras", "onnx") if name in extras)
+    extra = next(name for name in ("train", "larq", "jax", "keras", "onnx") if name in extras)
     return f"pip install 'tinyc[{extra}]'"
 
 

@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,11 @@ def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     jobs = min(os.cpu_count() or 1, len(inputs) // _PARALLEL_FROM + 1)
     chunks = _chunks(image, inputs, jobs)
     if len(chunks) > 1:
-        with multiprocessing.get_context("fork").Pool(len(chunks), _leave_signals) as pool:
+        with warnings.catch_warnings():
+            # JAX warns of each fork, for its threads; these processes compute without it.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            pool = multiprocessing.get_context("fork").Pool(len(chunks), _leave_signals)
+        with pool:
             done = pool.starmap(_outputs, [(image, chunk) for chunk in chunks])
     else:
         done = [_outputs(image, inputs)]

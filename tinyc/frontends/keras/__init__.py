@@ -8,10 +8,7 @@ TensorFlow's converter makes the ``.tflite``, for larq Larq Compute Engine's.
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import importlib.util
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -28,7 +25,9 @@ from ..tflite import lift, parse
 from . import file as keras_file
 from . import larq_layers
 from .file import KerasFile, line, unreadable
-from .graph import Network, of_keras, of_saved_model
+from .function import call, split
+from .graph import Network, of_keras
+from .signatures import of_saved_model
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -48,13 +47,7 @@ class KerasModel:
 def is_keras(model: str) -> bool:
     """Whether ``model`` names what this module reads."""
     path = Path(model)
-    return path.suffix in SUFFIXES or path.is_dir() or _split(model) is not None
-
-
-def _split(model: str) -> tuple[Path, str] | None:
-    """(file, function) of ``file.py:function``."""
-    file, colon, function = model.rpartition(":")
-    return (Path(file), function) if colon and file.endswith(".py") else None
+    return path.suffix in SUFFIXES or path.is_dir() or split(model) is not None
 
 
 def load(model: str, trust: bool = False) -> KerasModel:
@@ -65,13 +58,13 @@ def load(model: str, trust: bool = False) -> KerasModel:
     file cannot be loaded), E310 (a layer of larq), E311 (not converted), E312 (code that is not
     trusted), E705 (packages).
     """
-    place = _split(model)
+    place = split(model)
     path = place[0] if place else Path(model)
     if not path.exists():
         raise CompileError("E202", model, "no such file", "give the path of a model")
     with quiet():
         if place:
-            loaded, larq = _call(path, place[1])
+            loaded, larq = call(path, place[1])
         else:
             file = keras_file.inspect(path)
             if not trust:
@@ -134,67 +127,6 @@ def _named(path: Path) -> Iterator[Path]:
         yield link
 
 
-# Functions ---------------------------------------------------------------------------------
-
-
-def _call(path: Path, function: str) -> tuple[Any, bool]:
-    """The model that ``function`` of the file returns, and whether it is one of larq."""
-    origin = f"{path}:{function}"
-    imported = _imported(path)
-    larq = "larq" in imported
-    prepare(origin, LARQ if larq else KERAS3, legacy=bool({"larq", "tf_keras"} & imported))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent.resolve()))
-    try:
-        spec.loader.exec_module(module)
-        maker = getattr(module, function, None)
-        if not callable(maker):
-            known = [n for n in vars(module) if callable(getattr(module, n)) and n[0] != "_"]
-            hint = f"it has {', '.join(known)}" if known else ""
-            raise CompileError("E216", origin, f"the file has no function '{function}'", hint)
-        network = maker()
-    except CompileError:
-        raise
-    except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name in LARQ:
-            prepare(origin, {error.name: LARQ[error.name]})
-        raise CompileError(
-            "E216", origin, f"fails: {type(error).__name__}: {line(str(error))}", "run it alone"
-        ) from None
-    finally:
-        sys.path.pop(0)
-    kinds = [sys.modules[name].Model for name in ("keras", "tf_keras") if name in sys.modules]
-    if not isinstance(network, tuple(kinds)):
-        what = f"returns an object of type {type(network).__name__}"
-        raise CompileError("E216", origin, what, "return a keras.Model or a tf_keras.Model")
-    return network, larq or any(map(larq_layers.is_larq, larq_layers.layers(network)))
-
-
-def _imported(path: Path) -> set[str]:
-    """The packages that a Python file and the files beside it that it imports ask for, anywhere
-    in them: ``tf.keras`` must be chosen before the first of them runs."""
-    found: set[str] = set()
-    seen: set[Path] = set()
-    queue = [path]
-    while queue:
-        file = queue.pop()
-        if file in seen or not file.is_file():
-            continue
-        seen.add(file)
-        try:
-            nodes = list(ast.walk(ast.parse(file.read_bytes())))
-        except (SyntaxError, ValueError, RecursionError):
-            continue  # It will be told when it is run.
-        names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
-        names |= {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
-        tops = {name.partition(".")[0] for name in names}
-        found |= tops
-        queue += [path.parent / f"{top}.py" for top in tops]
-    return found
-
-
 # Conversion --------------------------------------------------------------------------------
 
 
@@ -235,7 +167,7 @@ def _unconverted(origin: str, converter: str, error: Exception) -> CompileError:
 def _read(model: str, trust: bool) -> Model:
     """Convert a model, and lift what came out of the converter."""
     loaded = load(model, trust)
-    place, path = _split(model), Path(model)
+    place, path = split(model), Path(model)
     graph = lift(parse(loaded.tflite, path.name, place[1] if place else path.stem))
     return Model(in_order(graph, loaded.inputs, loaded.outputs, model), loaded.predict)
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from ...errors import CompileError
 from ...ir import Array
 from ..order import Wanted
-from .file import line, unreadable
+from .file import line
 
 _STEPS = 128
 """The longest sequence for which recurrent layers are unrolled: each step becomes operators."""
@@ -60,20 +59,27 @@ class Network:
         return tf.function(function).get_concrete_function(*specs)
 
     def predict(self, inputs: Sequence[Array]) -> list[Array]:
-        """An array [n, ...] for each input -> one of float32 [n, ...] for each output."""
+        """An array [n, ...] for each input, with or without a batch of 1 -> one of float32 [n, ...]
+        for each output, with a batch where the model fixes one."""
         import tensorflow as tf
 
         function = tf.function(lambda *tensors: self.call(tensors), input_signature=self.specs)
-        rows = self.specs[0].shape[0] or _ROWS
-        parts = [
-            function(*(
-                tf.cast(x[start : start + rows], spec.dtype)
-                for x, spec in zip(inputs, self.specs, strict=True)
-            ))
-            for start in range(0, len(inputs[0]), rows)
-        ]  # fmt: skip
+        batched = all(spec.shape.rank and spec.shape[0] is None for spec in self.specs)
+        # Where the batch is fixed, or is none, each run takes one of the n.
+        shapes = [spec.shape[1:] if batched else spec.shape for spec in self.specs]
+        arrays = [
+            np.reshape(x, (len(x), *(size or 1 for size in shape)))
+            for x, shape in zip(inputs, shapes, strict=True)
+        ]
+        count = len(arrays[0])
+        chosen = [slice(i, i + _ROWS) for i in range(0, count, _ROWS)] if batched else range(count)
+        parts = []
+        for rows in chosen:
+            given = zip(arrays, self.specs, strict=True)
+            parts.append(function(*(tf.cast(x[rows], spec.dtype) for x, spec in given)))
+        join = np.concatenate if batched else np.stack
         outputs = zip(*parts, strict=True)
-        return [np.concatenate([y.numpy() for y in ys]).astype(np.float32) for ys in outputs]
+        return [join([np.asarray(y) for y in ys]).astype(np.float32) for ys in outputs]
 
 
 def of_keras(model: Any, origin: str) -> Network:
@@ -89,7 +95,7 @@ def of_keras(model: Any, origin: str) -> Network:
             "begin it with an Input of a fixed shape, or call it once on data",
         )  # fmt: skip
     names = _names(arguments, specs)
-    flat = _fixed([tf.TensorSpec(s.shape, s.dtype) for s in specs], names, origin)
+    flat = fixed([tf.TensorSpec(s.shape, s.dtype) for s in specs], names, origin)
     _simplify(model, flat)
     parameters = inspect.signature(model.call).parameters.values()
     takes = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
@@ -108,8 +114,8 @@ def of_keras(model: Any, origin: str) -> Network:
     layers = getattr(model, "output_names", None) or ()
     return Network(
         lambda tensors: tf.nest.flatten(call(tensors)), tuple(flat),
-        _ports(names, flat, [str(spec.name or "") for spec in specs]),
-        _ports(_output_names(model, found.structured_outputs), results, layers),
+        ports(names, flat, [str(spec.name or "") for spec in specs]),
+        ports(_output_names(model, found.structured_outputs), results, layers),
         _holder(model),
     )  # fmt: skip
 
@@ -205,60 +211,10 @@ def _output_names(model: Any, structure: Any) -> list[str]:
     return list(names) if len(names) == number else [f"output_{i}" for i in range(number)]
 
 
-# SavedModels -------------------------------------------------------------------------------
+# Inputs and outputs -------------------------------------------------------------------------
 
 
-def of_saved_model(folder: Path, origin: str) -> Network:
-    """The graph of a SavedModel: what its signature computes. Raises CompileError E305, E309 (it
-    cannot be loaded), E313 (it has no signature)."""
-    import tensorflow as tf
-
-    try:
-        root = tf.saved_model.load(str(folder))
-    except Exception as error:
-        raise unreadable(folder, error) from None
-    signatures = root.signatures
-    chosen = [name for name in ("serving_default", "serve") if name in signatures] or [*signatures]
-    if not chosen:
-        raise CompileError(
-            "E313", origin, "the SavedModel has no signature to compute",
-            "save it with model.export(folder), or with signatures=",
-        )  # fmt: skip
-    signature = signatures[chosen[0]]
-    known = signature.structured_input_signature[1]
-    inputs = _ordered(root, known)
-    outputs = sorted(signature.structured_outputs, key=_natural)
-    specs = _fixed([known[name] for name in inputs], inputs, origin)
-
-    def call(tensors: Sequence[Any]) -> list[Any]:
-        results = signature(**dict(zip(inputs, tensors, strict=True)))
-        return [results[name] for name in outputs]
-
-    results = [signature.structured_outputs[name] for name in outputs]
-    return Network(call, tuple(specs), _ports(inputs, specs), _ports(outputs, results), root)
-
-
-def _ordered(root: Any, known: dict[str, Any]) -> list[str]:
-    """The inputs of a signature, in the order of the function behind it if it is Keras 3's."""
-    import tensorflow as tf
-
-    functions = getattr(getattr(root, "serve", None), "concrete_functions", [])
-    for function in functions:
-        names = [spec.name for spec in tf.nest.flatten(function.structured_input_signature)]
-        if sorted(map(str, names)) == sorted(known):
-            return names
-    return sorted(known, key=_natural)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key by which output_10 comes behind output_9."""
-    return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", name)]
-
-
-# Both ---------------------------------------------------------------------------------------
-
-
-def _fixed(specs: Iterable[Any], names: Sequence[str], origin: str) -> list[Any]:
+def fixed(specs: Iterable[Any], names: Sequence[str], origin: str) -> list[Any]:
     """``specs``, which must have every size but the batch's."""
     found = []
     for spec, name in zip(specs, names, strict=True):
@@ -273,7 +229,7 @@ def _fixed(specs: Iterable[Any], names: Sequence[str], origin: str) -> list[Any]
     return found
 
 
-def _ports(
+def ports(
     names: Sequence[str], specs: Sequence[Any], also: Sequence[str] = ()
 ) -> tuple[Wanted, ...]:
     """The ports of tensors with ``names`` and ``specs``, whose layers are called ``also``."""
