@@ -19,6 +19,21 @@ TINYC_INLINE int32_t tinyc_sign_s32(int32_t x)
     return (x > 0) - (x < 0);
 }
 
+TINYC_INLINE int32_t tinyc_add_s32(int32_t x, int32_t y)
+{
+    return (int32_t)((uint32_t)x + (uint32_t)y);
+}
+
+TINYC_INLINE int32_t tinyc_sub_s32(int32_t x, int32_t y)
+{
+    return (int32_t)((uint32_t)x - (uint32_t)y);
+}
+
+TINYC_INLINE int32_t tinyc_mul_s32(int32_t x, int32_t y)
+{
+    return (int32_t)((uint32_t)x * (uint32_t)y);
+}
+
 TINYC_INLINE int32_t tinyc_squared_difference_s32(int32_t x, int32_t y)
 {
     const uint32_t z = (uint32_t)x - (uint32_t)y;

@@ -187,6 +187,45 @@ def test_mul(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) ->
     compare_binary(tmp_path / "m.tflite", rng, ("MUL", options), dtype)
 
 
+@pytest.mark.parametrize("name", ["ADD", "SUB", "MUL"])
+@pytest.mark.parametrize("seed", range(5))
+def test_int32_wraps_around(seed: int, name: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    compare_binary(tmp_path / "m.tflite", rng, (name, {}), "int32")
+
+
+def test_int32_has_no_activation(tmp_path: Path) -> None:
+    tensors = [TensorSpec(n, (3,), "int32") for n in "xyz"]
+    options = {"fusedActivationFunction": 1}
+    write_model(tmp_path / "m.tflite", [("MUL", options, [0, 1], [2])], tensors, [0, 1], [2])
+    with pytest.raises(CompileError, match=r"E302 .*fused activation relu of int32"):
+        read(tmp_path / "m.tflite")
+
+
+def test_scores_masked_with_the_lowest_float32(rng: np.random.Generator, tmp_path: Path) -> None:
+    """What Keras's masked attention becomes: the scale of the scores is that of the mask."""
+    scale, shape = 9.3e35, (4, 4)
+    tensors = [
+        TensorSpec("scores", shape, "int8", 0.05, 3),
+        TensorSpec("quarter", (), "int8", 0.002, -128, data=-3),
+        TensorSpec("scaled", shape, "int8", scale, 127),
+        TensorSpec("mask", shape, "bool_", data=np.tril(np.ones(shape, np.bool_))),
+        TensorSpec("lowest", (), "int8", scale, 127, data=-128),
+        TensorSpec("masked", shape, "int8", scale, 127),
+        TensorSpec("y", shape, "int8", 1 / 256, -128),
+    ]
+    operators = [
+        ("MUL", {}, [0, 1], [2]),
+        ("SELECT_V2", {}, [3, 2, 4], [5]),
+        ("SOFTMAX", {"beta": 1.0}, [5], [6]),
+    ]
+    path = write_model(tmp_path / "m.tflite", operators, tensors, [0], [6])
+    x = random_data(rng, tensors[0])
+    graph = read(path)
+    (theirs,) = run_litert(path, [x])
+    np.testing.assert_array_equal(interpret(graph, [x])[graph.outputs[0]], theirs)
+    assert theirs[0].tolist() == [127, -128, -128, -128] and len(set(theirs[3].tolist())) == 1
+
+
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("name", ["MAXIMUM", "MINIMUM"])
 @pytest.mark.parametrize("seed", range(10))

@@ -51,6 +51,11 @@ def _s16(node: Node[Add]) -> Formula:
     return Formula("tinyc_add_s16_pot", HEADER, struct="tinyc_add_pot", fields=fields, wide=True)
 
 
+def _s32(node: Node[Add]) -> Formula:
+    name = "sub" if isinstance(node.op, Sub) else "add"
+    return Formula(f"tinyc_{name}_s32", "tinyc_arithmetic_s32.h")
+
+
 def _sign(node: Node[Add]) -> str:
     return "-" if isinstance(node.op, Sub) else "+"
 
@@ -60,6 +65,7 @@ provide(
     replace(binary_kernel("add_s8_dsp", DType.I8, _sign, _s8_dsp), requires=frozenset({"dsp"})),
     binary_kernel("add_s8", DType.I8, _sign, _s8),
     binary_kernel("add_s16", DType.I16, _sign, _s16),
+    binary_kernel("add_i32", DType.I32, _sign, _s32),
     clamped_f32("add_f32", _sign),
 )
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..ir import DType, Node
 from ..ir.quant import reduced_multipliers
 from ..ops.batch_matmul import BatchMatMul
-from .base import Binding, Constant, provide
+from .base import Binding, Constant, Kernel, provide
 from .conv import portable
+from .conv_dsp import REQUIRES
 
 
-def _bind(node: Node[BatchMatMul]) -> Binding:
+def _shape(node: Node[BatchMatMul]) -> tuple[dict[str, Any], tuple[Constant, ...]]:
+    """Parameters and constants of the templates: the operands, where they lie and their type."""
     op = node.op
     rows, depth, columns = op.sizes(node)
     lead = node.output.type.shape[:-2]
@@ -34,39 +37,77 @@ def _bind(node: Node[BatchMatMul]) -> Binding:
     if batches > 1:
         note = "first element of a and of b in each batch"
         constants.append(Constant("starts", np.stack(starts, 1).astype(np.int32), note))
-    params = {
+    return {
         "arguments": list(dict.fromkeys(n for n in names if n)),
+        "ctype": node.output.type.dtype.c,
+        "scratch": False,
         "a": names[0], "b": names[1],
         "batches": batches, "rows": rows, "depth": depth, "columns": columns,
         "a_row": 1 if op.adj_x else depth, "a_step": rows if op.adj_x else 1,
         "b_column": depth if op.adj_y else 1, "b_step": 1 if op.adj_y else columns,
-    }  # fmt: skip
-    if node.output.type.dtype is DType.F32:
-        return Binding(
-            {**params, "ctype": "float"}, tuple(constants), support=("tinyc_matmul_f32.h",)
-        )
-    multiplier, shift = op.multiplier(node)
-    out = node.output.type
-    if out.dtype is DType.I16:
+    }, tuple(constants)  # fmt: skip
+
+
+def _bind_f32(node: Node[BatchMatMul]) -> Binding:
+    params, constants = _shape(node)
+    return Binding(params, constants, support=("tinyc_matmul_f32.h",))
+
+
+def _zeros(node: Node[BatchMatMul]) -> dict[str, int]:
+    a, b, out = (v.type.zero_point for v in (*node.inputs, node.output))
+    return {"a_zero": a, "b_zero": b, "zero_point": out}
+
+
+def _bind(node: Node[BatchMatMul]) -> Binding:
+    params, constants = _shape(node)
+    multiplier, shift = node.op.multiplier(node)
+    dtype = node.output.type.dtype
+    if dtype is DType.I16:
         # Those of tinyc_requant_wide.
         multiplier, shift = (int(v) for v in reduced_multipliers(multiplier, shift))
     params |= {
-        "ctype": out.dtype.c,
-        "function": f"tinyc_matmul_s{8 * out.dtype.size}",
-        "a_zero": node.inputs[0].type.zero_point,
-        "b_zero": node.inputs[1].type.zero_point,
-        "zero_point": out.zero_point,
-        "low": out.dtype.limits[0],
-        "high": out.dtype.limits[1],
+        "function": f"tinyc_matmul_s{8 * dtype.size}",
+        "low": dtype.limits[0],
+        "high": dtype.limits[1],
         "multiplier": multiplier,
         "shift": shift,
+        **_zeros(node),
     }
-    return Binding(params, tuple(constants), support=("tinyc_matmul.h",))
+    return Binding(params, constants, support=("tinyc_matmul.h",))
+
+
+def _reject_dsp(node: Node[BatchMatMul]) -> str | None:
+    if node.output.type.dtype is not DType.I8:
+        return "not i8"
+    if node.op.sizes(node)[1] * 255 * 255 >= 1 << 30:
+        return "a sum could reach 2^30"
+    multiplier, shift = node.op.multiplier(node)
+    if multiplier != 0 and shift > -1:
+        return "its multiplier is not under a half"
+    return None
+
+
+def _bind_dsp(node: Node[BatchMatMul]) -> Binding:
+    params, constants = _shape(node)
+    multiplier, shift = node.op.multiplier(node)
+    _, depth, columns = node.op.sizes(node)
+    whole = -(-depth // 8) * 8
+    params |= {
+        "scratch": True,
+        "multiplier": multiplier,
+        # Of a multiplier of zero any will do.
+        "shift": max(-shift - 1, 0),
+        **_zeros(node),
+    }
+    # b in pairs of columns, four rows of int16, one as bytes
+    scratch = whole * (-(-columns // 2) * 2 + 4 * 2 + 1)
+    return Binding(params, constants, scratch, support=("tinyc_matmul_dsp.h",))
 
 
 provide(
     BatchMatMul,
+    Kernel("batch_matmul_s8_dsp", "batch_matmul_s8_dsp.c.j2", REQUIRES, _reject_dsp, _bind_dsp),
     portable("batch_matmul_s8", DType.I8, _bind),
     portable("batch_matmul_s16", DType.I16, _bind, "batch_matmul_s8.c.j2"),
-    portable("batch_matmul_f32", DType.F32, _bind),
+    portable("batch_matmul_f32", DType.F32, _bind_f32),
 )

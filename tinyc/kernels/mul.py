@@ -35,6 +35,9 @@ provide(
     Mul,
     binary_kernel("mul_s8", DType.I8, _sign, _integers),
     binary_kernel("mul_s16", DType.I16, _sign, _integers),
+    binary_kernel(
+        "mul_i32", DType.I32, _sign, lambda node: Formula("tinyc_mul_s32", "tinyc_arithmetic_s32.h")
+    ),
     clamped_f32("mul_f32", _sign),
 )
 

@@ -8,12 +8,22 @@ import numpy as np
 
 from ..ir import DType, Node, OpT, TensorType, Value
 from ._conv import random_type
-from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, expect_shape, fail
+from .base import (
+    CONVERT_AGAIN,
+    LARGEST_SCALE,
+    expect_arity,
+    expect_dtype,
+    expect_quant,
+    expect_shape,
+    fail,
+)
 
 NUMBERS = (DType.I8, DType.I16, DType.F32)
 """Element types of operators that TFLite has in 8 and in 16 bits."""
 WHOLE = (DType.I8, DType.F32, DType.I32)
 """Operands' types of an operator that computes with integers for themselves too."""
+ARITHMETIC = (*NUMBERS, DType.I32)
+"""Operands' types of sums and products; int32 numbers stand for themselves and wrap around."""
 
 
 def check_broadcast(node: Node, operands: int) -> None:
@@ -29,10 +39,14 @@ def check_broadcast(node: Node, operands: int) -> None:
 
 
 def check_binary(
-    node: Node, allowed: tuple[DType, ...] = (DType.I8, DType.F32), out: DType | None = None
+    node: Node,
+    allowed: tuple[DType, ...] = (DType.I8, DType.F32),
+    out: DType | None = None,
+    largest: float = LARGEST_SCALE,
 ) -> None:
     """Both operands are of one dtype of ``allowed``, the output of that or of ``out``, its shape
-    is theirs broadcast, and int8 and int16 tensors are quantized per tensor."""
+    is theirs broadcast, and int8 and int16 tensors are quantized per tensor, by ``largest`` at
+    most."""
     check_broadcast(node, 2)
     a, b = (v.type for v in node.inputs)
     expect_dtype(node, a, allowed, "the first operand")
@@ -41,7 +55,7 @@ def check_binary(
     named = ((a, "the first operand"), (b, "the second operand"), (node.output.type, "output"))
     for t, name in named:
         if t.dtype in (DType.I8, DType.I16):
-            expect_quant(node, t, name)
+            expect_quant(node, t, name, largest=largest)
 
 
 SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (

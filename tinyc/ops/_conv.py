@@ -164,7 +164,10 @@ def _expect_ratios(node: Node[Weighted], axis: int) -> None:
 
 
 def expect_activation(node: Node[Activated]) -> None:
-    """The bounds of the fused activation must be numbers of the int8 output's scale."""
+    """The bounds of the fused activation must be numbers of the int8 output's scale; int32 has
+    none."""
+    if node.output.type.dtype is DType.I32 and node.op.activation != "none":
+        raise fail(node, f"fused activation {node.op.activation} of int32", "use a separate layer")
     if node.output.type.dtype is DType.I8 and node.op.activation in ("relu6", "relu_n1_to_1"):
         expect_ratio(node, 6, 1 / node.output.type.scale)
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..ir import Array, DType, Node, OpT, Quant, TensorType, Value
 from ..ir.quant import clamp
 from ._conv import random_type
-from .base import expect_arity, expect_dtype, expect_quant, expect_shape, fail
+from .base import LARGEST_SCALE, expect_arity, expect_dtype, expect_quant, expect_shape, fail
 
 BYTES = (DType.I8, DType.U8)
 FRACTION = Quant((1 / 32768,), (0,))
@@ -21,18 +21,21 @@ FRACTION = Quant((1 / 32768,), (0,))
 
 
 def check_unary(
-    node: Node, allowed: tuple[DType, ...] = (DType.I8, DType.F32), fixed: Quant | None = None
+    node: Node,
+    allowed: tuple[DType, ...] = (DType.I8, DType.F32),
+    fixed: Quant | None = None,
+    largest: float = LARGEST_SCALE,
 ) -> None:
     """Input and output are of one shape and one dtype of ``allowed``; int8 and int16 are
-    quantized per tensor, and if ``fixed`` is given, an int8 output like that and an int16 one
-    as `FRACTION`."""
+    quantized per tensor, the input by ``largest`` at most, and if ``fixed`` is given, an int8
+    output like that and an int16 one as `FRACTION`."""
     expect_arity(node, 1)
     x, out = node.inputs[0].type, node.output.type
     expect_dtype(node, x, allowed, "input")
     expect_dtype(node, out, (x.dtype,), "output")
     expect_shape(node, out, x.shape, "output")
     if x.dtype in BYTES:
-        expect_quant(node, x, "input")
+        expect_quant(node, x, "input", largest=largest)
         expect_quant(node, out, "output")
         if fixed is None:
             return

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..ir import Array, DType, Node, Value
 from ..ir.quant import multiply_double_rounding, quantize_multiplier, rounding_divide_by_pot
-from ._binary import NUMBERS, binary_cases, check_binary
+from ._binary import ARITHMETIC, NUMBERS, binary_cases, check_binary
 from ._conv import clamp_output, expect_activation, random_type
 from ._mixins import Activated
-from .base import REQUANTIZE, fail, register
+from .base import MASKED_SCALE, REQUANTIZE, fail, register
 
 LEFT_SHIFT = 20
 """Bits by which int8 operands are shifted up, so that rescaling them loses nothing."""
@@ -25,8 +25,8 @@ LEFT_SHIFT_16 = 15
 @register
 @dataclass(frozen=True)
 class Add(Activated):
-    """Inputs: x, y, which broadcast; output of their common shape; all int8, all int16 or all
-    float32.
+    """Inputs: x, y, which broadcast; output of their common shape; all int8, all int16, all
+    float32 or all int32, which wraps around.
 
     pot: of int16, whether scales that are all powers of two make it a shift and a sum, as in
     TFLite files of 2020 and before.
@@ -38,10 +38,10 @@ class Add(Activated):
     combine: ClassVar[np.ufunc] = np.add
 
     def check(self, node: Node[Self]) -> None:
-        check_binary(node, NUMBERS)
+        check_binary(node, ARITHMETIC, largest=MASKED_SCALE)
         expect_activation(node)
         dtype = node.output.type.dtype
-        if dtype is DType.F32:
+        if dtype in (DType.F32, DType.I32):
             return
         if self.pot and not _pot_fits(node):
             raise fail(
@@ -57,6 +57,8 @@ class Add(Activated):
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         if inputs[0].dtype == np.float32:
             return (clamp_output(node, self.combine(*inputs)),)
+        if inputs[0].dtype == np.int32:
+            return (self.combine(*inputs, dtype=np.int64).astype(np.int32),)
         if self.pot:
             # Add of reference/add.h: a saturating sum of int16
             x, y = (
@@ -78,7 +80,7 @@ class Add(Activated):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
-        yield from binary_cases(rng, cls("none"), NUMBERS)
+        yield from binary_cases(rng, cls("none"), ARITHMETIC)
         yield from binary_cases(rng, cls("relu6"), NUMBERS)
         for scales in ((2.0**-9, 2.0**-11, 2.0**-9), (2.0**-14, 2.0**-11, 2.0**-11)):
             names = zip("xyz", scales, strict=True)

@@ -79,12 +79,22 @@ def expect_dtype(node: Node, actual: TensorType, allowed: tuple[DType, ...], nam
         )
 
 
-def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = False) -> None:
-    """An integer tensor must carry a valid quantization (per tensor unless ``per_channel``).
+LARGEST_SCALE = 2.0**40
+"""Of an activation, as 2**-40 is the least: no product or quotient of three leaves float32."""
+MASKED_SCALE = 2.0**127
+"""The same of the scores that a softmax reads: a mask may have set some to the lowest float32."""
 
-    Scales of activations lie in 2**-40 .. 2**40, so that no product or quotient of three of
-    them leaves float32; those of weights may be as small as a dead channel makes them.
-    """
+
+def expect_quant(
+    node: Node,
+    actual: TensorType,
+    name: str,
+    per_channel: bool = False,
+    largest: float = LARGEST_SCALE,
+) -> None:
+    """An integer tensor must carry a valid quantization (per tensor unless ``per_channel``), an
+    activation no scale over ``largest``; those of weights may be as small as a dead channel makes
+    them."""
     if actual.quant is None:
         raise fail(
             node,
@@ -101,7 +111,7 @@ def expect_quant(node: Node, actual: TensorType, name: str, per_channel: bool = 
             "quantize the model again with the TFLite converter, whose int16 tensors have 0",
             "E342",
         )
-    if not per_channel and not 2.0**-40 <= actual.scale <= 2.0**40:
+    if not per_channel and not 2.0**-40 <= actual.scale <= largest:
         raise fail(
             node,
             f"{name} has the scale {actual.scale:.6g}",
@@ -114,7 +124,7 @@ def expect_ratio(node: Node, reach: int, *ratios: float) -> None:
     """Integers up to ``reach`` times each of ``ratios``, quotients of scales, must stay in 32 bits:
     a fixed-point product shifts them left by the ratio's power of two first."""
     for ratio in ratios:
-        if reach << max(math.frexp(ratio)[1], 0) >= 1 << 31:
+        if not math.isfinite(ratio) or reach << max(math.frexp(ratio)[1], 0) >= 1 << 31:
             raise fail(
                 node,
                 f"rescales numbers of up to {reach} by {ratio:.6g}, which 32 bits do not hold",

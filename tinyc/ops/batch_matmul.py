@@ -15,6 +15,7 @@ from ._conv import exact_matmul, random_type
 from ._int16 import LARGEST_SUM
 from .base import (
     CONVERT_AGAIN,
+    MASKED_SCALE,
     REQUANTIZE,
     expect_arity,
     expect_dtype,
@@ -52,12 +53,9 @@ class BatchMatMul(Op):
             raise fail(node, f"batches of {a} and {b} do not fit", CONVERT_AGAIN) from None
         expect_shape(node, node.output.type, (*lead, rows, columns), "output")
         if a.dtype is not DType.F32:
-            for t, name in (
-                (a, "first operand"),
-                (b, "second operand"),
-                (node.output.type, "output"),
-            ):
-                expect_quant(node, t, name)
+            expect_quant(node, a, "first operand")
+            expect_quant(node, b, "second operand")
+            expect_quant(node, node.output.type, "output", largest=MASKED_SCALE)
             if a.dtype is DType.I8 and depth * 255 * 255 >= 1 << 31:
                 raise fail(node, f"sums {depth} products, more than 32 bits hold", "split it")
             if a.dtype is DType.I16:

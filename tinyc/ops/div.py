@@ -54,8 +54,6 @@ class Div(Activated, Quotient):
         expect_activation(node)
         self.check_divisor(node)
         dtype = node.output.type.dtype
-        if dtype is DType.I32 and self.activation != "none":
-            raise fail(node, f"fused activation {self.activation} of int32", "use a separate layer")
         if dtype is DType.I8 and div_multiplier(node)[1] > GREATEST_SHIFT:
             raise fail(
                 node, "its operands' scales are too far from its output's",

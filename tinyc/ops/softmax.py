@@ -20,7 +20,7 @@ from ._binary import NUMBERS
 from ._conv import random_type
 from ._fixedpoint import exp_of_negative, reciprocal
 from ._unary import FRACTION, check_unary
-from .base import CONVERT_AGAIN, fail, register
+from .base import CONVERT_AGAIN, MASKED_SCALE, fail, register
 
 DIFFERENCE_BITS = 5
 """Integer bits of a scaled distance to the maximum."""
@@ -73,7 +73,7 @@ class Softmax(Op):
     fixed_quant = OUTPUT
 
     def check(self, node: Node[Self]) -> None:
-        check_unary(node, NUMBERS, OUTPUT)
+        check_unary(node, NUMBERS, OUTPUT, MASKED_SCALE)
         x = node.inputs[0].type
         if not x.shape:
             raise fail(node, "its input is a scalar", CONVERT_AGAIN)
