@@ -51,6 +51,21 @@ def compare(
     return seen
 
 
+def int8_matrices(rng: np.random.Generator, *places: int) -> Change:
+    """Matrices at ``places`` as dynamic-range quantization leaves them."""
+
+    def change(tensors: list[TensorSpec], operands: list[int]) -> None:
+        for place in places:
+            shape = tensors[place].shape
+            data, scale = (
+                rng.integers(-127, 127, shape, endpoint=True),
+                float(rng.uniform(1e-3, 5e-3)),
+            )
+            tensors[place] = replace(tensors[place], dtype="int8", scale=scale, data=data)
+
+    return change
+
+
 def having(place: int, **fields: Any) -> Change:
     """Another form of the tensor at ``place``; as an operand it is there even if it is optional."""
 

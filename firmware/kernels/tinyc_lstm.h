@@ -2,12 +2,9 @@
 #ifndef TINYC_LSTM_H
 #define TINYC_LSTM_H
 
+#include "tinyc_four_sums.h"
 #include "tinyc_gates.h"
 #include "tinyc_lstm_shape.h"
-
-/* Adds four sums up: acc[i] = sum of x[k] * w[i][k], from acc[i] = 0; returns the next weights. */
-typedef const int8_t *tinyc_four_sums(int32_t *acc, const int8_t *x, const int8_t *weights,
-                                      int32_t depth);
 
 /* weights, recurrent: of x and of h, the gates of a cell together, as `sums` reads them;
  * bias: four of x and four of h of each cell; scales: multiplier and shift of each gate, of x, then

@@ -2,16 +2,13 @@
 #ifndef TINYC_LSTM_F32_H
 #define TINYC_LSTM_F32_H
 
-#include "tinyc_cell_curve_f32.h"
-#include "tinyc_curves_f32.h"
 #include "tinyc_dot_f32.h"
-#include "tinyc_lstm_shape.h"
+#include "tinyc_lstm_cell_f32.h"
 
-/* weights, recurrent, bias: the gates of a cell together; clip: of the cells, 0 for none. */
+/* weights, recurrent, bias: the gates of a cell together. */
 struct tinyc_lstm_f32 {
     const float *weights, *recurrent, *bias;
-    enum tinyc_curve curve;
-    float clip;
+    struct tinyc_lstm_cell_f32 cell;
 };
 
 TINYC_INLINE void tinyc_lstm_step_f32(const float *x, const float *h, const float *c, float *y,
@@ -30,16 +27,7 @@ TINYC_INLINE void tinyc_lstm_step_f32(const float *x, const float *h, const floa
             weights += lstm->depth;
             recurrent += lstm->cells;
         }
-
-        const float forget = tinyc_logistic_f32(gate[1]);
-        const float more = lstm->coupled ? 1.0f - forget : tinyc_logistic_f32(gate[0]);
-        float now = forget * c[cell] + more * tinyc_curve_f32(gate[2], with->curve);
-        if (with->clip > 0.0f) {
-            now = now < with->clip ? now : with->clip;
-            now = now < -with->clip ? -with->clip : now;
-        }
-        c_next[cell] = now;
-        y[cell] = tinyc_logistic_f32(gate[3]) * tinyc_curve_f32(now, with->curve);
+        y[cell] = tinyc_lstm_cell_f32(gate, c[cell], &c_next[cell], lstm->coupled, &with->cell);
     }
 }
 

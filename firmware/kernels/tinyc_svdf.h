@@ -2,13 +2,9 @@
 #ifndef TINYC_SVDF_H
 #define TINYC_SVDF_H
 
+#include "tinyc_four_sums.h"
 #include "tinyc_requant.h"
 #include "tinyc_svdf_shape.h"
-
-/* Adds up for four filters: acc[i] = sum of x[k] * w[i][k], from acc[i] = 0; returns the next
- * weights. */
-typedef const int8_t *tinyc_filter_sums(int32_t *acc, const int8_t *x, const int8_t *weights,
-                                        int32_t depth);
 
 /* features: weights of four filters together, as `sums` reads them; offsets: what is added to the
  * sums of each filter; bias: of each unit; level_multiplier, level_shift, level_zero: of the
@@ -16,7 +12,7 @@ typedef const int8_t *tinyc_filter_sums(int32_t *acc, const int8_t *x, const int
 struct tinyc_svdf_s8 {
     const int8_t *features;
     const int32_t *offsets, *bias;
-    tinyc_filter_sums *sums;
+    tinyc_four_sums *sums;
     int32_t level_multiplier, level_shift, level_zero, least, most;
     int32_t multiplier, shift, zero_point;
 };

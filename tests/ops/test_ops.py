@@ -68,8 +68,8 @@ def random_inputs(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def assert_same(expected: np.ndarray, actual: np.ndarray, where: str) -> None:
-    # The sums of hybrid layers are integers: what follows is as exact.
-    if expected.dtype == np.float32 and not where.startswith("Hybrid"):
+    # The sums of hybrid layers are integers: what follows is as exact, curves of libm apart.
+    if expected.dtype == np.float32 and not re.match(r"Hybrid(?!Lstm|Rnn)", where):
         np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-6, err_msg=where)
     else:
         np.testing.assert_array_equal(actual, expected, err_msg=where)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sequences import Change, compare, having, point
+from sequences import Change, compare, having, int8_matrices, point
 from tflite_writer import TensorSpec, litert, run_litert, write_model
 
 from tinyc.errors import CompileError, CompileErrors
@@ -85,6 +85,19 @@ def test_lstm(narrow: bool, coupled: bool, major: bool, rng, tmp_path: Path) -> 
             timeMajor=major, cellClip=(0.0, 10.0, 0.3)[i % 3],
         )  # fmt: skip
         seen |= compare(path, rng, (HIDDEN, CELL), 0 if narrow else 1e-5)
+    assert len(seen) > 100
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+@pytest.mark.parametrize("asymmetric", [False, True])
+def test_int8_weights(asymmetric: bool, coupled: bool, rng, tmp_path: Path) -> None:
+    seen: set[float] = set()
+    for i, sizes in enumerate([(1, 5, 3, 7), (3, 2, 9, 4)]):
+        path = lstm(
+            tmp_path / f"{i}.tflite", rng, sizes, coupled=coupled, timeMajor=asymmetric,
+            change=int8_matrices(rng, *range(1, 9)), asymmetricQuantizeInputs=asymmetric,
+        )  # fmt: skip
+        seen |= compare(path, rng, (HIDDEN, CELL), 1e-5)
     assert len(seen) > 100
 
 
@@ -166,7 +179,8 @@ def test_a_loop_of_keras_that_returns_its_steps(
         (False, having(18, shape=(1, 4)), "E302", "its states are 1x4 f32 and 1x5 f32, not 1x5"),
         (False, point(1, -1), "E301", "lacks weights or a bias"),
         (False, having(6, shape=(5, 4), data=np.zeros((5, 4))), "E302", "recurrent weights"),
-        (False, having(2, dtype="int8", scale=0.1), "E330", "dynamic-range"),
+        (False, having(2, dtype="uint8", scale=0.1), "E330", "dynamic-range"),
+        (False, having(2, dtype="int8", scale=0.1), "E303", "weights is i8; supported: f32"),
         (True, having(19, scale=0.001), "E344", "no power of two from 2^-15 to 2^-9"),
         (True, having(19, scale=2**-8), "E344", "no power of two from 2^-15 to 2^-9"),
         (True, having(19, scale=2**-16), "E344", "cells exceed 0.5"),

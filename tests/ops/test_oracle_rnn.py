@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sequences import Change, compare, having, point
+from sequences import Change, compare, having, int8_matrices, point
 from tflite_writer import TensorSpec, write_model
 
 from tinyc.errors import CompileError, CompileErrors
@@ -64,6 +64,17 @@ def test_steps(activation: int, rng, tmp_path: Path) -> None:
     assert len(compare(path, rng, (STATE,), 1e-5, spread=1)) > 20
 
 
+@pytest.mark.parametrize("asymmetric", [False, True])
+@pytest.mark.parametrize("shape", [(2, 9), (1, 5, 3), (3, 2, 17)])
+def test_int8_weights(shape: tuple[int, ...], asymmetric: bool, rng, tmp_path: Path) -> None:
+    options = {"asymmetricQuantizeInputs": asymmetric, "fusedActivationFunction": RELU6}
+    if len(shape) == 3:
+        options["timeMajor"] = asymmetric
+    narrow = int8_matrices(rng, 1, 2)
+    path = rnn(tmp_path / "m.tflite", rng, shape, 6, narrow, **options)
+    assert len(compare(path, rng, (STATE,), 1e-6, spread=3)) > 100
+
+
 def test_no_activation(rng, tmp_path: Path) -> None:
     def calm(tensors: list[TensorSpec], operands: list[int]) -> None:
         tensors[2] = replace(tensors[2], data=tensors[2].data * 0.5)
@@ -83,7 +94,8 @@ def test_no_activation(rng, tmp_path: Path) -> None:
         (lambda tensors, operands: operands.pop(), "E301", "has 4 inputs and 1 outputs"),
         (having(2, shape=(5, 4), data=np.zeros((5, 4))), "E302", "recurrent weights"),
         (having(1, shape=(5,), data=np.zeros(5)), "E302", "its weights 5 f32"),
-        (having(1, dtype="int8", scale=0.1), "E330", "dynamic-range"),
+        (having(1, dtype="int8", scale=0.1), "E303", "recurrent weights is f32; supported: i8"),
+        (having(1, dtype="uint8", scale=0.1), "E330", "dynamic-range"),
         (having(0, dtype="int8", scale=0.1), "E303", "input is i8; supported: f32"),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sequences import Change, compare, having, point
+from sequences import Change, compare, having, int8_matrices, point
 from tflite_writer import TensorSpec, litert, write_model
 
 from tinyc.errors import CompileError, CompileErrors
@@ -75,6 +75,18 @@ def test_svdf(levels: str, rng, tmp_path: Path) -> None:
     for i, sizes in enumerate(SIZES):
         path = svdf(tmp_path / f"{i}.tflite", rng, sizes, levels)
         seen |= compare(path, rng, (STATE,), 2e-5 if levels == "float32" else 0)
+    assert len(seen) > 100
+
+
+@pytest.mark.parametrize("asymmetric", [False, True])
+def test_int8_weights(asymmetric: bool, rng, tmp_path: Path) -> None:
+    seen: set[float] = set()
+    narrow = int8_matrices(rng, 1, 2)
+    for i, sizes in enumerate(SIZES):
+        path = svdf(
+            tmp_path / f"{i}.tflite", rng, sizes, change=narrow, asymmetricQuantizeInputs=asymmetric
+        )
+        seen |= compare(path, rng, (STATE,), 2e-5)
     assert len(seen) > 100
 
 
@@ -165,7 +177,8 @@ def test_sums_that_leave_32_bits_wrap_around(rng, tmp_path: Path) -> None:
         ("float32", having(1, shape=(6, 3), data=np.zeros((6, 3))), "E302", "weights of features"),
         ("float32", having(2, shape=(30,), data=np.zeros(30)), "E302", "not of rank 2"),
         ("float32", having(2, shape=(5, 5), data=np.ones((5, 5))), "E302", "5 filters are of rank"),
-        ("float32", having(1, dtype="int8", scale=0.1), "E330", "dynamic-range"),
+        ("float32", having(1, dtype="int8", scale=None), "E304", "weights has no quantization"),
+        ("float32", having(1, dtype="uint8", scale=0.1), "E330", "dynamic-range"),
         ("int16", having(2, dtype="int8", data=np.zeros((6, 5))), "E303", "weights of time is i8"),
         ("int16", having(STATE, zero_point=3), "E342", "state is int16 with the zero point 3"),
         ("int8", having(1, zero_point=3), "E304", "have a zero point"),

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..ir import Array, DType, Node
 from ..ir.quant import quantize_multiplier
-from ..ops.lstm import Lstm
+from ..ops.lstm import HybridLstm, Lstm
 from .base import Binding, Constant, Kernel, only, provide
 from .conv import four_channels, portable
 from .conv_dsp import REQUIRES, quads
+from .hybrid import Packing, packed_rows, rows_kernels
 
 # Kernels ----------------------------------------------------------------------------------
 
@@ -81,6 +82,33 @@ def _bind_f32(node: Node[Lstm]) -> Binding:
     )
 
 
+def _bind_hybrid(node: Node[HybridLstm], pack: Packing) -> Binding:
+    op = node.op
+    missing = 4 - op.gates
+    *matrices, biases = op.parts(node)
+    names = (("weights", "totals", "x"), ("recurrent", "recurrent_totals", "h"))
+    packed: list[Constant] = []
+    for values, (suffix, totals, of) in zip(matrices, names, strict=True):
+        rows = _by_cell([v.array for v in values], missing)
+        note = f"weights of {of}, the gates of a cell together"
+        packed += packed_rows(rows, suffix, totals, note, pack)
+    scales = [[0.0] * missing + [v.type.scale for v in values] for values in matrices]
+    _, _, depth, cells = op.sizes(node)
+    return Binding(
+        params={
+            **_params(node), "clip": op.clip, "curve": op.activation,
+            "asymmetric": int(op.asymmetric),
+        },
+        constants=(
+            *packed,
+            Constant("bias", _by_cell([v.array for v in biases], missing), "biases, likewise"),
+            Constant("scales", np.array(scales, np.float32), "of the weights of each gate"),
+        ),
+        scratch=depth + cells,
+    )  # fmt: skip
+
+
+provide(HybridLstm, *rows_kernels("lstm_hybrid", _bind_hybrid, "tinyc_lstm_hybrid.h"))
 provide(
     Lstm,
     Kernel("lstm_s8_dsp", "lstm_s8.c.j2", REQUIRES, only(DType.I8), _bind_dsp),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..ir import Array, DType, Node
 from ..ir.quant import float_activation_range
-from ..ops.svdf import Svdf
+from ..ops.svdf import HybridSvdf, Svdf
 from .base import Binding, Constant, Kernel, only, provide
 from .conv import four_channels, portable
 from .conv_dsp import REQUIRES, quads
+from .hybrid import Packing, packed_rows, rows_kernels
 
 
 def _params(node: Node[Svdf]) -> dict[str, Any]:
@@ -76,6 +78,22 @@ def _bind_f32(node: Node[Svdf]) -> Binding:
     )
 
 
+def _bind_hybrid(node: Node[HybridSvdf], pack: Packing) -> Binding:
+    bound, features = _bind_f32(node), node.inputs[1]
+    scales = np.full(4, features.type.scale, np.float32)
+    return replace(
+        bound,
+        params={**bound.params, "asymmetric": int(node.op.asymmetric)},
+        constants=(
+            *packed_rows(features.array, "features", "totals", "weights of features", pack),
+            *bound.constants[1:],
+            Constant("scales", scales, "scale of the weights of features, for four filters"),
+        ),
+        scratch=features.type.shape[1],
+    )
+
+
+provide(HybridSvdf, *rows_kernels("svdf_hybrid", _bind_hybrid, "tinyc_svdf_hybrid.h"))
 provide(
     Svdf,
     Kernel("svdf_s8_dsp", "svdf_s8.c.j2", REQUIRES, only(DType.I8), _bind_dsp),

@@ -16,10 +16,10 @@ from typing import ClassVar, Generic, Self
 import numpy as np
 from typing_extensions import TypeVar
 
-from ..ir import Array, DType, Node, Op, Quant, TensorType
-from ._conv import clamp_output
+from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
+from ._conv import clamp_output, exact_matmul
 from ._mixins import Weighted
-from .base import REQUANTIZE, expect_arity, expect_quant, fail
+from .base import REQUANTIZE, expect_arity, expect_dtype, expect_quant, fail
 
 LayerT = TypeVar("LayerT", bound=Weighted)
 LayerT_co = TypeVar("LayerT_co", bound=Weighted, covariant=True, default=Weighted)
@@ -155,6 +155,47 @@ def quantize_rows(x: Array, asymmetric: bool) -> tuple[Array, Array, Array]:
         np.where(empty, one, scale),
         np.where(empty, 0, zero),
     )
+
+
+# Cells --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HybridRows(Op):
+    """A mixin of operators of float32 that multiply rows by matrices: these are constant int8,
+    symmetric, with one scale each, and each row becomes int8 of its own range
+    (MatrixBatchVectorMultiplyAccumulate of kernels/internal/reference/portable_tensor_utils.cc).
+
+    asymmetric: whether a row has a zero point.
+    """
+
+    asymmetric: bool = False
+
+    weight_dtype: ClassVar[DType | None] = DType.I8
+
+    def check(self, node: Node[Self]) -> None:
+        expect_dtype(node, node.inputs[0].type, (DType.F32,), "input")
+        super().check(node)
+        for value in node.inputs[1:]:
+            if value.type.dtype is DType.I8:
+                expect_quant(node, value.type, "weights")
+                if value.type.zero_point:
+                    raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
+
+    def product(self, rows: Array, matrix: Value) -> Array:
+        """float32 [n, channels] of rows [n, size] and int8 [channels, size]."""
+        whole, scale, zero = quantize_rows(rows, self.asymmetric)
+        sums = exact_matmul(whole - zero[:, None], matrix.array.T)
+        scales = scale * np.float32(matrix.type.scale)
+        return np.asarray(sums.astype(np.float32) * scales[:, None])
+
+
+def narrow_weights(rng: np.random.Generator, value: Value) -> Value:
+    """A random int8 matrix in the place of a float32 one."""
+    shape = value.type.shape
+    data = rng.integers(-127, 127, shape, endpoint=True).astype(np.int8)
+    scale = float(np.float32(rng.choice([0.002, 0.01])))
+    return replace(value, type=TensorType(shape, DType.I8, Quant((scale,), (0,))), data=data)
 
 
 HybridT = TypeVar("HybridT", bound=Hybrid)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..ir import Array, DType, Node, Quant, TensorType, Value
 from ..ir.quant import multiply_double_rounding, quantize_multiplier, rounding_divide_by_pot
 from ._conv import exact_matmul, ordered_matmul, random_type
 from ._fixedpoint import logistic16, tanh16
+from ._hybrid import HybridRows, narrow_weights
 from ._mixins import Activated
 from .base import (
     CONVERT_AGAIN,
@@ -63,6 +64,7 @@ class Lstm(Activated):
     hidden: Quant | None = None
 
     calibrates = False
+    weight_dtype: ClassVar[DType | None] = None
 
     # Shapes -------------------------------------------------------------------------------
 
@@ -101,8 +103,8 @@ class Lstm(Activated):
             raise fail(node, f"its input is {x}, its weights {weights[0].type}", CONVERT_AGAIN)
         batch, _, depth, cells = self.sizes(node)
         for values, shape, dtype, name in (
-            (weights, (cells, depth), x.dtype, "weights"),
-            (recurrent, (cells, cells), x.dtype, "recurrent weights"),
+            (weights, (cells, depth), self.weight_dtype or x.dtype, "weights"),
+            (recurrent, (cells, cells), self.weight_dtype or x.dtype, "recurrent weights"),
             (biases, (cells,), DType.I32 if narrow else DType.F32, "bias"),
         ):
             for value in values:
@@ -208,7 +210,7 @@ class Lstm(Activated):
         return y, before[0].reshape(h.shape), before[1].reshape(c.shape)
 
     def _step_f32(self, node: Node[Self]) -> Step:
-        weights, recurrent, biases = ([v.array for v in part] for part in self.parts(node))
+        gates = list(zip(*self.parts(node), strict=True))
         one = np.float32(1)
 
         def curve(v: Array) -> Array:
@@ -222,12 +224,7 @@ class Lstm(Activated):
             return np.asarray(one / (one + np.exp(-v)))
 
         def step(x: Array, h: Array, c: Array) -> tuple[Array, Array]:
-            joined = np.concatenate([x, h], 1)
-            sums = [
-                ordered_matmul(joined, np.concatenate([w, r], 1).T) + b
-                for w, r, b in zip(weights, recurrent, biases, strict=True)
-            ]
-            *first, f, g, o = sums
+            *first, f, g, o = [self.gate_sum(x, h, *gate) for gate in gates]
             f, o = logistic(f), logistic(o)
             i = logistic(first[0]) if first else one - f
             c = f * c + i * curve(g)
@@ -238,6 +235,10 @@ class Lstm(Activated):
             return o * curve(c), c
 
         return step
+
+    def gate_sum(self, x: Array, h: Array, weights: Value, recurrent: Value, bias: Value) -> Array:
+        matrix = np.concatenate([weights.array, recurrent.array], 1)
+        return np.asarray(ordered_matmul(np.concatenate([x, h], 1), matrix.T) + bias.array)
 
     def _step_s8(self, node: Node[Self]) -> Step:
         rows, starts, ratios = self.folded(node)
@@ -302,6 +303,28 @@ class Lstm(Activated):
                     ),
                     "case",
                 )
+
+
+@register
+@dataclass(frozen=True)
+class HybridLstm(HybridRows, Lstm):
+    """`Lstm` of float32 with int8 weights (LstmStepHybrid of tensorflow/lite/kernels/lstm_eval.cc).
+    h is rounded to int8 at each step: where a curve of libm differs in its last bit, what follows
+    may differ by more than that."""
+
+    def gate_sum(self, x: Array, h: Array, weights: Value, recurrent: Value, bias: Value) -> Array:
+        return np.asarray(bias.array + self.product(x, weights) + self.product(h, recurrent))
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
+        for node in Lstm.cases(rng):
+            op, count = node.op, 2 * node.op.gates
+            x, *rest = node.inputs
+            if x.type.dtype is DType.F32:
+                narrow = (narrow_weights(rng, v) for v in rest[:count])
+                asymmetric = bool(rng.integers(2))
+                own = cls(op.activation, op.clip, op.time_major, op.coupled, None, asymmetric)
+                yield Node(own, (x, *narrow, *rest[count:]), node.outputs, node.origin)
 
 
 def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> Value:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from ..ir import Array, DType, Node, TensorType, Value
 from ._conv import ordered_matmul
+from ._hybrid import HybridRows, narrow_weights
 from ._mixins import Activated
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_shape, fail, register
 
@@ -32,6 +33,7 @@ class Rnn(Activated):
     time_major: bool
 
     calibrates = False
+    weight_dtype: ClassVar[DType | None] = None
 
     def sizes(self, node: Node[Self]) -> tuple[int, int, int, int]:
         """(batch, time, in, cells)."""
@@ -62,7 +64,8 @@ class Rnn(Activated):
         expect_shape(node, y, (*x.shape[:-1], cells), "output")
         names = ("input", "weights", "recurrent weights", "bias", "state", "output")
         for t, name in zip((x, weights, recurrent, bias, h, y), names, strict=True):
-            expect_dtype(node, t, (DType.F32,), name)
+            dtype = self.weight_dtype if "weights" in name else None
+            expect_dtype(node, t, (dtype or DType.F32,), name)
         for value, name in zip(node.inputs[1:4], names[1:4], strict=True):
             if not value.constant:
                 what = f"its {name} is computed at run time"
@@ -76,20 +79,22 @@ class Rnn(Activated):
             raise fail(node, "its state changes its type", CONVERT_AGAIN)
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
-        x, weights, recurrent, bias, before = inputs
+        x, _, _, bias, before = inputs
+        weights, recurrent = node.inputs[1:3]
         batch, time, depth, cells = self.sizes(node)
         steps = x.reshape((time, batch, depth) if self.time_major else (batch, time, depth))
         steps = steps if self.time_major else steps.swapaxes(0, 1)
         h = before.reshape(batch, cells)
         found = []
         for numbers in steps:
-            h = self._curve(
-                bias + ordered_matmul(numbers, weights.T) + ordered_matmul(h, recurrent.T)
-            )
+            h = self._curve(bias + self.product(numbers, weights) + self.product(h, recurrent))
             found.append(h)
         y = np.stack(found)
         y = y if self.time_major else y.swapaxes(0, 1)
         return y.reshape(node.outputs[0].type.shape), h.reshape(before.shape)
+
+    def product(self, rows: Array, matrix: Value) -> Array:
+        return ordered_matmul(rows, matrix.array.T)
 
     def _curve(self, v: Array) -> Array:
         if self.activation == "tanh":
@@ -133,3 +138,18 @@ class Rnn(Activated):
                 ),
                 "case",
             )  # fmt: skip
+
+
+@register
+@dataclass(frozen=True)
+class HybridRnn(HybridRows, Rnn):
+    """`Rnn` with int8 weights (EvalHybrid of tensorflow/lite/kernels/basic_rnn.cc and
+    unidirectional_sequence_rnn.cc)."""
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
+        for node in Rnn.cases(rng):
+            x, *matrices, bias, h = node.inputs
+            op = cls(node.op.activation, node.op.time_major, bool(rng.integers(2)))
+            narrow = (narrow_weights(rng, m) for m in matrices)
+            yield Node(op, (x, *narrow, bias, h), node.outputs, node.origin)

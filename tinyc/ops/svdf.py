@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from ..ir import Array, DType, Node, Quant, TensorType, Value
 from ..ir.quant import float_activation_range, multiply_double_rounding, quantize_multiplier
 from ._conv import exact_matmul, ordered_matmul, random_type
+from ._hybrid import HybridRows, narrow_weights
 from ._mixins import Activated
 from .base import (
     CONVERT_AGAIN,
@@ -48,6 +49,7 @@ class Svdf(Activated):
     rank: int
 
     calibrates = False
+    weight_dtype: ClassVar[DType | None] = None
 
     def sizes(self, node: Node[Self]) -> tuple[int, int, int, int]:
         """(batch, in, filters, memory)."""
@@ -83,7 +85,7 @@ class Svdf(Activated):
         expect_shape(node, bias, (units,), "bias")
         expect_shape(node, y, (batch, units), "output")
         levels_of = (DType.I16, DType.I8) if narrow else (DType.F32,)
-        expect_dtype(node, features, (x.dtype,), "weights of features")
+        expect_dtype(node, features, (self.weight_dtype or x.dtype,), "weights of features")
         expect_dtype(node, levels, levels_of, "state")
         expect_dtype(node, times, (levels.dtype,), "weights of time")
         expect_dtype(node, bias, (DType.I32 if narrow else DType.F32,), "bias")
@@ -141,13 +143,17 @@ class Svdf(Activated):
     # Reference ----------------------------------------------------------------------------
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
-        x, features, _, _, before = inputs
+        x, before = inputs[0], inputs[-1]
         batch, _, filters, memory = self.sizes(node)
-        level = ordered_matmul(x, features.T) if x.dtype == np.float32 else self._levels(node, x)
+        real = x.dtype == np.float32
+        level = self.product(x, node.inputs[1]) if real else self._levels(node, x)
         old = before.reshape(batch, filters, memory)[..., 1:]
         levels = np.concatenate([old, level[..., None].astype(before.dtype)], 2)
-        y = self._sum_f32(node, levels) if x.dtype == np.float32 else self._sum_s8(node, levels)
+        y = self._sum_f32(node, levels) if real else self._sum_s8(node, levels)
         return y, levels.reshape(before.shape)
+
+    def product(self, rows: Array, matrix: Value) -> Array:
+        return ordered_matmul(rows, matrix.array.T)
 
     def _sum_f32(self, node: Node[Self], levels: Array) -> Array:
         times, bias = (v.array for v in node.inputs[2:4])
@@ -212,6 +218,22 @@ class Svdf(Activated):
                     ),
                     "case",
                 )
+
+
+@register
+@dataclass(frozen=True)
+class HybridSvdf(HybridRows, Svdf):
+    """`Svdf` of float32 with int8 weights of features; those of time are float32, as LiteRT makes
+    of them (EvalHybridSVDF of tensorflow/lite/kernels/internal/reference/svdf.h)."""
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
+        for node in Svdf.cases(rng):
+            x, features, *rest = node.inputs
+            if x.type.dtype is DType.F32:
+                op = cls(node.op.activation, node.op.rank, bool(rng.integers(2)))
+                operands = (x, narrow_weights(rng, features), *rest)
+                yield Node(op, operands, node.outputs, node.origin)
 
 
 def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> Value:

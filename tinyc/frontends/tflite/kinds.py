@@ -21,7 +21,10 @@ _FULL_INTEGER = (
 )
 
 
-_HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+_HYBRID = (
+    "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "SVDF", "RNN",
+    "UNIDIRECTIONAL_SEQUENCE_RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM",
+)  # fmt: skip
 """Operators that take int8 weights beside float32 activations."""
 
 

@@ -97,12 +97,14 @@ OPTIONS: dict[str, Options] = {
     "GELU": {"approximate": (0, "bool", 0)},
     "UNIDIRECTIONAL_SEQUENCE_LSTM": {
         "activation": (0, "i8", 0), "cell_clip": (1, "f32", 0.0), "time_major": (3, "bool", 0),
-        "diagonal": (5, "bool", 0),
+        "asymmetric": (4, "bool", 0), "diagonal": (5, "bool", 0),
     },
     "CUMSUM": {"exclusive": (0, "bool", 0), "reverse": (1, "bool", 0)},
-    "RNN": {"activation": (0, "i8", 0)},
-    "UNIDIRECTIONAL_SEQUENCE_RNN": {"time_major": (0, "bool", 0), "activation": (1, "i8", 0)},
-    "SVDF": {"rank": (0, "i32", 0), "activation": (1, "i8", 0)},
+    "RNN": {"activation": (0, "i8", 0), "asymmetric": (1, "bool", 0)},
+    "UNIDIRECTIONAL_SEQUENCE_RNN": {
+        "time_major": (0, "bool", 0), "activation": (1, "i8", 0), "asymmetric": (2, "bool", 0),
+    },
+    "SVDF": {"rank": (0, "i32", 0), "activation": (1, "i8", 0), "asymmetric": (2, "bool", 0)},
     "CALL_ONCE": {"init": (0, "i32", 0)},
     "WHILE": {"cond": (0, "i32", 0), "body": (1, "i32", 0)},
     "IF": {"then": (0, "i32", 0), "else": (1, "i32", 0)},

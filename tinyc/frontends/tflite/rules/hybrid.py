@@ -9,6 +9,11 @@ from ..rule import TfliteOp
 from .conv import with_bias
 
 
+def is_hybrid(x: Value, weights: Value) -> bool:
+    """Whether an operator computes with int8 weights beside float32 activations."""
+    return x.type.dtype is DType.F32 and weights.type.dtype is DType.I8
+
+
 def import_layer(
     src: TfliteOp,
     op: Weighted,
@@ -18,8 +23,7 @@ def import_layer(
 ) -> Node:
     """A node of (x, weights, bias): of ``op``, or of ``hybrid`` around it."""
     operands = with_bias(src, operands, channels)
-    x, weights, _ = (v.type.dtype for v in operands)
-    if x is DType.F32 and weights is DType.I8 and not src.unsigned:
+    if is_hybrid(*operands[:2]) and not src.unsigned:
         asymmetric = src.has_option("asymmetric") and bool(src.option("asymmetric"))
         return src.node(hybrid(op, asymmetric), operands)
     return src.node(op, operands)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ....ir import DType, Node
 from ....ops.base import CONVERT_AGAIN, REQUANTIZE
-from ....ops.lstm import KERAS, Lstm
+from ....ops.lstm import KERAS, HybridLstm, Lstm
 from .. import schema
 from ..rule import TfliteOp, rule
+from .hybrid import is_hybrid
 
 # Operands of the TFLite operator that only other kinds of LSTM have.
 _OTHER_KINDS = {
@@ -43,4 +44,7 @@ def lstm(src: TfliteOp) -> list[Node]:
             raise src.fail("lacks the quantization of its hidden numbers", REQUANTIZE, "E304")
         hidden = inner.quant
     op = Lstm(curve, src.float_option("cell_clip"), bool(src.option("time_major")), coupled, hidden)
+    if is_hybrid(x, given[0]):
+        asymmetric = bool(src.option("asymmetric"))
+        op = HybridLstm(curve, op.clip, op.time_major, coupled, None, asymmetric)
     return [Node(op, (x, *given, h, c), (src.outputs[0], h_next, c_next), src.origin)]

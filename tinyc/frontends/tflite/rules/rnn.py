@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ....ir import Node
 from ....ops.base import CONVERT_AGAIN
-from ....ops.rnn import Rnn
+from ....ops.rnn import HybridRnn, Rnn
 from .. import schema
 from ..rule import TfliteOp, rule
+from .hybrid import is_hybrid
 
 _STATE = 4
 
@@ -34,4 +35,7 @@ def _import(src: TfliteOp, rank: int, time_major: bool) -> list[Node]:
     curve = schema.ACTIVATIONS[code] if 0 <= code < len(schema.ACTIVATIONS) else str(code)
     before, after = src.carry(_STATE)
     operands = (x, weights, recurrent, bias, before)
-    return [Node(Rnn(curve, time_major), operands, (src.outputs[0], after), src.origin)]
+    op = Rnn(curve, time_major)
+    if is_hybrid(x, weights):
+        op = HybridRnn(curve, time_major, bool(src.option("asymmetric")))
+    return [Node(op, operands, (src.outputs[0], after), src.origin)]
