@@ -23,13 +23,14 @@ import pytest
 from conftest import ROOT, write_binary, write_tiny
 from tflite_writer import TensorSpec, write_model
 
-from tinyc import config, plugins
+from tinyc import config, coverage, plugins, report
 from tinyc import run as running
 from tinyc.compress.calibrate import calibrate
 from tinyc.deploy import export, flash, init, processes, tools
 from tinyc.errors import disk_error
 from tinyc.files import folder, inputs
 from tinyc.frontends import keras, packages
+from tinyc.frontends.base import Computed
 from tinyc.frontends.keras import file as keras_file
 from tinyc.frontends.keras import graph as keras_graph
 from tinyc.frontends.keras import larq_layers, signatures
@@ -514,6 +515,26 @@ short("E501", lambda c: judged({"mismatches": 2, "first_mismatch": 5}))
 short("E502", lambda c: judged({}, min_accuracy=0.9))
 short("E503", lambda c: judged({"accuracy": None}, min_accuracy=0.9))
 short("E504", lambda c: judged({"data": "d.npz", "cost": "after calibration it is 0.5000"}))
+
+
+@case("E505")
+def _(c: Case) -> Any:
+    about = {"folder": "models"}
+    rows = [
+        {"model": f"{i}.tflite", "builds": i > 0, "exact": i > 1, "reasons": []} for i in range(3)
+    ]
+    verdict = report.coverage_verdict(report.coverage(rows, about))
+    assert verdict.error is not None
+    raise verdict.error
+
+
+@case("E506")
+def _(c: Case) -> Any:
+    ours = np.zeros((3, 1, 3), np.int8)
+    theirs = Computed("LiteRT 2.1", [ours + np.int8(2)])
+    raise coverage.disagreements(classifier(), [ours], theirs)[0]
+
+
 short("E601", lambda c: judged({}, max_cycles=6000))
 short("E602", lambda c: judged({}, max_flash=4096))
 short("E603", lambda c: judged({}, max_ram=512))
@@ -620,3 +641,8 @@ def _(c: Case) -> Any:
 def _(c: Case) -> Any:
     c.patch.setattr(tools, "MOUNTS", ())
     tools.find_volume(load_board(F4))
+
+
+@case("E812")
+def _(c: Case) -> Any:
+    raise coverage.unfinished("m.tflite", "running", 60)

@@ -27,8 +27,8 @@ TABLES = {"report/objects.py"}  # one description after the other, for looking u
 # Imports go down this list, one layer for each folder or module of the package.
 LAYERS = (
     "errors listener settings plugins files ir ops frontends kernels target passes compress plan "
-    "emit image run tuning deploy train config pipeline reference report project firmware job "
-    "pytest_plugin cli"
+    "emit image run tuning deploy train config pipeline reference report project coverage "
+    "firmware job pytest_plugin cli"
 ).split()
 LEVEL = {name: level for level, name in enumerate(LAYERS)}
 

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .call import Call
 from .options import verb
-from .printing import print_json, print_table
+from .printing import Terminal, judge, log, print_json, print_table, show
 
 
-@verb("as_json *")
+@verb("* board samples seed emulator toolchain as_json verbose quiet")
 def ops(
     call: Call,
     markdown: Annotated[bool, typer.Option("--markdown", help="docs/operators.md.")] = False,
+    check: Annotated[
+        str | None,
+        typer.Option(help="Try every model under this folder instead: does it build, is it exact?"),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="How many models at once [one for each processor].")
+    ] = None,
+    limit: Annotated[float, typer.Option(min=1, help="Seconds that a model may take [300].")] = 300,
 ) -> None:
-    """List the operators: dtypes and kernels for each core."""
+    """List the operators: dtypes and kernels for each core; or check a folder of models."""
     from .. import config
     from ..report import operators as opstable
 
+    if check is not None:
+        _check(call, Path(check), jobs or os.cpu_count() or 1, limit)
+        return
     if not markdown:  # a page of tinyc's own
         config.project()
     if markdown:
@@ -29,3 +42,28 @@ def ops(
     else:
         heading, rows = opstable.grid()
         print_table(heading, rows)
+
+
+def _check(call: Call, folder: Path, jobs: int, limit: float) -> None:
+    from .. import config, coverage, report
+    from ..target.boards import load_board
+
+    settings = coverage.usual(config.load(call.given))
+    about = {
+        "folder": str(folder), "board": load_board(str(settings.board)).name,
+        "samples": settings.samples, "emulator": settings.emulator,
+    }  # fmt: skip
+    rows = coverage.check(folder, settings, jobs, limit, Terminal())
+    result = report.coverage(rows, about)
+    verdict = report.coverage_verdict(result)
+    if call.as_json:
+        print_json("coverage", result)
+    else:
+        print_table(*report.coverage_table(result))
+        reasons = [[f"{r['id']} {r['what']}", show(r["models"]), r["first"]]
+                   for r in result["reasons"]]  # fmt: skip
+        if reasons:
+            print_table(["reason", "models", "first"], reasons)
+        if verdict.error is None:
+            log.info(verdict.detail)
+    judge([verdict])

@@ -68,7 +68,7 @@ class CompileErrors(Exception):
         firsts: dict[tuple[str, ...], CompileError] = {}
         counts: Counter[tuple[str, ...]] = Counter()
         for error in self.errors:
-            kind = _kind(error)
+            kind = kind_of(error)
             firsts.setdefault(kind, error)
             counts[kind] += 1
         return ((error, counts[kind]) for kind, error in firsts.items())
@@ -116,7 +116,8 @@ _OPERATOR = re.compile(r"\([^()]*\)$")
 _VARYING = re.compile(r"'[^']*'|\b\d+\b")
 
 
-def _kind(error: CompileError) -> tuple[str, ...]:
+def kind_of(error: CompileError) -> tuple[str, ...]:
+    """What problems that say the same of the same operator have in common."""
     operator = _OPERATOR.search(error.origin)
     return error.id, operator[0] if operator else "", _VARYING.sub("#", error.what), error.hint
 

@@ -103,6 +103,8 @@ CATALOGUE = {
     "E502": "The accuracy is below the one expected.",
     "E503": "An accuracy is expected, and the data has no labels.",
     "E504": "Too few samples stay in the class in which the model as it was given puts them.",
+    "E505": "Of the models of a folder that was checked, some do not build or are not exact.",
+    "E506": "The reference gives other outputs than the runtime of the model's format.",
     # Budgets.
     "E601": "The cycles of an inference are over their budget, or the emulator counts none.",
     "E602": "The flash is over its budget.",
@@ -128,6 +130,7 @@ CATALOGUE = {
     "E809": "There is no folder for what tinyc keeps between its runs.",
     "E810": "The program that flashes or debugs the board failed.",
     "E811": "The board's drive is not mounted, several are, or it is not in its boot loader.",
+    "E812": "The check of a model of a folder did not end in time, or ended its process.",
 }
 """Id -> its meaning."""
 

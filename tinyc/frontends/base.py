@@ -5,7 +5,7 @@ Each module of `tinyc.frontends` that reads a format tells of itself by `registe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,14 +24,24 @@ class Model(NamedTuple):
     predict: Predict | None = None
 
 
+class Computed(NamedTuple):
+    """by: what computed, and its version; outputs: for each output an array [n, *shape]."""
+
+    by: str
+    outputs: list[Array]
+
+
 @dataclass(frozen=True)
 class Frontend:
     """takes: whether it reads what a path, or ``file.py:function``, names, by its name alone;
-    read: the model, where code that came with it may run only if the second argument says so."""
+    read: the model, where code that came with it may run only if the second argument says so;
+    compute: what the runtime of the format makes of arrays [n, *shape], one for each input, None
+    where it is not installed; any exception says that it cannot run the model."""
 
     name: str
     takes: Callable[[str], bool]
     read: Callable[[str, bool], Model]
+    compute: Callable[[str, Sequence[Array]], Computed | None] | None = None
 
 
 _FRONTENDS: Registry[Frontend] = Registry("frontend", __package__)
@@ -45,6 +55,10 @@ def read_model(model: str, trust: bool = False) -> Model:
     trust: run code that came with a file. Raises the CompileError(s) E2xx and E3xx of that
     frontend.
     """
+    return frontend_of(model).read(model, trust)
+
+
+def frontend_of(model: str) -> Frontend:
+    """The first frontend that takes ``model``, and TFLite's where none does."""
     known = frontends()
-    found = next((f for f in known.values() if f.takes(model)), known["tflite"])
-    return found.read(model, trust)
+    return next((f for f in known.values() if f.takes(model)), known["tflite"])

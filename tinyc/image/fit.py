@@ -133,7 +133,7 @@ def explained(error: TooLarge, lowered: Plan, board: Board) -> CompileError:
         remedies.append("make the activations smaller there")
     if any(s.macs and s.node.outputs[0].type.dtype is DType.F32 for s in lowered.steps):
         remedies.append("pass --calibrate data.npz (int8 takes a quarter of float32)")
-    remedies.append(_boards([b.name for b in _with_room(lowered, error.kinds) if b is not board]))
+    remedies.append(_boards([b.name for b in with_room(lowered, error.kinds) if b is not board]))
     what = f"{error.what}: {'; '.join(facts)}" if facts else error.what
     return replace(error, what=what, hint=_or(remedies))
 
@@ -152,8 +152,9 @@ def _weights(lowered: Plan) -> int:
     return sum(stored.values())
 
 
-def _with_room(lowered: Plan, kinds: Sequence[str]) -> Iterable[Board]:
-    """The boards that have room, those with the least of the ``kinds`` of memory first."""
+def with_room(lowered: Plan, kinds: Sequence[str]) -> Iterable[Board]:
+    """The boards that have room for a plan, those with the least of the ``kinds`` of memory
+    (``flash``, ``ram``) first."""
 
     def size(board: Board) -> int:
         return sum(m.size for m in board.memory if m.kind in kinds)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import disk_error
 from ..files.folder import held, make_folder, mark, written
+from .coverage import coverage, coverage_table, coverage_verdict
 from .facts import (
     Report,
     build_report,
@@ -31,6 +32,9 @@ __all__ = [
     "budgets",
     "build_report",
     "comparison",
+    "coverage",
+    "coverage_table",
+    "coverage_verdict",
     "disagreement",
     "layer_table",
     "low_agreement",

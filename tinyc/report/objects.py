@@ -333,6 +333,59 @@ class Ops(Versioned):
     operators: list[Operator]
 
 
+class CheckedModel(TypedDict):
+    model: str
+    """Its path in the folder."""
+    copies: list[str]
+    """Other files of the same bytes, which were not checked again."""
+    builds: bool
+    exact: bool | None
+    """Whether the firmware gave what the reference does, and the reference what the format's own
+    runtime does, where that could tell; null where it did not come to that."""
+    seconds: float
+    reasons: list[Error]
+    """Why it does not build, or is not exact: the first problem of each kind."""
+    board: NotRequired[str | None]
+    """The first that holds it; null: none does, it ran on that of --board as if its memories had
+    no end."""
+    flash_bytes: NotRequired[int]
+    """Of the firmware that ran, as is the RAM."""
+    ram_bytes: NotRequired[int]
+    compared: NotRequired[list[str]]
+    """How near its outputs had to come."""
+    runtime: NotRequired[str]
+    """What computed it besides."""
+    runtime_failed: NotRequired[str]
+    """Why the runtime that is installed for its format did not."""
+
+
+class Reason(TypedDict):
+    """Why models do not build, or are not exact."""
+
+    id: str
+    what: str
+    """Of the first of them."""
+    models: int
+    first: str
+
+
+class Coverage(Versioned):
+    """``tinyc ops --check FOLDER --json``."""
+
+    folder: str
+    board: str
+    """The first that was tried."""
+    samples: int
+    emulator: str
+    checked: int
+    build: int
+    exact: int
+    by_runtime: int
+    """Of the exact ones, those that the runtime of their format computed, too."""
+    models: list[CheckedModel]
+    reasons: list[Reason]
+
+
 class Tool(TypedDict):
     group: str
     tool: str
