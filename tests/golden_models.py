@@ -17,7 +17,8 @@ CONV = {"padding": 1, "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilatio
 
 def write_reducible(path: Path) -> Path:
     """int8 [1, 8, 8, 2] -> int8 [1, 8, 8, 4]: a padded convolution with dead channels, a dilated
-    depthwise one as the converter writes it, a pointwise one, two curves."""
+    depthwise one as the converter writes it, a pointwise one, two curves, the first of which has
+    the channels before the pixels."""
     rng = np.random.default_rng(7)
 
     def ints(*shape: int) -> np.ndarray:
@@ -51,7 +52,11 @@ def write_reducible(path: Path) -> Path:
         TensorSpec("sums", (1, 8, 8, 4), "int8", 0.1, 7),
         TensorSpec("row", (1, 1, 1, 4), "int8", 0.1, 0, data=[[[[5, -6, 7, -8]]]]),
         TensorSpec("added", (1, 8, 8, 4), "int8", 0.1, 7),
-        TensorSpec("tanh", (1, 8, 8, 4), "int8", 1 / 128, 0),
+        TensorSpec("first", (4,), "int32", data=[0, 3, 1, 2]),
+        TensorSpec("turned", (1, 4, 8, 8), "int8", 0.1, 7),
+        TensorSpec("tanh", (1, 4, 8, 8), "int8", 1 / 128, 0),
+        TensorSpec("last", (4,), "int32", data=[0, 2, 3, 1]),
+        TensorSpec("back", (1, 8, 8, 4), "int8", 1 / 128, 0),
         TensorSpec("scores", (1, 8, 8, 4), "int8", 1 / 256, -128),
     ]
     at = {tensor.name: index for index, tensor in enumerate(tensors)}
@@ -65,8 +70,10 @@ def write_reducible(path: Path) -> Path:
         ("BATCH_TO_SPACE_ND", {}, "depthwise block cut", "dilated"),
         ("CONV_2D", CONV, "dilated points offset", "sums"),
         ("ADD", {}, "sums row", "added"),
-        ("TANH", None, "added", "tanh"),
-        ("LOGISTIC", None, "tanh", "scores"),
+        ("TRANSPOSE", {}, "added first", "turned"),
+        ("TANH", None, "turned", "tanh"),
+        ("TRANSPOSE", {}, "tanh last", "back"),
+        ("LOGISTIC", None, "back", "scores"),
     ]
     return write_model(
         path,

@@ -26,7 +26,7 @@ TABLES = {"report/objects.py"}  # one description after the other, for looking u
 
 # Imports go down this list, one layer for each folder or module of the package.
 LAYERS = (
-    "errors listener settings plugins files ir ops frontends kernels target passes compress plan "
+    "errors listener settings plugins files ir ops passes frontends kernels target compress plan "
     "emit image run tuning deploy train config pipeline reference report project coverage "
     "firmware job pytest_plugin cli"
 ).split()

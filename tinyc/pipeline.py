@@ -11,7 +11,6 @@ from .compress.base import chosen
 from .compress.binarize import binarize
 from .compress.calibrate import calibrate, exact_nodes, float_nodes
 from .compress.dequantize_weights import dequantize_weights
-from .compress.fold_affine import fold_affine
 from .emit.emitter import Library, emit
 from .errors import CompileError, CompileErrors
 from .frontends.base import Predict, read_model
@@ -23,6 +22,7 @@ from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
 from .passes import names, optimize
 from .passes import stages as rewrites
+from .passes.fold_affine import fold_affine
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead

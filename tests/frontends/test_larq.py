@@ -13,7 +13,6 @@ from tflite_writer import TensorSpec, run_lce, write_model
 from tinyc.cli import app as cli
 from tinyc.compress.binarize import binarize
 from tinyc.compress.calibrate import calibrate, float_nodes
-from tinyc.compress.fold_affine import fold_affine
 from tinyc.errors import CompileError
 from tinyc.frontends.base import read_model
 from tinyc.frontends.packages import LARQ, remedy
@@ -25,6 +24,7 @@ from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
 from tinyc.ops.lce_quantize import LceQuantize
 from tinyc.passes import optimize
+from tinyc.passes.fold_affine import fold_affine
 from tinyc.passes.fold_thresholds import fold_thresholds
 from tinyc.passes.remove_dead import remove_dead
 from tinyc.pipeline import Compiled, CompileOptions, compile_model

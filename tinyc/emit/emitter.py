@@ -255,7 +255,7 @@ def _port(plan: Plan, role: str, port: Port) -> dict[str, Any]:
         "role": role,
         "index": index,
         "name": comment(port.name),
-        "caption": f"'{comment(port.name)}', {value.type}",
+        "caption": ", ".join(filter(None, (f"'{comment(port.name)}', {value.type}", port.ordered))),
         "macro": f"{plan.prefix.upper()}_{role.upper()}_{index}",
         "function": f"{plan.prefix}_{role}_{index}",
         "alias": f"{plan.prefix}_{role}_{port.identifier}",

@@ -2,7 +2,7 @@
 
 from .graph import Graph, Missed, State
 from .interpret import interpret, kept
-from .node import Node, Op, OpT, Value, applies
+from .node import Node, Op, OpT, Order, Value, applies
 from .types import Array, DType, Quant, TensorType
 from .verify import verify
 
@@ -14,6 +14,7 @@ __all__ = [
     "Node",
     "Op",
     "OpT",
+    "Order",
     "Quant",
     "State",
     "TensorType",

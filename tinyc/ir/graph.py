@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .node import Node, Op, Value
+from .node import Node, Op, Order, Value
 from .printer import Names, described, few, line, node_line, numbers
 from .types import Array
 
@@ -45,7 +45,8 @@ class Graph:
 
     notes: what was taken for granted in reading it, one sentence each, for the user to hear;
     missed: of the passes that it went through; input_names, output_names: what the model calls
-    them, see `tinyc.ir.ports`.
+    them, see `tinyc.ir.ports`; input_orders, output_orders: for each of them which axis of the
+    model's own stands where, () where each is in its place.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Graph:
     notes: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     states: tuple[State, ...] = ()
+    input_orders: tuple[Order, ...] = ()
+    output_orders: tuple[Order, ...] = ()
 
     @property
     def sources(self) -> tuple[Value, ...]:
@@ -115,15 +118,25 @@ class Graph:
         of attributes go on in a second one."""
         names = self.names()
         lines = [f"graph {self.name}"]
-        lines += [line(f"{names[v]} = input: {described(v.type)}", v.name) for v in self.inputs]
+        orders = dict(zip(self.inputs, self.input_orders, strict=False))
+        for value in self.inputs:
+            text = f"{names[value]} = input{_axes(orders.get(value, ()))}"
+            lines.append(line(f"{text}: {described(value.type)}", value.name))
         for state in self.states:
             entry = f"{names[state.entry]} = state {numbers(state.initial)}"
             lines.append(line(f"{entry}: {described(state.entry.type)}", state.entry.name))
         lines += [node_line(node, names) for node in self.nodes]
         lines += [f"  keep {names[state.exit]} as {names[state.entry]}" for state in self.states]
-        lines.append(line(f"return {few([names[v] for v in self.outputs])}"))
+        orders = dict(zip(self.outputs, self.output_orders, strict=False))
+        ends = [names[v] + _axes(orders.get(v, ())) for v in self.outputs]
+        lines.append(line(f"return {few(ends)}"))
         for value, name in names.constants.items():
             assert value.data is not None
             text = f"{name} = {numbers(value.data)}: {described(value.type)}"
             lines.append(line(text, value.name))
         return "\n".join(lines)
+
+
+def _axes(order: Order) -> str:
+    """Of an input or output whose axes do not stand as in the model."""
+    return f", axes={list(order)}" if order else ""

@@ -11,6 +11,9 @@ from typing_extensions import TypeIs, TypeVar
 
 from .types import Array, Quant, TensorType
 
+Order = tuple[int, ...]
+"""Axis i of a tensor is axis ``order[i]`` of the one that it is stored as."""
+
 
 @dataclass(frozen=True, eq=False)
 class Value:
@@ -76,6 +79,20 @@ class Op:
     def narrowed(self, quant: Quant) -> Op:
         """The attributes of a float32 node, for one whose int8 output has ``quant``."""
         return self
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        """The operator that computes the same, to the bit, where each operand is stored in
+        another ``order``, and the order of what it then gives; None if there is none. Operands of
+        an elementwise one all have its output's rank then."""
+        return (self, order) if self.elementwise else None
+
+    def absorbing(self, node: Node[Self], places: Array) -> tuple[Value, ...] | None:
+        """The operands with which the operator computes the same (but for the order of float32
+        sums) where the elements of its first one are stored elsewhere; None if there are none.
+
+        places: for each element, in row-major order, the flat index of where it stands, int64.
+        """
+        return None
 
     def macs(self, node: Node[Self]) -> int:
         """Multiply-accumulates of one inference, 0 for operators without any."""

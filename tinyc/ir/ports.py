@@ -5,35 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import Graph, Value
+from . import Graph, Order, Value
 from .names import identifier
 
 
 @dataclass(frozen=True)
 class Port:
     """name: the model's own, unique among the inputs or among the outputs; identifier: the same
-    as a part of C identifiers, unique too."""
+    as a part of C identifiers, unique too; order: see `Graph.input_orders`."""
 
     index: int
     name: str
     identifier: str
     value: Value
+    order: Order = ()
+
+    @property
+    def ordered(self) -> str:
+        """What to say of its axes, nothing where they are as in the model."""
+        if not self.order:
+            return ""
+        axes, shape = (", ".join(map(str, items)) for items in (self.order, self.own_shape))
+        return f"axes {axes} of the model's [{shape}]"
+
+    @property
+    def own_shape(self) -> tuple[int, ...]:
+        """The shape that it has in the model."""
+        shape = self.value.type.shape
+        return tuple(shape[self.order.index(a)] for a in range(len(shape))) if self.order else shape
 
 
 def input_ports(graph: Graph) -> tuple[Port, ...]:
-    return _ports(graph.inputs, graph.input_names)
+    return _ports(graph.inputs, graph.input_names, graph.input_orders)
 
 
 def output_ports(graph: Graph) -> tuple[Port, ...]:
-    return _ports(graph.outputs, graph.output_names)
+    return _ports(graph.outputs, graph.output_names, graph.output_orders)
 
 
-def _ports(values: Sequence[Value], names: Sequence[str]) -> tuple[Port, ...]:
+def _ports(
+    values: Sequence[Value], names: Sequence[str], orders: Sequence[Order]
+) -> tuple[Port, ...]:
     if len(names) != len(values):  # a graph made in memory
         names = [value.name for value in values]
     names = _unique(names)
     identifiers = _unique([identifier(name) for name in names])
-    return tuple(map(Port, range(len(values)), names, identifiers, values))
+    orders = orders or [()] * len(values)
+    return tuple(map(Port, range(len(values)), names, identifiers, values, orders))
 
 
 def _unique(names: Sequence[str]) -> list[str]:

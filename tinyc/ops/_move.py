@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, OpT, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, OpT, Order, Quant, TensorType, Value
 from .base import CONVERT_AGAIN, REQUANTIZE, fail
 
 MOST_RANK = 8
@@ -32,6 +32,31 @@ def same_kind(node: Node, a: TensorType, b: TensorType, names: str = "input and 
 def expect_axis(node: Node, axis: int, rank: int) -> None:
     if not 0 <= axis < rank:
         raise fail(node, f"axis {axis} is out of range of rank {rank}", CONVERT_AGAIN, "E301")
+
+
+# Other orders of the axes ------------------------------------------------------------------
+
+Item = TypeVar("Item")
+
+
+def stored(items: Sequence[Item], order: Order) -> tuple[Item, ...]:
+    """What belongs to each axis of a tensor, for each of the one that it is stored as."""
+    return tuple(items[order.index(a)] for a in range(len(order)))
+
+
+def without(order: Order, axes: Sequence[int]) -> Order:
+    """The order of a tensor that has lost ``axes``."""
+    kept = [a for i, a in enumerate(order) if i not in axes]
+    return tuple(sorted(kept).index(a) for a in kept)
+
+
+def row_places(places: Array, size: int) -> Array | None:
+    """Where in its row each element of a row of ``size`` is stored; None unless it is the same for
+    all of them, each in its place. places: see `Op.absorbing`."""
+    rows, columns = np.divmod(places.reshape(-1, size), size)
+    if (rows != np.arange(len(rows))[:, None]).any() or (columns != columns[0]).any():
+        return None
+    return np.asarray(columns[0])
 
 
 # Moves by strides -------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, TensorType
-from ._move import case, expect_axis
+from ..ir import Array, DType, Node, Op, Order, TensorType
+from ._move import case, expect_axis, without
 from .base import expect_arity, expect_dtype, expect_shape, register
 
 
@@ -32,6 +32,9 @@ class ArgMax(Op):
         expect_dtype(node, x, numbers, "input")
         expect_dtype(node, out, (DType.I32, DType.I64), "output")
         expect_shape(node, out, (*x.shape[: self.axis], *x.shape[self.axis + 1 :]), "output")
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
+        return replace(self, axis=order[self.axis]), without(order, (self.axis,))
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x = inputs[0]

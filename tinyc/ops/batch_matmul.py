@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..ir.quant import clamp, multiply_double_rounding, multiply_reduced, quanti
 from ._binary import NUMBERS
 from ._conv import exact_matmul, random_type
 from ._int16 import LARGEST_SUM
+from ._move import row_places
 from .base import (
     CONVERT_AGAIN,
     MASKED_SCALE,
@@ -68,6 +69,15 @@ class BatchMatMul(Op):
                     )  # fmt: skip
             else:
                 expect_ratio(node, depth * 255 * 255, self._ratio(node))
+
+    def absorbing(self, node: Node[Self], places: Array) -> tuple[Value, ...] | None:
+        a, b = node.inputs
+        rows = row_places(places, a.type.shape[-1])
+        if self.adj_x or b.data is None or rows is None:
+            return None
+        data = np.empty_like(b.data)
+        data[(..., rows) if self.adj_y else (..., rows, slice(None))] = b.data
+        return a, replace(b, data=data)
 
     def sizes(self, node: Node[Self]) -> tuple[int, int, int]:
         """(i, k, j)."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op
+from ..ir import Array, DType, Node, Op, Order
 from ..ir.quant import clamp
 from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
 from ._unary import check_unary, unary_cases
@@ -39,6 +39,9 @@ class Concat(Movement):
         total = sum(v.type.shape[self.axis] for v in node.inputs)
         shape = (*out.shape[: self.axis], total, *out.shape[self.axis + 1 :])
         expect_shape(node, out, shape, "output")
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
+        return replace(self, axis=order[self.axis]), order
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         at = 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op
+from ..ir import Array, DType, Node, Op, Order
 from ._move import case, expect_axis
 from .base import expect_arity, expect_dtype, expect_shape, fail, register
 
@@ -40,6 +40,9 @@ class Cumsum(Op):
         expect_dtype(node, x, (DType.I32, DType.I64, DType.F32), "input")
         expect_dtype(node, out, (x.dtype,), "output")
         expect_shape(node, out, x.shape, "output")
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
+        return replace(self, axis=order[self.axis]), order
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x = np.moveaxis(inputs[0], self.axis, 0)

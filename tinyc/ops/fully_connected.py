@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node
+from ..ir import Array, DType, Node, Value
 from ..ir.quant import multiply_real
 from ._conv import (
     centred_weights,
@@ -23,6 +23,7 @@ from ._conv import (
 from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
 from ._mixins import Weighted
+from ._move import row_places
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
@@ -55,6 +56,15 @@ class FullyConnected(Weighted):
         check_sums(node, weights_data, dense=True)
         lead = x.shape[:-1] if self.keep_num_dims else (x.elements // depth,)
         expect_shape(node, node.output.type, (*lead, channels), "output")
+
+    def absorbing(self, node: Node[Self], places: Array) -> tuple[Value, ...] | None:
+        x, weights, *rest = node.inputs
+        columns = row_places(places, weights.type.shape[1])
+        if weights.data is None or columns is None:
+            return None
+        data = np.empty_like(weights.data)
+        data[:, columns] = weights.data
+        return x, replace(weights, data=data), *rest
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, zero = inputs[0], node.inputs[0].type.zero_point

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, TensorType
+from ..ir import Array, DType, Node, Op, Order, TensorType
 from ._move import Lookup, case, every_dtype, expect_axis, same_kind
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_shape, fail, register
 
@@ -43,6 +43,11 @@ class Gather(Lookup):
                 CONVERT_AGAIN,
                 "E301",
             )
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        if len(node.output.type.shape) != len(order):
+            return None
+        return replace(self, axis=order[self.axis]), order
 
     def tables(self, node: Node[Self]) -> list[Array]:
         tables = [np.arange(size) for size in node.inputs[0].type.shape]

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Quant
+from ..ir import Array, DType, Node, Op, Order, Quant
 from ..ir.quant import clamp, multiply_double_rounding
 from ._fixedpoint import inverse_sqrt
 from ._unary import check_unary, unary_cases
@@ -38,6 +38,9 @@ class L2Normalization(Op):
             raise fail(node, "its input is a scalar", CONVERT_AGAIN)
         if node.output.type.dtype is DType.I8 and shape[-1] > DEEPEST:
             raise fail(node, f"{shape[-1]} elements are over {DEEPEST:,}", "use float32")
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        return (self, order) if order[-1] == len(order) - 1 else None
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs

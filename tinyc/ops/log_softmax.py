@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op
+from ..ir import Array, DType, Node, Op, Order
 from ._unary import check_unary, integer_cases
 from .base import CONVERT_AGAIN, fail, register
 
@@ -28,6 +28,9 @@ class LogSoftmax(Op):
         check_unary(node, (DType.F32,))
         if not node.output.type.shape:
             raise fail(node, "its input is a scalar", CONVERT_AGAIN)
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        return (self, order) if order[-1] == len(order) - 1 else None
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         # LogSoftmax of reference_ops.h; exp and log by way of double, where libraries agree.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
 
-from ..ir import Array, Node
-from ._move import Lookup, case, every_dtype
+from ..ir import Array, Node, Op, Order
+from ._move import Lookup, case, every_dtype, stored
 from .base import expect_arity, fail, register
 from .pad import check_paddings
 
@@ -31,6 +31,9 @@ class MirrorPad(Lookup):
         for pair, size in zip(self.paddings, node.inputs[0].type.shape, strict=True):
             if max(pair) > size - (not self.symmetric):
                 raise fail(node, f"pads {size} elements by {max(pair)}", "pad by less", "E301")
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
+        return replace(self, paddings=stored(self.paddings, order)), order
 
     def tables(self, node: Node[Self]) -> list[Array]:
         mode: Literal["symmetric", "reflect"] = "symmetric" if self.symmetric else "reflect"

@@ -8,9 +8,9 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Quant
+from ..ir import Array, DType, Node, Op, Order, Quant
 from ..ir.quant import rounded
-from ._move import Move, Movement, case, every_dtype, same_kind
+from ._move import Move, Movement, case, every_dtype, same_kind, stored
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
@@ -49,6 +49,9 @@ class Pad(Movement):
 
     def fill(self, node: Node[Self]) -> int | float:
         return int(self.value) if node.output.type.dtype is DType.BOOL else self.value
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
+        return replace(self, paddings=stored(self.paddings, order)), order
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         inside = tuple(

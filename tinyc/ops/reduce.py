@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, Op, Order, TensorType, Value
 from ..ir.quant import (
     clamp,
     multiply_double_rounding,
@@ -19,6 +19,7 @@ from ..ir.quant import (
 )
 from ._binary import NUMBERS
 from ._conv import random_type
+from ._move import without
 from .base import (
     CONVERT_AGAIN,
     REQUANTIZE,
@@ -73,6 +74,13 @@ class Reduce(Op):
                 f"its sums of {self.count(node)} elements do not fit 32 bits",
                 "reduce in several steps",
             )
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        axes = tuple(order[a] for a in self.axes)
+        if list(axes) != sorted(axes) and node.inputs[0].type.dtype is DType.F32:
+            return None  # sums would be added in another order
+        op = replace(self, axes=tuple(sorted(axes)))
+        return op, order if self.keep_dims else without(order, self.axes)
 
     def count(self, node: Node[Self]) -> int:
         """How many elements go into each output."""

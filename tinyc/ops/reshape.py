@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op
+from ..ir import Array, DType, Node, Op, Order
 from ._move import case, same_kind
 from .base import CONVERT_AGAIN, expect_arity, fail, register
 
@@ -30,6 +31,19 @@ class Reshape(Op):
                 node, f"{list(x.shape)} and {list(out.shape)} differ in size", CONVERT_AGAIN, "E301"
             )
 
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        # What becomes of one axis, or of several that are stored side by side, is told by their
+        # sizes alone; axes of size 1 stand anywhere.
+        x, out = node.inputs[0].type.shape, node.output.type.shape
+        ranks = {a: i for i, a in enumerate(a for a in sorted(order) if x[order.index(a)] != 1)}
+        at: list[tuple[int, int]] = []  # of each axis of the output: its group's place, its own
+        for axes, made in _groups(x, out):
+            places = [ranks[order[a]] for a in axes]
+            if places and places != list(range(places[0], places[0] + len(places))):
+                return None
+            at += [(places[0], a) for a in made]
+        return self, _placed(out, at)
+
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0].reshape(node.output.type.shape),)
 
@@ -37,3 +51,26 @@ class Reshape(Op):
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield case(cls(), DType.I8, [(2, 3, 5)], (5, 6))
         yield case(cls(), DType.F32, [(1, 1)], ())
+
+
+def _groups(x: tuple[int, ...], out: tuple[int, ...]) -> Iterator[tuple[list[int], list[int]]]:
+    """The smallest runs of axes longer than 1 of ``x`` and ``out`` that have as many elements."""
+    left = [a for a, d in enumerate(x) if d != 1]
+    right = [a for a, d in enumerate(out) if d != 1]
+    while left:
+        axes, made = [left.pop(0)], [right.pop(0)]
+        while (size := math.prod(x[a] for a in axes)) != (other := math.prod(out[a] for a in made)):
+            if size < other:
+                axes.append(left.pop(0))
+            else:
+                made.append(right.pop(0))
+        yield axes, made
+
+
+def _placed(shape: tuple[int, ...], at: list[tuple[int, int]]) -> Order:
+    """The order of a tensor of ``shape`` whose axes longer than 1 are stored as ``at`` rises, each
+    one of size 1 behind the axis before it."""
+    axes = [axis for _, axis in sorted(at)]
+    for axis in (a for a, size in enumerate(shape) if size == 1):
+        axes.insert(axes.index(axis - 1) + 1 if axis else 0, axis)
+    return tuple(axes.index(axis) for axis in range(len(shape)))

@@ -8,8 +8,8 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, Node
-from ._move import Move, Movement, case, every_dtype, same_kind
+from ..ir import Array, Node, Op, Order
+from ._move import Move, Movement, case, every_dtype, same_kind, stored
 from .base import CONVERT_AGAIN, expect_arity, fail, register
 
 
@@ -44,6 +44,12 @@ class Slice(Movement):
             raise fail(
                 node, f"gives {list(self.sizes)}, not {list(out.shape)}", CONVERT_AGAIN, "E301"
             )
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        if node.output.type.shape != self.sizes:
+            return None
+        begin, step, sizes = (stored(item, order) for item in (self.begin, self.step, self.sizes))
+        return Slice(begin, step, sizes), order
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         taken = inputs[0]

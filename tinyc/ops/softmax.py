@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Op, Order, Quant, TensorType, Value
 from ..ir.quant import (
     multiply_double_rounding,
     quantize_multiplier,
@@ -93,6 +93,9 @@ class Softmax(Op):
                 f"has {x.shape[-1]} classes, int8 softmax sums at most {(1 << SUM_BITS) - 1}",
                 "end the network with the logits",
             )
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        return (self, order) if order[-1] == len(order) - 1 else None
 
     def multiplier16(self, node: Node[Self]) -> tuple[int, int]:
         """(multiplier, shift) from an int16 distance to steps of `_EXP`, 10 / 65535 each; the

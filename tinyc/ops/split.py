@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from ..ir import Array, Node
+from ..ir import Array, Node, Op, Order
 from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
 from .base import CONVERT_AGAIN, expect_shape, fail, register
 
@@ -37,6 +37,9 @@ class Split(Movement):
             same_kind(node, x, value.type)
             shape = (*x.shape[: self.axis], size, *x.shape[self.axis + 1 :])
             expect_shape(node, value.type, shape, "an output")
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
+        return replace(self, axis=order[self.axis]), order
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         parts = np.split(inputs[0], np.cumsum(self.sizes)[:-1], self.axis)

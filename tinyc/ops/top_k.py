@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, TensorType
+from ..ir import Array, DType, Node, Op, Order, TensorType
 from ._move import case, same_kind
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_shape, fail, register
 
@@ -38,6 +38,9 @@ class TopK(Op):
             raise fail(node, f"takes {self.k} elements of {list(x.shape)}", CONVERT_AGAIN, "E301")
         for made, name in ((values, "values"), (indices, "indices")):
             expect_shape(node, made, (*x.shape[:-1], self.k), name)
+
+    def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
+        return (self, order) if order[-1] == len(order) - 1 else None
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs

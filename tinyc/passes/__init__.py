@@ -1,7 +1,7 @@
 """Passes: small functions Graph -> Graph, in one order, the graph verified after each.
 
-Every pass of the pipeline is exact: it changes no bit of any output. `binarize`, `fold_affine`
-and `calibrate` are not in it; they make another network of a float one, see `tinyc.pipeline`.
+Every pass of the pipeline is exact: it changes no bit of any output. `fold_affine`, `binarize` and
+`calibrate` are not in it; they make another network of a float one, see `tinyc.pipeline`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from .fuse_dilation import fuse_dilation
 from .fuse_pad import fuse_pad
 from .remove_dead import remove_dead
 from .remove_identities import remove_identities
+from .sink_transposes import sink_transposes
 
 PIPELINE = (
     fold_constants,
+    sink_transposes,
     remove_identities,
     remove_dead,
     fold_thresholds,

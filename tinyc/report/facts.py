@@ -185,6 +185,7 @@ def _port(port: Port) -> dict[str, Any]:
         "identifier": port.identifier,
         "shape": list(type.shape),
         "dtype": type.dtype.numpy.name,
+        **({"order": list(port.order)} if port.order else {}),
     }
     if type.quant is None or type.quant.per_channel:
         return facts

@@ -45,6 +45,8 @@ class Port(TypedDict):
     shape: list[int]
     dtype: str
     """As numpy calls it."""
+    order: NotRequired[list[int]]
+    """Where it is not the model's own: which axis of that stands where."""
     scale: NotRequired[float]
     """Of a quantized one: real = scale * (number - zero_point)."""
     zero_point: NotRequired[int]

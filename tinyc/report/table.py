@@ -57,6 +57,8 @@ def rows(report: Report) -> list[tuple[str, str]]:
 def _port_text(port: Mapping[str, Any]) -> str:
     """An input or output in a line: its type, and what a test found of it."""
     parts = ["x".join(map(str, port["shape"])) + f" {port['dtype']}"]
+    if "order" in port:
+        parts.append(f"axes {', '.join(map(str, port['order']))} of the model's")
     for key in ("accuracy", "agreement"):
         if key in port:
             parts.append(f"{key} {port[key]:.4f}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..ir import Array, DType, Graph, TensorType, Value
-from ..ir.ports import input_ports
+from ..ir.ports import Port, input_ports
 from ..ir.quant import dequantize
 from ..ops._move import Movement
 from ..ops.cast import Cast
@@ -155,7 +155,8 @@ def given_samples(
 
     An input's key is its name, or the same as a C identifier; by position ``x_0``, ``x_1``, ...
     in the model's order, or ``x`` where there is one input. Each is [n, *shape], the batch
-    dimension of 1 may be left out, in the input's dtype or float (then quantized as TFLite's
+    dimension of 1 may be left out, in the model's own order of axes or in the firmware's, in the
+    input's dtype or float (then quantized as TFLite's
     QUANTIZE does, halves away from zero). Labels are class indices [n], or [n, classes] with a
     single 1 in each row: ``y`` of the first output that is a classifier
     (`tinyc.plan.heads.labelled`), ``y_<output>`` of that output. origin: where they are from.
@@ -163,12 +164,13 @@ def given_samples(
     (dtype), E214 (values), E229 (a label that is no class).
     """
     outputs = heads(graph)
-    keys = input_keys(arrays, input_ports(graph), origin)
+    ports = input_ports(graph)
+    keys = input_keys(arrays, ports, origin)
     warnings: list[str] = []
     chosen = [arrays[key] for key in keys]
     inputs, given = [], []
-    for key, array, value in zip(keys, chosen, graph.inputs, strict=True):
-        x, real = _input(f"{origin}: {key}", array, value, choose, warnings)
+    for key, array, port in zip(keys, chosen, ports, strict=True):
+        x, real = _input(f"{origin}: {key}", array, port, choose, warnings)
         inputs.append(x)
         given.append(real)
     counts = {array.shape[0] for array in chosen}
@@ -187,7 +189,7 @@ def given_samples(
         labels[head.port.index] = y
     unused = [k for k in rest if k not in of_labels and (with_labels or k not in label_like(rest))]
     if unused:
-        inputs_are = ", ".join(p.name for p in input_ports(graph))
+        inputs_are = ", ".join(p.name for p in ports)
         outputs_are = ", ".join(h.port.name for h in outputs)
         warnings.append(
             f"{origin}: nothing reads {', '.join(map(repr, unused[:5]))} (the model's inputs are "
@@ -205,17 +207,19 @@ def given_samples(
 def _input(
     origin: str,
     array: Rowed,
-    value: Value,
+    port: Port,
     choose: Callable[[int], Rows],
     warnings: list[str],
 ) -> tuple[Array, Array | None]:
     """(an input's array, the real numbers that it was made of where it was quantized)."""
+    value, own = port.value, port.own_shape
     shape, dtype = value.type.shape, value.type.dtype
-    accepted = [shape, shape[1:]] if shape[:1] == (1,) else [shape]
-    if not array.shape or array.shape[1:] not in accepted:
+    given = array.shape[1:]
+    if not array.shape or given not in (*_accepted(own), *_accepted(shape)):
+        also = f", the firmware [n, {_listed(shape)}]" if port.order else ""
         raise CompileError(
             "E212", origin, f"has shape {list(array.shape)}",
-            f"the model takes [n, {', '.join(map(str, accepted[-1]))}]",
+            f"the model takes [n, {_listed(own)}]{also}",
         )  # fmt: skip
     same = array.dtype == dtype.numpy
     if not same and (
@@ -227,6 +231,8 @@ def _input(
             f"the model's input is {dtype.numpy}{also}",
         )  # fmt: skip
     x = array[choose(array.shape[0])]
+    if port.order and given in _accepted(own):  # meant where both fit
+        x = x.reshape(len(x), *own).transpose(0, *(1 + a for a in port.order))
     x = x.reshape(len(x), *shape)
     if same and dtype is not DType.F32:
         return x.astype(dtype.numpy, copy=False), None
@@ -240,6 +246,15 @@ def _input(
     # In parts: what lies between takes several times the memory.
     parts = np.array_split(x, -(-x.size // _PART) or 1)
     return np.concatenate([quantize(part, value.type) for part in parts]), x
+
+
+def _accepted(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The shapes of one sample of an input; its batch of 1 may be left out."""
+    return [shape, shape[1:]] if shape[:1] == (1,) else [shape]
+
+
+def _listed(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, _accepted(shape)[-1]))
 
 
 def _expect_finite(origin: str, x: Array) -> None:

@@ -15,7 +15,11 @@ from ...errors import CompileError, CompileErrors
 from ...ir import Array, Graph, Node, TensorType, Value, verify
 from ...ir.names import model_name
 from ...ops.base import CONVERT_AGAIN
+from ...passes.fold_affine import fold_affine
+from ...passes.remove_dead import remove_dead
+from ...passes.sink_transposes import sink_transposes
 from . import rules, static
+from .images import images_last
 from .parse import opset, parse
 from .rule import STORED, OnnxOp
 
@@ -48,7 +52,7 @@ def lift(model: ModelProto, file: str, name: str, sha256: str = "") -> Graph:
         raise errors[0] if len(errors) == 1 else CompileErrors(tuple(errors))
     if not inputs or not outputs:
         raise CompileError("E301", file, "has no input or no output", CONVERT_AGAIN)
-    return verify(
+    graph = verify(
         Graph(
             name=model_name(name),
             inputs=tuple(inputs),
@@ -60,6 +64,8 @@ def lift(model: ModelProto, file: str, name: str, sha256: str = "") -> Graph:
             notes=tuple(lifting.notes),
         )
     )
+    graph = sink_transposes(images_last(graph), exact=False)
+    return verify(remove_dead(fold_affine(graph, layers=True)))
 
 
 class _Lifting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -191,21 +191,28 @@ class OnnxOp:
     # Nodes --------------------------------------------------------------------------------
 
     def emit(
+        self, op: Op, inputs: Sequence[Value], shape: Sequence[int], dtype: DType | None = None
+    ) -> Value:
+        """The output of a new node; its element type is ``dtype``, else, with the quantization,
+        that of the first operand."""
+        return self.emit_all(op, inputs, [(shape, dtype)])[0]
+
+    def emit_all(
         self,
         op: Op,
         inputs: Sequence[Value],
-        shape: Sequence[int],
-        dtype: DType | None = None,
-        quant: Quant | None = None,
-    ) -> Value:
-        """The output of a new node; its element type and quantization are those of the first
-        operand unless ``dtype`` is given."""
-        type = replace(inputs[0].type, shape=tuple(shape))
-        if dtype is not None:
-            type = TensorType(tuple(shape), dtype, quant)
-        out = Value(f"{self.label}/{len(self.nodes)}", type, self.origin)
-        self.nodes.append(Node(op, tuple(inputs), (out,), self.origin))
-        return out
+        outputs: Sequence[tuple[Sequence[int], DType | None]],
+    ) -> list[Value]:
+        """As `emit`, of a node with several outputs: (shape, element type) of each."""
+        values = []
+        for i, (shape, dtype) in enumerate(outputs):
+            like = inputs[0].type
+            kind = like.dtype if dtype is None else dtype
+            quant = like.quant if kind is like.dtype else None
+            name = f"{self.label}/{len(self.nodes)}" + (f"/{i}" if i else "")
+            values.append(Value(name, TensorType(tuple(shape), kind, quant), self.origin))
+        self.nodes.append(Node(op, tuple(inputs), tuple(values), self.origin))
+        return values
 
     def const(self, suffix: str, data: Array, quant: Quant | None = None) -> Value:
         """A new constant beside this operator."""

@@ -3,12 +3,13 @@
 What is left of a batch normalization, y = x * s + t, goes into the multiplier and bias of a
 binary convolution, or into the weights and bias of another layer; where there is none it
 becomes a 1x1 depthwise convolution, whose int8 form has a scale for each channel. Not exact in
-float32's last bits: done before a network is calibrated, not to one whose numbers are fixed.
+float32's last bits: done before a network is calibrated, or as one of ONNX is read, not to one
+whose numbers are fixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,9 +25,9 @@ from ..ops.relu import Relu
 from ..ops.reshape import Reshape
 
 
-def fold_affine(graph: Graph, leave: Collection[Node] = ()) -> Graph:
+def fold_affine(graph: Graph, leave: Collection[Node] = (), layers: bool = False) -> Graph:
     """Every MUL, ADD and SUB of a float32 value and a constant of one number a channel, but those
-    that ``leave`` holds."""
+    that ``leave`` holds. layers: only where there is a layer that takes it up."""
     uses, outputs = graph.uses(), frozenset(graph.results)
     done: dict[Value, Node] = {}  # what computes a value now
     order: dict[Value, None] = {}  # a set that keeps its order
@@ -41,12 +42,17 @@ def fold_affine(graph: Graph, leave: Collection[Node] = ()) -> Graph:
         before = done.get(x) if x is not None else None
         alone = x is not None and uses.get(x) == [node] and x not in outputs
         if affine is not None:
-            merged = affine.merged(before) if before is not None and alone else None
+            way = _way(affine.x, done, uses, outputs)
+            merged = affine.merged(way[-1]) if way else None
             if merged is not None:
-                assert x is not None
-                del order[done.pop(x).outputs[0]]
-            for new in [merged] if merged is not None else affine.nodes():
-                add(new)
+                for old in way:
+                    del done[old.output], order[old.output]
+                add(merged if len(way) == 1 else replace(merged, outputs=way[-1].outputs))
+                for view in way[-2::-1]:
+                    add(view if view is not way[0] else replace(view, outputs=node.outputs))
+            else:
+                for new in [node] if layers else affine.nodes():
+                    add(new)
         elif (
             applies(node, Relu) and applies(before, LceBconv2d) and alone and _clamps(node, before)
         ):
@@ -57,6 +63,23 @@ def fold_affine(graph: Graph, leave: Collection[Node] = ()) -> Graph:
         else:
             add(node)
     return replace(graph, nodes=tuple(done[v] for v in order))
+
+
+def _way(
+    x: Value,
+    done: Mapping[Value, Node],
+    uses: Mapping[Value, list[Node]],
+    outputs: Collection[Value],
+) -> list[Node]:
+    """The views of what keeps its channels, from ``x`` up, and the node before them; empty where
+    more than one node reads something there."""
+    way: list[Node] = []
+    while (node := done.get(x)) is not None and len(uses[x]) == 1 and x not in outputs:
+        way.append(node)
+        if not applies(node, Reshape) or node.inputs[0].type.shape[-1:] != x.type.shape[-1:]:
+            return way
+        (x,) = node.inputs
+    return []
 
 
 def _clamps(node: Node[Relu], before: Node[LceBconv2d]) -> bool:
