@@ -20,5 +20,7 @@ TINYC_TRUNCATE_F32(tinyc_truncate_f32_u8, uint8_t, 0, UINT8_MAX)
 TINYC_TRUNCATE_F32(tinyc_truncate_f32_s16, int16_t, INT16_MIN, INT16_MAX)
 TINYC_TRUNCATE_F32(tinyc_truncate_f32_s32, int32_t, INT32_MIN, INT32_MAX)
 TINYC_TRUNCATE_F32(tinyc_truncate_f32_s64, int64_t, INT64_MIN, INT64_MAX)
+TINYC_TRUNCATE_F32(tinyc_truncate_f32_u32, uint32_t, 0, UINT32_MAX)
+TINYC_TRUNCATE_F32(tinyc_truncate_f32_u64, uint64_t, 0, UINT64_MAX)
 
 #endif

@@ -44,17 +44,21 @@ def alone(node: Node, name: str) -> Graph:
 
 
 def random_array(value: Value, rng: np.random.Generator) -> np.ndarray:
-    """Random data over the whole range of the type, its extremes included."""
+    """Random data over the whole range of the type, its extremes included; of energies, which are
+    unsigned, numbers of all lengths."""
     dtype, shape = value.type.dtype, value.type.shape
     if dtype is DType.F32:
         return rng.normal(0, 3, shape).astype(np.float32)
     if dtype is DType.BOOL:
         return rng.integers(0, 2, shape).astype(np.bool_)
     low, high = (-100, 100) if dtype in (DType.I32, DType.I64) else dtype.limits
-    data = rng.integers(low, high, shape, endpoint=True).astype(dtype.numpy)
-    return np.where(rng.random(shape) < 0.1, rng.choice([low, high], shape), data).astype(
-        dtype.numpy
-    )
+    if dtype in (DType.U32, DType.U64):
+        data = rng.integers(low, high, shape, dtype.numpy, endpoint=True)
+        data >>= rng.integers(0, 8 * dtype.size, shape).astype(dtype.numpy)
+    else:
+        data = rng.integers(low, high, shape, endpoint=True).astype(dtype.numpy)
+    ends = rng.choice(np.array([low, high], dtype.numpy), shape)
+    return np.where(rng.random(shape) < 0.1, ends, data).astype(dtype.numpy)
 
 
 def random_inputs(node: Node, rng: np.random.Generator) -> list[np.ndarray]:

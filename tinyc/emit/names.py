@@ -12,8 +12,8 @@ from .layout import WIDTH
 
 CTYPES = {
     "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
-    "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "float32": "float",
-    "bool": "uint8_t",
+    "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t",
+    "float32": "float", "bool": "uint8_t",
 }  # fmt: skip
 """The C type of an element, by the name of numpy's."""
 
@@ -56,6 +56,8 @@ def literals(data: Array) -> str:
         items = ["INT32_MIN" if x == -(1 << 31) else str(x) for x in data.ravel().tolist()]
     elif data.dtype == np.int64:
         items = ["INT64_MIN" if x == -(1 << 63) else f"{x}LL" for x in data.ravel().tolist()]
+    elif data.dtype == np.uint64:
+        items = [f"{x}ULL" for x in data.ravel().tolist()]
     else:
         items = list(map(str, data.ravel().astype(np.int64).tolist()))
     if not items:

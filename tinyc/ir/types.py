@@ -22,6 +22,8 @@ class DType(Enum):
     I16 = "i16"
     I32 = "i32"
     I64 = "i64"
+    U32 = "u32"
+    U64 = "u64"
     F32 = "f32"
     BOOL = "bool"
 
@@ -48,11 +50,13 @@ class DType(Enum):
 
 _NUMPY = {
     DType.I8: np.int8, DType.U8: np.uint8, DType.I16: np.int16, DType.I32: np.int32,
-    DType.I64: np.int64, DType.F32: np.float32, DType.BOOL: np.bool_,
+    DType.I64: np.int64, DType.U32: np.uint32, DType.U64: np.uint64, DType.F32: np.float32,
+    DType.BOOL: np.bool_,
 }  # fmt: skip
 _C = {
     DType.I8: "int8_t", DType.U8: "uint8_t", DType.I16: "int16_t", DType.I32: "int32_t",
-    DType.I64: "int64_t", DType.F32: "float", DType.BOOL: "uint8_t",
+    DType.I64: "int64_t", DType.U32: "uint32_t", DType.U64: "uint64_t", DType.F32: "float",
+    DType.BOOL: "uint8_t",
 }  # fmt: skip
 
 

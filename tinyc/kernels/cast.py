@@ -12,6 +12,7 @@ TRUNCATE = {
     dtype: f"tinyc_truncate_f32_{name}"
     for dtype, name in {
         DType.I8: "s8", DType.U8: "u8", DType.I16: "s16", DType.I32: "s32", DType.I64: "s64",
+        DType.U32: "u32", DType.U64: "u64",
     }.items()
 }  # fmt: skip
 """The function from float32 to an integer, whose ends C's own conversion does not know."""

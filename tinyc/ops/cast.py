@@ -40,9 +40,12 @@ class Cast(Op):
             return (x.astype(target.numpy),)
         low, high = target.limits
         below, above = x < low, ~(x < float(high) + 1)
-        inside = np.where(below | above, np.float32(0), x)
-        y = np.where(below, low, np.where(above, high, inside.astype(np.int64)))
-        return (y.astype(target.numpy),)
+        inside = np.where(below | above, np.float32(0), x).astype(target.numpy)
+        return (
+            np.where(
+                above, target.numpy.type(high), np.where(below, target.numpy.type(low), inside)
+            ),
+        )
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:

@@ -174,6 +174,7 @@ class _Lifting(Control):
             tuple(None if i == -1 else self.value(i) for i in op.inputs),
             tuple(self.value(i) for i in op.outputs),
             tuple(self.type(i) for i in op.intermediates),
+            variables=self.variables,
         )
         try:
             if known:
@@ -199,7 +200,7 @@ class _Lifting(Control):
             return replace(failed, errors=(replace(error),))
         used = {self.unsigned.of(value) for node in nodes for value in node.inputs}
         reads = frozenset(i for i in inputs if self.values[i] in used)
-        return Step(op, nodes, reads=reads, carries=bool(src.carried))
+        return Step(op, nodes, reads=reads, carries=bool(src.carried or src.kept))
 
     # Operators ----------------------------------------------------------------------------
 

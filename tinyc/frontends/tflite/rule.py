@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from ..rulebook import Rulebook
 from . import schema
 from .flatbuffer import Table
 from .source import SourceOp
+from .variables import Variables
 
 _MOST_CUSTOM = 4096  # bytes of custom options; those of larq's operators have some hundred
 
@@ -24,7 +25,8 @@ _MOST_CUSTOM = 4096  # bytes of custom options; those of larq's operators have s
 class TfliteOp:
     """What an import rule sees. ``inputs`` and ``outputs`` are the graph's values; an absent
     optional input is None; unsigned: int8 values among them stand for uint8 ones of the file.
-    intermediates: the types of `SourceOp.intermediates`; carried: see `carry`."""
+    intermediates: the types of `SourceOp.intermediates`; carried: see `carry`; variables: what the
+    model keeps so far; kept: see `keep`."""
 
     file: str
     source: SourceOp
@@ -33,6 +35,8 @@ class TfliteOp:
     intermediates: tuple[TensorType | None, ...] = ()
     carried: dict[int, Value] = field(default_factory=dict)
     unsigned: bool = False
+    variables: Variables = field(default_factory=Variables)
+    kept: list[Value] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -77,22 +81,46 @@ class TfliteOp:
         options = self._options()
         return () if options is None else tuple(map(int, options.array(slot, np.int32)))
 
-    def custom_options(self, *names: str) -> dict[str, int]:
-        """The integers ``names`` of a custom operator's options, a FlexBuffers map.
+    def custom_options(self, *names: str, **defaults: int) -> dict[str, int]:
+        """The integers ``names`` of a custom operator's options, a FlexBuffers map, and those of
+        ``defaults`` that it may lack.
 
         Raises E301 unless the buffer is a map that holds every one of them.
         """
-        hint = "convert the model again with larq_compute_engine"
+        found = self._custom_numbers(names)
+        known = {name: found.get(name, default) for name, default in defaults.items()}
+        known.update((name, found[name]) for name in names)
+        for name, number in known.items():
+            if not isinstance(number, int) or not -(1 << 31) <= number < 1 << 31:
+                raise self.fail(f"its {name} is {number}", self._convert_custom, "E301")
+        return {name: int(number) for name, number in known.items()}
+
+    def custom_floats(self, *names: str) -> dict[str, float]:
+        """The real numbers ``names`` of a custom operator's options, likewise, as float32 holds
+        them; raises E301 also unless they are finite there."""
+        found = self._custom_numbers(names)
+        with np.errstate(over="ignore"):
+            known = {name: float(np.float32(found[name])) for name in names}
+        for name, number in known.items():
+            if not math.isfinite(number):
+                raise self.fail(f"its {name} is {number}", self._convert_custom, "E301")
+        return known
+
+    @property
+    def _convert_custom(self) -> str:
+        larq = self.name.startswith("CUSTOM Lce")
+        return "convert the model again with larq_compute_engine" if larq else CONVERT_AGAIN
+
+    def _custom_numbers(self, names: Sequence[str]) -> dict[str, int | float]:
+        """All numbers of the custom options; raises E301 unless ``names`` are among them."""
+        hint = self._convert_custom
         found = _flexbuffer(bytes(self.source.custom[: _MOST_CUSTOM + 1]))
         if isinstance(found, str):
             raise self.fail(f"its custom options cannot be read ({found})", hint, "E301")
         missing = [name for name in names if name not in found]
         if missing:
             raise self.fail(f"its custom options lack {', '.join(missing)}", hint, "E301")
-        wrong = [name for name in names if not -(1 << 31) <= found[name] < 1 << 31]
-        if wrong:
-            raise self.fail(f"its {wrong[0]} is {found[wrong[0]]}", hint, "E301")
-        return {name: found[name] for name in names}
+        return found
 
     def activation(self) -> str:
         """The fused activation: ``none``, ``relu``, ``relu6`` or ``relu_n1_to_1``."""
@@ -157,6 +185,22 @@ class TfliteOp:
         self.carried[place] = after
         return before, after
 
+    def keep(self, initial: Array, after: Value | None = None) -> tuple[Value, Value]:
+        """A state of the operator's own, which is no tensor of the file, as (what its last run
+        left, what this one leaves: ``after``, or a new value, which must become an output of a
+        node). initial: what it holds before the first run."""
+        start = self.const("kept", initial)
+        before = Value(f"{self.outputs[0].name}/kept", start.type, self.origin)
+        after = after or Value(f"{self.outputs[0].name}/keeps", start.type, self.origin)
+        # In a loop, one operator of the file runs several times.
+        name = "", f"operator {id(self.source)}"
+        with self.variables.initializing():
+            self.variables.assign(name, start, self.origin)
+        before = self.variables.read(name, before, self.origin)
+        self.variables.assign(name, after, self.origin)
+        self.kept.append(after)
+        return before, after
+
     def node(self, op: Op, inputs: tuple[Value, ...] | list[Value] | None = None) -> Node:
         """A node with this operator's outputs and origin; ``inputs`` default to all present."""
         chosen = [v for v in self.inputs if v is not None] if inputs is None else inputs
@@ -173,18 +217,20 @@ class TfliteOp:
 
 
 @lru_cache(maxsize=256)
-def _flexbuffer(content: bytes) -> dict[str, int] | str:
-    """The integers of a FlexBuffers map by their keys, or what is wrong with it."""
+def _flexbuffer(content: bytes) -> dict[str, int | float] | str:
+    """The numbers of a FlexBuffers map by their keys, or what is wrong with it."""
     from flatbuffers import flexbuffers
 
     if len(content) > _MOST_CUSTOM:
         return f"over {_MOST_CUSTOM} bytes"
-    found = {}
+    found: dict[str, int | float] = {}
     try:
         options = flexbuffers.GetRoot(bytearray(content)).AsMap
         for key, value in zip(options.Keys, options.Values, strict=False):
             if value.IsInt or value.IsBool:
                 found[key.AsKey] = value.AsInt
+            elif value.IsFloat:
+                found[key.AsKey] = value.AsFloat
     except Exception as error:  # the reader trusts every offset of what it reads
         return type(error).__name__
     return found

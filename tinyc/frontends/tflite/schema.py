@@ -9,6 +9,7 @@ from ...ir import DType
 # TensorType -> element type; the others (strings, complex numbers, ...) are refused by name.
 TENSOR_TYPES = {
     0: DType.F32, 2: DType.I32, 3: DType.U8, 4: DType.I64, 6: DType.BOOL, 7: DType.I16, 9: DType.I8,
+    12: DType.U64, 15: DType.U32,
 }  # fmt: skip
 # Types of constants alone -> the type that they are read as, which holds all of their values.
 CONSTANT_TYPES = {1: DType.F32, 17: DType.I8, 19: DType.I8}  # float16, int4, int2
