@@ -36,7 +36,7 @@ LEVEL = {name: level for level, name in enumerate(LAYERS)}
 HEAVY = {
     "tensorflow", "tf_keras", "keras", "jax", "h5py", "larq", "tvm", "onnx", "unicorn", "capstone",
     "jinja2", "elftools", "ai_edge_litert", "ziglang", "rich", "sklearn", "larq_compute_engine",
-    "flatbuffers",
+    "flatbuffers", "torch", "torchao", "litert_torch",
 }  # fmt: skip
 
 

@@ -31,11 +31,11 @@ def compile(
 ) -> Firmware:
     """Compile a model for a board.
 
-    model: a ``.tflite`` file, a Keras model's file, or ``file.py:function``; board: a name or an
-    alias, or the path of a ``.toml``; settings: the other fields of `tinyc.settings.Config` and
-    of its ``Expect``, as ``calibrate="data.npz"``, ``emulator="qemu"``, ``max_flash=100_000``. No
-    settings file and no variable is looked at, and nothing is printed. Raises CompileError, and
-    CompileErrors where there are several.
+    model: a model's file, or ``file.py:function``; board: a name or an alias, or the path of a
+    ``.toml``; settings: the other fields of `tinyc.settings.Config` and of its ``Expect``, as
+    ``calibrate="data.npz"``, ``emulator="qemu"``, ``max_flash=100_000``. No settings file and no
+    variable is looked at, and nothing is printed. Raises CompileError, CompileErrors where there
+    are several.
     """
     from . import config
 
@@ -46,7 +46,7 @@ def compile(
 def load(model: str | os.PathLike[str], trust: bool = False) -> Graph:
     """The graph of a model as its file has it; as text a line for each operator.
 
-    trust: load a Keras model even if that runs code which came with it. Raises CompileError(s)
+    trust: load a model even if that runs code which came with it. Raises CompileError(s)
     E2xx and E3xx.
     """
     from .frontends.base import read_model

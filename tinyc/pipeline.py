@@ -40,9 +40,9 @@ MOST_CALIBRATION = 256
 class Compiled:
     """source: as it stands in the file; graph: what the firmware has to compute to the bit, which
     is the same unless the model was binarized or calibrated here; plan: after the passes, for one
-    core; predict: the Keras model, if there is one; changes: what made another network of the one
-    that was given, in order, each with the network after it; warnings: about the calibration
-    data."""
+    core; predict: what its framework computes, if it is there; changes: what made another network
+    of the one that was given, in order, each with the network after it; warnings: about the
+    calibration data."""
 
     source: Graph
     graph: Graph
@@ -71,7 +71,7 @@ class CompileOptions:
     so is a layer of signs that is not computed with bits; calibration: an ``.npz`` with inputs
     ``x``, by which float32 becomes int8; optional_calibration: no error (E217) where there is
     nothing to calibrate; compress: techniques, see `tinyc.compress.base.chosen`; float_glue: leave
-    what lies between binary layers in float32; trust: load a Keras model even if that runs code
+    what lies between binary layers in float32; trust: load a model even if that runs code
     which came with it; backend, toolchain, max_flash (bytes): see `tinyc.tuning.backend.lower`;
     database: the file of schedules for TVM, none if it is missing.
     """

@@ -26,7 +26,7 @@ def original(
     reference: Sequence[Array],
     listener: Listener = SILENT,
 ) -> list[Array]:
-    """The same as float32, of the network as it was given: by Keras where it is a Keras model,
+    """The same as float32, of the network as it was given: by Keras or PyTorch where it is theirs,
     and otherwise by the numpy reference, which is ``reference`` if nothing of the network
     changed."""
     if compiled.predict is None and compiled.source is compiled.graph:

@@ -97,7 +97,7 @@ class Config:
     model: Annotated[
         str | None,
         Setting(
-            "A .tflite file, a Keras model, or file.py:function; else tinyc.toml's.",
+            "A .tflite, .onnx, .pt2 or Keras file, or file.py:function; else tinyc.toml's.",
             metavar="[MODEL]",
         ),
     ] = None
@@ -116,7 +116,7 @@ class Config:
         str | None, Setting("What makes another network of it, as prune=0.25; several by commas.")
     ] = None
     float_glue: Annotated[bool, Setting("Keep float32 between binary layers.")] = False
-    trust: Annotated[bool, Setting("Run the code that came with a Keras model's file.")] = False
+    trust: Annotated[bool, Setting("Run the code that came with a Keras or .pt2 file.")] = False
     output_dir: Annotated[str, Setting("Where builds go [build].", short="-o")] = "build"
     toolchain: Annotated[
         Literal["gcc", "clang"] | None,

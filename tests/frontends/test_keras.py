@@ -17,8 +17,8 @@ import pytest
 from tinyc.cli import app as cli
 from tinyc.errors import CompileError
 from tinyc.frontends import keras as frontend
-from tinyc.frontends.keras.function import imports
 from tinyc.frontends.packages import KERAS2, LARQ, prepare
+from tinyc.frontends.script import imported
 from tinyc.frontends.tflite import lift, parse
 
 for _name in KERAS2:
@@ -275,8 +275,8 @@ def test_the_kind_of_tf_keras_is_told_from_the_imports(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import tensorflow as tf\nfrom b import x\n")
     (tmp_path / "b.py").write_text("def f():\n    import c.d, a\n")
     (tmp_path / "c.py").write_text("from larq import layers\n")
-    assert {"tensorflow", "b", "c", "larq"} <= imports(tmp_path / "a.py")
-    assert "larq" not in imports(Path(__file__))
+    assert {"tensorflow", "b", "c", "larq"} <= imported(tmp_path / "a.py")
+    assert "larq" not in imported(Path(__file__))
 
 
 @pytest.mark.parametrize(

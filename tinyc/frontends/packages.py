@@ -1,10 +1,11 @@
-"""TensorFlow, Keras, larq, JAX, onnx: which of them a model needs; loaded late and in silence."""
+"""The frameworks that a model may need: loaded late and in silence, and what they say."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ KERAS2 = KERAS3 | {"tf_keras": "tf-keras"}
 ONNX = {"onnx": "onnx"}
 LARQ = KERAS2 | {"larq": "larq", "larq_compute_engine": "larq-compute-engine"}
 JAX = {"jax": "jax"}
+TORCH = {"torch": "torch", "litert_torch": "litert-torch"}
 """What a model needs: module -> package."""
 
 EXTRAS = {
@@ -23,6 +25,7 @@ EXTRAS = {
     **dict.fromkeys(LARQ.keys() - KERAS2, "larq"),
     **dict.fromkeys(ONNX, "onnx"),
     **dict.fromkeys(JAX, "jax"),
+    **dict.fromkeys(TORCH, "torch"),
 }
 """Module -> the extra of tinyc that brings it; any other comes with ``tinyc[train]``."""
 NO_LARQ_FROM = (3, 13)
@@ -59,7 +62,10 @@ def remedy(modules: list[str]) -> str:
             f"larq's converter has no wheels for Python {sys.version_info[0]}."
             f"{sys.version_info[1]}: use Python 3.11 or 3.12, and pip install 'tinyc[larq]' there"
         )
-    extra = next(name for name in ("train", "larq", "jax", "keras", "onnx") if name in extras)
+    order = ("train", "larq", "jax", "keras", "onnx", "torch")
+    extra = next(name for name in order if name in extras)
+    if extra == "torch":  # whose versions of packages are not TensorFlow's
+        return "in an environment of its own, pip install 'tinyc[torch]'"
     return f"pip install 'tinyc[{extra}]'"
 
 
@@ -76,3 +82,18 @@ def quiet() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(saved, 2)
             os.close(saved)
+
+
+_FRAME = re.compile(
+    r'^ *File ".*\n.*|^in user code:|^Traceback.*|.*Exception encountered when calling.*'
+    r"|\x1b\[[0-9;]*m|\{\{.*?\}\} *|\[\[.*",
+    re.MULTILINE,
+)
+"""What of frameworks' messages tells where, and not what."""
+
+
+def line(text: str) -> str:
+    """The telling line of a long message."""
+    lines = [line.strip() for line in _FRAME.sub("", text).splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line.lower()]
+    return (telling or lines or ["no reason is given"])[0][:300]

@@ -20,12 +20,13 @@ from ...errors import CompileError, CompileErrors
 from ...ir import Array
 from ..base import Frontend, Model, Predict, register
 from ..order import Wanted, in_order
-from ..packages import KERAS2, KERAS3, LARQ, prepare, quiet
+from ..packages import KERAS2, KERAS3, LARQ, line, prepare, quiet
+from ..script import is_torch, split
 from ..tflite import lift, parse
 from . import file as keras_file
 from . import larq_layers
-from .file import KerasFile, line, unreadable
-from .function import call, split
+from .file import KerasFile, unreadable
+from .function import call
 from .graph import Network, of_keras
 from .signatures import of_saved_model
 
@@ -46,8 +47,10 @@ class KerasModel:
 
 def is_keras(model: str) -> bool:
     """Whether ``model`` names what this module reads."""
-    path = Path(model)
-    return path.suffix in SUFFIXES or path.is_dir() or split(model) is not None
+    path, place = Path(model), split(model)
+    if place:
+        return not is_torch(place[0])
+    return path.suffix in SUFFIXES or path.is_dir()
 
 
 def load(model: str, trust: bool = False) -> KerasModel:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CompileError
-from ..packages import KERAS2, KERAS3, prepare
+from ..packages import KERAS2, KERAS3, line, prepare
 
 GRAPH = "saved_model.pb"
 _KERAS2_LAYERS = "keras_metadata.pb"
@@ -57,14 +57,6 @@ _TOUCHES = re.compile(
 """Operators that TensorFlow takes for functions of their inputs, and that touch more."""
 
 
-_FRAME = re.compile(
-    r'^ *File ".*\n.*|^in user code:|^Traceback.*|.*Exception encountered when calling.*'
-    r"|\x1b\[[0-9;]*m|\{\{.*?\}\} *|\[\[.*",
-    re.MULTILINE,
-)
-"""What of TensorFlow's and Keras's messages tells where, and not what."""
-
-
 @dataclass(frozen=True)
 class KerasFile:
     """path: a file or a folder; keras: the major version of the Keras that made it, 0 for a
@@ -103,13 +95,6 @@ def unreadable(path: Path, error: Exception, larq: bool = False) -> CompileError
     writer = "larq 0.14 and tf-keras" if larq else "model.save of Keras 2 or 3"
     what = f"Keras cannot load it: {line(str(error) or type(error).__name__)}"
     return CompileError("E309", str(path), what, f"save it with {writer}, or give file.py:function")
-
-
-def line(text: str) -> str:
-    """The telling line of a long message."""
-    lines = [line.strip() for line in _FRAME.sub("", text).splitlines() if line.strip()]
-    telling = [line for line in lines if "error:" in line.lower()]
-    return (telling or lines or ["no reason is given"])[0][:300]
 
 
 def _file(path: Path) -> KerasFile:

@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import CompileError
 from ...ir import Array
 from ..order import Wanted
-from .file import line
+from ..packages import line
 
 _STEPS = 128
 """The longest sequence for which recurrent layers are unrolled: each step becomes operators."""

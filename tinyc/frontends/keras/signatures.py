@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CompileError
-from .file import line, unreadable
+from ..packages import line
+from .file import unreadable
 from .graph import Network, fixed, ports
 
 
