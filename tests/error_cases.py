@@ -27,7 +27,7 @@ from tinyc import config, coverage, plugins, report
 from tinyc import run as running
 from tinyc.compress.calibrate import calibrate
 from tinyc.deploy import export, flash, init, processes, tools
-from tinyc.errors import disk_error
+from tinyc.errors import CompileError, CompileErrors, disk_error
 from tinyc.files import folder, inputs
 from tinyc.frontends import keras, packages
 from tinyc.frontends.base import Computed
@@ -36,6 +36,7 @@ from tinyc.frontends.keras import graph as keras_graph
 from tinyc.frontends.keras import larq_layers, signatures
 from tinyc.frontends.onnx import parse as onnx_parse
 from tinyc.frontends.order import Wanted, in_order
+from tinyc.frontends.refusal import Part, refused
 from tinyc.frontends.tflite import read
 from tinyc.image import build, stack
 from tinyc.ir import DType, Graph, Node, Quant, State, TensorType, Value
@@ -485,6 +486,18 @@ def _(c: Case) -> Any:
 def _(c: Case) -> Any:
     sets: Any = SimpleNamespace(opset_import=[SimpleNamespace(domain="", version=6)])
     onnx_parse.expect_opset(sets, "m.onnx")
+
+
+@case("E353")
+def _(c: Case) -> Any:
+    places = [f"op {i} 'y' (RELU)" for i in range(8)]
+    parts = [
+        Part(place, (CompileError("E302", f"m.tflite: {place}", "is odd"),) if i > 5 else ())
+        for i, place in enumerate(places)
+    ]
+    errors = refused("m.tflite", [e for part in parts for e in part.problems], parts)
+    assert isinstance(errors, CompileErrors) and errors.summary is not None
+    raise errors.summary
 
 
 # Boards, outputs, budgets ------------------------------------------------------------------

@@ -121,8 +121,9 @@ def test_each_unsupported_operator_is_told(tmp_path: Path) -> None:
     with pytest.raises(CompileErrors) as found:
         read_model(str(b.save(tmp_path / "net.onnx", y)))
     assert str(found.value) == (
-        "E300 net.onnx: node 0 'v0_0' (Acosh): this operator is not supported; see `tinyc ops` for "
-        "what is (and 1 more like it)"
+        "E300 net.onnx: node 0 'v0_0' (Acosh): this operator is not supported (and 1 more like "
+        "it)\nE353 net.onnx: 2 of its 3 operators are refused; use other layers there, or bring "
+        "them in a plugin (docs/plugins.md)"
     )
 
 

@@ -431,9 +431,29 @@ def test_errors_are_counted_by_kind(tmp_path: Path) -> None:
     tensors = [TensorSpec(f"t{i}", (1, 4), "float32") for i in range(2001)]
     steps = [(("MATRIX_DIAG", "SEGMENT_SUM")[i % 2], {}, [i], [i + 1]) for i in range(2000)]
     write_model(tmp_path / "m.tflite", steps, tensors, [0], [2000])
-    first, second = refusal(tmp_path / "m.tflite").splitlines()
+    first, second, last = refusal(tmp_path / "m.tflite").splitlines()
     assert "op 0 't1' (MATRIX_DIAG)" in first and first.endswith("(and 999 more like it)")
     assert "op 1 't2' (SEGMENT_SUM)" in second and second.endswith("(and 999 more like it)")
+    assert last.startswith("E353 m.tflite: 2,000 of its 2,000 operators are refused, for 2 reasons")
+
+
+@pytest.mark.parametrize(
+    ("operators", "words"),
+    [
+        ("rrrrmr", "op 4 't5' (MATRIX_DIAG): this operator is not supported; see `tinyc ops`"),
+        ("rrrrmrm", "2 of its 7 operators are refused; end the model before op 4 't5' (MATRIX_"),
+        ("mmrrrr", "2 of its 6 operators are refused; begin the model behind op 1 't2' (MATRIX_"),
+        ("rmrrsr", "2 of its 6 operators are refused, for 2 reasons; use other layers there"),
+        ("rfrrfr", "2 of its 6 operators are refused; convert the model without tf.lite.OpsSet"),
+    ],
+)
+def test_a_refused_model_is_told_the_way_out(operators: str, words: str, tmp_path: Path) -> None:
+    names = {"m": "MATRIX_DIAG", "s": "SEGMENT_SUM", "r": "RELU6", "f": "CUSTOM FlexErf"}
+    tensors = [TensorSpec(f"t{i}", (1, 4), "float32") for i in range(len(operators) + 1)]
+    steps = [(names[kind], {}, [i], [i + 1]) for i, kind in enumerate(operators)]
+    write_model(tmp_path / "m.tflite", steps, tensors, [0], [len(operators)])
+    *_, line = refusal(tmp_path / "m.tflite").splitlines()
+    assert words in line
 
 
 def test_only_some_kinds_are_printed() -> None:

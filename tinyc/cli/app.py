@@ -156,8 +156,7 @@ def _fail(error: CompileError | CompileErrors, as_json: bool) -> int:
         return _interrupted()
     print(error, file=sys.stderr)
     if as_json and not log.printed:
-        errors = error.errors if isinstance(error, CompileErrors) else (error,)
-        facts = [e.facts for e in errors]
+        facts = error.facts if isinstance(error, CompileErrors) else [error.facts]
         print_json("error", {"error": facts[0], "errors": facts})
     return error.exit_code
 

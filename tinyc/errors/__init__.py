@@ -58,9 +58,11 @@ class CompileErrors(Exception):
     """Several problems of one model, found in one pass over it.
 
     As text one line for each kind of problem: the first of them, and how many more there are.
+    summary: what they come to, and the way out.
     """
 
     errors: tuple[CompileError, ...]
+    summary: CompileError | None = None
 
     def kinds(self) -> Iterator[tuple[CompileError, int]]:
         """The first problem of each kind and the number of them all. Problems are of a kind if
@@ -82,7 +84,15 @@ class CompileErrors(Exception):
         if rest := kinds[MOST_KINDS:]:
             total = sum(count for _, count in rest)
             lines.append(f"{rest[0][0].id} and {total:,} more, of {len(rest):,} other kinds")
+        if self.summary is not None:
+            lines.append(str(self.summary))
         return "\n".join(lines)
+
+    @property
+    def facts(self) -> list[dict[str, str | int]]:
+        """What ``--json`` states of them, the summary last."""
+        found = self.errors if self.summary is None else (*self.errors, self.summary)
+        return [error.facts for error in found]
 
     @property
     def exit_code(self) -> int:

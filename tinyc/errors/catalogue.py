@@ -96,6 +96,7 @@ CATALOGUE = {
     "E350": "An integer division is by a constant that holds a zero.",
     "E351": "LOG_SOFTMAX is int8, for which there is no kernel.",
     "E352": "The ONNX file is of an operator set that is too old, or newer than the onnx package.",
+    "E353": "Several operators of the model are refused: how many, and the way out.",
     # The board.
     "E401": "The firmware needs more flash or RAM than the board has.",
     # Outputs.

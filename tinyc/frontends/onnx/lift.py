@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import CompileError, CompileErrors
+from ...errors import CompileError
 from ...ir import Array, Graph, Node, TensorType, Value, verify
 from ...ir.names import model_name
 from ...ops.base import CONVERT_AGAIN
 from ...passes.fold_affine import fold_affine
 from ...passes.remove_dead import remove_dead
 from ...passes.sink_transposes import sink_transposes
+from ..refusal import SUPPORTED, Part, refused
 from . import rules, static
 from .images import images_last
 from .parse import opset, parse
@@ -49,7 +50,7 @@ def lift(model: ModelProto, file: str, name: str, sha256: str = "") -> Graph:
     lifting.run(model.graph, [o.name for o in model.graph.output])
     outputs = [lifting.output(o.name) for o in model.graph.output]
     if errors := lifting.errors:
-        raise errors[0] if len(errors) == 1 else CompileErrors(tuple(errors))
+        raise refused(file, errors, lifting.parts)
     if not inputs or not outputs:
         raise CompileError("E301", file, "has no input or no output", CONVERT_AGAIN)
     graph = verify(
@@ -78,6 +79,7 @@ class _Lifting:
         self.values: dict[str, Value | Array | None] = {}
         self.nodes: list[Node] = []
         self.errors: list[CompileError] = []
+        self.parts: list[Part] = []
         self.notes: list[str] = []
         self._producers: dict[Value, Node] = {}
         self._uses: Counter[str] = Counter()
@@ -169,12 +171,17 @@ class _Lifting:
     def _step(self, proto: NodeProto) -> None:
         """Import one operator, or evaluate it; its outputs are None where that fails."""
         names = [name for name in proto.output if name]
+        problems: tuple[CompileError, ...] = ()
+        known = all(self.values.get(name) is not None for name in proto.input if name)
+        place = f"node {self._count} '{proto.name or next(iter(names), '')}' ({proto.op_type})"
         try:
             found = self._import(proto)
         except CompileError as error:
             # A copy has none of the frames, and arrays, that the error came through.
-            self.errors.append(replace(error))
+            problems = (replace(error),)
+            self.errors += problems
             found = None
+        self.parts.append(Part(place, problems, known))
         self.values.update(dict.fromkeys(names))
         if found is not None:
             pairs = zip(proto.output, found, strict=False)
@@ -233,7 +240,7 @@ _FIX = (
 
 
 def _unsupported(src: OnnxOp) -> CompileError:
-    return src.fail("this operator is not supported", "see `tinyc ops` for what is", "E300")
+    return src.fail("this operator is not supported", SUPPORTED, "E300")
 
 
 def _live(graph: GraphProto, wanted: Iterable[str]) -> list[NodeProto]:

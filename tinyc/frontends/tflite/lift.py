@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import CompileError, CompileErrors
+from ...errors import CompileError
 from ...ir import Array, Graph, Node, Value, verify
 from ...ir.names import model_name
 from ...ops.base import CONVERT_AGAIN
 from ..content import content
+from ..refusal import Part, refused
 from . import rules, static
 from .control import CONTROL, UNROLLED, Control
 from .flatbuffer import MalformedError
@@ -67,8 +68,7 @@ def lift(source: Source) -> Graph:
             )
     errors += [] if errors else variables.problems()
     if errors:
-        errors = _by_kind_of_model(source, errors)
-        raise errors[0] if len(errors) == 1 else CompileErrors(tuple(errors))
+        raise refused(source.file, _by_kind_of_model(source, errors), lifting.parts(live))
     graph = Graph(
         name=model_name(source.name),
         inputs=tuple(lifting.value(i) for i in source.inputs),
@@ -101,6 +101,17 @@ class _Lifting(Control):
     def live_steps(self) -> list[Step]:
         """What the outputs depend on, imported."""
         return _live([self.step(op) for op in self.source.ops], set(self.source.outputs))
+
+    def parts(self, live: Sequence[Step]) -> list[Part]:
+        """What became of the operators ``live``."""
+        return [
+            Part(
+                self.source.place(step.op),
+                step.errors,
+                known=not self.unknown.intersection(step.op.inputs),
+            )
+            for step in live
+        ]
 
     def bridged(self, graph: Graph) -> tuple[Node, ...]:
         """The nodes of ``graph`` with QUANTIZE where uint8 becomes int8, or int8 uint8."""

@@ -44,8 +44,8 @@ class TfliteOp:
 
     @property
     def origin(self) -> str:
-        label = f" '{self.outputs[0].name}'" if self.outputs else ""
-        return f"{self.file}: op {self.source.index}{label} ({self.name})"
+        place = self.source.place(self.outputs[0].name if self.outputs else None)
+        return f"{self.file}: {place}"
 
     def option(self, name: str) -> int:
         """An integer option by the name it has in `schema.OPTIONS`, or its default."""

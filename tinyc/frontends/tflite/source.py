@@ -40,6 +40,12 @@ class SourceOp:
     options_type: int = 0
     intermediates: tuple[int, ...] = ()
 
+    def place(self, output: str | None) -> str:
+        """Where it stands in its graph. output: the name of what it gives, of which the first is
+        told where a converter has joined several."""
+        label = "" if output is None else f" '{output.partition(';')[0]}'"
+        return f"op {self.index}{label} ({self.name})"
+
 
 @dataclass(frozen=True)
 class SourceTensor:
@@ -82,3 +88,8 @@ class Source:
     output_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     subgraphs: Mapping[int, Source] = field(default_factory=dict, repr=False)
+
+    def place(self, op: SourceOp) -> str:
+        """Where one of its operators stands."""
+        named = self.tensors.get(op.outputs[0]) if op.outputs else None
+        return op.place(None if named is None else named.name)

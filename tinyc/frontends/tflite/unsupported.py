@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import CompileError
+from ..refusal import PLUGIN, SUPPORTED
 from .source import Source, SourceOp
 
 _CONTROL = "convert a model without loops and branches: give recurrent layers unroll=True"
@@ -22,12 +23,10 @@ _HINTS = {
 
 def unsupported(source: Source, op: SourceOp) -> CompileError:
     """E300 for ``op``."""
-    hint = _HINTS.get(op.name, "see `tinyc ops` for what is")
+    hint = _HINTS.get(op.name, SUPPORTED)
     if op.name.startswith("CUSTOM "):
-        hint = "a plugin of yours can bring it (docs/plugins.md)"
+        hint = PLUGIN
     if op.name.startswith("CUSTOM Flex"):
         hint = "convert the model without tf.lite.OpsSet.SELECT_TF_OPS"
-    named = source.tensors.get(op.outputs[0]) if op.outputs else None
-    label = f" '{named.name}'" if named else ""
-    place = f"{source.file}: op {op.index}{label} ({op.name})"
+    place = f"{source.file}: {source.place(op)}"
     return CompileError("E300", place, "this operator is not supported", hint)
