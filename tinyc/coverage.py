@@ -218,8 +218,8 @@ def _steps(model: Path, settings: Config) -> Iterator[Row]:
 
 
 def _built(model: Path, settings: Config) -> Project:
-    """The model on the board of ``settings``, on the smallest with room where it does not fit, or
-    on that board as if its memories had no end."""
+    """The model on the board of ``settings``; where it does not fit, on the smallest with room of
+    those whose core can do as much; or on that board as if its memories had no end."""
     assert settings.board is not None
     board = load_board(settings.board)
     options = CompileOptions.of(settings)
@@ -227,7 +227,10 @@ def _built(model: Path, settings: Config) -> Project:
     compiled = compile_model(model, unlimited, options)
     # Not larger than need be, since the firmware paints what is left to the stack.
     unlimited = _unlimited(board, compiled.plan.arena_bytes + _SPARE)
-    with_room = fit.with_room(compiled.plan, ("flash", "ram"))
+    able = board.core.features
+    with_room = (
+        b for b in fit.with_room(compiled.plan, ("flash", "ram")) if able <= b.core.features
+    )
     settings = replace(settings, model=str(model))
     for chosen in itertools.chain([board], with_room):
         if chosen.core.features != compiled.plan.features:

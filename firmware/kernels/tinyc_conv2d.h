@@ -35,7 +35,7 @@ TINYC_INLINE int64_t tinyc_conv2d_sum(const int8_t *in, const int8_t *filter,
     return tinyc_summed(&sum, how);
 }
 
-TINYC_HANDED void tinyc_conv2d(const void *in, void *out, const int8_t *weights, const void *table,
+TINYC_INLINE void tinyc_conv2d(const void *in, void *out, const int8_t *weights, const void *table,
                                const struct tinyc_window *w, const struct tinyc_integers *how,
                                int32_t input_zero, const struct tinyc_outputs *outputs)
 {

@@ -16,23 +16,17 @@ TINYC_HANDED void tinyc_store_hybrid(void *out, int64_t sum, const void *entry,
                                         outputs->least, outputs->most);
 }
 
-/* The images one after another as int8 numbers of their own ranges, which lie in `scratch`; each is
- * a batch of its own for `convolve`. */
-TINYC_INLINE void tinyc_conv_hybrid(const float *in, float *out, int8_t *scratch,
-                                    const int8_t *weights, const float *table,
-                                    const struct tinyc_window *w, const struct tinyc_integers *how,
-                                    tinyc_convolution *convolve, int32_t images, int asymmetric,
-                                    float weight_scale, float low, float high)
+/* An image as int8 numbers of its own range, less *zero each; returns what their sums become. */
+TINYC_INLINE struct tinyc_outputs tinyc_take_image(const float *in, int8_t *numbers, int32_t size,
+                                                   int asymmetric, int32_t *zero,
+                                                   const struct tinyc_integers *how,
+                                                   float weight_scale, float low, float high)
 {
-    const int32_t size = w->in.h * w->in.w * w->in.c;
+    const float range = tinyc_quantize_input(in, numbers, size, asymmetric, zero);
+    const float scale = how->scaling == TINYC_ONE_SCALE ? weight_scale * range : range;
+    const struct tinyc_outputs outputs = {.scale = scale, .least = low, .most = high};
 
-    for (int32_t n = 0; n < images; n++, in += size, out += w->out.h * w->out.w * w->out.c) {
-        int32_t zero;
-        const float range = tinyc_quantize_input(in, scratch, size, asymmetric, &zero);
-        const float scale = how->scaling == TINYC_ONE_SCALE ? weight_scale * range : range;
-        const struct tinyc_outputs outputs = {.scale = scale, .least = low, .most = high};
-        convolve(scratch, out, weights, table, w, how, zero, &outputs);
-    }
+    return outputs;
 }
 
 #endif

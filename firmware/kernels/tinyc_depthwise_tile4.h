@@ -34,7 +34,7 @@ TINYC_INLINE void tinyc_depthwise_sum4(int32_t *acc, const void *in, int32_t c,
     }
 }
 
-TINYC_HANDED void tinyc_depthwise_tile4(const void *in, void *out, const int8_t *weights,
+TINYC_INLINE void tinyc_depthwise_tile4(const void *in, void *out, const int8_t *weights,
                                         const void *table, const struct tinyc_window *w,
                                         const struct tinyc_integers *how, int32_t input_zero,
                                         const struct tinyc_outputs *outputs)

@@ -30,11 +30,6 @@ struct tinyc_integers {
     int32_t output_bytes; /* of an output */
 };
 
-/* A layer's sums of products, stored; input_zero: what is subtracted from each input. */
-typedef void tinyc_convolution(const void *in, void *out, const int8_t *weights, const void *table,
-                               const struct tinyc_window *w, const struct tinyc_integers *how,
-                               int32_t input_zero, const struct tinyc_outputs *outputs);
-
 /* Store an output and return where the next one belongs; *entry moves on to the next channel. */
 TINYC_INLINE void *tinyc_finish(void *out, int64_t sum, const void **entry,
                                 const struct tinyc_integers *how,

@@ -27,7 +27,7 @@ TINYC_INLINE int64_t tinyc_transpose_conv_sum(const int8_t *in, const int8_t *fi
     return tinyc_summed(&sum, how);
 }
 
-TINYC_HANDED void tinyc_transpose_conv(const void *in, void *out, const int8_t *weights,
+TINYC_INLINE void tinyc_transpose_conv(const void *in, void *out, const int8_t *weights,
                                        const void *table, const struct tinyc_window *w,
                                        const struct tinyc_integers *how, int32_t input_zero,
                                        const struct tinyc_outputs *outputs)

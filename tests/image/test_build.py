@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, slow_but
+from tflite_writer import TensorSpec, write_model
 
 from tinyc.emit.emitter import Buffer, ConstantArray, Library
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, Image, _refuse_missing_libm, build
 from tinyc.ir import DType, TensorType
+from tinyc.pipeline import compile_model
 from tinyc.run import qemu as emulator
 from tinyc.target import toolchain
 from tinyc.target.boards import BOOT2_BYTES, Board, all_boards, load_board
@@ -439,3 +441,23 @@ def test_a_function_that_no_library_has_is_named(complaint: str, kind: str, mess
     with pytest.raises(CompileError, match=f"E703.*needs {message}"):
         _refuse_missing_libm(complaint, "m", tools)
     _refuse_missing_libm("ld: undefined reference to `mine'", "m", tools)
+
+
+def test_the_stack_of_several_hybrid_layers_is_bounded(tmp_path: Path) -> None:
+    """What they are handed is inlined there: no pointer is left of which nobody knows where it
+    leads."""
+    rng = np.random.default_rng(1)
+    conv = {"padding": 0, "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+    tensors, steps = [TensorSpec("t0", (1, 5, 4, 8), "float32")], []
+    for i in range(5):
+        weights = rng.integers(-127, 128, (8, 1, 1, 8))
+        tensors += [
+            TensorSpec(f"w{i}", weights.shape, "int8", 0.01, data=weights),
+            TensorSpec(f"b{i}", (8,), "float32", data=rng.random(8)),
+            TensorSpec(f"t{i + 1}", (1, 5, 4, 8), "float32"),
+        ]
+        steps.append(("CONV_2D", conv, [3 * i, 3 * i + 1, 3 * i + 2], [3 * i + 3]))
+    path = write_model(tmp_path / "m.tflite", steps, tensors, [0], [15])
+    board = load_board("stm32f4_discovery")
+    library = compile_model(path, board).c_library
+    assert build(library, board, "gcc", tmp_path / "out").stack_bytes < 1024

@@ -35,6 +35,7 @@ def bind_hybrid(
             "batches": 1,  # each image is one
             "images": count,
             "size": size,
+            "output_size": node.output.type.elements // count,
             "asymmetric": int(asymmetric(node)),
             "scaling": _scaling(node, single),
             "entry_bytes": 4 * len(columns),
