@@ -39,6 +39,7 @@ _SPARE = 1 << 20
 
 Row = dict[str, Any]
 """`tinyc.report.objects.CheckedModel`."""
+_LAST_STEP = "computing by the runtime of its format"
 _UNKNOWN: Row = {"builds": False, "exact": None, "reasons": []}
 
 
@@ -146,7 +147,10 @@ class _Run:
         if step is not None:
             ending = None if over else self.process.exitcode
             error = unfinished(self.model.name, step, self.seconds, ending)
-            self.row["reasons"] = [*self.row["reasons"], error.facts]
+            if step == _LAST_STEP:  # of what is not tinyc's
+                self.row["runtime_failed"] = error.what
+            else:
+                self.row["reasons"] = [error.facts]
         return {**self.row, "seconds": round(time.monotonic() - self.began, 2)}
 
 
@@ -207,7 +211,7 @@ def _steps(model: Path, settings: Config) -> Iterator[Row]:
     compared = sorted({port["compared"] for port in tested["outputs"]})
     reasons = [check.error.facts for check in project.verdicts() if check.error is not None]
     yield {
-        "step": "computing by the runtime of its format",
+        "step": _LAST_STEP,
         "exact": not reasons,
         "compared": compared,
         "reasons": reasons,
