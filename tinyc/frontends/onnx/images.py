@@ -96,6 +96,6 @@ def _before(value: Value, producers: Mapping[Value, Node]) -> Iterator[Node]:
         if node is None:
             continue
         yield node
-        if _free(node, at):
-            queue += [v for v in node.variable_inputs if v not in seen]
-            seen.update(node.variable_inputs)
+        free = [v for v in node.variable_inputs if v not in seen and _free(node, v)]
+        queue += free
+        seen.update(free)

@@ -217,7 +217,7 @@ class _Lifting:
             node.op.check(node)
         return self._take(src, values)
 
-    def _take(self, src: OnnxOp, values: Sequence[Value]) -> list[Value]:
+    def _take(self, src: OnnxOp, values: Sequence[Value]) -> list[Value | Array]:
         """Keep an operator's nodes, whose values get the names that the file gives them."""
         made = {v for node in src.nodes for v in node.outputs}
         named: dict[Value, Value] = {}
@@ -230,7 +230,7 @@ class _Lifting:
             final = replace(node, inputs=inputs, outputs=outputs)
             self.nodes.append(final)
             self._producers.update(dict.fromkeys(outputs, final))
-        return [named.get(v, v) for v in values]
+        return [named.get(v, v) if v.data is None else v.data for v in values]
 
 
 _FIX = (

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import CompileError
 from ..content import content
 from ..packages import ONNX, require
+from . import rules, static
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+CONTROL = ("If", "Loop", "Scan", "SequenceMap")
+"""Operators that have graphs of their own."""
 OLDEST = 13
 """The first operator set that the rules are written for; older ones are converted to it."""
 LEAST = 7
@@ -30,7 +34,7 @@ def parse(path: Path) -> tuple[ModelProto, bytes]:
     require(str(path), ONNX)
     import onnx
     from google.protobuf.message import DecodeError
-    from onnx import inliner
+    from onnx import inliner, version_converter
 
     model = onnx.ModelProto()
     try:
@@ -45,13 +49,37 @@ def parse(path: Path) -> tuple[ModelProto, bytes]:
         info.type.tensor_type.shape.SetInParent()
     try:
         onnx.checker.check_model(model)
-        model = inliner.inline_local_functions(model)
         if opset(model) < OLDEST:
-            model = onnx.version_converter.convert_version(model, OLDEST)
+            model = version_converter.convert_version(model, OLDEST)
+        model = inliner.inline_local_functions(model)
     except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())
         raise CompileError("E301", path.name, f"breaks the format: {said[:200]}", _EXPORT) from None
-    return model, raw
+    return expanded(model), raw
+
+
+def expanded(model: ModelProto) -> ModelProto:
+    """``model`` with operators that have no rule written out, as their definitions in the standard
+    are, in those that may have one."""
+    from onnx import defs, inliner
+
+    known = {*rules.load(), *static.FOLDED, *CONTROL}
+    for node in model.graph.node:
+        if node.domain in ("", "ai.onnx") and node.op_type not in known:
+            with contextlib.suppress(defs.SchemaError):
+                schema = defs.get_schema(node.op_type, opset(model))
+                given = {a.name for a in node.attribute}
+                node.attribute.extend(
+                    a.default_value
+                    for a in schema.attributes.values()
+                    if a.default_value.name and a.name not in given
+                )
+    try:
+        return inliner.inline_selected_functions(
+            model, [("", name) for name in known], exclude=True, inline_schema_functions=True
+        )
+    except RuntimeError:  # a definition that needs types that are not known
+        return model
 
 
 def opset(model: ModelProto, domain: str = "") -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,7 +203,8 @@ class OnnxOp:
         inputs: Sequence[Value],
         outputs: Sequence[tuple[Sequence[int], DType | None]],
     ) -> list[Value]:
-        """As `emit`, of a node with several outputs: (shape, element type) of each."""
+        """As `emit`, of a node with several outputs: (shape, element type) of each. Of constants
+        they are constants."""
         values = []
         for i, (shape, dtype) in enumerate(outputs):
             like = inputs[0].type
@@ -211,8 +212,13 @@ class OnnxOp:
             quant = like.quant if kind is like.dtype else None
             name = f"{self.label}/{len(self.nodes)}" + (f"/{i}" if i else "")
             values.append(Value(name, TensorType(tuple(shape), kind, quant), self.origin))
-        self.nodes.append(Node(op, tuple(inputs), tuple(values), self.origin))
-        return values
+        node = Node(op, tuple(inputs), tuple(values), self.origin)
+        if node.variable_inputs:
+            self.nodes.append(node)
+            return values
+        op.check(node)
+        found = op.evaluate(node, *(v.array for v in inputs))
+        return [replace(v, data=np.array(a)) for v, a in zip(values, found, strict=True)]
 
     def const(self, suffix: str, data: Array, quant: Quant | None = None) -> Value:
         """A new constant beside this operator."""

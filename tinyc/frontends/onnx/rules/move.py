@@ -26,6 +26,8 @@ def identity(src: OnnxOp) -> Value:
     """Nothing: the value itself. Of a dropout nothing is dropped when the network is used."""
     if src.name == "Dropout" and src.outputs > 1:
         raise src.fail("its mask is read", "export the model for inference")
+    if src.present(2) and src.constant(2).any():
+        raise src.fail("it is in training mode", "export the model for inference")
     return src.value(0)
 
 
@@ -33,7 +35,7 @@ def identity(src: OnnxOp) -> Value:
 def transpose(src: OnnxOp) -> Value:
     (x,) = src.values(1)
     rank = len(x.type.shape)
-    axes = src.integers("perm", range(rank)[::-1])
+    axes = src.integers("perm", tuple(range(rank)[::-1]))
     if sorted(axes) != list(range(rank)):
         raise src.fail(f"{list(axes)} is no order of {rank} axes", CONVERT_AGAIN, "E301")
     return src.transposed(x, axes)
