@@ -8,6 +8,7 @@ double floor(double x);
 float ceilf(float x);
 float cosf(float x);
 float erfcf(float x);
+float erff(float x);
 float expf(float x);
 float expm1f(float x);
 float fabsf(float x);

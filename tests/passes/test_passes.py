@@ -138,6 +138,14 @@ def test_remove_identities() -> None:
     after = remove_identities(before)
     assert kinds(after) == ["Pad"]
     assert_exact(before, after)
+    # Views that lead back to what there was go, however many.
+    one, two, three = value("one", 12), value("two", 3, 4), value("three", 1, 4, 3, 1)
+    views = [Node(Reshape(), (a,), (b,), b.name) for a, b in ((x, one), (one, two), (two, three))]
+    last = Node(Relu("relu"), (three,), (value("z", 1, 4, 3, 1),), "z")
+    before = graph([x], [*views, last], [last.output])
+    after = remove_dead(remove_identities(before))
+    assert kinds(after) == ["Relu"]
+    assert_exact(before, after)
     # An output that is an input keeps its copy.
     straight = graph([x], [Node(Concat(0), (x,), (y,), "y")], [y])
     assert kinds(remove_identities(straight)) == ["Concat"]

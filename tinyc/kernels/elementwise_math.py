@@ -9,6 +9,7 @@ from ..ops.elementwise_math import (
     Cos,
     Curve,
     Elu,
+    Erf,
     Exp,
     Floor,
     Gelu,
@@ -27,7 +28,7 @@ from .unary import table_kernel, unary_kernel
 
 LIBRARY: dict[type[Curve], str] = {
     Abs: "fabsf", Sqrt: "sqrtf", Exp: "expf", Log: "logf", Sin: "sinf", Cos: "cosf",
-    Ceil: "ceilf", Floor: "floorf", Round: "rintf",
+    Ceil: "ceilf", Floor: "floorf", Round: "rintf", Erf: "erff",
 }  # fmt: skip
 """The C library's functions of a float32 that are operators."""
 

@@ -267,7 +267,16 @@ class Elu(Curve):
         return np.where(x < 0, _wide(np.expm1, x), x)
 
 
-_erfc = np.frompyfunc(math.erfc, 1, 1)
+_erfc, _erf = (np.frompyfunc(f, 1, 1) for f in (math.erfc, math.erf))
+
+
+@register
+@dataclass(frozen=True)
+class Erf(Curve):
+    """See `Curve`: the error function, which TFLite has not."""
+
+    def real(self, x: Array) -> Array:
+        return _wide(_erf, x)
 
 
 @register

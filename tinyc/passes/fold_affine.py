@@ -74,7 +74,8 @@ def _way(
     """The views of what keeps its channels, from ``x`` up, and the node before them; empty where
     more than one node reads something there."""
     way: list[Node] = []
-    while (node := done.get(x)) is not None and len(uses[x]) == 1 and x not in outputs:
+    # What was made here is read once.
+    while (node := done.get(x)) and len(uses.get(x, [node])) == 1 and x not in outputs:
         way.append(node)
         if not applies(node, Reshape) or node.inputs[0].type.shape[-1:] != x.type.shape[-1:]:
             return way

@@ -45,7 +45,15 @@ def _same_as(node: Node, producers: dict[Value, Node]) -> Value | None:
         if before is None or not isinstance(before.op, Dequantize):
             return x
         return before.inputs[0] if before.inputs[0].type.dtype in ROUND_TRIP else None
-    if isinstance(op, (Reshape, Pad)) or (isinstance(op, Concat) and len(node.inputs) == 1):
+    if isinstance(op, Reshape):
+        # One shape after the other may lead back to what there was.
+        source = x
+        while (before := producers.get(source)) is not None and isinstance(before.op, Reshape):
+            source = before.inputs[0]
+            if source.type == node.output.type:
+                return source
+        return x
+    if isinstance(op, Pad) or (isinstance(op, Concat) and len(node.inputs) == 1):
         return x
     if isinstance(op, Transpose) and np.all(np.diff(_moved(op, x)) > 0):
         return x

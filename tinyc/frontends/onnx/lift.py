@@ -20,6 +20,7 @@ from ...passes.remove_dead import remove_dead
 from ...passes.sink_transposes import sink_transposes
 from ..refusal import SUPPORTED, Part, refused
 from . import rules, static
+from .gelu import join_gelu
 from .images import images_last
 from .parse import opset, parse
 from .rule import STORED, OnnxOp
@@ -65,7 +66,7 @@ def lift(model: ModelProto, file: str, name: str, sha256: str = "") -> Graph:
             notes=tuple(lifting.notes),
         )
     )
-    graph = sink_transposes(images_last(graph), exact=False)
+    graph = sink_transposes(images_last(join_gelu(graph)), exact=False)
     return verify(remove_dead(fold_affine(graph, layers=True)))
 
 
@@ -187,7 +188,7 @@ class _Lifting:
             pairs = zip(proto.output, found, strict=False)
             self.values.update({name: value for name, value in pairs if name})
 
-    def _import(self, proto: NodeProto) -> Sequence[Value | Array] | None:
+    def _import(self, proto: NodeProto) -> Sequence[Value | Array | None] | None:
         """The values of an operator's outputs; None where an operand is not known, for which
         there is an error already."""
         index, self._count = self._count, self._count + 1
@@ -203,9 +204,14 @@ class _Lifting:
             raise src.fail(f"writes '{again[0]}' a second time", CONVERT_AGAIN, "E301")
         unknown = any(name and self.values[name] is None for name in proto.input)
         if unknown:
-            if src.name not in self._rules and src.name not in static.FOLDED:
+            if src.name not in (*self._rules, *static.FOLDED, "If"):
                 raise _unsupported(src)
             return None
+        if src.name == "If":
+            branch = "then_branch" if src.constant_number(0, 0) else "else_branch"
+            graph = next(a.g for a in proto.attribute if a.name == branch)
+            self.run(graph, names := [o.name for o in graph.output])
+            return [self.values[name] for name in names]
         arrays = static.constants(src)
         if arrays is not None:
             return arrays

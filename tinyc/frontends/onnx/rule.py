@@ -50,7 +50,7 @@ class OnnxOp:
     @property
     def label(self) -> str:
         """What the file calls the node, else its first output."""
-        return self.proto.name or next(iter(self.proto.output), "")
+        return self.proto.name or next(filter(None, self.proto.output), "")
 
     @property
     def origin(self) -> str:
@@ -78,6 +78,10 @@ class OnnxOp:
         """A string attribute; raises E301 as `integer`."""
         found = self._attribute(name, default, (str, bytes))
         return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """An attribute of strings, none where it is missing; raises E301 as `integer`."""
+        return tuple(t.decode("utf-8", "replace") for t in self._attribute(name, (), (list, tuple)))
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
         """An attribute of integers; raises E301 as `integer`."""

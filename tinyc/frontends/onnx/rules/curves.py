@@ -15,6 +15,7 @@ from ....ops.elementwise_math import (
     Ceil,
     Cos,
     Elu,
+    Erf,
     Exp,
     Floor,
     Gelu,
@@ -24,7 +25,7 @@ from ....ops.elementwise_math import (
     Sign,
     Sin,
     Sqrt,
-)  # fmt: skip
+)
 from ....ops.hard_swish import HardSwish
 from ....ops.leaky_relu import LeakyRelu
 from ....ops.logistic import Logistic
@@ -40,6 +41,7 @@ from .elementwise import binary, number, scaled, shifted
         "Abs": Abs,
         "Ceil": Ceil,
         "Cos": Cos,
+        "Erf": Erf,
         "Exp": Exp,
         "Floor": Floor,
         "HardSwish": HardSwish,
