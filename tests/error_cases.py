@@ -235,7 +235,7 @@ def _(c: Case) -> Any:
 
     found = keras_file.KerasFile(Path("m.keras"), 3, False, ())
     c.patch.setattr(keras_file, "inspect", lambda path: found)
-    c.patch.setattr(keras, "_load", lambda file, trust: Failing(print, (), (), (), None))
+    c.patch.setattr(keras, "_load", lambda file, trust: Failing(print, (), (), ()))
     c.patch.setattr(keras, "_convert", lambda network, model: b"")
     keras.load(str(c.file("m.keras"))).predict([X])
 

@@ -20,6 +20,7 @@ from tinyc.frontends import keras as frontend
 from tinyc.frontends.packages import KERAS2, LARQ, prepare
 from tinyc.frontends.script import imported
 from tinyc.frontends.tflite import lift, parse
+from tinyc.ir import DType, interpret
 
 for _name in KERAS2:
     if importlib.util.find_spec(_name) is None:
@@ -65,6 +66,39 @@ def trained_with_noise():
     x = keras.Input((8, 8, 1))
     y = L.GaussianNoise(0.5)(L.RandomFlip()(L.Dropout(0.5)(x)))
     return keras.Model(x, L.BatchNormalization()(L.Conv2D(2, 3)(y)))
+
+
+def categories():
+    x, ids = keras.Input((2,), name="in"), keras.Input((3,), dtype="int64", name="ids")
+    words = L.IntegerLookup(vocabulary=[1, 5, 8], mask_token=4)(ids)
+    ends = [L.Discretization([1.0, 2.5, 7.0])(x), L.Discretization([3.0], output_mode="one_hot")(x)]
+    ends += [words, L.IntegerLookup(vocabulary=[3, 4], output_mode="count")(ids)]
+    ends.append(L.CategoryEncoding(9, output_mode="multi_hot")(ids))
+    return keras.Model([x, ids], ends)
+
+
+def stateful():
+    x = keras.Input(batch_shape=(1, 2, 4))
+    y = L.GRU(3, stateful=True, return_sequences=True)(x)
+    return keras.Model(x, L.LSTM(3, stateful=True)(y))
+
+
+def half():
+    x = keras.Input((5,), dtype="float16")
+    y = L.Dense(4, activation="relu", dtype="float16")(x)
+    return keras.Model(x, L.Dense(3, dtype="mixed_bfloat16")(L.Dense(4, dtype="mixed_float16")(y)))
+
+
+def quantized():
+    x = keras.Input((5,))
+    model = keras.Model(x, L.Dense(3)(L.Dense(8, activation="relu")(x)))
+    model.quantize("int8")
+    return model
+
+
+def cubic():
+    x = keras.Input((4, 4, 1))
+    return keras.Model(x, L.Resizing(2, 2, interpolation="bicubic")(x))
 
 
 def unbuilt():
@@ -259,9 +293,11 @@ def test_dictionaries_are_named_by_their_keys(kerases: Any, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [(FUNCTIONS, n) for n in ("two", "recurrent", "enlarged", "trained_with_noise", "module")]
+    [(FUNCTIONS, n) for n in (
+        "two", "recurrent", "enlarged", "trained_with_noise", "module", "categories", "stateful",
+    )]
     + [(FUNCTIONS2, n) for n in ("called", "built", "recurrent")],
-)
+)  # fmt: skip
 def test_functions(text: str, name: str, kerases: Any, tmp_path: Path) -> None:
     (tmp_path / "made.py").write_text(text)
     loaded = agreed(f"{tmp_path / 'made.py'}:{name}")
@@ -269,6 +305,19 @@ def test_functions(text: str, name: str, kerases: Any, tmp_path: Path) -> None:
         assert (names(loaded.inputs), names(loaded.outputs)) == (["a", "b"], ["p", "q"])
     if name == "module":
         assert (names(loaded.inputs), names(loaded.outputs)) == (["b", "a"], ["x", "y"])
+
+
+@pytest.mark.parametrize("name", ["half", "quantized"])
+def test_other_precisions_become_float32(name: str, kerases: Any, tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text(FUNCTIONS)
+    loaded = frontend.load(f"{tmp_path / 'made.py'}:{name}")
+    graph = lift(parse(loaded.tflite, "model", "model"))
+    assert {v.type.dtype for n in graph.nodes for v in (*n.inputs, *n.outputs)} == {DType.F32}
+    x = np.random.default_rng(0).normal(0, 1, (4, 1, 5)).astype(np.float32)
+    ours = np.stack([interpret(graph, [row])[graph.outputs[0]] for row in x])
+    (theirs,) = loaded.predict([x])  # in the model's own precision
+    error = np.abs(ours[:, 0] - theirs).max() / np.abs(theirs).max()
+    assert 0 < error < 0.02
 
 
 def test_the_kind_of_tf_keras_is_told_from_the_imports(tmp_path: Path) -> None:
@@ -285,6 +334,7 @@ def test_the_kind_of_tf_keras_is_told_from_the_imports(tmp_path: Path) -> None:
         ("unbuilt", "E305", ["Sequential has no inputs", "Input of a fixed shape"]),
         ("dynamic", "E305", ["'text' has the shape [None, None, 3]", "fix every size"]),
         ("words", "E311", ["'text' is of the type string"]),
+        ("cubic", "E311", ["TensorFlow Lite has no ResizeBicubic; use other layers"]),
         ("which", "E313", ["it has several (one, two)"]),
         ("no_signature", "E313", ["it has none", "input_signature="]),
         ("nothing", "E216", ["type NoneType; return a keras.Model, a tf_keras.Model, a tf.Module"]),

@@ -86,7 +86,7 @@ def quiet() -> Iterator[None]:
 
 _FRAME = re.compile(
     r'^ *File ".*\n.*|^in user code:|^Traceback.*|.*Exception encountered when calling.*'
-    r"|\x1b\[[0-9;]*m|\{\{.*?\}\} *|\[\[.*",
+    r"|\x1b\[[0-9;]*m|\{\{.*?\}\} *|\[\[.*|^\S+:\d+:\d+: (?=error)",
     re.MULTILINE,
 )
 """What of frameworks' messages tells where, and not what."""

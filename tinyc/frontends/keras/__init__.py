@@ -9,6 +9,7 @@ TensorFlow's converter makes the ``.tflite``, for larq Larq Compute Engine's.
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -143,10 +144,13 @@ def _convert(network: Network, origin: str) -> bytes:
     import tensorflow as tf
 
     try:
-        function = network.traced()
-        return bytes(
-            tf.lite.TFLiteConverter.from_concrete_functions([function], network.root).convert()
-        )
+        function, holder = network.traced(), tf.Module()
+        holder.variables_of = function.variables
+        with tempfile.TemporaryDirectory() as folder:
+            tf.saved_model.save(holder, folder, signatures=function)
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            converter.experimental_enable_resource_variables = True
+            return bytes(converter.convert())
     except Exception as error:
         raise _unconverted(origin, "TensorFlow", error) from None
 
@@ -161,9 +165,17 @@ def _convert_larq(loaded: Any, origin: str) -> bytes:
 
 
 def _unconverted(origin: str, converter: str, error: Exception) -> CompileError:
+    text = str(error)
+    missing = list(dict.fromkeys(re.findall(r"'tf\.(\w+)' op is neither", text)))
+    found = re.search(r"see current operation: .*x(f16|bf16|f64)>", text) if missing else None
+    if not missing:
+        what = f"{converter} cannot convert it: {line(text)}"
+        return CompileError("E311", origin, what, "use layers that TensorFlow Lite knows")
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    type = f" in {found[1].replace('f', 'float')}" if found else ""
     return CompileError(
-        "E311", origin, f"{converter} cannot convert it: {line(str(error))}",
-        "use layers that TensorFlow Lite knows",
+        "E311", origin, f"TensorFlow Lite has no {', '.join(missing[:3])}{more}{type}",
+        "compute in float32" if found else "use other layers, or leave that work before the model",
     )  # fmt: skip
 
 

@@ -6,10 +6,10 @@ The same for models of either Keras, functional, sequential or subclassed, and f
 from __future__ import annotations
 
 import inspect
+import keyword
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from typing import Any
 
@@ -19,9 +19,8 @@ from ...errors import CompileError
 from ...ir import Array
 from ..order import Wanted
 from ..packages import line
+from .layers import simplify
 
-_STEPS = 128
-"""The longest sequence for which recurrent layers are unrolled: each step becomes operators."""
 _ROWS = 64
 """Samples that `Network.predict` computes at once."""
 
@@ -29,14 +28,16 @@ _ROWS = 64
 @dataclass(frozen=True, eq=False)
 class Network:
     """call: a tensor for each input -> one for each output; specs: TensorSpec of each input, its
-    first dimension None where it is the batch; inputs, outputs: in the order of ``call``; root:
-    what holds the variables."""
+    first dimension None where it is the batch; inputs, outputs: in the order of ``call``;
+    original: the concrete function of the same before it was simplified, None if it was not;
+    root: what keeps the variables alive, to which functions of TensorFlow do not hold on."""
 
     call: Callable[[Sequence[Any]], list[Any]]
     specs: tuple[Any, ...]
     inputs: tuple[Wanted, ...]
     outputs: tuple[Wanted, ...]
-    root: Any
+    original: Any = None
+    root: Any = None
 
     def traced(self) -> Any:
         """The concrete function of a batch of one, whose inputs and outputs have the surest of
@@ -63,7 +64,15 @@ class Network:
         for each output, with a batch where the model fixes one."""
         import tensorflow as tf
 
-        function = tf.function(lambda *tensors: self.call(tensors), input_signature=self.specs)
+        function = (
+            self.original
+            or tf.function(
+                lambda *tensors: self.call(tensors), input_signature=self.specs
+            ).get_concrete_function()
+        )
+        types = [tensor.dtype for tensor in function.structured_input_signature[0]]
+        states = [v for v in function.variables if not v.trainable]
+        initial = [v.numpy() for v in states]
         batched = all(spec.shape.rank and spec.shape[0] is None for spec in self.specs)
         # Where the batch is fixed, or is none, each run takes one of the n.
         shapes = [spec.shape[1:] if batched else spec.shape for spec in self.specs]
@@ -75,8 +84,10 @@ class Network:
         chosen = [slice(i, i + _ROWS) for i in range(0, count, _ROWS)] if batched else range(count)
         parts = []
         for rows in chosen:
-            given = zip(arrays, self.specs, strict=True)
-            parts.append(function(*(tf.cast(x[rows], spec.dtype) for x, spec in given)))
+            given = (tf.cast(x[rows], type) for x, type in zip(arrays, types, strict=True))
+            parts.append(tf.nest.flatten(function(*given)))
+        for variable, array in zip(states, initial, strict=True):
+            variable.assign(array)
         join = np.concatenate if batched else np.stack
         outputs = zip(*parts, strict=True)
         return [join([np.asarray(y) for y in ys]).astype(np.float32) for ys in outputs]
@@ -96,7 +107,6 @@ def of_keras(model: Any, origin: str) -> Network:
         )  # fmt: skip
     names = _names(arguments, specs)
     flat = fixed([tf.TensorSpec(s.shape, s.dtype) for s in specs], names, origin)
-    _simplify(model, flat)
     parameters = inspect.signature(model.call).parameters.values()
     takes = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
     options = {"training": False} if takes else {}
@@ -110,52 +120,15 @@ def of_keras(model: Any, origin: str) -> Network:
         what = f"cannot be called on its inputs: {line(str(error))}"
         raise CompileError("E311", origin, what, "call it on data before it is given") from None
     results = tf.nest.flatten(found.structured_outputs)
+    simplify(model, flat)
+    simpler = [tf.TensorSpec(s.shape, s.dtype) for s in tf.nest.flatten(_arguments(model))]
     # What is named by the key of a dict may go by its layer's name in the file.
     layers = getattr(model, "output_names", None) or ()
     return Network(
-        lambda tensors: tf.nest.flatten(call(tensors)), tuple(flat),
-        ports(names, flat, [str(spec.name or "") for spec in specs]),
-        ports(_output_names(model, found.structured_outputs), results, layers),
-        _holder(model),
+        lambda tensors: tf.nest.flatten(call(tensors)), tuple(simpler),
+        ports(names, simpler, [str(spec.name or "") for spec in specs]),
+        ports(_output_names(model, found.structured_outputs), results, layers), found,
     )  # fmt: skip
-
-
-def _simplify(model: Any, specs: Sequence[Any]) -> None:
-    """Have layers compute the same by operators that microcontrollers have: recurrent ones of few
-    steps without a loop; of Keras 3 embeddings without the choice of what a negative index means,
-    and enlarged images by a resize in the place of repeated rows."""
-    import tensorflow as tf
-
-    def embed(layer: Any, inputs: Any) -> Any:
-        rows = tf.gather(tf.convert_to_tensor(layer.embeddings), tf.cast(inputs, tf.int32))
-        return tf.cast(rows, layer.compute_dtype)
-
-    def enlarge(layer: Any, inputs: Any) -> Any:
-        size = [inputs.shape[1] * layer.size[0], inputs.shape[2] * layer.size[1]]
-        return tf.image.resize(inputs, size, "nearest")
-
-    few = all(spec.shape.rank and (spec.shape.as_list()[1:] or [1])[0] <= _STEPS for spec in specs)
-    for layer in model._flatten_layers():
-        if few and hasattr(layer, "unroll"):
-            layer.unroll = True
-            layer._could_use_gpu_kernel = False  # by which Keras 2 prefers a loop of its own
-        kind = type(layer).__name__ if type(layer).__module__.startswith("keras.") else ""
-        if kind == "Embedding" and not layer.quantization_mode:
-            layer.call = partial(embed, layer)
-        elif kind == "UpSampling2D" and (layer.interpolation, layer.data_format) == (
-            "nearest", "channels_last",
-        ):  # fmt: skip
-            layer.call = partial(enlarge, layer)
-
-
-def _holder(model: Any) -> Any:
-    """What holds a model's variables where TensorFlow's converter looks for them, and nothing
-    else: neither Keras's way to save a model is wanted, nor Keras 3's objects are understood."""
-    import tensorflow as tf
-
-    holder = tf.Module()
-    holder.held = [v if isinstance(v, tf.Variable) else v.value for v in model.variables]
-    return holder
 
 
 def _arguments(model: Any) -> list[Any]:
@@ -236,14 +209,15 @@ def ports(
     found: list[Wanted] = []
     keys: set[str] = set()
     for index, (name, spec) in enumerate(zip(names, specs, strict=True)):
-        # A signature wants identifiers, each once.
+        # A signature wants names of Python's parameters, each once.
         plain = re.sub(r"\W", "_", name, flags=re.ASCII)
-        plain = f"_{plain}" if plain[:1].isdigit() or not plain else plain
+        plain = plain if plain[:1].isalpha() and not keyword.iskeyword(plain) else f"x_{plain}"
         key = next(k for i in count() if (k := f"{plain}_{i}" if i else plain) not in keys)
         keys.add(key)
         layer = also[index] if len(also) == len(names) else ""
         known_as = dict.fromkeys(n for n in (key, name, layer) if n)
         sizes = None if spec.shape.rank is None else spec.shape.as_list()[1:]
         shape = None if sizes is None or None in sizes else tuple(sizes)
-        found.append(Wanted(name, tuple(known_as), shape, spec.dtype.name))
+        dtype = "float32" if spec.dtype.is_floating else spec.dtype.name
+        found.append(Wanted(name, tuple(known_as), shape, dtype))
     return tuple(found)

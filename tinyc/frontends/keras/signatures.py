@@ -42,7 +42,7 @@ def of_saved_model(folder: Path, origin: str) -> Network:
         return [results[name] for name in outputs]
 
     results = [signature.structured_outputs[name] for name in outputs]
-    return Network(call, tuple(specs), ports(inputs, specs), ports(outputs, results), root)
+    return Network(call, tuple(specs), ports(inputs, specs), ports(outputs, results), root=root)
 
 
 def _ordered(root: Any, known: dict[str, Any]) -> list[str]:
@@ -115,7 +115,7 @@ def of_jax(function: Callable[..., Any], examples: Sequence[Any], origin: str) -
         )
         return tf.function(converted, autograph=False).get_concrete_function(*specs)
 
-    return _traced(traced, tf.Module(), origin)
+    return _traced(traced, function, origin)
 
 
 def _traced(trace: Callable[[], Any], root: Any, origin: str) -> Network:
@@ -139,4 +139,4 @@ def _traced(trace: Callable[[], Any], root: Any, origin: str) -> Network:
         positional, named = tf.nest.pack_sequence_as(arguments, list(tensors))
         return list(tf.nest.flatten(concrete(*positional, **named)))
 
-    return Network(call, tuple(specs), ports(names, specs), ports(outputs, results), root)
+    return Network(call, tuple(specs), ports(names, specs), ports(outputs, results), root=root)
