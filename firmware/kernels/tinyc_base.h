@@ -42,4 +42,11 @@
 #define TINYC_FENCE
 #endif
 
+/* Keeps it from knowing where `x` comes from: it would widen it there, and multiply in 64 bits. */
+#if defined(__GNUC__)
+#define TINYC_OPAQUE(x) __asm__("" : "+r"(x))
+#else
+#define TINYC_OPAQUE(x)
+#endif
+
 #endif

@@ -201,4 +201,16 @@ TINYC_INLINE int8_t tinyc_clamp_s8(int32_t x, int32_t low, int32_t high)
     return (int8_t)x;
 }
 
+/* The int8 output of a sum, of two words of its channel. */
+typedef int8_t tinyc_finish_s8(int32_t acc, int32_t first, int32_t second, int32_t zero_point,
+                               int32_t low, int32_t high);
+
+/* That of a multiplier and a right shift less one. */
+TINYC_INLINE int8_t tinyc_finish_s8_dsp(int32_t acc, int32_t multiplier, int32_t shift,
+                                        int32_t zero_point, int32_t low, int32_t high)
+{
+    const int32_t half = 1 + 2 * zero_point;
+    return tinyc_clamp_s8(tinyc_requant2_dsp(acc, multiplier, shift, half), low, high);
+}
+
 #endif

@@ -6,8 +6,8 @@
 
 TINYC_INLINE int32_t tinyc_shift_left_saturating(int32_t x, int32_t amount)
 {
-    const int64_t wide = (int64_t)x * ((int64_t)1 << amount);
-    return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
+    const int32_t most = INT32_MAX >> amount;
+    return x > most ? INT32_MAX : x < -1 - most ? INT32_MIN : x * (1 << amount);
 }
 
 /* x > 0 has 12 integer bits. The result is 1 / x * 2^*shift with 0 integer bits:

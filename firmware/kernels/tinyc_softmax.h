@@ -12,25 +12,31 @@ TINYC_INLINE void tinyc_softmax_s8(const int8_t *in, int8_t *out, const int32_t 
 {
     for (int32_t row = 0; row < rows; row++, in += depth, out += depth) {
         int32_t greatest = in[0];
+        TINYC_UNROLL(4)
         for (int32_t i = 1; i < depth; i++) {
             greatest = in[i] > greatest ? in[i] : greatest;
         }
 
-        int32_t sum = 0;
+        uint32_t sum = 0;
+        TINYC_UNROLL(4)
         for (int32_t i = 0; i < depth; i++) {
-            sum += tinyc_round_shift(table[greatest - in[i]], 12);
+            sum += ((uint32_t)table[greatest - in[i]] + (1U << 11)) >> 12;
         }
 
         int32_t shift;
-        const int32_t scale = tinyc_reciprocal(sum, &shift);
+        int32_t scale = tinyc_reciprocal((int32_t)sum, &shift);
+        TINYC_OPAQUE(scale);
         if (depth >= 512 && shift > 8) {
             /* The sum is 512 or more: no probability reaches half of 1/256. */
             memset(out, -128, (size_t)depth);
             continue;
         }
+        const uint32_t half = 1U << (shift + 22);
+        TINYC_UNROLL(4)
         for (int32_t i = 0; i < depth; i++) {
-            const int32_t part = tinyc_high_mul(scale, table[greatest - in[i]]);
-            out[i] = (int8_t)tinyc_clamp(tinyc_round_shift(part, shift + 23) - 128, -128, 127);
+            const uint32_t part = tinyc_high_positive(scale, table[greatest - in[i]]);
+            const uint32_t y = (part + half) >> (shift + 23);
+            out[i] = (int8_t)((int32_t)(y - (y >> 8)) - 128); /* 256 is more than there is */
         }
     }
 }

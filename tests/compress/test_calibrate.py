@@ -508,6 +508,40 @@ def test_what_a_hard_swish_makes_zero_takes_no_range(tmp_path: Path) -> None:
     assert _off(source, made, samples) <= 3
 
 
+@pytest.mark.parametrize("operator", ["SELECT_V2", "ADD"])
+def test_a_mask_before_a_softmax_takes_no_range(tmp_path: Path, operator: str) -> None:
+    """Neither the lowest float32 in the place of a score nor -1e9 added to it."""
+    seen = np.tril(np.ones((4, 4), np.bool_))
+    if operator == "ADD":
+        mask = TensorSpec("mask", (4, 4), "float32", data=np.where(seen, 0, -1e9))
+        operands = [2, 3]
+    else:
+        mask = TensorSpec("mask", (4, 4), "bool_", data=seen)
+        operands = [3, 2, 4]
+    path = _model(
+        tmp_path / "mask.tflite",
+        [
+            ("BATCH_MATMUL", {"adjY": True}, [0, 1], [2]),
+            (operator, {}, operands, [5]),
+            ("SOFTMAX", {"beta": 1.0}, [5], [6]),
+        ],
+        [
+            TensorSpec("x", (4, 3), "float32"),
+            TensorSpec("keys", (4, 3), "float32", data=np.eye(4, 3)),
+            TensorSpec("scores", (4, 4), "float32"),
+            mask,
+            TensorSpec("lowest", (), "float32", data=np.finfo(np.float32).min),
+            TensorSpec("masked", (4, 4), "float32"),
+            TensorSpec("y", (4, 4), "float32"),
+        ],
+    )
+    rng = np.random.default_rng(13)
+    samples = [[row] for row in rng.uniform(-4, 4, (30, 4, 3)).astype(np.float32)]
+    source, made = _calibrated(path, samples)
+    assert all(node.output.type.scale < 0.1 for node in made.nodes)
+    assert _off(source, made, samples) <= 8
+
+
 @pytest.mark.parametrize("clamp", ["RELU", "MINIMUM"])
 def test_what_is_clamped_later_takes_no_range(tmp_path: Path, clamp: str) -> None:
     """A dense layer between -9 and 9, maximum pooling, and a clamp to 0 and up, or to 0.5 and

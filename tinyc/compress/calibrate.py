@@ -12,13 +12,15 @@ integers or has made of them, until something computes with it; so does float32 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import Array, Graph, Value, interpret, kept, verify
+from ..ir import Array, Graph, Node, Value, interpret, kept, verify
 from ..ops._move import Lookup, Movement
+from ..ops.add import Add
 from ..ops.gather import GatherComputed
 from ..ops.gather_nd import GatherNd
 from ..ops.hard_swish import HardSwish
@@ -26,17 +28,23 @@ from ..ops.max_pool import MaxPool2d
 from ..ops.maximum_minimum import Maximum
 from ..ops.reduce import ReduceMax
 from ..ops.relu import Relu
+from ..ops.select import Select
+from ..ops.softmax import Softmax
 from ._integers import Rewrite
 from ._kinds import Kinds, exact_nodes, float_nodes, is_float
 from ._types import Ranges, types_of
 
 __all__ = ["calibrate", "exact_nodes", "float_nodes"]
 
-_PICKING = (Movement, Lookup, MaxPool2d, Maximum, ReduceMax, Relu)
+_PICKING = (Movement, Lookup, MaxPool2d, Maximum, ReduceMax, Relu, Select)
 """Operators of whose output each number is one of the inputs', or a bound."""
 
 _LARGEST = 2.0**100
 """What is beyond has overflowed, or will."""
+
+_FADED = 10.0
+"""How far below the greatest of its row a number is nothing to a softmax: exp(-10) is a hundredth
+of a step of its int8 output. Masks set what is not to be seen as low as float32 goes."""
 
 
 def calibrate(graph: Graph, samples: Iterable[Sequence[Array]]) -> Graph:
@@ -47,27 +55,36 @@ def calibrate(graph: Graph, samples: Iterable[Sequence[Array]]) -> Graph:
     keeps states, they are one sequence. Raises CompileError E308 for an operator that has no
     int8 form.
     """
-    ranges = _ranges(graph, samples)
-    _narrow_ranges(graph, ranges)
+    ranges, least = _ranges(graph, samples)
+    _narrow_ranges(graph, ranges, least)
+    _check(ranges)
+    graph = _clip_masks(graph, ranges)
     graph = _absorb_relu(graph, ranges)
     kinds = Kinds.of(graph)
     types = types_of(graph, kinds, ranges)
     return verify(Rewrite(graph, kinds, types).graph())
 
 
-def _ranges(graph: Graph, samples: Iterable[Sequence[Array]]) -> Ranges:
-    ranges: Ranges = {}
-
-    def see(value: Value, array: Array) -> None:
-        low, high = float(array.min()), float(array.max())  # NaN if any number is
+def _check(ranges: Ranges) -> None:
+    for value, (low, high) in ranges.items():
         worst = low if -low > high else high
         if not abs(worst) <= _LARGEST:
             raise CompileError(
                 "E308", value.origin, f"'{value.name}' becomes {worst:.3g} on the samples",
                 "check the calibration data: are they scaled as in training?",
             )  # fmt: skip
-        least, most = ranges.get(value, (0.0, 0.0))
-        ranges[value] = min(least, low), max(most, high)
+
+
+def _ranges(graph: Graph, samples: Iterable[Sequence[Array]]) -> tuple[Ranges, dict[Node, float]]:
+    """The range of each value, and for each SOFTMAX what no row has to reach below."""
+    ranges: Ranges = {}
+    least: dict[Node, float] = {}
+
+    def see(value: Value, array: Array) -> None:
+        low, high = float(array.min()), float(array.max())
+        before, most = ranges.get(value, (0.0, 0.0))
+        # NaN if any number is, and for good.
+        ranges[value] = float(np.minimum(before, low)), float(np.maximum(most, high))
 
     states = None
     for arrays in samples:
@@ -76,22 +93,29 @@ def _ranges(graph: Graph, samples: Iterable[Sequence[Array]]) -> Ranges:
         for value, array in values.items():
             if is_float(value):
                 see(value, array)
+        for node in graph.nodes:
+            if isinstance(node.op, Softmax) and node.inputs[0] in values:
+                peak = float(values[node.inputs[0]].max(-1).min())
+                faded = peak - _FADED / node.op.beta
+                least[node] = min(least.get(node, 0.0), faded)
     for node in graph.nodes:
         table = node.inputs[0] if isinstance(node.op, (GatherComputed, GatherNd)) else None
         if table is not None and table.data is not None and is_float(table):
             see(table, table.data)  # other data pick other rows
-    return ranges
+    return ranges, least
 
 
-def _narrow_ranges(graph: Graph, ranges: Ranges) -> None:
+def _narrow_ranges(graph: Graph, ranges: Ranges, faded: Mapping[Node, float]) -> None:
     """Where a node picks or clamps numbers that it alone reads, let them reach no farther than its
     output: what is beyond may saturate before it as well as in it. What HARD_SWISH reads starts
-    at -3, from where on downwards its output is 0."""
+    at -3, from where on downwards its output is 0, and what a SOFTMAX reads at ``faded``."""
     uses, ends = graph.uses(), {*graph.sources, *graph.results}
     for node in reversed(graph.nodes):
         made = [ranges[v] for v in node.outputs if v in ranges]
         if isinstance(node.op, HardSwish):
             least, most = -3.0, np.inf
+        elif node in faded:
+            least, most = faded[node], np.inf
         elif made and (isinstance(node.op, _PICKING) or node.op.view):
             least, most = min(low for low, _ in made), max(high for _, high in made)
         else:
@@ -100,6 +124,23 @@ def _narrow_ranges(graph: Graph, ranges: Ranges) -> None:
             if x in ranges and x not in ends and set(uses[x]) == {node}:
                 low, high = ranges[x]
                 ranges[x] = max(low, least), min(high, most)
+
+
+def _clip_masks(graph: Graph, ranges: Ranges) -> Graph:
+    """Let the constants that an ADD adds reach no lower than its output can follow them."""
+    nodes = []
+    for node in graph.nodes:
+        if type(node.op) is Add and node.output in ranges:
+            for i, value in enumerate(node.inputs):
+                other = ranges.get(node.inputs[1 - i], (0.0, 0.0))
+                if value.data is not None and is_float(value):
+                    least = np.float32(ranges[node.output][0] - other[1])
+                    clipped = replace(value, data=np.maximum(value.data, least))
+                    node = replace(
+                        node, inputs=tuple(clipped if v is value else v for v in node.inputs)
+                    )
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _absorb_relu(graph: Graph, ranges: Ranges) -> Graph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,23 @@ def _bind(node: Node[BatchMatMul]) -> Binding:
     return Binding(params, constants, support=("tinyc_matmul.h",))
 
 
+def _bind_s8(node: Node[BatchMatMul]) -> Binding:
+    """Four columns at a time, which one row is not worth the packing of."""
+    bound = _bind(node)
+    rows, depth, columns = node.op.sizes(node)
+    if rows == 1:
+        return bound
+    tiles = -(-columns // 4)
+    # Offsets, b in fours of columns, a row of a
+    scratch = 16 * tiles + 4 * tiles * depth + (depth if node.op.adj_x else 0)
+    return replace(
+        bound,
+        params={**bound.params, "scratch": True, "function": "tinyc_matmul_s8_tile4"},
+        scratch=scratch,
+        support=("tinyc_matmul_tile4.h",),
+    )
+
+
 def _reject_dsp(node: Node[BatchMatMul]) -> str | None:
     if node.output.type.dtype is not DType.I8:
         return "not i8"
@@ -107,7 +125,7 @@ def _bind_dsp(node: Node[BatchMatMul]) -> Binding:
 provide(
     BatchMatMul,
     Kernel("batch_matmul_s8_dsp", "batch_matmul_s8_dsp.c.j2", REQUIRES, _reject_dsp, _bind_dsp),
-    portable("batch_matmul_s8", DType.I8, _bind),
+    portable("batch_matmul_s8", DType.I8, _bind_s8),
     portable("batch_matmul_s16", DType.I16, _bind, "batch_matmul_s8.c.j2"),
     portable("batch_matmul_f32", DType.F32, _bind_f32),
 )

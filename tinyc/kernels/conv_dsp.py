@@ -101,26 +101,31 @@ def _reject_conv(node: Node[Conv2d]) -> str | None:
     return reject(node, _conv_rows(node))
 
 
-def _bind_conv(node: Node[Conv2d]) -> Binding:
-    x, weights, _ = node.inputs
-    rows = _conv_rows(node)
-    assert rows is not None
-    in_c, (_, kh, kw, _) = x.type.shape[3], weights.type.shape
+def _pairs(rows: Array) -> tuple[Constant, int]:
+    """Weights [channels, depth] as tinyc_mac.h reads them, and their depth, filled up."""
     packed = padded(rows, 2, 8)
     depth = packed.shape[1]
     # [pair, channel, quad, k] -> [pair, quad, parity, (k or k + 2), channel]
     quads = packed.reshape(-1, 2, depth // 4, 2, 2)  # k = 2 * half + parity
     packed = quads.transpose(0, 2, 4, 3, 1)
+    note = "weights of channel pairs, byte-interleaved by input pair"
+    return Constant("weights", packed, note), depth
+
+
+def _bind_conv(node: Node[Conv2d]) -> Binding:
+    x, weights, _ = node.inputs
+    rows = _conv_rows(node)
+    assert rows is not None
+    in_c, (_, kh, kw, _) = x.type.shape[3], weights.type.shape
+    packed, depth = _pairs(rows)
     return Binding(
         params={
             **window_params(node, (kh, kw)),
             **clamp_params(node),
             "input_zero": x.type.zero_point,
+            "last": "tinyc_conv_columns",
         },
-        constants=(
-            Constant("weights", packed, "weights of channel pairs, byte-interleaved by input pair"),
-            table(node, rows, fold=True),
-        ),
+        constants=(packed, table(node, rows, fold=True)),
         scratch=columns_bytes(depth, in_c),
         support=("tinyc_conv2d_dsp.h",),
     )
@@ -197,9 +202,15 @@ def quads(rows: Array, note: str, suffix: str = "weights") -> Constant:
     return Constant(suffix, packed, note)
 
 
+FEWEST_ROWS = 3
+"""From so many on a tile of four is faster than one after the other, even if it is not full."""
+
+
 def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
     weights = node.inputs[1]
     channels, depth = weights.array.shape
+    if node.inputs[0].type.elements // depth >= FEWEST_ROWS:
+        return _bind_rows(node)
     low, high = activation_range(node.op.activation, node.output.type)
     entries = table(node, weights.array, fold=True, single=True)
     missing = -len(entries.data) % 4
@@ -208,6 +219,7 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
         entries = Constant(entries.suffix, filled, entries.note)
     return Binding(
         params={
+            "rows": 0,
             "batches": node.inputs[0].type.elements // depth,
             "depth": depth,
             "channels": channels,
@@ -221,6 +233,29 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
         ),
         support=("tinyc_dense_dsp.h",),
     )
+
+
+def _bind_rows(node: Node[FullyConnected]) -> Binding:
+    """As a pointwise convolution of an image of one row, whose pixels are the rows of inputs."""
+    x, weights = node.inputs[0].type, node.inputs[1].array
+    channels, depth = weights.shape
+    rows = x.elements // depth
+    packed, whole = _pairs(weights)
+    return Binding(
+        params={
+            "rows": rows,
+            "batches": 1,
+            "in_h": 1, "in_w": rows, "in_c": depth,
+            "out_h": 1, "out_w": rows, "out_c": channels,
+            "kernel_h": 1, "kernel_w": 1, "stride_h": 1, "stride_w": 1,
+            "dilation_h": 1, "dilation_w": 1, "pad_top": 0, "pad_left": 0,
+            **clamp_params(node),
+            "input_zero": x.zero_point,
+        },
+        constants=(packed, table(node, weights, fold=True, single=True)),
+        scratch=columns_bytes(whole, depth),
+        support=("tinyc_dense_rows_dsp.h",),
+    )  # fmt: skip
 
 
 FULLY_CONNECTED = Kernel(

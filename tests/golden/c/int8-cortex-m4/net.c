@@ -20,7 +20,7 @@ static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scrat
     };
 
     tinyc_conv2d_s8_dsp(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window, -3, -10,
-                        -10, 127);
+                        -10, 127, tinyc_conv_columns);
 }
 
 extern const int8_t net_1_scores_weights[256] __attribute__((aligned(4)));
