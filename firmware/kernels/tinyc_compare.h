@@ -1,4 +1,4 @@
-/* Comparisons of int8 numbers, each with its own quantization; logic. */
+/* Comparisons of quantized numbers, each with its own quantization; logic. */
 #ifndef TINYC_COMPARE_H
 #define TINYC_COMPARE_H
 

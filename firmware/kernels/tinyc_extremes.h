@@ -4,24 +4,20 @@
 
 #include "tinyc_base.h"
 
-TINYC_INLINE int8_t tinyc_maximum_s8(int8_t x, int8_t y)
-{
-    return x > y ? x : y;
-}
+#define TINYC_EXTREMES(suffix, type)                         \
+    TINYC_INLINE type tinyc_maximum_##suffix(type x, type y) \
+    {                                                        \
+        return x > y ? x : y;                                \
+    }                                                        \
+                                                             \
+    TINYC_INLINE type tinyc_minimum_##suffix(type x, type y) \
+    {                                                        \
+        return x < y ? x : y;                                \
+    }
 
-TINYC_INLINE int8_t tinyc_minimum_s8(int8_t x, int8_t y)
-{
-    return x < y ? x : y;
-}
-
-TINYC_INLINE int16_t tinyc_maximum_s16(int16_t x, int16_t y)
-{
-    return x > y ? x : y;
-}
-
-TINYC_INLINE int16_t tinyc_minimum_s16(int16_t x, int16_t y)
-{
-    return x < y ? x : y;
-}
+TINYC_EXTREMES(s8, int8_t)
+TINYC_EXTREMES(s16, int16_t)
+TINYC_EXTREMES(s32, int32_t)
+TINYC_EXTREMES(s64, int64_t)
 
 #endif

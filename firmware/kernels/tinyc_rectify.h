@@ -16,6 +16,11 @@ TINYC_INLINE int32_t tinyc_relu_s16(int32_t x, int32_t multiplier, int32_t shift
     return tinyc_clamp(x, low, high);
 }
 
+TINYC_INLINE int32_t tinyc_abs_s16(int32_t x, int32_t multiplier, int32_t shift)
+{
+    return tinyc_relu_s16(x < 0 ? -x : x, multiplier, shift, 0, INT16_MAX);
+}
+
 /* above, below: from the input's scale to the output's, below zero times the slope. */
 struct tinyc_leaky_relu {
     struct tinyc_scale above;
@@ -37,7 +42,7 @@ struct tinyc_prelu {
     struct tinyc_output output;
 };
 
-TINYC_INLINE int32_t tinyc_prelu_s8(int32_t x, int32_t slope, const struct tinyc_prelu *prelu)
+TINYC_INLINE int32_t tinyc_prelu(int32_t x, int32_t slope, const struct tinyc_prelu *prelu)
 {
     const struct tinyc_scale *const above = &prelu->above;
     const struct tinyc_scale *const below = &prelu->below;

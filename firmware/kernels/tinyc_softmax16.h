@@ -3,15 +3,7 @@
 #ifndef TINYC_SOFTMAX16_H
 #define TINYC_SOFTMAX16_H
 
-#include "tinyc_requant.h"
-
-/* The curve of 513 samples at x, between two of them. */
-TINYC_INLINE int32_t tinyc_interpolate16(const int16_t *samples, int32_t x)
-{
-    x = tinyc_clamp(x, -32768, 32767);
-    const int16_t *const at = samples + 256 + (x >> 7);
-    return at[0] + (((at[1] - at[0]) * (x & 0x7f) + 64) >> 7);
-}
+#include "tinyc_interpolate16.h"
 
 /* exponential: exp from -10 to 0; inverse: 1 / x from 1 to 2; multiplier and shift: from a distance
  * of two inputs to the place of it. `out` may be `in`. */
@@ -28,7 +20,7 @@ TINYC_INLINE void tinyc_softmax_s16(const int16_t *in, int16_t *out, const int16
         int32_t sum = 0;
         for (int32_t i = 0; i < depth; i++) {
             const int32_t step = tinyc_requant2(in[i] - greatest, multiplier, shift);
-            const int32_t power = tinyc_interpolate16(exponential, step + 32767);
+            const int32_t power = tinyc_interpolate16(step + 32767, exponential);
             out[i] = (int16_t)power;
             sum += power;
         }
@@ -39,7 +31,7 @@ TINYC_INLINE void tinyc_softmax_s16(const int16_t *in, int16_t *out, const int16
         }
         /* the sum's leading bits, in [1, 2), less one */
         const int32_t fraction = (int32_t)((((int64_t)sum << (zeros - 1)) + 8192) >> 14) - 98304;
-        const int32_t factor = tinyc_interpolate16(inverse, fraction);
+        const int32_t factor = tinyc_interpolate16(fraction, inverse);
         const int32_t right = 31 - zeros;
         for (int32_t i = 0; i < depth; i++) {
             const int32_t y = (out[i] * factor + ((int32_t)1 << (right - 1))) >> right;

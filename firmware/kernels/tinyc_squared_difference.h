@@ -1,4 +1,4 @@
-/* SQUARED_DIFFERENCE of int8. */
+/* SQUARED_DIFFERENCE of int8 and int16. */
 #ifndef TINYC_SQUARED_DIFFERENCE_H
 #define TINYC_SQUARED_DIFFERENCE_H
 
@@ -6,7 +6,7 @@
 #include "tinyc_quantized.h"
 #include "tinyc_requant.h"
 
-/* left, right: from the operands, seven bits up, to a common scale; square: from that of its
+/* left, right: from the operands to a common scale; square: from that of its
  * squares to the output's. */
 struct tinyc_squared_difference {
     struct tinyc_scale left;
@@ -15,20 +15,29 @@ struct tinyc_squared_difference {
     struct tinyc_output output;
 };
 
-/* |x| < 2^8: the result is less than 2^14. */
-TINYC_INLINE int32_t tinyc_seven_bits_up(int32_t x, const struct tinyc_scale *scale)
+/* SquaredDifference of TFLite's squared_difference.cc, of numbers times `up`; the square of the
+ * difference is 2^30 at most. */
+TINYC_INLINE int32_t tinyc_squared_difference(int32_t x, int32_t y, int32_t up,
+                                              const struct tinyc_squared_difference *p)
 {
-    return tinyc_requant2_small((x + scale->offset) * 128, scale->multiplier, scale->shift);
+    const int32_t left = (x + p->left.offset) * up;
+    const int32_t right = (y + p->right.offset) * up;
+    const int32_t z = tinyc_requant2_small(left, p->left.multiplier, p->left.shift) -
+                      tinyc_requant2_small(right, p->right.multiplier, p->right.shift);
+    const int32_t scaled = tinyc_requant2(z * z, p->square.multiplier, p->square.shift);
+    return tinyc_quantized(scaled, &p->output);
 }
 
-/* SquaredDifference of TFLite's squared_difference.cc; the square of the
- * difference is less than 2^30. */
 TINYC_INLINE int32_t tinyc_squared_difference_s8(int32_t x, int32_t y,
                                                  const struct tinyc_squared_difference *p)
 {
-    const int32_t z = tinyc_seven_bits_up(x, &p->left) - tinyc_seven_bits_up(y, &p->right);
-    const int32_t scaled = tinyc_requant2(z * z, p->square.multiplier, p->square.shift);
-    return tinyc_quantized(scaled, &p->output);
+    return tinyc_squared_difference(x, y, 128, p);
+}
+
+TINYC_INLINE int32_t tinyc_squared_difference_s16(int32_t x, int32_t y,
+                                                  const struct tinyc_squared_difference *p)
+{
+    return tinyc_squared_difference(x, y, 1, p);
 }
 
 #endif

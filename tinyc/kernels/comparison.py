@@ -18,7 +18,7 @@ def _bind(node: Node[Comparison]) -> Binding:
     return bind_binary(node, caption(node, sign), Formula(), sign=sign, ctype=ctype)
 
 
-def _bind_s8(node: Node[Comparison]) -> Binding:
+def _bind_scaled(node: Node[Comparison]) -> Binding:
     """left, right: what the operands' function takes after them."""
     sign = SIGNS[type(node.op)]
     left, right = ([*scale_fields(v.type.scale, v.type.zero_point).values()] for v in node.inputs)
@@ -26,10 +26,11 @@ def _bind_s8(node: Node[Comparison]) -> Binding:
     return bind_binary(node, caption(node, sign), formula, sign=sign, left=left, right=right)
 
 
-def _kernel(name: str, dtype: DType) -> Kernel[Comparison]:
-    if dtype is DType.I8:
-        return looped(f"{name}_s8", dtype, _bind_s8, "comparison_s8.c.j2")
-    return looped(f"{name}_{dtype.value}", dtype, _bind, "comparison.c.j2")
+def _kernel(op: type[Comparison], name: str, dtype: DType) -> Kernel[Comparison]:
+    suffix = f"s{8 * dtype.size}" if dtype in (DType.I8, DType.I16) else dtype.value
+    if dtype in op.scaled:
+        return looped(f"{name}_{suffix}", dtype, _bind_scaled, "comparison_scaled.c.j2")
+    return looped(f"{name}_{suffix}", dtype, _bind, "comparison.c.j2")
 
 
 for _op, _name in {
@@ -40,4 +41,4 @@ for _op, _name in {
     Greater: "greater",
     GreaterEqual: "greater_equal",
 }.items():
-    provide(_op, *(_kernel(_name, dtype) for dtype in _op.allowed))
+    provide(_op, *(_kernel(_op, _name, dtype) for dtype in _op.allowed))

@@ -21,9 +21,10 @@ from ..ops.elementwise_math import (
     Sin,
     Sqrt,
     Square,
+    input_ratio,
 )
-from .base import provide
-from .formula import Formula
+from .base import Constant, provide
+from .formula import Formula, scale_fields
 from .unary import table_kernel, unary_kernel
 
 LIBRARY: dict[type[Curve], str] = {
@@ -63,11 +64,22 @@ def _s32(node: Node[Curve]) -> Formula:
     return Formula(WHOLE[type(node.op)], "tinyc_arithmetic_s32.h")
 
 
+def _s16(node: Node[Curve]) -> Formula:
+    op = node.op
+    if isinstance(op, Abs):
+        scale = tuple(scale_fields(input_ratio(node)).values())
+        return Formula("tinyc_abs_s16", "tinyc_rectify.h", numbers=scale, wide=True)
+    note = f"{type(op).__name__.lower()} of every 128th int16"
+    samples = Constant("samples", op.samples(node), note)
+    return Formula("tinyc_interpolate16", "tinyc_interpolate16.h", (samples,), wide=True)
+
+
 for _op in (*LIBRARY, *CURVES, *ARITHMETIC):
     _name = _op.__name__.lower()
     provide(
         _op,
         table_kernel(f"{_name}_s8"),
+        *((unary_kernel(f"{_name}_s16", DType.I16, _s16),) if _op.wide else ()),
         unary_kernel(f"{_name}_f32", DType.F32, _f32),
         *(unary_kernel(f"{_name}_{dtype.value}", dtype, _s32) for dtype in _op.integers),
     )

@@ -16,11 +16,9 @@ from .tvm.elementwise import binary_kernel as tir_kernel
 
 def _formula(node: Node) -> Formula:
     name, dtype = type(node.op).__name__.lower(), node.output.type.dtype
-    suffix, file = {
-        DType.I8: ("s8", "extremes"), DType.I16: ("s16", "extremes"),
-        DType.F32: ("f32", "arithmetic_f32"),
-    }[dtype]  # fmt: skip
-    return Formula(f"tinyc_{name}_{suffix}", f"tinyc_{file}.h")
+    if dtype is DType.F32:
+        return Formula(f"tinyc_{name}_f32", "tinyc_arithmetic_f32.h")
+    return Formula(f"tinyc_{name}_s{8 * dtype.size}", "tinyc_extremes.h")
 
 
 def _sign(node: Node) -> str:
@@ -31,6 +29,8 @@ provide(
     Maximum,
     binary_kernel("maximum_minimum_s8", DType.I8, _sign, _formula),
     binary_kernel("maximum_minimum_s16", DType.I16, _sign, _formula),
+    binary_kernel("maximum_minimum_i32", DType.I32, _sign, _formula),
+    binary_kernel("maximum_minimum_i64", DType.I64, _sign, _formula),
     binary_kernel("maximum_minimum_f32", DType.F32, _sign, _formula),
 )
 

@@ -9,7 +9,7 @@ from .binary import binary_kernel, bind_binary, caption, looped
 from .formula import Fields, Formula, output_fields
 
 
-def _s8(node: Node[Prelu]) -> Formula:
+def _quantized(node: Node[Prelu]) -> Formula:
     x, slope = (v.type for v in node.inputs)
     above, below = multipliers(node)
     fields: Fields = {
@@ -18,7 +18,7 @@ def _s8(node: Node[Prelu]) -> Formula:
         "output": output_fields(node),
     }
     header = "tinyc_rectify.h"
-    return Formula("tinyc_prelu_s8", header, struct="tinyc_prelu", fields=fields, wide=True)
+    return Formula("tinyc_prelu", header, struct="tinyc_prelu", fields=fields, wide=True)
 
 
 def _bind_f32(node: Node) -> Binding:
@@ -31,6 +31,7 @@ def _sign(node: Node) -> str:
 
 provide(
     Prelu,
-    binary_kernel("prelu_s8", DType.I8, _sign, _s8),
+    binary_kernel("prelu_s8", DType.I8, _sign, _quantized),
+    binary_kernel("prelu_s16", DType.I16, _sign, _quantized),
     looped("prelu_f32", DType.F32, _bind_f32, "prelu_f32.c.j2"),
 )

@@ -30,4 +30,5 @@ provide(
     table_kernel("quantize_s8", (DType.I8, DType.U8)),
     unary_kernel("quantize_f32", DType.F32, _f32),
     unary_kernel("quantize_s16", DType.I16, _s16),
+    unary_kernel("quantize_i32", DType.I32, _s16),
 )

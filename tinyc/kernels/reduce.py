@@ -77,7 +77,9 @@ def _bind(node: Node[Reduce]) -> Binding:
     if x.dtype in (DType.F32, DType.BOOL):
         return Binding(params)
     if isinstance(op, ReduceMax):
-        return Binding({**params, "start": "from[0]"})
+        return Binding({**params, "sum": x.dtype.c, "start": "from[0]"})
+    if x.dtype in (DType.I32, DType.I64):  # wraps around
+        return Binding({**params, "sum": f"u{x.dtype.c}", "start": 0})
     twice = op.unsigned or isinstance(op, Mean)
     multiplier, shift = op.multiplier(node)
     low, high = x.dtype.limits
@@ -93,10 +95,13 @@ def _bind(node: Node[Reduce]) -> Binding:
     return Binding(params, support=("tinyc_requant.h",))
 
 
-_SUFFIXES = {DType.I8: "s8", DType.I16: "s16", DType.F32: "f32", DType.BOOL: "bool"}
+_SUFFIXES = {DType.I8: "s8", DType.I16: "s16"}
 
 for _op, _name in _NAMES.items():
     provide(
         _op,
-        *tuple(portable(f"{_name}_{_SUFFIXES[d]}", d, _bind, "reduce.c.j2") for d in _op.types),
+        *tuple(
+            portable(f"{_name}_{_SUFFIXES.get(d, d.value)}", d, _bind, "reduce.c.j2")
+            for d in _op.types
+        ),
     )

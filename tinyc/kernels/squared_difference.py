@@ -9,7 +9,7 @@ from .binary import binary_kernel
 from .formula import Fields, Formula, output_fields, scale_fields
 
 
-def _s8(node: Node) -> Formula:
+def _quantized(node: Node) -> Formula:
     left, right, square = squared_difference_reals(node)
     fields: Fields = {
         "left": scale_fields(left, node.inputs[0].type.zero_point),
@@ -18,7 +18,8 @@ def _s8(node: Node) -> Formula:
         "output": output_fields(node),
     }
     name = "tinyc_squared_difference"
-    return Formula(f"{name}_s8", f"{name}.h", struct=name, fields=fields, wide=True)
+    suffix = f"s{8 * node.output.type.dtype.size}"
+    return Formula(f"{name}_{suffix}", f"{name}.h", struct=name, fields=fields, wide=True)
 
 
 def _plain(suffix: str) -> Formula:
@@ -31,7 +32,8 @@ def _sign(node: Node) -> str:
 
 provide(
     SquaredDifference,
-    binary_kernel("squared_difference_s8", DType.I8, _sign, _s8),
+    binary_kernel("squared_difference_s8", DType.I8, _sign, _quantized),
+    binary_kernel("squared_difference_s16", DType.I16, _sign, _quantized),
     binary_kernel("squared_difference_f32", DType.F32, _sign, lambda node: _plain("f32")),
     binary_kernel("squared_difference_i32", DType.I32, _sign, lambda node: _plain("s32")),
 )

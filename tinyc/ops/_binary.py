@@ -43,14 +43,15 @@ def check_binary(
     allowed: tuple[DType, ...] = (DType.I8, DType.F32),
     out: DType | None = None,
     largest: float = LARGEST_SCALE,
+    second: DType | None = None,
 ) -> None:
-    """Both operands are of one dtype of ``allowed``, the output of that or of ``out``, its shape
-    is theirs broadcast, and int8 and int16 tensors are quantized per tensor, by ``largest`` at
-    most."""
+    """Both operands are of one dtype of ``allowed``, or the second one of ``second``, the output of
+    the first one's or of ``out``, its shape is theirs broadcast, and int8 and int16 tensors are
+    quantized per tensor, by ``largest`` at most."""
     check_broadcast(node, 2)
     a, b = (v.type for v in node.inputs)
     expect_dtype(node, a, allowed, "the first operand")
-    expect_dtype(node, b, (a.dtype,), "the second operand")
+    expect_dtype(node, b, (second or a.dtype,), "the second operand")
     expect_dtype(node, node.output.type, (out or a.dtype,), "output")
     named = ((a, "the first operand"), (b, "the second operand"), (node.output.type, "output"))
     for t, name in named:

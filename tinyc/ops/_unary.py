@@ -34,7 +34,7 @@ def check_unary(
     expect_dtype(node, x, allowed, "input")
     expect_dtype(node, out, (x.dtype,), "output")
     expect_shape(node, out, x.shape, "output")
-    if x.dtype in BYTES:
+    if x.dtype in (*BYTES, DType.I16):
         expect_quant(node, x, "input", largest=largest)
         expect_quant(node, out, "output")
         if fixed is None:

@@ -14,29 +14,32 @@ from ._binary import binary_cases, check_binary
 from .base import expect_ratio, register
 
 LEFT_SHIFT = 8
-"""Bits after the point of the real numbers as which int8 operands are compared."""
+"""Bits after the point of the real numbers as which quantized operands are compared."""
 
-NUMBERS = (DType.I8, DType.F32, DType.I32, DType.I64)
+NUMBERS = (DType.I8, DType.I16, DType.F32, DType.I32, DType.I64)
 
 
 class Comparison(Op):
     """Inputs: x, y, of one type, which broadcast; output: bool of their common shape.
 
     int8 operands, each with its own quantization, are compared as real numbers in steps of 1/256,
-    as in TFLite: what differs by less may be equal.
+    as in TFLite: what differs by less may be equal. So are int16 ones for equality; their order is
+    that of what is stored.
     """
 
     elementwise = True
     compare: ClassVar[np.ufunc]
     allowed: ClassVar[tuple[DType, ...]] = NUMBERS
+    scaled: ClassVar[tuple[DType, ...]] = (DType.I8,)
 
     def check(self, node: Node[Self]) -> None:
         check_binary(node, self.allowed, DType.BOOL)
-        if node.inputs[0].type.dtype is DType.I8:
-            expect_ratio(node, 255 << LEFT_SHIFT, *(v.type.scale for v in node.inputs))
+        if (dtype := node.inputs[0].type.dtype) in self.scaled:
+            reach = 255 if dtype is DType.I8 else 1 << 15
+            expect_ratio(node, reach << LEFT_SHIFT, *(v.type.scale for v in node.inputs))
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
-        if inputs[0].dtype != np.int8:
+        if node.inputs[0].type.dtype not in self.scaled:
             return (self.compare(*inputs),)
         # ComparisonWithScaling of reference/comparisons.h
         x, y = (
@@ -60,6 +63,7 @@ class Equal(Comparison):
 
     compare = np.equal
     allowed = (*NUMBERS, DType.BOOL)
+    scaled = (DType.I8, DType.I16)
 
 
 @register
@@ -69,6 +73,7 @@ class NotEqual(Comparison):
 
     compare = np.not_equal
     allowed = (*NUMBERS, DType.BOOL)
+    scaled = (DType.I8, DType.I16)
 
 
 @register

@@ -8,23 +8,25 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import Array, Node, Op
+from ..ir import Array, DType, Node, Op
 from ._binary import NUMBERS, binary_cases, check_binary
 from .base import fail, register
+
+_TYPES = (*NUMBERS, DType.I32, DType.I64)
 
 
 @register
 @dataclass(frozen=True)
 class Maximum(Op):
     """Inputs: x, y, which broadcast; output of their common shape; all int8 or all int16, of one
-    quantization, or all float32."""
+    quantization, or all float32, int32 or int64."""
 
     elementwise = True
     keeps_quant = True
     greater: ClassVar[bool] = True
 
     def check(self, node: Node[Self]) -> None:
-        check_binary(node, NUMBERS)
+        check_binary(node, _TYPES)
         types = [v.type for v in (*node.inputs, node.output)]
         if len({(t.quant.scale, t.quant.zero_point) for t in types if t.quant}) > 1:
             raise fail(
@@ -40,7 +42,7 @@ class Maximum(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
-        yield from binary_cases(rng, cls(), NUMBERS, one_quant=True)
+        yield from binary_cases(rng, cls(), _TYPES, one_quant=True)
 
 
 @register

@@ -10,21 +10,25 @@ import numpy as np
 
 from ..ir import Array, DType, Node, Op
 from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
-from ._binary import binary_cases, check_binary
+from ._binary import NUMBERS, binary_cases, check_binary, operand
+from ._conv import random_type
 from .base import expect_ratio, register
 
 
 @register
 @dataclass(frozen=True)
 class Prelu(Op):
-    """Inputs: x, alpha, which broadcast; output of their common shape; all int8 or float32."""
+    """Inputs: x, alpha, which broadcast; output of their common shape; all int8 or
+    float32, or int16 with an int8 alpha."""
 
     elementwise = True
 
     def check(self, node: Node[Self]) -> None:
-        check_binary(node)
-        if node.output.type.dtype is DType.I8:
-            for reach, ratio in zip((255, 255 * 255), _ratios(node), strict=True):
+        wide = node.output.type.dtype is DType.I16
+        check_binary(node, NUMBERS, second=DType.I8 if wide else None)
+        if node.output.type.dtype is not DType.F32:
+            most = 1 << 15 if wide else 255
+            for reach, ratio in zip((most, most * 255), _ratios(node), strict=True):
                 expect_ratio(node, reach, ratio)
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
@@ -47,6 +51,11 @@ class Prelu(Op):
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
         yield from binary_cases(rng, cls())
+        for node in binary_cases(rng, cls(), (DType.I16,)):
+            x, alpha = node.inputs
+            narrow = random_type(rng, DType.I8, alpha.type.shape)
+            slope = operand(rng, "alpha", narrow, alpha.constant)
+            yield Node(node.op, (x, slope), node.outputs, node.origin)
 
 
 def _ratios(node: Node) -> tuple[float, float]:

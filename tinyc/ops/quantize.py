@@ -11,7 +11,16 @@ import numpy as np
 from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
 from ..ir.quant import clamp, multiply_double_rounding, quantize_multiplier
 from ._unary import SHAPES
-from .base import expect_arity, expect_dtype, expect_quant, expect_ratio, expect_shape, register
+from .base import (
+    REQUANTIZE,
+    expect_arity,
+    expect_dtype,
+    expect_quant,
+    expect_ratio,
+    expect_shape,
+    fail,
+    register,
+)
 
 INTEGERS = (DType.I8, DType.U8, DType.I16)
 
@@ -20,21 +29,31 @@ INTEGERS = (DType.I8, DType.U8, DType.I16)
 @dataclass(frozen=True)
 class Quantize(Op):
     """Input float32, int8, uint8 or int16, output int8, uint8 or int16 of the same shape, every
-    integer quantized per tensor."""
+    integer quantized per tensor; or from int8 or int16 to int32, or back. LiteRT has none from int8
+    to int32; TensorFlow Lite Micro has (quantize_common.cc)."""
 
     elementwise = True
 
     def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
-        expect_dtype(node, x, (*INTEGERS, DType.F32), "input")
-        expect_dtype(node, out, INTEGERS, "output")
+        narrow = (DType.I8, DType.I16)
+        expect_dtype(node, x, (*INTEGERS, DType.F32, DType.I32), "input")
+        outputs = narrow if x.dtype is DType.I32 else INTEGERS
+        whole = (DType.I32,) if x.dtype in narrow else ()
+        expect_dtype(node, out, (*outputs, *whole), "output")
         expect_shape(node, out, x.shape, "output")
         expect_quant(node, out, "output")
         if x.dtype is not DType.F32:
             expect_quant(node, x, "input")
             low, high = x.dtype.limits
-            expect_ratio(node, high - low, x.scale / out.scale)
+            reach = high if x.dtype is DType.I32 else high - low
+            expect_ratio(node, reach, x.scale / out.scale)
+        for t in (x, out):
+            if t.dtype is DType.I32 and t.zero_point:
+                raise fail(
+                    node, f"has an int32 tensor with the zero point {t.zero_point}", REQUANTIZE
+                )
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
@@ -59,6 +78,14 @@ class Quantize(Op):
                     types = [quantized_type(rng, d, shape) for d in (source, target)]
                     x, y = (Value(n, t, "case") for n, t in zip("xy", types, strict=True))
                     yield Node(cls(), (x,), (y,), "case")
+        for dtype in (DType.I8, DType.I16):
+            for scale in (0.001, 2.0**-30):
+                narrow = quantized_type(rng, dtype, (3, 7))
+                whole = TensorType((3, 7), DType.I32, Quant((scale * narrow.scale,), (0,)))
+                for pair in ((whole, narrow), (narrow, whole)):
+                    x, y = (Value(n, t, "case") for n, t in zip("xy", pair, strict=True))
+                    if scale > 1e-6 or pair[0] is whole:
+                        yield Node(cls(), (x,), (y,), "case")
 
 
 def quantized_type(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> TensorType:

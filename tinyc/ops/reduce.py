@@ -61,7 +61,7 @@ class Reduce(Op):
         else:
             shape = tuple(d for keep, d in kept if keep)
         expect_shape(node, y, shape, "output")
-        if x.dtype is not DType.I8:
+        if x.dtype not in (DType.I8, DType.I16):
             return
         expect_quant(node, x, "input")
         expect_quant(node, y, "output")
@@ -165,12 +165,14 @@ class Sum(Reduce):
     reference SUM (2.3) reads int8 as uint8 and is right for non-negative tensors alone. Of uint8
     it rounds twice."""
 
-    types = (DType.I8, DType.F32)
+    types = (*NUMBERS, DType.I32, DType.I64)
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         (x,) = inputs
         if x.dtype == np.float32:
             return (_float_sums(node, x).reshape(node.output.type.shape),)
+        if x.dtype in (np.int32, np.int64):
+            return (self.rows(node, x).sum(1, dtype=x.dtype).reshape(node.output.type.shape),)
         sums = self.centred_sums(node, x)
         rescale = multiply_double_rounding if self.unsigned else multiply_single_rounding
         return self.finish(node, rescale(sums, *self.multiplier(node)))
@@ -181,6 +183,7 @@ class Sum(Reduce):
 class ReduceMax(Reduce):
     """See `Reduce`; both sides are quantized alike. What is no number is passed over."""
 
+    types = (*NUMBERS, DType.I32, DType.I64)
     keeps_quant = True
     least: ClassVar[bool] = False
 

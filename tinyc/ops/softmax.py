@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,6 +19,7 @@ from ..ir.quant import (
 from ._binary import NUMBERS
 from ._conv import random_type
 from ._fixedpoint import exp_of_negative, reciprocal
+from ._samples16 import interpolate16, samples16
 from ._unary import FRACTION, check_unary
 from .base import CONVERT_AGAIN, MASKED_SCALE, fail, register
 
@@ -32,34 +33,11 @@ GREATEST_STEP = 5.0
 """Of beta times the scale of an int16 input, so that scaled distances fit 32 bits."""
 
 
-def _samples(curve: Callable[[float], float], low: float, high: float) -> Array:
-    """513 values of ``curve`` from ``low`` to ``high`` in 1/32768ths, each moved by half of what
-    interpolating would miss in the middle after it (LUTPopulate of common.h, in double)."""
-
-    def rounded(x: float) -> float:
-        return math.copysign(math.floor(abs(x) + 0.5), x)
-
-    unit, step = 2.0 / 65535, (high - low) / 512
-    inverse = 65536 / (unit * 32767 - unit * -32768)
-    samples = []
-    for i in range(512):
-        here = rounded(curve(low + i * step) * inverse)
-        middle = rounded(curve(low + i * step + step / 2) * inverse)
-        between = rounded((curve(low + (i + 1) * step) * inverse + here) / 2)
-        samples.append(here - rounded((between - middle) / 2))
-    samples.append(rounded(curve(high) * inverse))
-    return np.clip(samples, -32768, 32767).astype(np.int16)
-
-
-EXP = _samples(math.exp, 10.0 / 65535 * -65535, 0.0)
-INVERSE = _samples(lambda x: 1.0 / (1.0 + x), 0.0, 1.0 / 65535 * 65535)
-
-
-def interpolate16(samples: Array, x: Array) -> Array:
-    """The curve of 513 ``samples`` at -32768 .. 32767, between two of them (LUTLookup)."""
-    index, rest = 256 + (x >> 7), x & 0x7F
-    base = samples[index].astype(np.int64)
-    return np.asarray(base + (((samples[index + 1] - base) * rest + 64) >> 7))
+_UNIT = 2.0 / 65535
+"""A step of the samples in double, as TFLite spells it; they reach from -1 to 1."""
+_RANGE = (_UNIT * -32768, _UNIT * 32767)
+EXP = samples16(np.exp, (10.0 / 65535 * -65535, 0.0), _RANGE)
+INVERSE = samples16(lambda x: 1.0 / (1.0 + x), (0.0, 1.0 / 65535 * 65535), _RANGE)
 
 
 @register

@@ -14,34 +14,38 @@ from ._binary import WHOLE, binary_cases, check_binary
 from .base import fail, register
 
 LEFT_SHIFT = 7
-"""Bits by which int8 operands are shifted up; their difference's square still fits 31."""
+"""Bits by which int8 operands are shifted up; their difference's square still fits 31, as that
+of int16 operands does without."""
+
+_TYPES = (*WHOLE, DType.I16)
 
 
 @register
 @dataclass(frozen=True)
 class SquaredDifference(Op):
-    """Inputs: x, y, which broadcast; output of their common shape; all int8, float32 or int32,
-    which keeps its low bits."""
+    """Inputs: x, y, which broadcast; output of their common shape; all int8, int16, float32 or
+    int32, which keeps its low bits. LiteRT has none of int16; TensorFlow Lite Micro has
+    (squared_difference.cc)."""
 
     elementwise = True
 
     def check(self, node: Node[Self]) -> None:
-        check_binary(node, WHOLE)
-        if node.output.type.dtype is DType.I8 and not squared_difference_reals(node)[2] < 1:
+        check_binary(node, _TYPES)
+        if node.output.type.quant is not None and not squared_difference_reals(node)[2] < 1:
             raise fail(
                 node, "its operands' scales are too large for its output's",
                 "quantize the model again, with data like the real one", "E304",
             )  # fmt: skip
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
-        if node.output.type.dtype is not DType.I8:
+        if node.output.type.dtype not in (DType.I8, DType.I16):
             with np.errstate(all="ignore"):
                 return (np.square(np.subtract(*inputs)),)
         # SquaredDifference of squared_difference.cc
         reals, out = squared_difference_reals(node), node.output.type
         x, y = (
             multiply_double_rounding(
-                (array.astype(np.int64) - value.type.zero_point) << LEFT_SHIFT,
+                (array.astype(np.int64) - value.type.zero_point) << left_shift(node),
                 *quantize_multiplier(real),
             )
             for array, value, real in zip(inputs, node.inputs, reals[:2], strict=True)
@@ -51,7 +55,7 @@ class SquaredDifference(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
-        yield from binary_cases(rng, cls(), WHOLE, least=1e-4)
+        yield from binary_cases(rng, cls(), _TYPES, least=1e-4)
 
 
 def squared_difference_reals(node: Node) -> tuple[float, float, float]:
@@ -59,4 +63,8 @@ def squared_difference_reals(node: Node) -> tuple[float, float, float]:
     scale counts 1/2."""
     x, y, out = (v.type.scale for v in (*node.inputs, node.output))
     twice = 2 * max(x, y)
-    return x / twice, y / twice, twice * twice / ((1 << 2 * LEFT_SHIFT) * out)
+    return x / twice, y / twice, twice * twice / ((1 << 2 * left_shift(node)) * out)
+
+
+def left_shift(node: Node) -> int:
+    return LEFT_SHIFT if node.output.type.dtype is DType.I8 else 0
