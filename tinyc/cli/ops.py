@@ -26,7 +26,8 @@ def ops(
     ] = None,
     limit: Annotated[float, typer.Option(min=1, help="Seconds that a model may take [300].")] = 300,
 ) -> None:
-    """List the operators: dtypes and kernels for each core; or check a folder of models."""
+    """List the operators, their names in each format, dtypes and kernels; or check a folder of
+    models."""
     from .. import config
     from ..report import operators as opstable
 
@@ -40,8 +41,8 @@ def ops(
     elif call.as_json:
         print_json("ops", {"operators": opstable.table()})
     else:
-        heading, rows = opstable.grid()
-        print_table(heading, rows)
+        print_table(*opstable.grid())
+        print_table(*opstable.kernel_grid())
 
 
 def _check(call: Call, folder: Path, jobs: int, limit: float) -> None:

@@ -324,7 +324,11 @@ class Tune(Versioned):
 class Operator(TypedDict):
     operator: str
     tflite: list[str]
+    """What it is called there; so are the two below."""
+    lce: list[str]
+    onnx: list[str]
     dtype: str
+    """Of its first operand."""
     kernels: dict[str, str]
     """Core -> the fastest kernel."""
 

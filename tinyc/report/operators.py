@@ -1,17 +1,24 @@
-"""The table operator x dtype x core, derived from what the operators' own cases run on.
+"""The tables of operators, derived from what the operators' own cases run on.
 
-A cell names the kernel that the planner takes most readily on that core: the first whose
-features the core has and that at least one case of that dtype allows.
+The kernel of a core is the one that the planner takes most readily there: the first whose features
+the core has and that at least one case of that dtype allows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from ..frontends.tflite import rules
+from ..frontends.onnx import rules as onnx_rules
+from ..frontends.onnx.static import FOLDED as ONNX_FOLDED
+from ..frontends.tflite import rules as tflite_rules
+from ..frontends.tflite.control import CONTROL
+from ..frontends.tflite.static import FOLDED as TFLITE_FOLDED
+from ..frontends.tflite.unsupported import LEFT_OUT
 from ..ir import Node, Op
 from ..kernels.base import kernels_of
 from ..ops.base import all_ops
@@ -20,13 +27,30 @@ from ..target.boards import all_boards
 _INTRODUCTION = """\
 # Operators
 
-Made by `make docs`, and by `tinyc ops --markdown`: for each operator and type of its first
-operand, the fastest kernel on each core. Every operator also has a numpy reference that is
-bit-exact with TFLite's reference kernels, or with Larq Compute Engine's for signs, which are
-packed into i32 words. `no code` stands for operators that the planner
-makes into a renaming of the same bytes; `-` where a core has no kernel. WHERE and UNIQUE are
-refused: how much they give depends on the data, and sizes are fixed at compile time.
+Made by `make docs`, and by `tinyc ops --markdown`: what each operator is called in TFLite, in Larq
+Compute Engine and in ONNX, and the types of its first operand for which there is C. Every operator
+also has a numpy reference that is bit-exact with TFLite's reference kernels, or with Larq Compute
+Engine's for signs, which are packed into i32 words. One without code is a renaming of the same
+bytes; one without a name in any format is made of others: by a pass, or where weights are int8 and
+activations float32 (Hybrid).
 """
+_FOLDED = """\
+What follows has no node in the graph: it is resolved when the model is read, where its operands are
+constant or its output depends on shapes alone.
+"""
+_KERNELS = """\
+## Kernels
+
+Every core computes every operator by kernels in portable C, but for those below, which are faster
+on cores with more instructions; `tinyc ops --json` names the kernel of each operator and core.
+"""
+_LEFT_OUT = """\
+## Left out
+
+Operators of TFLite that are refused on purpose, and what to do instead. Any other that is not above
+is refused as unknown; a [plugin](plugins.md) can bring it.
+"""
+_CUSTOM, _LCE = "CUSTOM ", "CUSTOM Lce"
 
 
 def _cores() -> dict[str, frozenset[str]]:
@@ -44,19 +68,24 @@ def _kernel(op: type[Op], nodes: list[Node], features: frozenset[str]) -> str:
 
 @cache
 def table() -> list[dict[str, Any]]:
-    """One entry for each operator and dtype: ``operator``, ``tflite`` (list of names), ``dtype``,
-    ``kernels`` (core -> kernel)."""
+    """One entry for each operator and dtype, see `tinyc.report.objects.Operator`."""
     cores = _cores()
+    known = {name: rule.op for name, rule in sorted(tflite_rules.load().items())}
+    named = {name: rule.op for name, rule in sorted(onnx_rules.load().items())}
     found = []
     for op in all_ops():
         by_dtype: dict[str, list[Node]] = {}
         for node in op.cases(np.random.default_rng(0)):
             if type(node.op) is op and node.inputs:
                 by_dtype.setdefault(node.inputs[0].type.dtype.value, []).append(node)
+        names = [name for name, of in known.items() if of is op]
+        lce = [name for name in names if name.startswith(_LCE)]
         found += [
             {
                 "operator": op.__name__,
-                "tflite": sorted(name for name, rule in rules.load().items() if rule.op is op),
+                "tflite": [name.removeprefix(_CUSTOM) for name in names if name not in lce],
+                "lce": [name.removeprefix(_CUSTOM) for name in lce],
+                "onnx": [name for name, of in named.items() if of is op],
                 "dtype": dtype,
                 "kernels": {core: _kernel(op, nodes, f) for core, f in cores.items()},
             }
@@ -66,16 +95,47 @@ def table() -> list[dict[str, Any]]:
 
 
 def grid() -> tuple[list[str], list[list[str]]]:
-    """The table as a heading and rows of text."""
-    heading = ["operator", "TFLite", "dtype", *_cores()]
-    return heading, [
-        [e["operator"], ", ".join(e["tflite"]), e["dtype"], *e["kernels"].values()] for e in table()
-    ]
+    """The operators as a heading and a row of text for each."""
+    rows = []
+    for name, group in groupby(table(), lambda entry: entry["operator"]):
+        entries = list(group)
+        dtypes = ", ".join(entry["dtype"] for entry in entries)
+        code = "" if {"no code"} != set(entries[0]["kernels"].values()) else "; no code"
+        sources = [", ".join(entries[0][key]) for key in ("tflite", "lce", "onnx")]
+        rows.append([name, *sources, dtypes + code])
+    return ["operator", "TFLite", "LCE", "ONNX", "dtypes"], rows
+
+
+def kernel_grid() -> tuple[list[str], list[list[str]]]:
+    """The kernels that are not the same on every core, as a heading and rows of text: cores that
+    have the same stand in one column."""
+    entries = [entry for entry in table() if len(set(entry["kernels"].values())) > 1]
+    columns: dict[tuple[str, ...], list[str]] = {}
+    for core in _cores():
+        columns.setdefault(tuple(e["kernels"][core] for e in entries), []).append(core)
+    rows = zip(((e["operator"], e["dtype"]) for e in entries), *columns, strict=True)
+    return (
+        ["operator", "dtype", *map(", ".join, columns.values())],
+        [[*of, *kernels] for of, *kernels in rows],
+    )
 
 
 def markdown() -> str:
     """The whole of docs/operators.md."""
-    heading, rows = grid()
-    lines = [f"| {' | '.join(heading)} |", f"|{' --- |' * len(heading)}"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    return _INTRODUCTION + "\n" + "\n".join(lines) + "\n"
+    folded = {
+        "TFLite": (*CONTROL, *(TFLITE_FOLDED - tflite_rules.load().keys())),
+        "ONNX": ONNX_FOLDED - onnx_rules.load().keys(),
+    }
+    resolved = [f"- {name}: {', '.join(sorted(names))}." for name, names in folded.items()]
+    left_out = [(", ".join(names), reason) for names, reason in LEFT_OUT.items()]
+    parts = (
+        _INTRODUCTION, _lines(*grid()), _FOLDED, "\n".join(resolved) + "\n",
+        _KERNELS, _lines(*kernel_grid()),
+        _LEFT_OUT, _lines(("operators", "instead"), left_out),
+    )  # fmt: skip
+    return "\n".join(parts)
+
+
+def _lines(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "".join(f"| {' | '.join(row)} |\n" for row in lines)

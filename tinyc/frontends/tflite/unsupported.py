@@ -6,19 +6,16 @@ from ...errors import CompileError
 from ..refusal import PLUGIN, SUPPORTED
 from .source import Source, SourceOp
 
-_CONTROL = "convert a model without loops and branches: give recurrent layers unroll=True"
-_DYNAMIC = (
-    "the size of its output depends on the data, and sizes are fixed at compile time: end the "
-    "model before it"
-)
-_HINTS = {
-    **dict.fromkeys(("WHERE", "UNIQUE"), _DYNAMIC),
-    **dict.fromkeys(("CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"), _CONTROL),
-    **dict.fromkeys(
-        ("LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN"),
-        "give the recurrent layer unroll=True and convert the model again",
-    ),
-}  # fmt: skip
+LEFT_OUT = {
+    ("UNIQUE", "WHERE"): "the size of its output depends on the data, and sizes are fixed at "
+    "compile time: end the model before it",
+    ("CALL", "STABLEHLO_CASE", "STABLEHLO_WHILE"): "convert a model without loops and branches: "
+    "give recurrent layers unroll=True",
+    ("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM"): "give the recurrent "
+    "layer unroll=True and convert the model again",
+}
+"""Operators that have no rule on purpose -> why, or what to do instead."""
+_HINTS = {name: hint for names, hint in LEFT_OUT.items() for name in names}
 
 
 def unsupported(source: Source, op: SourceOp) -> CompileError:
