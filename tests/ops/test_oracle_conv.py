@@ -366,3 +366,19 @@ def test_hybrid_transpose_conv_is_close(
     x, graph = rng.normal(0, 2, (n, h, w, c)).astype(np.float32), read(path)
     ours, (theirs,) = interpret(graph, [x])[graph.outputs[0]], run_litert(path, [x])
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6 * float(np.abs(theirs).max()))
+
+
+def test_an_output_shape_that_an_input_tells_is_the_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    tensors = [
+        TensorSpec("shape", (4,), "int32"),
+        TensorSpec("w", (2, 3, 3, 2), "float32", data=rng.random((2, 3, 3, 2))),
+        TensorSpec("x", (1, 3, 2, 2), "float32"), TensorSpec("y", (1, 6, 4, 2), "float32"),
+    ]  # fmt: skip
+    options = {"padding": 0, "strideW": 2, "strideH": 2}
+    path = tmp_path / "m.tflite"
+    write_model(path, [("TRANSPOSE_CONV", options, [0, 1, 2], [3])], tensors, [0, 2], [3])
+    inputs = [np.array([1, 6, 4, 2], np.int32), rng.random((1, 3, 2, 2), np.float32)]
+    graph = read(path)
+    found = interpret(graph, inputs)[graph.outputs[0]]
+    np.testing.assert_allclose(found, run_litert(path, inputs)[0], rtol=1e-6)

@@ -15,11 +15,8 @@ def transpose_conv(src: TfliteOp) -> list[Node]:
     shape, weights, x, *rest = src.operands(3, 4)
     out = src.outputs[0].type.shape
     # A shape that an input tells is the one in the file, as to TensorFlow Lite Micro.
-    if (
-        (shape.constant and src.constant_ints(shape) != out)
-        or len(out) != 4
-        or len(weights.type.shape) != 4
-    ):
+    stated = src.constant_ints(shape) if shape.constant else out
+    if stated != out or len(out) != 4 or len(weights.type.shape) != 4:
         raise src.fail("its output shape is not what it states", CONVERT_AGAIN, "E301")
     stride, cut = import_stride(src), (0, 0)
     channels, *kernel, _ = weights.type.shape
