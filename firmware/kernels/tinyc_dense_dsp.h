@@ -1,6 +1,6 @@
 /* Fully connected layers of int8 on cores with the DSP extension, four channels at a time.
  * weights: for each four channels, for each four inputs, one word a channel;
- * table: bias, multiplier and right shift less two of each channel. */
+ * table: bias of each channel, and two words by which its sum is rescaled. */
 #ifndef TINYC_DENSE_DSP_H
 #define TINYC_DENSE_DSP_H
 
@@ -84,6 +84,28 @@ TINYC_INLINE const int8_t *tinyc_dense_sums_dsp(int32_t *acc, const int8_t *in,
     return weights;
 }
 
+/* The function `name` of one row of inputs that rescales by `rescale`. */
+#define TINYC_DEFINE_DENSE_ROW_DSP(name, rescale)                                                 \
+    TINYC_SHARED static void name(const int8_t *in, const int8_t *weights, const int32_t *table,  \
+                                  int8_t *out, int32_t depth, int32_t channels,                   \
+                                  int32_t zero_point, int32_t low, int32_t high)                  \
+    {                                                                                             \
+        for (int32_t c = 0; c < channels; c += 4, table += 12) {                                  \
+            int32_t acc[4] = {table[0], table[3], table[6], table[9]};                            \
+            weights = tinyc_dense_sums_dsp(acc, in, weights, depth);                              \
+            for (int i = 0; i < 4; i++) {                                                         \
+                if (c + i < channels) {                                                           \
+                    const int32_t y = rescale(acc[i], table[3 * i + 1], table[3 * i + 2]);        \
+                    out[c + i] = tinyc_clamp_s8(y + zero_point, low, high);                       \
+                }                                                                                 \
+            }                                                                                     \
+        }                                                                                         \
+    }
+
+typedef void tinyc_dense_row(const int8_t *in, const int8_t *weights, const int32_t *table,
+                             int8_t *out, int32_t depth, int32_t channels, int32_t zero_point,
+                             int32_t low, int32_t high);
+
 /* tinyc_requant1 for a right shift of `shift` + 2: the rounding lies within the high word. */
 TINYC_INLINE int32_t tinyc_requant1_dsp(int32_t acc, int32_t multiplier, int32_t shift)
 {
@@ -91,31 +113,15 @@ TINYC_INLINE int32_t tinyc_requant1_dsp(int32_t acc, int32_t multiplier, int32_t
     return ((high >> shift) + 1) >> 1;
 }
 
-/* One row of inputs. */
-TINYC_SHARED static void tinyc_dense_row_dsp(const int8_t *in, const int8_t *weights,
-                                             const int32_t *table, int8_t *out, int32_t depth,
-                                             int32_t channels, int32_t zero_point, int32_t low,
-                                             int32_t high)
-{
-    for (int32_t c = 0; c < channels; c += 4, table += 12) {
-        int32_t acc[4] = {table[0], table[3], table[6], table[9]};
-        weights = tinyc_dense_sums_dsp(acc, in, weights, depth);
-        for (int i = 0; i < 4; i++) {
-            if (c + i < channels) {
-                const int32_t y = tinyc_requant1_dsp(acc[i], table[3 * i + 1], table[3 * i + 2]);
-                out[c + i] = tinyc_clamp_s8(y + zero_point, low, high);
-            }
-        }
-    }
-}
+TINYC_DEFINE_DENSE_ROW_DSP(tinyc_dense_row_dsp, tinyc_requant1_dsp)
 
 TINYC_INLINE void tinyc_dense_s8_dsp(const int8_t *in, int8_t *out, const int8_t *weights,
                                      const int32_t *table, int32_t batches, int32_t depth,
                                      int32_t channels, int32_t zero_point, int32_t low,
-                                     int32_t high)
+                                     int32_t high, tinyc_dense_row *row)
 {
     for (int32_t b = 0; b < batches; b++, in += depth, out += channels) {
-        tinyc_dense_row_dsp(in, weights, table, out, depth, channels, zero_point, low, high);
+        row(in, weights, table, out, depth, channels, zero_point, low, high);
     }
 }
 

@@ -46,22 +46,15 @@ TINYC_INLINE const int8_t *tinyc_tap4(int32_t *acc, const int8_t *in, const int8
 
 #endif
 
-/* Requantize and clamp one channel; channel: its bias, multiplier and right shift less one. */
-TINYC_INLINE int8_t tinyc_finish2(int32_t acc, const int32_t *channel, int32_t zero_point,
-                                  int32_t low, int32_t high)
-{
-    const int32_t half = 1 + 2 * zero_point;
-    return tinyc_clamp_s8(tinyc_requant2_dsp(acc, channel[1], channel[2], half), low, high);
-}
-
-/* The same for four channels. Written out: a loop would keep the accumulators in memory. */
+/* Finish four channels of `table`. Written out: a loop would keep the accumulators in memory. */
 TINYC_INLINE void tinyc_store4(const int32_t *acc, const int32_t *table, int8_t *out,
-                               int32_t zero_point, int32_t low, int32_t high)
+                               int32_t zero_point, int32_t low, int32_t high,
+                               tinyc_finish_s8 *finish)
 {
-    out[0] = tinyc_finish2(acc[0], table, zero_point, low, high);
-    out[1] = tinyc_finish2(acc[1], table + 3, zero_point, low, high);
-    out[2] = tinyc_finish2(acc[2], table + 6, zero_point, low, high);
-    out[3] = tinyc_finish2(acc[3], table + 9, zero_point, low, high);
+    out[0] = finish(acc[0], table[1], table[2], zero_point, low, high);
+    out[1] = finish(acc[1], table[4], table[5], zero_point, low, high);
+    out[2] = finish(acc[2], table[7], table[8], zero_point, low, high);
+    out[3] = finish(acc[3], table[10], table[11], zero_point, low, high);
 }
 
 /* All taps of a window inside of the image, whose first pixel's channels are at `x`, in a row:
@@ -80,12 +73,12 @@ TINYC_INLINE void tinyc_taps4(int32_t *acc, const int8_t *x, const int8_t **weig
     }
 }
 
-/* weights: for each four channels, for each tap, one byte a channel; table: bias, multiplier and
- * right shift less one of each channel. */
+/* weights: for each four channels, for each tap, one byte a channel; table: bias of each channel,
+ * and the two words that `finish` takes. */
 TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const int8_t *weights,
                                          const int32_t *table, const struct tinyc_window *w,
                                          int32_t input_zero, int32_t zero_point, int32_t low,
-                                         int32_t high)
+                                         int32_t high, tinyc_finish_s8 *finish)
 {
     const uint32_t offset = ((uint32_t)-input_zero & 0xffffU) * 0x10001U;
     const int32_t last_y = w->in.h - (w->kernel.h - 1) * w->dilation.h - 1;
@@ -103,7 +96,7 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
                 for (int32_t c = 0; c < w->in.c; c += 4) {
                     int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
                     tinyc_taps4(acc, x, &filter, offset, w);
-                    tinyc_store4(acc, channel, out, zero_point, low, high);
+                    tinyc_store4(acc, channel, out, zero_point, low, high, finish);
                     channel += 12;
                     x += 4;
                     out += 4;
@@ -123,7 +116,7 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
                         filter += 4;
                     }
                 }
-                tinyc_store4(acc, channel, out, zero_point, low, high);
+                tinyc_store4(acc, channel, out, zero_point, low, high, finish);
                 channel += 12;
                 out += 4;
             }

@@ -138,7 +138,7 @@ def emit(plan: Plan) -> Library:
         arrays.add_layer(step)
     copies, resets = _copies(plan, arrays), _resets(plan, arrays)
     parts = support.needed(name for step in plan.steps for name in step.binding.support)
-    floats = any(step.floats for step in plan.steps)
+    floats = support.FLOAT_SCALE in parts or any(step.floats for step in plan.steps)
     ports, ends = input_ports(graph), heads(graph)
     files = {
         f"include/{prefix}.h": render(

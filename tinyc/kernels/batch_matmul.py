@@ -12,7 +12,7 @@ from ..ir import DType, Node
 from ..ir.quant import reduced_multipliers
 from ..ops.batch_matmul import BatchMatMul
 from .base import Binding, Constant, Kernel, provide
-from .conv import portable
+from .conv import float_words, portable
 from .conv_dsp import REQUIRES
 
 
@@ -62,19 +62,22 @@ def _zeros(node: Node[BatchMatMul]) -> dict[str, int]:
 def _bind(node: Node[BatchMatMul]) -> Binding:
     params, constants = _shape(node)
     multiplier, shift = node.op.multiplier(node)
-    dtype = node.output.type.dtype
-    if dtype is DType.I16:
+    dtype, suffix = node.output.type.dtype, ""
+    if node.op.float_scaled:
+        (multiplier,), (shift,) = float_words(np.array([node.op.float_scale(node)]))
+        suffix = "_float"
+    elif dtype is DType.I16:
         # Those of tinyc_requant_wide.
         multiplier, shift = (int(v) for v in reduced_multipliers(multiplier, shift))
     params |= {
-        "function": f"tinyc_matmul_s{8 * dtype.size}",
+        "function": f"tinyc_matmul_s{8 * dtype.size}{suffix}",
         "low": dtype.limits[0],
         "high": dtype.limits[1],
         "multiplier": multiplier,
         "shift": shift,
         **_zeros(node),
     }
-    return Binding(params, constants, support=("tinyc_matmul.h",))
+    return Binding(params, constants, support=(f"tinyc_matmul{suffix}.h",))
 
 
 def _bind_s8(node: Node[BatchMatMul]) -> Binding:
@@ -97,6 +100,8 @@ def _bind_s8(node: Node[BatchMatMul]) -> Binding:
 def _reject_dsp(node: Node[BatchMatMul]) -> str | None:
     if node.output.type.dtype is not DType.I8:
         return "not i8"
+    if node.op.float_scaled:
+        return "its sums are multiplied by a float32"
     if node.op.sizes(node)[1] * 255 * 255 >= 1 << 30:
         return "a sum could reach 2^30"
     multiplier, shift = node.op.multiplier(node)

@@ -9,12 +9,18 @@ import numpy as np
 
 from ..ir import Array, DType, Node, OpT
 from ..ir.quant import activation_range, float_activation_range
-from ..ops._conv import NO_PADDING, channel_multipliers, real_multipliers, weight_zero
+from ..ops._conv import (
+    NO_PADDING,
+    channel_multipliers,
+    float_scales,
+    real_multipliers,
+    weight_zero,
+)
 from ..ops._mixins import Activated, Pair, Weighted, Windowed
 from .base import Binding, Constant, Kernel, only
 
 
-def integers(node: Node, folded: bool = False) -> dict[str, Any]:
+def integers(node: Node[Weighted], folded: bool = False) -> dict[str, Any]:
     """Parameters of the templates of integer layers, for those of int8. folded: the input's zero
     point is in the biases of `channel_table`, so that the sums do not subtract it."""
     return {
@@ -22,7 +28,7 @@ def integers(node: Node, folded: bool = False) -> dict[str, Any]:
         "bytes": 1,
         "wide": 0,
         "weight_zero": weight_zero(node),
-        "store": "tinyc_store_s8",
+        "store": f"tinyc_store_s8{float_suffix(node)}",
         "scaling": 0,
         "entry_bytes": 12,
         "input_zero": 0 if folded else node.inputs[0].type.zero_point,
@@ -76,8 +82,33 @@ def clamp_params(node: Node[Activated]) -> dict[str, Any]:
     return {"low": low, "high": high, "zero_point": out.zero_point}
 
 
+def float_words(scales: Array) -> tuple[Array, Array]:
+    """What tinyc_float_scale.h reads of each float32 scale, int32: its bits, and the right shift
+    that its upper 24 bits take part in, 70 where no product comes to a half."""
+    bits = np.ascontiguousarray(scales, np.float32).view(np.int32)
+    return bits, np.minimum(150 - (bits >> 23), 70)
+
+
+def scale_words(node: Node[Weighted]) -> tuple[Array, Array]:
+    """What brings the sums of each channel to the output's scale: multiplier and shift, or
+    `float_words`; int32."""
+    if node.op.float_scaled:
+        return float_words(float_scales(node))
+    return channel_multipliers(node)
+
+
+def float_suffix(node: Node[Weighted]) -> str:
+    """What names of files and functions have where sums are multiplied by a float32."""
+    return "_float" if node.op.float_scaled else ""
+
+
+def store_support(node: Node[Weighted], *support: str) -> tuple[str, ...]:
+    """``support`` of an int8 layer, with that of its store function."""
+    return ("tinyc_integers_float.h", *support) if node.op.float_scaled else support
+
+
 def channel_table(node: Node[Weighted], rows: Array | None = None) -> Constant:
-    """Bias, multiplier and shift of each channel, int32, in the order the kernels read.
+    """Bias and `scale_words` of each channel, int32, in the order the kernels read.
 
     rows: the weights as [channels, depth] where the input's zero point goes into the bias,
     which holds only where no sum meets padding; None where the kernel subtracts it.
@@ -87,11 +118,11 @@ def channel_table(node: Node[Weighted], rows: Array | None = None) -> Constant:
     if rows is not None:
         start = start - x.type.zero_point * rows.astype(np.int64).sum(1)
     reals = real_multipliers(node)
-    multipliers, shifts = channel_multipliers(node)
+    words = "float32 scale, right shift" if node.op.float_scaled else "multiplier, shift"
     return Constant(
         "channels",
-        np.stack([start, multipliers, shifts], 1).astype(np.int32),
-        f"bias{'' if rows is None else ' with the input offset'}, multiplier, shift of each "
+        np.stack([start, *scale_words(node)], 1).astype(np.int32),
+        f"bias{'' if rows is None else ' with the input offset'}, {words} of each "
         f"channel; multipliers stand for {min(reals):.6g} to {max(reals):.6g}",
     )
 

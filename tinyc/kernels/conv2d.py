@@ -17,6 +17,7 @@ from .conv import (
     four_channels,
     integers,
     portable,
+    store_support,
     window_params,
 )
 from .hybrid import bind_hybrid, hybrid_kernel
@@ -53,7 +54,7 @@ def _bind_s8(node: Node[Conv2d]) -> Binding:
             Constant("weights", weights, "weights, OHWI"),
             channel_table(node, _centred_rows(node) if folded else None),
         ),
-        support=("tinyc_conv2d.h",),
+        support=store_support(node, "tinyc_conv2d.h"),
     )
 
 
@@ -108,7 +109,7 @@ def _bind_tile4(node: Node[Conv2d]) -> Binding:
         support: tuple[str, ...] = ("tinyc_integers16.h", "tinyc_conv2d_tile4.h")
     else:
         numbers, table = integers(node), channel_table(node, _centred_rows(node))
-        support = ("tinyc_conv2d_tile4.h",)
+        support = store_support(node, "tinyc_conv2d_tile4.h")
     return Binding(
         params={**params, **numbers, "pointwise": pointwise},
         constants=(four_channels(rows, "weights of four channels, input by input"), table),

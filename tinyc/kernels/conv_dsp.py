@@ -15,9 +15,11 @@ from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import VARYING, clamp_params, window_params
+from .conv import VARYING, clamp_params, float_suffix, scale_words, window_params
 
 REQUIRES = frozenset({"dsp"})
+FLOAT_BITS = 22
+"""Under two to this tinyc_scaled_small rounds right."""
 
 
 def reject(node: Node[Weighted], rows: Array | None, largest_shift: int = -1) -> str | None:
@@ -36,6 +38,9 @@ def reject(node: Node[Weighted], rows: Array | None, largest_shift: int = -1) ->
     sums = magnitudes * 256 + np.abs(bias.data.astype(np.int64).ravel())
     if np.any(sums[used] >= 1 << 30):
         return "an accumulator could reach 2^30"
+    if node.op.float_scaled:
+        wide = np.any(sums * np.array(real_multipliers(node)) >= 1 << FLOAT_BITS)
+        return f"a scaled sum could reach 2^{FLOAT_BITS}" if wide else None
     _, shifts = channel_multipliers(node)
     if np.any(shifts[used] > largest_shift) or np.any(shifts[used] < -31):
         return f"a channel's multiplier is not under {2.0**largest_shift}"
@@ -54,20 +59,30 @@ def table(node: Node[Weighted], rows: Array, fold: bool, single: bool = False) -
     flat = bias.array.ravel()
     offset = -x.type.zero_point * rows.astype(np.int64).sum(1) if fold else 0
     reals = real_multipliers(node)
+    if node.op.float_scaled:
+        entries, words = np.stack([flat + offset, *scale_words(node)], 1), "float32 scale"
+    else:
+        entries, words = _fixed_point(node, rows, flat + offset, single), "multiplier"
+    if len(entries) % 2:
+        entries = np.concatenate([entries, [[0, 0, 0]]])
+    note = (
+        f"bias{' with the input offset' if fold else ''}, {words}, right shift of each channel; "
+        f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}"
+    )
+    return Constant("channels", entries.astype(np.int32), note)
+
+
+def _fixed_point(node: Node[Weighted], rows: Array, biases: Array, single: bool) -> Array:
+    """The entries of `table`, whose multipliers are integers."""
+    flat = node.inputs[2].array.ravel()
     multipliers, shifts = channel_multipliers(node)
     steps = -shifts.astype(np.int64) - (2 if single else 1)
-    entries = np.stack([flat + offset, multipliers, steps], 1)
+    entries = np.stack([biases, multipliers, steps], 1)
     requantize = multiply_single_rounding if single else multiply_double_rounding
     for c in np.flatnonzero(~rows.any(1)):
         y = int(np.clip(requantize(flat[c], multipliers[c], shifts[c]), -(1 << 16), 1 << 16))
         entries[c] = (8 * y, 1 << 30, 0) if single else (4 * y, 1 << 30, 0)
-    if len(entries) % 2:
-        entries = np.concatenate([entries, [[0, 0, 0]]])
-    note = (
-        f"bias{' with the input offset' if fold else ''}, multiplier, right shift of each channel; "
-        f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}"
-    )
-    return Constant("channels", entries.astype(np.int32), note)
+    return entries
 
 
 def padded(rows: Array, channels: int, depth: int) -> Array:
@@ -123,11 +138,11 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
             **window_params(node, (kh, kw)),
             **clamp_params(node),
             "input_zero": x.type.zero_point,
-            "last": "tinyc_conv_columns",
+            "last": f"tinyc_conv_columns{float_suffix(node)}",
         },
         constants=(packed, table(node, rows, fold=True)),
         scratch=columns_bytes(depth, in_c),
-        support=("tinyc_conv2d_dsp.h",),
+        support=(f"tinyc_conv2d{float_suffix(node)}_dsp.h",),
     )
 
 
@@ -167,12 +182,16 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
             **window_params(node, (kh, kw)),
             **clamp_params(node),
             "input_zero": x.type.zero_point,
+            "last": f"tinyc_finish_s8{float_suffix(node) or '_dsp'}",
         },
         constants=(
             Constant("weights", packed, "weights of four channels, tap by tap"),
             table(node, rows, fold=False),
         ),
-        support=("tinyc_depthwise_dsp.h",),
+        support=(
+            *(("tinyc_float_scale_dsp.h",) if node.op.float_scaled else ()),
+            "tinyc_depthwise_dsp.h",
+        ),
     )
 
 
@@ -226,12 +245,13 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
             "zero_point": node.output.type.zero_point,
             "low": low,
             "high": high,
+            "last": f"tinyc_dense_row{float_suffix(node) or '_dsp'}",
         },
         constants=(
             quads(weights.array, "weights of four channels, four inputs of each in turn"),
             entries,
         ),
-        support=("tinyc_dense_dsp.h",),
+        support=(f"tinyc_dense{float_suffix(node)}_dsp.h",),
     )
 
 

@@ -18,7 +18,15 @@ from ..ops.depthwise_conv2d import (
 )
 from . import conv_dsp
 from .base import Binding, Constant, Kernel, provide, provide_tvm
-from .conv import VARYING, channel_table, clamp_params, integers, portable, window_params
+from .conv import (
+    VARYING,
+    channel_table,
+    clamp_params,
+    integers,
+    portable,
+    store_support,
+    window_params,
+)
 from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing, narrow
 from .tvm import depthwise as tvm_depthwise
@@ -46,7 +54,7 @@ def _bind_s8(node: Node[DepthwiseConv2d]) -> Binding:
             Constant("weights", rows, "weights, channel by channel"),
             channel_table(node, centred if folded else None),
         ),
-        support=("tinyc_conv2d.h",),
+        support=store_support(node, "tinyc_conv2d.h"),
     )
 
 

@@ -13,7 +13,7 @@ from ..ops._hybrid import plain
 from ..ops.fully_connected import FullyConnected, HybridFullyConnected
 from . import conv_dsp, conv_dsp16
 from .base import Binding, Constant, Kernel, provide, provide_tvm
-from .conv import channel_table, clamp_params, four_channels, portable
+from .conv import channel_table, clamp_params, float_suffix, four_channels, portable
 from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing, narrow
 from .tvm import conv as tvm_conv
@@ -28,12 +28,16 @@ def _params(node: Node[FullyConnected]) -> dict[str, Any]:
 def _bind_s8(node: Node[FullyConnected]) -> Binding:
     weights = node.inputs[1].array
     return Binding(
-        params={**_params(node), "weight_zero": weight_zero(node)},
+        params={
+            **_params(node),
+            "function": f"tinyc_dense_s8{float_suffix(node)}",
+            "weight_zero": weight_zero(node),
+        },
         constants=(
             four_channels(weights, "weights of four channels, input by input"),
             channel_table(node, centred_weights(node)),
         ),
-        support=("tinyc_dense.h",),
+        support=(f"tinyc_dense{float_suffix(node)}.h",),
     )
 
 

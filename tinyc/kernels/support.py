@@ -13,6 +13,8 @@ BASE = "tinyc_base.h"
 """What every generated kernel stands on."""
 MATH = "tinyc_math.h"
 """What includes <math.h>: code that has it links with a C library's functions of float32."""
+FLOAT_SCALE = "tinyc_float_scale.h"
+"""What computes with float32 where nothing else does."""
 
 _INCLUDE = re.compile(r'^#include "(\w+\.h)"\n', re.M)
 _GUARD = re.compile(r"^#ifndef (\w+_H)\n#define \1\n(.*)^#endif[^\n]*\n\Z", re.M | re.S)

@@ -9,7 +9,7 @@ from ..ops._conv import filter_rows
 from ..ops._hybrid import plain
 from ..ops.transpose_conv import HybridTransposeConv, TransposeConv
 from .base import Binding, Constant, provide
-from .conv import channel_table, clamp_params, integers, portable
+from .conv import channel_table, clamp_params, integers, portable, store_support
 from .hybrid import bind_hybrid, hybrid_kernel
 from .int16 import finishing
 
@@ -46,7 +46,7 @@ def _bind(node: Node[TransposeConv]) -> Binding:
     return Binding(
         {**params, **integers(node)},
         (packed, channel_table(node)),
-        support=("tinyc_transpose_conv.h",),
+        support=store_support(node, "tinyc_transpose_conv.h"),
     )
 
 

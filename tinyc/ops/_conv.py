@@ -14,6 +14,7 @@ from ..ir.quant import (
     exact_multiplier,
     float_activation_range,
     multiply_double_rounding,
+    multiply_float,
     multiply_reduced,
     multiply_single_rounding,
     quantize_multiplier,
@@ -92,7 +93,7 @@ def check_operands(
 
     channels: of the output, along ``axis`` of the weights; depth: products in each sum, which
     must fit 32 bits if they are int8; biases: what int16 layers may have. Weights are symmetric,
-    as TFLite's kernels demand, unless the layer was one of uint8 (see `Weighted`).
+    as TFLite's kernels demand, unless the layer was one of uint8 or of ONNX (see `Weighted`).
     """
     x, weights, bias = (v.type for v in node.inputs)
     expect_dtype(node, x, (DType.I8, DType.I16, DType.F32), "input")
@@ -125,15 +126,18 @@ def check_operands(
         )
     if node.op.unsigned and weights.quant.per_channel:
         raise fail(node, "its uint8 weights are quantized per channel", REQUANTIZE, "E304")
-    if any(weights.quant.zero_point) and not node.op.unsigned:
+    zeros = set(weights.quant.zero_point)
+    if zeros != {0} and not (node.op.unsigned or node.op.float_scaled and len(zeros) == 1):
         raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
     if bias.quant is not None and any(bias.quant.zero_point):
         raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")
     if x.dtype is DType.I16:
         return
-    if depth * 255 * (255 if weights.zero_point else 128) >= 1 << 31:
+    if depth * 255 * (128 if zeros == {0} else 255) >= 1 << 31:
         raise fail(node, f"sums {depth} products, more than 32 bits hold", "split the layer")
     _expect_ratios(node, axis)
+    if node.op.float_scaled:
+        expect_float_scale(node, float_scales(node).max())
     expect_activation(node)
 
 
@@ -163,6 +167,14 @@ def _expect_ratios(node: Node[Weighted], axis: int) -> None:
     expect_ratio(node, int(sums[worst]), float(reals[worst]))
 
 
+def expect_float_scale(node: Node, scale: np.float32) -> None:
+    """What a product that is rounded twice is computed of without floats: tinyc_float_scale.h."""
+    if not scale < 128:
+        raise fail(
+            node, f"rescales its sums by {scale:.6g}", "quantize the model with real data", "E304"
+        )
+
+
 def expect_activation(node: Node[Activated]) -> None:
     """The bounds of the fused activation must be numbers of the int8 output's scale; int32 has
     none."""
@@ -185,11 +197,22 @@ def real_multipliers(node: Node[Weighted]) -> list[float]:
     x, weights, bias = node.inputs[:3]
     assert weights.type.quant is not None
     scales = weights.type.quant.scale
+    if node.op.float_scaled:
+        return [float(s) for s in float_scales(node)]
     if node.op.unsigned and not node.op.rounds_once:
         product = float(np.float32(x.type.scale) * np.float32(scales[0]))
         return [product / node.output.type.scale] * bias.type.elements
     scales = scales if len(scales) > 1 else scales * bias.type.elements
     return [x.type.scale * s / node.output.type.scale for s in scales]
+
+
+def float_scales(node: Node[Weighted]) -> Array:
+    """`real_multipliers` of a layer that is `Weighted.float_scaled`: in float32, from the left to
+    the right (ComputeOutputScale of QLinearConv and QGemm)."""
+    x, weights, bias = node.inputs[:3]
+    assert weights.type.quant is not None
+    scales = np.float32(x.type.scale) * np.array(weights.type.quant.scale, np.float32)
+    return np.broadcast_to(scales / np.float32(node.output.type.scale), bias.type.elements)
 
 
 def channel_multipliers(node: Node[Weighted]) -> tuple[Array, Array]:
@@ -231,14 +254,18 @@ def finish(node: Node[Weighted], acc: Array) -> Array:
     acc = acc + bias.ravel()
     if node.output.type.dtype is DType.F32:
         return clamp_output(node, acc)
-    multipliers, shifts = channel_multipliers(node)
     if bias.dtype == np.int64:
-        return clamp_output(node, multiply_reduced(acc, multipliers, shifts))
+        return clamp_output(node, multiply_reduced(acc, *channel_multipliers(node)))
+    return clamp_output(node, rescaled(node, acc) + node.output.type.zero_point)
+
+
+def rescaled(node: Node[Weighted], acc: Array) -> Array:
+    """int8: sums with their bias, [..., channels], at the output's scale; int64."""
     acc = acc.astype(np.int32)  # what leaves 32 bits wraps around, in C too
-    once = node.op.rounds_once
-    requantize = multiply_single_rounding if once else multiply_double_rounding
-    y = requantize(acc, multipliers, shifts).astype(np.int32).astype(np.int64)
-    return clamp_output(node, y + node.output.type.zero_point)
+    if node.op.float_scaled:
+        return multiply_float(acc, float_scales(node))
+    multiply = multiply_single_rounding if node.op.rounds_once else multiply_double_rounding
+    return multiply(acc, *channel_multipliers(node)).astype(np.int32).astype(np.int64)
 
 
 def clamp_output(node: Node[Activated], y: Array) -> Array:
@@ -283,6 +310,26 @@ def unsigned_case(
     return replace(
         node, inputs=(x, replace(weights, type=replace(weights.type, quant=quant)), bias)
     )
+
+
+def float_scaled_case(
+    op: WeightedT,
+    rng: np.random.Generator,
+    shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
+    axis: int,
+) -> Node[WeightedT]:
+    """An int8 `weighted_case` that is `Weighted.float_scaled`, whose products come to many halves:
+    its scales are short, but one."""
+    node = weighted_case(replace(op, float_scaled=True), rng, DType.I8, shapes, axis)
+    x, weights, bias = node.inputs
+    count = shapes[2][-1]
+    scales = np.float32(rng.choice([1, 3, 5], count) * 2.0 ** -rng.integers(4, 14, count))
+    scales[0] *= np.float32(1.1)
+    quant = Quant(tuple(map(float, scales)), (0,) * count, axis if count > 1 else 0)
+    x = replace(x, type=random_type(rng, DType.I8, x.type.shape, 0.5))
+    y = replace(node.output, type=random_type(rng, DType.I8, node.output.type.shape, 2.0))
+    weights = replace(weights, type=replace(weights.type, quant=quant))
+    return replace(node, inputs=(x, weights, bias), outputs=(y,))
 
 
 def weighted_case(

@@ -41,10 +41,12 @@ class Weighted(Activated):
 
     unsigned: the layer was one of uint8, whose weights may have a zero point and whose multiplier
     may be computed otherwise; rounds_once: int8 sums are multiplied by a double and rounded once,
-    halves away from zero.
+    halves away from zero; float_scaled: they are multiplied by a float32 and rounded halves to
+    even, as by ONNX Runtime, and weights may have a zero point.
     """
 
     unsigned: bool = field(default=False, kw_only=True)
+    float_scaled: bool = field(default=False, kw_only=True)
 
     rounds_once: ClassVar[bool] = False
     weight_axis: ClassVar[int]

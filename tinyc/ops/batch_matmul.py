@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 
 from ..ir import Array, DType, Node, Op, TensorType, Value
-from ..ir.quant import clamp, multiply_double_rounding, multiply_reduced, quantize_multiplier
+from ..ir.quant import (
+    clamp,
+    multiply_double_rounding,
+    multiply_float,
+    multiply_reduced,
+    quantize_multiplier,
+)
 from ._binary import NUMBERS
-from ._conv import exact_matmul, random_type
+from ._conv import exact_matmul, expect_float_scale, random_type
 from ._int16 import LARGEST_SUM
 from ._move import row_places
 from .base import (
@@ -32,10 +38,12 @@ from .base import (
 @dataclass(frozen=True)
 class BatchMatMul(Op):
     """Inputs a [..., i, k] and b [..., k, j] of rank 2 to 5, int8, int16 or float32, whose leading
-    axes broadcast; output [..., i, j]. adj_x: a is stored [..., k, i]; adj_y: b as [..., j, k]."""
+    axes broadcast; output [..., i, j]. adj_x: a is stored [..., k, i]; adj_y: b as [..., j, k];
+    float_scaled: as of `Weighted`, int8 alone."""
 
     adj_x: bool
     adj_y: bool
+    float_scaled: bool = field(default=False, kw_only=True)
 
     def check(self, node: Node[Self]) -> None:
         expect_arity(node, 2)
@@ -69,6 +77,8 @@ class BatchMatMul(Op):
                     )  # fmt: skip
             else:
                 expect_ratio(node, depth * 255 * 255, self._ratio(node))
+                if self.float_scaled:
+                    expect_float_scale(node, self.float_scale(node))
 
     def absorbing(self, node: Node[Self], places: Array) -> tuple[Value, ...] | None:
         a, b = node.inputs
@@ -89,7 +99,12 @@ class BatchMatMul(Op):
         """To the output's scale. The product of the operands' scales is rounded to float32 first
         (GetQuantizedConvolutionMultipler without a bias)."""
         a, b = (np.float32(v.type.scale) for v in node.inputs)
-        return float(a * b) / node.output.type.scale
+        out = node.output.type.scale
+        return float(a * b / np.float32(out)) if self.float_scaled else float(a * b) / out
+
+    def float_scale(self, node: Node[Self]) -> np.float32:
+        """The same where it is `float_scaled`."""
+        return np.float32(self._ratio(node))
 
     def multiplier(self, node: Node[Self]) -> tuple[int, int]:
         """(multiplier, shift) to the output's scale."""
@@ -107,6 +122,9 @@ class BatchMatMul(Op):
         zero_a, zero_b = (v.type.zero_point for v in node.inputs)
         acc = exact_matmul(a.astype(np.int32) - zero_a, b.astype(np.int32) - zero_b)
         out = node.output.type
+        if self.float_scaled:
+            y = multiply_float(acc, self.float_scale(node)) + out.zero_point
+            return (clamp(y, *out.dtype.limits, out.dtype),)
         multiply = multiply_reduced if out.dtype is DType.I16 else multiply_double_rounding
         y = multiply(acc, *self.multiplier(node)) + out.zero_point
         return (clamp(y, *out.dtype.limits, out.dtype),)
@@ -136,6 +154,11 @@ class BatchMatMul(Op):
                 shape = (*lead, a[-1 if adj_x else -2], b[-2 if adj_y else -1])
                 y = random_type(rng, dtype, shape, rng.choice([0.01, 0.5]))
                 yield Node(op, inputs, (Value("y", y, "case"),), "case")
+                if dtype is DType.I8:
+                    op = replace(op, float_scaled=True)
+                    left, right = replace(left), replace(right)
+                    inputs = (left, left) if variable == "same" else (left, right)
+                    yield Node(op, inputs, (Value("y", y, "case"),), "case")
 
 
 def _data(rng: np.random.Generator, t: TensorType) -> Array:

@@ -16,6 +16,7 @@ from ._conv import (
     check_window,
     filter_rows,
     finish,
+    float_scaled_case,
     matmul,
     out_sizes,
     unsigned_case,
@@ -98,6 +99,7 @@ class Conv2d(Weighted, Windowed):
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
             yield unsigned_case(op, rng, triple)
+            yield float_scaled_case(op, rng, triple, 0)
             for bias in (DType.I64, DType.I32):
                 yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
         # Sums of more than 32 bits.

@@ -15,6 +15,7 @@ from ._conv import (
     check_operands,
     check_window,
     finish,
+    float_scaled_case,
     out_sizes,
     unsigned_case,
     weighted_case,
@@ -104,6 +105,7 @@ class DepthwiseConv2d(Weighted, Windowed):
                 triple = (x, (1, *kernel, channels), (x[0], *size, channels))
                 yield weighted_case(op, rng, dtype, triple, 3, per_channel)
             yield unsigned_case(op, rng, triple)
+            yield float_scaled_case(op, rng, triple, 3)
         # Sums of more than 32 bits.
         triple = ((1, 40, 40, 2), (1, 40, 40, 2), (1, 1, 1, 2))
         yield weighted_case(cls(one, one, NO_PADDING, "none"), rng, DType.I16, triple, 3)

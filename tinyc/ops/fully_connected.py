@@ -15,6 +15,7 @@ from ._conv import (
     check_operands,
     clamp_output,
     finish,
+    float_scaled_case,
     matmul,
     real_multipliers,
     unsigned_case,
@@ -105,6 +106,7 @@ class FullyConnected(Weighted):
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 yield weighted_case(cls(activation, keep), rng, dtype, triple, 0, per_channel)
             yield unsigned_case(cls(activation, keep), rng, triple)
+            yield float_scaled_case(cls(activation, keep), rng, triple, 0)
             for bias in (DType.I64, DType.I32):
                 yield weighted_case(cls(activation, keep), rng, DType.I16, triple, 0, True, bias)
         # Sums of more than 32 bits.

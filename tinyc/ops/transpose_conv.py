@@ -15,6 +15,7 @@ from ._conv import (
     check_operands,
     filter_rows,
     finish,
+    float_scaled_case,
     unsigned_case,
     weighted_case,
 )
@@ -111,6 +112,7 @@ class TransposeConv(Weighted):
             for dtype, per_channel in ((DType.I8, True), (DType.I8, False), (DType.F32, False)):
                 yield weighted_case(op, rng, dtype, triple, 0, per_channel)
             yield unsigned_case(op, rng, triple)
+            yield float_scaled_case(op, rng, triple, 0)
             for bias in (DType.I64, DType.I32):
                 yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
 

@@ -14,8 +14,8 @@ import numpy as np
 from typing_extensions import TypeIs
 
 from ..ir import DType, Graph, Node, Quant, TensorType, Value, applies
-from ..ir.quant import activation_range, multiply_double_rounding
-from ..ops._conv import channel_multipliers, weight_zero
+from ..ir.quant import activation_range
+from ..ops._conv import rescaled, weight_zero
 from ..ops._mixins import Windowed
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
@@ -99,17 +99,12 @@ def _constants(chain: _Chain) -> list[int | None]:
         data = weights.array.astype(np.int64)
         empty = ~np.any(data, axis=axes)
         sums = data.sum(axes)
-        multipliers, shifts = channel_multipliers(node)
         low, high = activation_range(node.op.activation, node.output.type)
-        for c, before in enumerate(values):
-            accumulator = int(bias.array[c])
-            if not empty[c]:
-                if before is None or _blurs(node, before):
-                    values[c] = None
-                    continue
-                accumulator += int(sums[c]) * (before - x.type.zero_point)
-            y = int(multiply_double_rounding(accumulator, multipliers[c], shifts[c]))
-            values[c] = max(low, min(high, y + node.output.type.zero_point))
+        known = [e or not (v is None or _blurs(node, v)) for v, e in zip(values, empty, strict=True)]
+        before = np.array([v if v is not None else 0 for v in values], np.int64)
+        acc = bias.array.ravel() + np.where(empty, 0, sums * (before - x.type.zero_point))
+        after = np.clip(rescaled(node, acc) + node.output.type.zero_point, low, high)
+        values = [int(v) if k else None for v, k in zip(after, known, strict=True)]
     return [None if v is None or _blurs(chain.tail, v) else v for v in values]
 
 

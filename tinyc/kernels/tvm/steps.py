@@ -69,8 +69,10 @@ def last_steps(node: Node[Weighted], dsp: bool) -> tuple[Constant, Finish]:
     return channel_table(node, rows), finish_portable(node)
 
 
-def reject_sums(node: Node) -> str | None:
+def reject_sums(node: Node[Weighted]) -> str | None:
     """What holds of every layer here."""
     if node.inputs[0].type.dtype is not DType.I8:
         return "not i8"
+    if node.op.float_scaled:
+        return "its sums are multiplied by a float32"
     return "the weights have a zero point" if weight_zero(node) else None
