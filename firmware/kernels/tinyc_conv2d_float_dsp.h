@@ -1,4 +1,5 @@
-/* Convolution whose sums are multiplied by a float32, of four pixels with two channels at a time. */
+/* Convolution whose sums are multiplied by a float32, of four pixels with two channels at a time.
+ */
 #ifndef TINYC_CONV2D_FLOAT_DSP_H
 #define TINYC_CONV2D_FLOAT_DSP_H
 

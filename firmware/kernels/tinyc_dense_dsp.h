@@ -85,21 +85,21 @@ TINYC_INLINE const int8_t *tinyc_dense_sums_dsp(int32_t *acc, const int8_t *in,
 }
 
 /* The function `name` of one row of inputs that rescales by `rescale`. */
-#define TINYC_DEFINE_DENSE_ROW_DSP(name, rescale)                                                 \
-    TINYC_SHARED static void name(const int8_t *in, const int8_t *weights, const int32_t *table,  \
-                                  int8_t *out, int32_t depth, int32_t channels,                   \
-                                  int32_t zero_point, int32_t low, int32_t high)                  \
-    {                                                                                             \
-        for (int32_t c = 0; c < channels; c += 4, table += 12) {                                  \
-            int32_t acc[4] = {table[0], table[3], table[6], table[9]};                            \
-            weights = tinyc_dense_sums_dsp(acc, in, weights, depth);                              \
-            for (int i = 0; i < 4; i++) {                                                         \
-                if (c + i < channels) {                                                           \
-                    const int32_t y = rescale(acc[i], table[3 * i + 1], table[3 * i + 2]);        \
-                    out[c + i] = tinyc_clamp_s8(y + zero_point, low, high);                       \
-                }                                                                                 \
-            }                                                                                     \
-        }                                                                                         \
+#define TINYC_DEFINE_DENSE_ROW_DSP(name, rescale)                                                \
+    TINYC_SHARED static void name(const int8_t *in, const int8_t *weights, const int32_t *table, \
+                                  int8_t *out, int32_t depth, int32_t channels,                  \
+                                  int32_t zero_point, int32_t low, int32_t high)                 \
+    {                                                                                            \
+        for (int32_t c = 0; c < channels; c += 4, table += 12) {                                 \
+            int32_t acc[4] = {table[0], table[3], table[6], table[9]};                           \
+            weights = tinyc_dense_sums_dsp(acc, in, weights, depth);                             \
+            for (int i = 0; i < 4; i++) {                                                        \
+                if (c + i < channels) {                                                          \
+                    const int32_t y = rescale(acc[i], table[3 * i + 1], table[3 * i + 2]);       \
+                    out[c + i] = tinyc_clamp_s8(y + zero_point, low, high);                      \
+                }                                                                                \
+            }                                                                                    \
+        }                                                                                        \
     }
 
 typedef void tinyc_dense_row(const int8_t *in, const int8_t *weights, const int32_t *table,

@@ -1,5 +1,5 @@
-/* Fully connected layers of int8 whose sums are multiplied by a float32, the products under 2^22, on
- * cores with the DSP extension. */
+/* Fully connected layers of int8 whose sums are multiplied by a float32, the products under 2^22,
+ * on cores with the DSP extension. */
 #ifndef TINYC_DENSE_FLOAT_DSP_H
 #define TINYC_DENSE_FLOAT_DSP_H
 

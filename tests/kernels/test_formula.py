@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from tinyc.emit.emitter import emit
-from tinyc.ir import DType, Graph, Node, TensorType, Value, verify
-from tinyc.kernels.formula import Formula
+from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, verify
 from tinyc.ops.comparison import Less
+from tinyc.ops.qlinear_arithmetic import QLinearAdd
 from tinyc.plan import plan
 
 
 def test_each_member_has_a_line() -> None:
-    fields = {"x": 1, "y": -2, "to": {"low": -128, "high": 127}, "from": {"shift": 0}, "z": 3}
-    assert Formula("f", struct="s", fields=fields).params()["fields"] == [
-        ".x = 1",
-        ".y = -2",
-        ".to = {.low = -128, .high = 127}",
-        ".from = {.shift = 0}",
-        ".z = 3",
-    ]
+    scales = {"x": 1.0, "y": 0.5, "z": 2.0}
+    x, y, z = (
+        Value(n, TensorType((3,), DType.I8, Quant((s,), (0,))), "case") for n, s in scales.items()
+    )
+    graph = verify(Graph("sum", (x, y), (z,), (Node(QLinearAdd(), (x, y), (z,), "case"),)))
+    code = emit(plan(graph, "cortex-m4", frozenset())).files["src/sum.c"]
+    assert (
+        """
+    static const struct tinyc_qlinear_add constants = {
+        .floats = {.x = 0.5f, .y = 0.25f, .fixed = 0.0f},
+        .exact = {.x = 2, .y = 1, .fixed = 0, .point = 2},
+        .near = {.x = 2097152, .y = 1048576, .fixed = 0, .point = 22, .window = 337},
+        .offset = 0,
+    };
+"""
+        in code
+    )
 
 
 def test_a_value_is_compared_with_itself() -> None:

@@ -82,7 +82,7 @@ def _fixed_point(node: Node[Weighted], rows: Array, biases: Array, single: bool)
     for c in np.flatnonzero(~rows.any(1)):
         y = int(np.clip(requantize(flat[c], multipliers[c], shifts[c]), -(1 << 16), 1 << 16))
         entries[c] = (8 * y, 1 << 30, 0) if single else (4 * y, 1 << 30, 0)
-    return entries
+    return np.asarray(entries)
 
 
 def padded(rows: Array, channels: int, depth: int) -> Array:

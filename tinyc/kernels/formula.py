@@ -10,7 +10,8 @@ from ..ir import Node
 from ..ir.quant import activation_range, quantize_multiplier
 from .base import Constant
 
-Fields = Mapping[str, int | Mapping[str, int]]
+Number = int | float
+Fields = Mapping[str, Number | Mapping[str, Number]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,20 +45,9 @@ class Formula:
             "tables": [table.suffix for table in self.tables],
             "numbers": list(self.numbers),
             "struct": self.struct,
-            "fields": _initializers(self.fields),
+            "fields": self.fields,
             "wide": self.wide,
         }
-
-
-def _initializers(fields: Fields) -> list[str]:
-    """The lines of a constant's initializer."""
-    return [f".{name} = {_initializer(value)}" for name, value in fields.items()]
-
-
-def _initializer(value: int | Mapping[str, int]) -> str:
-    if isinstance(value, int):
-        return str(value)
-    return "{" + ", ".join(f".{name} = {number}" for name, number in value.items()) + "}"
 
 
 def clamp_f32(low: float, high: float) -> Formula:

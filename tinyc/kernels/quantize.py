@@ -9,10 +9,12 @@ from .formula import Fields, Formula, output_fields, scale_fields
 from .unary import table_kernel, unary_kernel
 
 
-def _f32(node: Node) -> Formula:
+def _f32(node: Node[Quantize]) -> Formula:
     out = node.output.type
     numbers = (float(out.scale), out.zero_point, *out.dtype.limits)
-    return Formula("tinyc_quantize_f32", "tinyc_quantize.h", numbers=numbers, wide=True)
+    name = "tinyc_quantize_even" if node.op.to_even else "tinyc_quantize_f32"
+    header = "tinyc_quantize_even.h" if node.op.to_even else "tinyc_quantize.h"
+    return Formula(name, header, numbers=numbers, wide=True)
 
 
 def _s16(node: Node) -> Formula:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..ir import DType, Node
+import numpy as np
+
+from ..ir import DType, Node, applies
 from ..ops.reduce import (
     GREATEST,
     Mean,
@@ -17,8 +19,9 @@ from ..ops.reduce import (
     ReduceProd,
     Sum,
 )
+from . import support
 from .base import Binding, provide
-from .conv import portable
+from .conv import float_words, portable
 
 
 def _loops(shape: tuple[int, ...], axes: tuple[int, ...], reduced: bool) -> list[dict[str, int]]:
@@ -82,17 +85,21 @@ def _bind(node: Node[Reduce]) -> Binding:
         return Binding({**params, "sum": f"u{x.dtype.c}", "start": 0})
     twice = op.unsigned or isinstance(op, Mean)
     multiplier, shift = op.multiplier(node)
+    rescale, header = "tinyc_requant2" if twice else "tinyc_requant1", "tinyc_requant.h"
+    if applies(node, Mean) and node.op.float_scaled:
+        (multiplier,), (shift,) = float_words(np.array([node.op.float_scale(node)]))
+        rescale, header = "tinyc_scaled", support.FLOAT_SCALE
     low, high = x.dtype.limits
     params |= {
         "start": -count * x.zero_point,
-        "rescale": "tinyc_requant2" if twice else "tinyc_requant1",
+        "rescale": rescale,
         "multiplier": multiplier,
         "shift": shift,
         "zero_point": out.zero_point,
         "low": low,
         "high": high,
     }
-    return Binding(params, support=("tinyc_requant.h",))
+    return Binding(params, support=("tinyc_requant.h", header))
 
 
 _SUFFIXES = {DType.I8: "s8", DType.I16: "s16"}

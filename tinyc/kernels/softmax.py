@@ -8,14 +8,14 @@ from .base import Binding, Constant, provide
 from .conv import portable
 
 
-def _sizes(node: Node) -> dict[str, int]:
+def sizes(node: Node) -> dict[str, int]:
     x = node.inputs[0].type
     return {"rows": x.elements // x.shape[-1], "depth": x.shape[-1]}
 
 
 def _bind_s8(node: Node[Softmax]) -> Binding:
     return Binding(
-        params=_sizes(node),
+        params=sizes(node),
         constants=(
             Constant(
                 "exp",
@@ -31,7 +31,7 @@ def _bind_s8(node: Node[Softmax]) -> Binding:
 def _bind_s16(node: Node[Softmax]) -> Binding:
     multiplier, shift = node.op.multiplier16(node)
     return Binding(
-        params={**_sizes(node), "multiplier": multiplier, "shift": shift},
+        params={**sizes(node), "multiplier": multiplier, "shift": shift},
         constants=(
             Constant("exp", EXP, "exp(10 * (i / 512 - 1)) * 2^15"),
             Constant("inverse", INVERSE, "1 / (1 + i / 512) * 2^15"),
@@ -43,7 +43,7 @@ def _bind_s16(node: Node[Softmax]) -> Binding:
 
 def _bind_f32(node: Node[Softmax]) -> Binding:
     return Binding(
-        params={**_sizes(node), "beta": node.op.beta},
+        params={**sizes(node), "beta": node.op.beta},
         support=("tinyc_softmax_f32.h",),
         inplace=0,
     )

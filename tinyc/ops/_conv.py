@@ -127,7 +127,7 @@ def check_operands(
     if node.op.unsigned and weights.quant.per_channel:
         raise fail(node, "its uint8 weights are quantized per channel", REQUANTIZE, "E304")
     zeros = set(weights.quant.zero_point)
-    if zeros != {0} and not (node.op.unsigned or node.op.float_scaled and len(zeros) == 1):
+    if zeros != {0} and not (node.op.unsigned or (node.op.float_scaled and len(zeros) == 1)):
         raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
     if bias.quant is not None and any(bias.quant.zero_point):
         raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")
@@ -323,9 +323,10 @@ def float_scaled_case(
     node = weighted_case(replace(op, float_scaled=True), rng, DType.I8, shapes, axis)
     x, weights, bias = node.inputs
     count = shapes[2][-1]
-    scales = np.float32(rng.choice([1, 3, 5], count) * 2.0 ** -rng.integers(4, 14, count))
-    scales[0] *= np.float32(1.1)
-    quant = Quant(tuple(map(float, scales)), (0,) * count, axis if count > 1 else 0)
+    scales = rng.choice([1, 3, 5], count) * 2.0 ** -rng.integers(4, 14, count)
+    scales[0] *= 1.1
+    single = scales.astype(np.float32)
+    quant = Quant(tuple(map(float, single)), (0,) * count, axis if count > 1 else 0)
     x = replace(x, type=random_type(rng, DType.I8, x.type.shape, 0.5))
     y = replace(node.output, type=random_type(rng, DType.I8, node.output.type.shape, 2.0))
     weights = replace(weights, type=replace(weights.type, quant=quant))

@@ -36,6 +36,19 @@ class Activated(Op):
 
 
 @dataclass(frozen=True)
+class Unsigned(Op):
+    """unsigned: int8 in the place of the file's uint8, whose numbers and zero points, 128 more, are
+    what is computed with."""
+
+    unsigned: bool = field(default=False, kw_only=True)
+
+    @property
+    def offset(self) -> int:
+        """From int8 to the numbers of the file."""
+        return 128 if self.unsigned else 0
+
+
+@dataclass(frozen=True)
 class Weighted(Activated):
     """The operands are (x, weights, bias): sums of products, one for each output channel.
 

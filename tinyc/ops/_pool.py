@@ -11,22 +11,20 @@ import numpy as np
 from ..ir import Array, DType, Node, Value
 from ._binary import NUMBERS
 from ._conv import NO_PADDING, check_window, expect_activation, out_sizes, random_type, windows
-from ._mixins import Activated, Padding, Pair, Windowed
+from ._mixins import Activated, Padding, Pair, Unsigned, Windowed
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, expect_shape, fail
 
 
 @dataclass(frozen=True)
-class Pool(Activated, Windowed):
+class Pool(Unsigned, Activated, Windowed):
     """x [n, h, w, c] -> [n, oh, ow, c], int8 or int16 (the same quantization on both sides) or
     float32, as far as ``dtypes`` has them.
 
-    kernel: (height, width); unsigned: int8 in the place of the file's uint8. No window takes
-    the padding into account.
+    kernel: (height, width). No window takes the padding into account.
     """
 
     kernel: Pair
     dilation: Pair = field(default=(1, 1), init=False, repr=False)
-    unsigned: bool = False
 
     dtypes: ClassVar[tuple[DType, ...]] = NUMBERS
 
@@ -42,7 +40,7 @@ class Pool(Activated, Windowed):
         if x.dtype is not DType.F32:
             expect_quant(node, x, "input")
             expect_quant(node, y, "output")
-            if (x.scale, x.zero_point) != (y.scale, y.zero_point):
+            if self.keeps_quant and (x.scale, x.zero_point) != (y.scale, y.zero_point):
                 raise fail(
                     node,
                     "input and output are quantized differently",

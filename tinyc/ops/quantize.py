@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -30,7 +30,11 @@ INTEGERS = (DType.I8, DType.U8, DType.I16)
 class Quantize(Op):
     """Input float32, int8, uint8 or int16, output int8, uint8 or int16 of the same shape, every
     integer quantized per tensor; or from int8 or int16 to int32, or back. LiteRT has none from int8
-    to int32; TensorFlow Lite Micro has (quantize_common.cc)."""
+    to int32; TensorFlow Lite Micro has (quantize_common.cc). to_even: of float32 alone, halves go
+    to even numbers, and what is no number to the least, as in ONNX Runtime (MlasQuantizeLinear).
+    """
+
+    to_even: bool = field(default=False, kw_only=True)
 
     elementwise = True
 
@@ -38,7 +42,8 @@ class Quantize(Op):
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         narrow = (DType.I8, DType.I16)
-        expect_dtype(node, x, (*INTEGERS, DType.F32, DType.I32), "input")
+        wide = () if self.to_even else (*INTEGERS, DType.I32)
+        expect_dtype(node, x, (DType.F32, *wide), "input")
         outputs = narrow if x.dtype is DType.I32 else INTEGERS
         whole = (DType.I32,) if x.dtype in narrow else ()
         expect_dtype(node, out, (*outputs, *whole), "output")
@@ -64,6 +69,9 @@ class Quantize(Op):
             # output, and keeps what follows in the range of int32.
             with np.errstate(over="ignore"):
                 ratio = np.clip(x / np.float32(out.scale), -(2.0**20), 2.0**20)
+            if self.to_even:
+                ratio = np.nan_to_num(ratio, nan=-(2.0**20))
+                return (clamp(np.rint(ratio) + out.zero_point, low, high, out.dtype),)
             rounded = np.trunc(ratio.astype(np.float64) + np.copysign(0.5, ratio))
             return (clamp(np.nan_to_num(rounded) + out.zero_point, low, high, out.dtype),)
         centred = x.astype(np.int64) - source.zero_point
@@ -78,6 +86,9 @@ class Quantize(Op):
                     types = [quantized_type(rng, d, shape) for d in (source, target)]
                     x, y = (Value(n, t, "case") for n, t in zip("xy", types, strict=True))
                     yield Node(cls(), (x,), (y,), "case")
+                    if source is DType.F32:
+                        x, y = replace(x), replace(y)
+                        yield Node(cls(to_even=True), (x,), (y,), "case")
         for dtype in (DType.I8, DType.I16):
             for scale in (0.001, 2.0**-30):
                 narrow = quantized_type(rng, dtype, (3, 7))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,11 +14,12 @@ from ..ir import Array, DType, Node, Op, Order, TensorType, Value
 from ..ir.quant import (
     clamp,
     multiply_double_rounding,
+    multiply_float,
     multiply_single_rounding,
     quantize_multiplier,
 )
 from ._binary import NUMBERS
-from ._conv import random_type
+from ._conv import expect_float_scale, random_type
 from ._move import without
 from .base import (
     CONVERT_AGAIN,
@@ -141,7 +142,21 @@ def _float_sums(node: Node[Reduce], x: Array) -> Array:
 @dataclass(frozen=True)
 class Mean(Reduce):
     """See `Reduce`. Integers: the count is divided into the multiplier, at the cost of some of its
-    bits where it is large, then one double-rounding product (LiteRT's reference MEAN)."""
+    bits where it is large, then one double-rounding product (LiteRT's reference MEAN);
+    float_scaled: of int8 it is divided into a float32 (QLinearGlobalAveragePool)."""
+
+    float_scaled: bool = field(default=False, kw_only=True)
+
+    def float_scale(self, node: Node[Self]) -> np.float32:
+        """What sums are multiplied by where it is `float_scaled`."""
+        x, y = (np.float32(v.type.scale) for v in (node.inputs[0], node.output))
+        return np.float32(x / (y * np.float32(self.count(node))))
+
+    def check(self, node: Node[Self]) -> None:
+        super().check(node)
+        if self.float_scaled:
+            expect_dtype(node, node.inputs[0].type, (DType.I8,), "input")
+            expect_float_scale(node, self.float_scale(node))
 
     def multiplier(self, node: Node[Self]) -> tuple[int, int]:
         multiplier, shift = super().multiplier(node)
@@ -155,7 +170,17 @@ class Mean(Reduce):
             y = _float_sums(node, x) / np.float32(self.count(node))
             return (y.reshape(node.output.type.shape),)
         sums = self.centred_sums(node, x)
+        if self.float_scaled:
+            return self.finish(node, multiply_float(sums, self.float_scale(node)))
         return self.finish(node, multiply_double_rounding(sums, *self.multiplier(node)))
+
+    @classmethod
+    def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
+        for node in super().cases(rng):
+            yield node
+            if node.inputs[0].type.dtype is DType.I8:
+                op = replace(node.op, float_scaled=True)
+                yield Node(op, (replace(node.inputs[0]),), (replace(node.output),), "case")
 
 
 @register

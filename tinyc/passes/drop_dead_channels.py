@@ -100,11 +100,11 @@ def _constants(chain: _Chain) -> list[int | None]:
         empty = ~np.any(data, axis=axes)
         sums = data.sum(axes)
         low, high = activation_range(node.op.activation, node.output.type)
-        known = [e or not (v is None or _blurs(node, v)) for v, e in zip(values, empty, strict=True)]
+        clear = [v is not None and not _blurs(node, v) for v in values]
         before = np.array([v if v is not None else 0 for v in values], np.int64)
         acc = bias.array.ravel() + np.where(empty, 0, sums * (before - x.type.zero_point))
         after = np.clip(rescaled(node, acc) + node.output.type.zero_point, low, high)
-        values = [int(v) if k else None for v, k in zip(after, known, strict=True)]
+        values = [int(v) if k else None for v, k in zip(after, empty | clear, strict=True)]
     return [None if v is None or _blurs(chain.tail, v) else v for v in values]
 
 

@@ -193,7 +193,7 @@ def _dense_product(node: Node[FullyConnected], dsp: bool) -> Product:
     return Product(node, caption, dense_window(node), rows, channel_table(node, rows), finish)
 
 
-def _reject_conv(node: Node) -> str | None:
+def _reject_conv(node: Node[Conv2d]) -> str | None:
     x, weights = (v.type for v in node.inputs[:2])
     if weights.shape[3] != x.shape[3]:
         return "grouped"

@@ -20,4 +20,4 @@ def pool(cls: type[Pool], src: TfliteOp) -> list[Node]:
         raise src.fail(f"its filter is {list(kernel)}", CONVERT_AGAIN, "E301")
     window = import_window(src, x, kernel, dilated=False)
     stride, padding = window["stride"], window["padding"]
-    return [src.node(cls(stride, padding, src.activation(), kernel, src.unsigned))]
+    return [src.node(cls(stride, padding, src.activation(), kernel, unsigned=src.unsigned))]
