@@ -261,6 +261,7 @@ def _bind_rows(node: Node[FullyConnected]) -> Binding:
     channels, depth = weights.shape
     rows = x.elements // depth
     packed, whole = _pairs(weights)
+    scaled = node.op.float_scaled
     return Binding(
         params={
             "rows": rows,
@@ -271,10 +272,11 @@ def _bind_rows(node: Node[FullyConnected]) -> Binding:
             "dilation_h": 1, "dilation_w": 1, "pad_top": 0, "pad_left": 0,
             **clamp_params(node),
             "input_zero": x.zero_point,
+            "last": "tinyc_conv_columns_float" if scaled else "tinyc_dense_columns",
         },
         constants=(packed, table(node, weights, fold=True, single=True)),
         scratch=columns_bytes(whole, depth),
-        support=("tinyc_dense_rows_dsp.h",),
+        support=("tinyc_conv2d_float_dsp.h" if scaled else "tinyc_dense_rows_dsp.h",),
     )  # fmt: skip
 
 

@@ -128,7 +128,8 @@ def check_operands(
         raise fail(node, "its uint8 weights are quantized per channel", REQUANTIZE, "E304")
     zeros = set(weights.quant.zero_point)
     if zeros != {0} and not (node.op.unsigned or (node.op.float_scaled and len(zeros) == 1)):
-        raise fail(node, "its weights have a zero point", REQUANTIZE, "E304")
+        one = "quantize them symmetrically, or with one zero point" if node.op.float_scaled else ""
+        raise fail(node, "its weights have a zero point", one or REQUANTIZE, "E304")
     if bias.quant is not None and any(bias.quant.zero_point):
         raise fail(node, "its bias has a zero point", "quantize the bias symmetrically", "E304")
     if x.dtype is DType.I16:

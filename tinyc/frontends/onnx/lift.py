@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import CompileError
-from ...ir import Array, Graph, Node, TensorType, Value, verify
+from ...ir import Array, DType, Graph, Node, TensorType, Value, verify
 from ...ir.names import model_name
 from ...ops.base import CONVERT_AGAIN
+from ...ops.quantize import Quantize
 from ...passes.fold_affine import fold_affine
 from ...passes.remove_dead import remove_dead
 from ...passes.sink_transposes import sink_transposes
 from ..refusal import SUPPORTED, Part, refused
-from . import rules, static
+from . import qdq, rules, static
 from .gelu import join_gelu
 from .images import images_last
 from .parse import opset, parse
 from .rule import STORED, OnnxOp
+from .tensors import Numbers
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
@@ -46,7 +48,7 @@ def lift(model: ModelProto, file: str, name: str, sha256: str = "") -> Graph:
     Operators whose operands are constant are evaluated. Raises CompileErrors with every problem
     found.
     """
-    lifting = _Lifting(model, file)
+    lifting = _Lifting(model, file, qdq.grouped(model, file))
     inputs = lifting.take_inputs(model.graph)
     lifting.run(model.graph, [o.name for o in model.graph.output])
     outputs = [lifting.output(o.name) for o in model.graph.output]
@@ -74,8 +76,9 @@ class _Lifting:
     """The values of a graph that is being lifted, by their names: constants as the file has them,
     None for those of which nothing is known since their operator failed."""
 
-    def __init__(self, model: ModelProto, file: str) -> None:
+    def __init__(self, model: ModelProto, file: str, numbers: Mapping[str, Numbers]) -> None:
         self.file = file
+        self.numbers = numbers
         self.model = model
         self.values: dict[str, Value | Array | None] = {}
         self.nodes: list[Node] = []
@@ -104,7 +107,7 @@ class _Lifting:
                 self.errors.append(error)
                 self.values[info.name] = None
             else:
-                self.values[info.name] = value
+                self.values[info.name] = self._as_signed(value)
                 found.append(value)
         return found
 
@@ -135,13 +138,31 @@ class _Lifting:
             self.notes.append(f"{origin}: its batch is open; it is compiled for 1")
         if np.prod(sizes, dtype=object) > static.MAX_ELEMENTS or len(sizes) > 8:
             raise CompileError("E301", origin, f"has the shape {sizes}", CONVERT_AGAIN)
-        return Value(info.name, TensorType(tuple(sizes), dtype), origin)
+        numbers = self.numbers.get(info.name)
+        quant = numbers.quant() if numbers and dtype in (DType.I8, DType.U8) else None
+        return Value(info.name, TensorType(tuple(sizes), dtype, quant), origin)
+
+    def _as_signed(self, value: Value) -> Value:
+        """What operators see of an input: quantized uint8 as int8, see `rules.qlinear`."""
+        if value.type.dtype is not DType.U8 or value.type.quant is None:
+            return value
+        kind = TensorType(value.type.shape, DType.I8, self.numbers[value.name].quant(128))
+        return self._converted(value, replace(value, name=f"{value.name}_i8", type=kind))
+
+    def _converted(self, value: Value, to: Value) -> Value:
+        """``to``, the same numbers of another type."""
+        self.nodes.append(Node(Quantize(), (value,), (to,), value.origin))
+        return to
 
     def output(self, name: str) -> Value | None:
         """The value of one of the graph's outputs; None, and an error, if there is none."""
         found = self.values.get(name)
         if isinstance(found, Value):
-            return found
+            numbers = self.numbers.get(name)
+            if numbers is None or numbers.zero.dtype != np.uint8 or found.type.dtype is DType.U8:
+                return found
+            kind = TensorType(found.type.shape, DType.U8, numbers.quant())
+            return self._converted(found, replace(found, name=f"{name}_u8", type=kind))
         origin = f"{self.file}: output '{name}'"
         if name not in self.values:
             what = "is never computed"

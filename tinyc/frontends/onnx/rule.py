@@ -195,27 +195,33 @@ class OnnxOp:
     # Nodes --------------------------------------------------------------------------------
 
     def emit(
-        self, op: Op, inputs: Sequence[Value], shape: Sequence[int], dtype: DType | None = None
+        self,
+        op: Op,
+        inputs: Sequence[Value],
+        shape: Sequence[int],
+        kind: DType | Quant | None = None,
     ) -> Value:
-        """The output of a new node; its element type is ``dtype``, else, with the quantization,
-        that of the first operand."""
-        return self.emit_all(op, inputs, [(shape, dtype)])[0]
+        """The output of a new node; its element type is ``kind``, int8 of a quantization, else,
+        with the quantization, that of the first operand."""
+        return self.emit_all(op, inputs, [(shape, kind)])[0]
 
     def emit_all(
         self,
         op: Op,
         inputs: Sequence[Value],
-        outputs: Sequence[tuple[Sequence[int], DType | None]],
+        outputs: Sequence[tuple[Sequence[int], DType | Quant | None]],
     ) -> list[Value]:
         """As `emit`, of a node with several outputs: (shape, element type) of each. Of constants
         they are constants."""
         values = []
-        for i, (shape, dtype) in enumerate(outputs):
-            like = inputs[0].type
-            kind = like.dtype if dtype is None else dtype
-            quant = like.quant if kind is like.dtype else None
+        for i, (shape, kind) in enumerate(outputs):
+            like = replace(inputs[0].type, shape=tuple(shape))
+            if isinstance(kind, Quant):
+                like = TensorType(like.shape, DType.I8, kind)
+            elif kind not in (None, like.dtype):
+                like = TensorType(like.shape, kind)
             name = f"{self.label}/{len(self.nodes)}" + (f"/{i}" if i else "")
-            values.append(Value(name, TensorType(tuple(shape), kind, quant), self.origin))
+            values.append(Value(name, like, self.origin))
         node = Node(op, tuple(inputs), tuple(values), self.origin)
         if node.variable_inputs:
             self.nodes.append(node)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
-from ....ir import Array, Value
+from ....ir import Array, Quant, Value
 from ....ops._conv import out_sizes
 from ....ops.base import CONVERT_AGAIN
 from ....ops.conv2d import Conv2d
@@ -15,9 +18,19 @@ from .layout import from_image, pair, to_image, window
 
 @rule(Conv2d, "Conv")
 def conv(src: OnnxOp) -> Value:
+    weights = src.numbers(1)
+    return convolution(src, src.value(0), weights, lambda channels: bias_of(src, 2, channels))
+
+
+def convolution(
+    src: OnnxOp,
+    x: Value,
+    weights: Array,
+    bias: Callable[[int], Array],
+    quants: tuple[Quant, Quant] | None = None,
+) -> Value:
     """Weights [o, c / group, ...] become [o, kh, kw, c / group], those of a depthwise convolution
-    [1, kh, kw, o]."""
-    x, weights = src.value(0), src.numbers(1)
+    [1, kh, kw, o]. bias: that of so many channels; quants: of the weights, and of the output."""
     rank = len(x.type.shape)
     if weights.ndim != rank or rank not in (3, 4):
         what = f"its weights have rank {weights.ndim}, its input {rank}"
@@ -33,17 +46,19 @@ def conv(src: OnnxOp) -> Value:
     geometry = window(src, x, tuple(kernel))
     size = pair(tuple(kernel), 1)
     taps = weights.reshape(channels, depth, *size)
-    bias = src.const("bias", bias_of(src, 2, channels))
+    of_weights, of_output = quants or (None, None)
+    term = src.const("bias", bias(channels))
     image = to_image(src, x)
     shape = (x.type.shape[0], *out_sizes(image.type.shape, size, **geometry), channels)
-    op: Conv2d | DepthwiseConv2d
+    fields = {**geometry, "activation": "none", "float_scaled": quants is not None}
+    op: Conv2d | DepthwiseConv2d = Conv2d(**fields)
+    order = (0, 2, 3, 1)
     if depth == 1 and group > 1:
-        filters = src.const("weights", np.ascontiguousarray(taps.transpose(1, 2, 3, 0)))
-        op = DepthwiseConv2d(**geometry, activation="none", multiplier=channels // group)
-    else:
-        filters = src.const("weights", np.ascontiguousarray(taps.transpose(0, 2, 3, 1)))
-        op = Conv2d(**geometry, activation="none")
-    return from_image(src, src.emit(op, [image, filters, bias], shape), rank)
+        op, order = DepthwiseConv2d(**fields, multiplier=channels // group), (1, 2, 3, 0)
+    if of_weights is not None:
+        of_weights = replace(of_weights, axis=op.weight_axis if of_weights.per_channel else 0)
+    filters = src.const("weights", np.ascontiguousarray(taps.transpose(order)), of_weights)
+    return from_image(src, src.emit(op, [image, filters, term], shape, of_output), rank)
 
 
 def bias_of(src: OnnxOp, place: int, channels: int) -> Array:

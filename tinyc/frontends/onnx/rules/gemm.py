@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....ir import Array, Value
+from ....ir import Array, Quant, Value
 from ....ops.add import Add
 from ....ops.base import CONVERT_AGAIN
 from ....ops.batch_matmul import BatchMatMul
@@ -61,6 +61,12 @@ def matmul(src: OnnxOp) -> Value:
         weights = src.numbers(1).T
         y = dense(src, x, weights, np.zeros(len(weights), np.float32))
         return src.reshaped(y, (*a.type.shape[:-1], len(weights)))
+    return product(src, BatchMatMul(False, False), a, b)
+
+
+def product(src: OnnxOp, op: BatchMatMul, a: Value, b: Value, quant: Quant | None = None) -> Value:
+    """``op`` of two activations of any rank; quant: of an int8 output. Raises E301."""
+    rank_a, rank_b = len(a.type.shape), len(b.type.shape)
     # A vector is a row on the left and a column on the right, of which the result keeps nothing.
     left = a if rank_a > 1 else _shaped(src, a, (1, *a.type.shape))
     right = b if rank_b > 1 else _shaped(src, b, (*b.type.shape, 1))
@@ -68,7 +74,7 @@ def matmul(src: OnnxOp) -> Value:
     if right.type.shape[-2] != depth:
         raise src.fail(f"{a.type} and {b.type} do not fit", CONVERT_AGAIN, "E301")
     lead = src.broadcast(left.type.shape[:-2], right.type.shape[:-2])
-    y = src.emit(BatchMatMul(False, False), [left, right], (*lead, rows, right.type.shape[-1]))
+    y = src.emit(op, [left, right], (*lead, rows, right.type.shape[-1]), quant)
     kept = (*lead, *((rows,) if rank_a > 1 else ()), *(right.type.shape[-1:] if rank_b > 1 else ()))
     return src.reshaped(y, kept)
 
@@ -76,19 +82,26 @@ def matmul(src: OnnxOp) -> Value:
 def _shaped(src: OnnxOp, x: Value, shape: tuple[int, ...]) -> Value:
     if x.data is None:
         return src.reshaped(x, shape)
-    return src.const(x.name, x.data.reshape(shape))
+    return src.const(x.name, x.data.reshape(shape), x.type.quant)
 
 
-def dense(src: OnnxOp, x: Value, weights: Array, bias: Array) -> Value:
-    """x [..., in] by weights [out, in] and bias [out] -> [..., out]; raises E301."""
+def dense(
+    src: OnnxOp,
+    x: Value,
+    weights: Array,
+    bias: Array,
+    quants: tuple[Quant, Quant] | None = None,
+) -> Value:
+    """x [..., in] by weights [out, in] and bias [out] -> [..., out]; raises E301. quants: of the
+    weights, and of the output."""
     out, depth = weights.shape
     if x.type.shape[-1] != depth:
         what = f"weights of {depth} inputs do not fit {list(x.type.shape)}"
         raise src.fail(what, CONVERT_AGAIN, "E301")
     operands = [
         x,
-        src.const("weights", np.ascontiguousarray(weights)),
+        src.const("weights", np.ascontiguousarray(weights), quants and quants[0]),
         src.const("bias", np.ascontiguousarray(bias)),
     ]
-    op = FullyConnected("none", keep_num_dims=True)
-    return src.emit(op, operands, (*x.type.shape[:-1], out))
+    op = FullyConnected("none", keep_num_dims=True, float_scaled=quants is not None)
+    return src.emit(op, operands, (*x.type.shape[:-1], out), quants and quants[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....ir import Value
+from ....ir import Quant, Value
 from ....ops._conv import out_sizes
 from ....ops._pool import Pool
 from ....ops.average_pool import AveragePool2d
@@ -18,6 +18,13 @@ from .layout import from_image, pair, to_image, window
 @family({"MaxPool": MaxPool2d, "AveragePool": AveragePool2d})
 def pool(cls: type[Pool], src: OnnxOp) -> Value:
     (x,) = src.values(1)
+    return pooled(src, x, cls)
+
+
+def pooled(
+    src: OnnxOp, x: Value, cls: type[Pool], quant: Quant | None = None, unsigned: bool = False
+) -> Value:
+    """x [n, c, ...] pooled; quant: of an output that has not that of the input."""
     rank = len(x.type.shape)
     kernel = src.integers("kernel_shape")
     geometry = window(src, x, kernel)
@@ -26,13 +33,13 @@ def pool(cls: type[Pool], src: OnnxOp) -> Value:
     if geometry.pop("dilation") != (1, 1):
         raise src.fail("it is dilated", "use a pooling without dilations")
     image = to_image(src, x)
-    if cls is AveragePool2d and src.integer("count_include_pad", 0):
+    if cls is not MaxPool2d and src.integer("count_include_pad", 0):
         image = _padded(src, image, geometry)
     size = pair(kernel, 1)
-    op = cls(geometry["stride"], geometry["padding"], "none", size)
+    op = cls(geometry["stride"], geometry["padding"], "none", size, unsigned=unsigned)
     n, _, _, channels = image.type.shape
     sizes = out_sizes(image.type.shape, size, op.stride, (1, 1), op.padding)
-    return from_image(src, src.emit(op, [image], (n, *sizes, channels)), rank)
+    return from_image(src, src.emit(op, [image], (n, *sizes, channels), quant), rank)
 
 
 def _padded(src: OnnxOp, image: Value, geometry: dict[str, Any]) -> Value:
@@ -55,7 +62,9 @@ def _padded(src: OnnxOp, image: Value, geometry: dict[str, Any]) -> Value:
         return image
     n, h, w, c = image.type.shape
     paddings = ((0, 0), (top, bottom), (left, right), (0, 0))
-    return src.emit(Pad(paddings, 0), [image], (n, h + top + bottom, w + left + right, c))
+    return src.emit(
+        Pad(paddings, image.type.zero_point), [image], (n, h + top + bottom, w + left + right, c)
+    )
 
 
 @family({"GlobalAveragePool": Mean, "GlobalMaxPool": ReduceMax})
