@@ -84,7 +84,7 @@ def _bind_s8(node: Node[BatchMatMul]) -> Binding:
     """Four columns at a time, which one row is not worth the packing of."""
     bound = _bind(node)
     rows, depth, columns = node.op.sizes(node)
-    if rows == 1:
+    if rows == 1 or node.op.float_scaled:
         return bound
     tiles = -(-columns // 4)
     # Offsets, b in fours of columns, a row of a
