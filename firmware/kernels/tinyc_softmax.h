@@ -1,16 +1,19 @@
-/* Softmax of int8, exact with TFLite's reference kernel. */
+/* Softmax of int8 to int8 or int16, exact with TFLite's reference kernel. */
 #ifndef TINYC_SOFTMAX_H
 #define TINYC_SOFTMAX_H
 
 #include "tinyc_reciprocal.h"
 #include "tinyc_requant.h"
 
-/* table: exp(-i) * 2^31 of each distance i of a number to the greatest of its row. `out` may be
- * `in`. */
-TINYC_INLINE void tinyc_softmax_s8(const int8_t *in, int8_t *out, const int32_t *table,
-                                   int32_t rows, int32_t depth)
+/* table: exp(-i) * 2^31 of each distance i of a number to the greatest of its row; bits: of a
+ * number of `out`, which may be `in` where they are 8. */
+TINYC_INLINE void tinyc_softmax_s8(const int8_t *in, void *out, const int32_t *table, int32_t rows,
+                                   int32_t depth, int32_t bits)
 {
-    for (int32_t row = 0; row < rows; row++, in += depth, out += depth) {
+    int8_t *narrow = out;
+    int16_t *wide = out;
+
+    for (int32_t row = 0; row < rows; row++, in += depth, narrow += depth, wide += depth) {
         int32_t greatest = in[0];
         TINYC_UNROLL(4)
         for (int32_t i = 1; i < depth; i++) {
@@ -26,17 +29,24 @@ TINYC_INLINE void tinyc_softmax_s8(const int8_t *in, int8_t *out, const int32_t 
         int32_t shift;
         int32_t scale = tinyc_reciprocal((int32_t)sum, &shift);
         TINYC_OPAQUE(scale);
-        if (depth >= 512 && shift > 8) {
+        if (bits == 8 && depth >= 512 && shift > 8) {
             /* The sum is 512 or more: no probability reaches half of 1/256. */
-            memset(out, -128, (size_t)depth);
+            memset(narrow, -128, (size_t)depth);
             continue;
         }
-        const uint32_t half = 1U << (shift + 22);
+        const int32_t right = shift + 31 - bits;
+        const uint32_t half = 1U << (right - 1);
         TINYC_UNROLL(4)
         for (int32_t i = 0; i < depth; i++) {
             const uint32_t part = tinyc_high_positive(scale, table[greatest - in[i]]);
-            const uint32_t y = (part + half) >> (shift + 23);
-            out[i] = (int8_t)((int32_t)(y - (y >> 8)) - 128); /* 256 is more than there is */
+            const uint32_t y = (part + half) >> right;
+            /* 1 is more than there is */
+            const int32_t number = (int32_t)(y - (y >> bits)) - (1 << (bits - 1));
+            if (bits == 8) {
+                narrow[i] = (int8_t)number;
+            } else {
+                wide[i] = (int16_t)number;
+            }
         }
     }
 }

@@ -73,16 +73,18 @@ def random_shape(rng: np.random.Generator, least: int = 1, most: int = 4) -> tup
     return tuple(map(int, rng.integers(1, 8, rng.integers(least, most + 1))))
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32", "int8 to int16"])
 @pytest.mark.parametrize("seed", range(20))
 def test_softmax(seed: int, dtype: str, rng: np.random.Generator, tmp_path: Path) -> None:
     shape = (
         *random_shape(rng, 0, 3),
         int(rng.choice([1, 2, 10, 37, 500])),
     )  # LiteRT aborts on a sum of 512
+    dtype, _, to = dtype.partition(" to ")
     x = spec(rng, "x", shape, dtype)
-    fixed = {"int8": (1 / 256, -128), "int16": (1 / 32768, 0)}.get(dtype, ())
-    y = TensorSpec("y", shape, dtype, *fixed)
+    wide = (1 / (65535 + seed % 2), -32768) if to else (1 / 32768, 0)
+    fixed = {"int8": (1 / 256, -128), "int16": wide}.get(to or dtype, ())
+    y = TensorSpec("y", shape, to or dtype, *fixed)
     beta = float(rng.choice([1.0, 0.3, 2.0]))
     compare(tmp_path / "m.tflite", rng, ("SOFTMAX", {"beta": beta}), [x, y])
 

@@ -15,7 +15,7 @@ def sizes(node: Node) -> dict[str, int]:
 
 def _bind_s8(node: Node[Softmax]) -> Binding:
     return Binding(
-        params=sizes(node),
+        params={**sizes(node), "bits": 8 * node.output.type.dtype.size},
         constants=(
             Constant(
                 "exp",
@@ -24,7 +24,7 @@ def _bind_s8(node: Node[Softmax]) -> Binding:
             ),
         ),
         support=("tinyc_softmax.h",),
-        inplace=0,
+        inplace=None if node.op.widens(node) else 0,
     )
 
 

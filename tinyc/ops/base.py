@@ -91,10 +91,11 @@ def expect_quant(
     name: str,
     per_channel: bool = False,
     largest: float = LARGEST_SCALE,
+    centred: bool = True,
 ) -> None:
     """An integer tensor must carry a valid quantization (per tensor unless ``per_channel``), an
-    activation no scale over ``largest``; those of weights may be as small as a dead channel makes
-    them."""
+    activation no scale over ``largest``, int16 no zero point if ``centred``; scales of weights may
+    be as small as a dead channel makes them."""
     if actual.quant is None:
         raise fail(
             node,
@@ -104,7 +105,7 @@ def expect_quant(
         )
     if actual.quant.per_channel and not per_channel:
         raise fail(node, f"{name} is quantized per channel", REQUANTIZE, "E304")
-    if actual.dtype is DType.I16 and any(actual.quant.zero_point):
+    if centred and actual.dtype is DType.I16 and any(actual.quant.zero_point):
         raise fail(
             node,
             f"{name} is int16 with the zero point {actual.quant.zero_point[0]}",

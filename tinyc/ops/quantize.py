@@ -29,9 +29,10 @@ INTEGERS = (DType.I8, DType.U8, DType.I16)
 @dataclass(frozen=True)
 class Quantize(Op):
     """Input float32, int8, uint8 or int16, output int8, uint8 or int16 of the same shape, every
-    integer quantized per tensor; or from int8 or int16 to int32, or back. LiteRT has none from int8
-    to int32; TensorFlow Lite Micro has (quantize_common.cc). to_even: of float32 alone, halves go
-    to even numbers, and what is no number to the least, as in ONNX Runtime (MlasQuantizeLinear).
+    integer quantized per tensor; or from int8 or int16 (with any zero point) to int32, or back.
+    LiteRT has none from int8 to int32; TensorFlow Lite Micro has (quantize_common.cc). to_even: of
+    float32 alone, halves go to even numbers, and what is no number to the least, as in ONNX Runtime
+    (MlasQuantizeLinear).
     """
 
     to_even: bool = field(default=False, kw_only=True)
@@ -50,7 +51,7 @@ class Quantize(Op):
         expect_shape(node, out, x.shape, "output")
         expect_quant(node, out, "output")
         if x.dtype is not DType.F32:
-            expect_quant(node, x, "input")
+            expect_quant(node, x, "input", centred=out.dtype is not DType.I32)
             low, high = x.dtype.limits
             reach = high if x.dtype is DType.I32 else high - low
             expect_ratio(node, reach, x.scale / out.scale)
@@ -97,6 +98,10 @@ class Quantize(Op):
                     x, y = (Value(n, t, "case") for n, t in zip("xy", pair, strict=True))
                     if scale > 1e-6 or pair[0] is whole:
                         yield Node(cls(), (x,), (y,), "case")
+        probabilities = TensorType((2, 5), DType.I16, Quant((2.0**-16,), (-32768,)))
+        x = Value("x", probabilities, "case")
+        y = Value("y", TensorType((2, 5), DType.I32, Quant((2.0**-15,), (0,))), "case")
+        yield Node(cls(), (x,), (y,), "case")
 
 
 def quantized_type(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> TensorType:

@@ -21,7 +21,16 @@ from ._conv import random_type
 from ._fixedpoint import exp_of_negative, reciprocal
 from ._samples16 import interpolate16, samples16
 from ._unary import FRACTION, check_unary
-from .base import CONVERT_AGAIN, MASKED_SCALE, fail, register
+from .base import (
+    CONVERT_AGAIN,
+    MASKED_SCALE,
+    REQUANTIZE,
+    expect_arity,
+    expect_quant,
+    expect_shape,
+    fail,
+    register,
+)
 
 DIFFERENCE_BITS = 5
 """Integer bits of a scaled distance to the maximum."""
@@ -29,6 +38,9 @@ SUM_BITS = 12
 """Integer bits of the sum, which so holds fewer than 2**12 terms of at most one."""
 OUTPUT = Quant((1 / 256,), (-128,))
 """The only int8 output that TFLite's softmax has."""
+WIDE = Quant((1 / 65536,), (-32768,))
+"""The only int16 output that it has of int8."""
+_WIDE_TOLERANCE = 1e-3  # of that scale: some files state 1 / 65535
 GREATEST_STEP = 5.0
 """Of beta times the scale of an int16 input, so that scaled distances fit 32 bits."""
 
@@ -44,14 +56,18 @@ INVERSE = samples16(lambda x: 1.0 / (1.0 + x), (0.0, 1.0 / 65535 * 65535), _RANG
 @dataclass(frozen=True)
 class Softmax(Op):
     """Input and output of one shape, rank 1 or more, int8 (output scale 1/256 and zero point
-    -128), int16 (output scale 1/32768) or float32. beta: finite, positive if integer."""
+    -128), int16 (output scale 1/32768) or float32; or int8 to int16 (output scale 1/65536 and zero
+    point -32768). beta: finite, positive if integer."""
 
     beta: float
 
     fixed_quant = OUTPUT
 
     def check(self, node: Node[Self]) -> None:
-        check_unary(node, NUMBERS, OUTPUT, MASKED_SCALE)
+        if self.widens(node):
+            self._check_wide(node)
+        else:
+            check_unary(node, NUMBERS, OUTPUT, MASKED_SCALE)
         x = node.inputs[0].type
         if not x.shape:
             raise fail(node, "its input is a scalar", CONVERT_AGAIN)
@@ -71,6 +87,24 @@ class Softmax(Op):
                 f"has {x.shape[-1]} classes, int8 softmax sums at most {(1 << SUM_BITS) - 1}",
                 "end the network with the logits",
             )
+
+    def widens(self, node: Node[Self]) -> bool:
+        """Whether int8 becomes int16."""
+        x, out = node.inputs[0].type, node.output.type
+        return (x.dtype, out.dtype) == (DType.I8, DType.I16)
+
+    def _check_wide(self, node: Node[Self]) -> None:
+        expect_arity(node, 1)
+        x, out = node.inputs[0].type, node.output.type
+        expect_shape(node, out, x.shape, "output")
+        expect_quant(node, x, "input", largest=MASKED_SCALE)
+        (scale,), (zero,) = WIDE.scale, WIDE.zero_point
+        expect_quant(node, out, "output", centred=False)
+        if out.zero_point != zero or abs(out.scale / scale - 1) > _WIDE_TOLERANCE:
+            raise fail(
+                node, f"its int16 output has not the scale {scale:.6g} and the zero point {zero}",
+                REQUANTIZE, "E304",
+            )  # fmt: skip
 
     def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
         return (self, order) if order[-1] == len(order) - 1 else None
@@ -122,8 +156,11 @@ class Softmax(Op):
         powers = self.exp_table(node)[greatest.astype(np.int32) - x].astype(np.int64)
         total = rounding_divide_by_pot(powers, SUM_BITS).sum(-1, keepdims=True)
         scale, shift = reciprocal(total, SUM_BITS)
-        y = rounding_divide_by_pot(saturating_doubling_high_mul(scale, powers), shift + 31 - 8)
-        return (np.clip(y - 128, -128, 127).astype(np.int8),)
+        out = node.output.type.dtype
+        right = shift + 31 - 8 * out.size
+        y = rounding_divide_by_pot(saturating_doubling_high_mul(scale, powers), right)
+        low, high = out.limits
+        return (np.clip(y + low, low, high).astype(out.numpy),)
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
@@ -136,9 +173,10 @@ class Softmax(Op):
             ((4, 2), 1.0, 1e-7),
         ]
         for shape, beta, scale in shapes:
-            for dtype, quant in (
-                (DType.I8, OUTPUT), (DType.I16, FRACTION), (DType.F32, None)
+            for dtype, to, quant in (
+                (DType.I8, DType.I8, OUTPUT), (DType.I8, DType.I16, WIDE),
+                (DType.I16, DType.I16, FRACTION), (DType.F32, DType.F32, None),
             ):  # fmt: skip
                 x = Value("x", random_type(rng, dtype, shape, scale), "case")
-                y = Value("y", TensorType(shape, dtype, quant), "case")
+                y = Value("y", TensorType(shape, to, quant), "case")
                 yield Node(cls(beta), (x,), (y,), "case")
