@@ -166,6 +166,77 @@ def test_a_loop_of_keras_that_returns_its_steps(
     np.testing.assert_allclose(found, run_litert(path, [x])[0], rtol=0, atol=1e-5)
 
 
+def int16(tensors: list[TensorSpec], operands: list[int]) -> None:
+    """An int8 LSTM as TensorFlow Lite Micro's tool requantizes it."""
+    for place, scale in ((0, 1e-4), (HIDDEN, 2**-15), (OUTPUT, 2**-15)):
+        tensors[place] = replace(tensors[place], dtype="int16", scale=scale, zero_point=0)
+    for place in range(12, 16):
+        data = tensors[place].data * 1000
+        tensors[place] = replace(tensors[place], dtype="int64", data=data)
+
+
+def runs_of_int16(path: Path) -> np.ndarray:
+    """What 25 runs give, the last three after a reset."""
+    rng = np.random.default_rng(6)
+    graph, before, found = optimize(read(path)), None, []
+    for i in range(25):
+        x = rng.integers(-32768, 32768, graph.inputs[0].type.shape).astype(np.int16)
+        values = interpret(graph, [x], before if i != 22 else None)
+        before = kept(graph, values)
+        found.append(values[graph.outputs[0]])
+    return np.array(found)
+
+
+INT16 = {
+    False: [
+        [[4980, 16, 24686, 0]], [[-2949, 654, 31155, 0]], [[-16093, 0, 24226, 0]],
+        [[-9580, 24479, 5108, 1]],
+    ],
+    True: [
+        [[-24940, 287, -5593, 32], [-26289, 0, -7502, 0], [-15760, 0, -2052, 0]],
+        [[-14681, 9198, 3042, 0], [-17, 237, -23562, 0], [-952, 24229, -31008, 10617]],
+        [[24941, 0, 81, 0], [3573, 17009, -6123, 9504], [-24280, 0, -531, 82]],
+        [[-13917, 24939, 29328, 16], [1096, 32, -309, 38], [30465, 1, -241, 155]],
+    ],
+}  # fmt: skip
+"""The last of each in run 0, 21, 22 and 24."""
+
+
+@pytest.mark.parametrize("major", [False, True])
+def test_int16(major: bool, tmp_path: Path) -> None:
+    """LiteRT has none; what TensorFlow Lite Micro (0.dev20261023) gives."""
+    path = lstm(
+        tmp_path / "m.tflite", np.random.default_rng(5), (2, 3, 9, 4) if major else (1, 3, 9, 4),
+        narrow=True, unit=2**-11, change=int16, timeMajor=major, cellClip=0.0 if major else 3.0,
+    )  # fmt: skip
+    found = runs_of_int16(path)
+    assert found.shape[0] == 25
+    np.testing.assert_array_equal(found[[0, 21, 22, 24], ..., -1, :], INT16[major])
+
+
+@pytest.mark.parametrize(
+    ("change", "id", "words"),
+    [
+        (having(2, scale=1000.0), "E341", "410 times 2^-12"),
+        (having(13, data=[0, 0, 0, 1 << 40]), "E340", "its sums reach 1.1e+12"),
+        (having(14, dtype="int32"), "E303", "bias is i32; supported: i64"),
+        (having(CELL, scale=0.001), "E344", "no power of two"),
+    ],
+)
+def test_what_is_no_int16_lstm_is_named(
+    change: Change, id: str, words: str, rng, tmp_path: Path
+) -> None:
+    def both(tensors: list[TensorSpec], operands: list[int]) -> None:
+        int16(tensors, operands)
+        change(tensors, operands)
+
+    path = lstm(tmp_path / "m.tflite", rng, (1, 3, 9, 4), narrow=True, change=both)
+    with pytest.raises((CompileError, CompileErrors)) as raised:
+        read(path)
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(id) and words in line
+
+
 @pytest.mark.parametrize(
     ("narrow", "change", "id", "words"),
     [

@@ -7,7 +7,7 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 
 from __future__ import annotations
 
-from ..ir import DType, Node
+from ..ir import Array, DType, Node
 from ..ops._conv import filter_rows
 from ..ops.conv2d import Conv2d
 from ..ops.fully_connected import FullyConnected
@@ -53,12 +53,17 @@ CONV2D = Kernel(
 )  # fmt: skip
 
 
+def quads16(rows: Array, note: str, suffix: str = "weights") -> Constant:
+    """Weights [channels, depth] as tinyc_dense16_dsp.h reads them, zeros up to whole fours."""
+    packed = padded(rows, 4, 4)
+    # [group of four channels, quad, channel, k], the middle two of each quad exchanged
+    packed = packed.reshape(len(packed) // 4, 4, -1, 4).transpose(0, 2, 1, 3)[..., [0, 2, 1, 3]]
+    return Constant(suffix, packed, note)
+
+
 def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
     weights = node.inputs[1].array
     channels, depth = weights.shape
-    packed = padded(weights, 4, 4)
-    # [group of four channels, quad, channel, k], the middle two of each quad exchanged
-    packed = packed.reshape(len(packed) // 4, 4, -1, 4).transpose(0, 2, 1, 3)[..., [0, 2, 1, 3]]
     params, table = finishing(node, weights, dense=True)
     return Binding(
         params={
@@ -68,9 +73,7 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
             "channels": channels,
         },
         constants=(
-            Constant(
-                "weights", packed, "weights of four channels, inputs 0, 2, 1, 3 of each in turn"
-            ),
+            quads16(weights, "weights of four channels, inputs 0, 2, 1, 3 of each in turn"),
             table,
         ),
         support=("tinyc_dense16_dsp.h",),

@@ -9,10 +9,14 @@ import numpy as np
 
 from ..ir import Array, DType, Node
 from ..ir.quant import quantize_multiplier
+from ..ops._curves16 import input_multiplier
 from ..ops.lstm import HybridLstm, Lstm
+from ..ops.lstm16 import Lstm16
 from .base import Binding, Constant, Kernel, only, provide
 from .conv import four_channels, portable
 from .conv_dsp import REQUIRES, quads
+from .conv_dsp16 import quads16
+from .curves16 import SIGMOID
 from .hybrid import Packing, packed_rows, rows_kernels
 
 # Kernels ----------------------------------------------------------------------------------
@@ -82,6 +86,41 @@ def _bind_f32(node: Node[Lstm]) -> Binding:
     )
 
 
+def _bind_s16(node: Node[Lstm16], pack: Packing, support: str, sums: str) -> Binding:
+    op = node.op
+    weights, recurrent, biases = ([v.array for v in part] for part in op.parts(node))
+    scales = np.array([(m << 16, right - 16) for m, right in op.gate_scales(node)])
+    cells = len(biases[0])
+    # [cell, gate, (bias, multiplier, shift)]
+    gates = np.empty((cells, 4, 3), np.int32)
+    gates[..., 0], gates[..., 1:] = np.stack(biases, 1), scales[:4]
+    of_h = np.concatenate([np.zeros((4, 1), np.int64), scales[4:]], 1)
+    kept, more, shown = op.product_scales(node)
+    return Binding(
+        params={
+            **_params(node), "sums": sums, "clip": op.clip16(node),
+            "kept": kept, "more": more, "shown": shown,
+            "cell": input_multiplier(node.inputs[-1].type, 1),
+        },
+        constants=(
+            pack(_by_cell(weights), "weights of x, the gates of a cell together", "weights"),
+            pack(_by_cell(recurrent), "weights of h, likewise", "recurrent"),
+            Constant("gates", gates, "bias, multiplier, right shift of each gate, of x"),
+            Constant("scales", of_h.astype(np.int32), "0, multiplier, right shift, of h"),
+            SIGMOID,
+        ),
+        support=(support, "tinyc_lstm16.h"),
+    )  # fmt: skip
+
+
+def _bind_s16_scalar(node: Node[Lstm16]) -> Binding:
+    return _bind_s16(node, four_channels, "tinyc_tile4.h", "tinyc_tile4_s16")
+
+
+def _bind_s16_dsp(node: Node[Lstm16]) -> Binding:
+    return _bind_s16(node, quads16, "tinyc_dense16_dsp.h", "tinyc_sums_s16_dsp")
+
+
 def _bind_hybrid(node: Node[HybridLstm], pack: Packing) -> Binding:
     op = node.op
     missing = 4 - op.gates
@@ -108,6 +147,11 @@ def _bind_hybrid(node: Node[HybridLstm], pack: Packing) -> Binding:
     )  # fmt: skip
 
 
+provide(
+    Lstm16,
+    Kernel("lstm_s16_dsp", "lstm_s16.c.j2", REQUIRES, only(DType.I16), _bind_s16_dsp),
+    portable("lstm_s16_scalar", DType.I16, _bind_s16_scalar, "lstm_s16.c.j2"),
+)
 provide(HybridLstm, *rows_kernels("lstm_hybrid", _bind_hybrid, "tinyc_lstm_hybrid.h"))
 provide(
     Lstm,

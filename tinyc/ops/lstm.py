@@ -64,7 +64,9 @@ class Lstm(Activated):
     hidden: Quant | None = None
 
     calibrates = False
+    dtypes: ClassVar[tuple[DType, ...]] = (DType.I8, DType.F32)
     weight_dtype: ClassVar[DType | None] = None
+    bias_dtype: ClassVar[DType] = DType.I32
 
     # Shapes -------------------------------------------------------------------------------
 
@@ -92,8 +94,8 @@ class Lstm(Activated):
     def check(self, node: Node[Self]) -> None:
         expect_arity(node, 3 + 3 * self.gates, 3)
         x, (h, c) = node.inputs[0].type, (v.type for v in node.inputs[-2:])
-        expect_dtype(node, x, (DType.I8, DType.F32), "input")
-        narrow = x.dtype is DType.I8
+        expect_dtype(node, x, self.dtypes, "input")
+        narrow = x.dtype is not DType.F32
         if self.activation not in (_CURVES[:1] if narrow else _CURVES):
             raise fail(node, f"its activation is {self.activation}", KERAS, "E343")
         if not (math.isfinite(self.clip) and self.clip >= 0):
@@ -105,7 +107,7 @@ class Lstm(Activated):
         for values, shape, dtype, name in (
             (weights, (cells, depth), self.weight_dtype or x.dtype, "weights"),
             (recurrent, (cells, cells), self.weight_dtype or x.dtype, "recurrent weights"),
-            (biases, (cells,), DType.I32 if narrow else DType.F32, "bias"),
+            (biases, (cells,), self.bias_dtype if narrow else DType.F32, "bias"),
         ):
             for value in values:
                 expect_shape(node, value.type, shape, name)
@@ -126,9 +128,9 @@ class Lstm(Activated):
         if after != [h, c]:
             raise fail(node, "its states change their type", CONVERT_AGAIN)
         if narrow:
-            self._check_quant(node)
+            self.check_quant(node)
 
-    def _check_quant(self, node: Node[Self]) -> None:
+    def check_scales(self, node: Node[Self]) -> None:
         weights, recurrent, _ = self.parts(node)
         x, h, c = (v.type for v in (node.inputs[0], *node.inputs[-2:]))
         named = [(x, "input"), (h, "hidden state"), (c, "cell state")]
@@ -138,7 +140,6 @@ class Lstm(Activated):
             expect_quant(node, t, name)
         if any(v.type.zero_point for v in (*weights, *recurrent)) or c.zero_point:
             raise fail(node, "its weights or its cells have a zero point", REQUANTIZE, "E304")
-        expect_quant(node, TensorType((), DType.I8, self.hidden), "hidden number")
         mantissa, exponent = math.frexp(c.scale)
         if mantissa != 0.5 or not 0 <= exponent + 14 <= 6:
             raise fail(
@@ -149,6 +150,10 @@ class Lstm(Activated):
                 "0.5, or keep it float32",
                 "E344",
             )
+
+    def check_quant(self, node: Node[Self]) -> None:
+        self.check_scales(node)
+        expect_quant(node, TensorType((), DType.I8, self.hidden), "hidden number")
         for rows, bias, ratios in zip(*self.folded(node), strict=True):
             for r, b, ratio in zip(rows, bias, ratios, strict=True):
                 reach = np.abs(b) + 128 * np.abs(r.astype(np.int64)).sum(1)
@@ -199,7 +204,7 @@ class Lstm(Activated):
         x, h, c = inputs[0], *inputs[-2:]
         batch, _, _, cells = self.sizes(node)
         steps = x if self.time_major else x.swapaxes(0, 1)
-        step = self._step_f32(node) if x.dtype == np.float32 else self._step_s8(node)
+        step = self.step_f32(node) if x.dtype == np.float32 else self.step_integer(node)
         found = []
         before = h.reshape(batch, cells), c.reshape(batch, cells)
         for numbers in steps:
@@ -209,7 +214,7 @@ class Lstm(Activated):
         y = y if self.time_major else y.swapaxes(0, 1)
         return y, before[0].reshape(h.shape), before[1].reshape(c.shape)
 
-    def _step_f32(self, node: Node[Self]) -> Step:
+    def step_f32(self, node: Node[Self]) -> Step:
         gates = list(zip(*self.parts(node), strict=True))
         one = np.float32(1)
 
@@ -240,7 +245,7 @@ class Lstm(Activated):
         matrix = np.concatenate([weights.array, recurrent.array], 1)
         return np.asarray(ordered_matmul(np.concatenate([x, h], 1), matrix.T) + bias.array)
 
-    def _step_s8(self, node: Node[Self]) -> Step:
+    def step_integer(self, node: Node[Self]) -> Step:
         rows, starts, ratios = self.folded(node)
         scales = [[quantize_multiplier(r) for r in part] for part in ratios]
         k = self.integers(node)
@@ -251,13 +256,13 @@ class Lstm(Activated):
                 total = np.zeros(c.shape, np.int64)
                 for source, matrices, bias, scale in zip((x, h), rows, starts, scales, strict=True):
                     acc = exact_matmul(source, matrices[gate].T) + bias[gate]
-                    total = _clamp16(total + multiply_double_rounding(acc, *scale[gate]))
+                    total = clamp16(total + multiply_double_rounding(acc, *scale[gate]))
                 sums.append(total)
             *first, f, g, o = sums
             f, o, g = logistic16(f), logistic16(o), tanh16(g, GATE_BITS)
             i = logistic16(first[0]) if first else 32767 - f
             kept = rounding_divide_by_pot(f * c.astype(np.int64), 15)
-            c_next = _clamp16(kept + rounding_divide_by_pot(i * g, 15 + k["cell_bits"]))
+            c_next = clamp16(kept + rounding_divide_by_pot(i * g, 15 + k["cell_bits"]))
             if k["clip"] > 0:
                 c_next = np.clip(c_next, -k["clip"], k["clip"])
             product = o * tanh16(c_next, k["cell_bits"])
@@ -289,7 +294,7 @@ class Lstm(Activated):
                 lead = (time, batch) if major else (batch, time)
                 x = random_type(rng, dtype, (*lead, depth), 0.03)
                 weights = [
-                    _random_weights(rng, dtype, shape)
+                    random_weights(rng, dtype, shape)
                     for shape in ((cells, depth), (cells, cells), (cells,))
                     for _ in range(op.gates)
                 ]
@@ -327,7 +332,7 @@ class HybridLstm(HybridRows, Lstm):
                 yield Node(own, (x, *narrow, *rest[count:]), node.outputs, node.origin)
 
 
-def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> Value:
+def random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> Value:
     if dtype is DType.F32:
         data = rng.normal(0, 0.5, shape).astype(np.float32)
         return Value("w", TensorType(shape, dtype), "case", data)
@@ -339,5 +344,5 @@ def _random_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ..
     return Value("w", TensorType(shape, dtype, Quant((scale,), (0,))), "case", data)
 
 
-def _clamp16(x: Array) -> Array:
+def clamp16(x: Array) -> Array:
     return np.clip(x, -(1 << 15), (1 << 15) - 1)

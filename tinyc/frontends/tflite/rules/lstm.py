@@ -5,6 +5,7 @@ from __future__ import annotations
 from ....ir import DType, Node
 from ....ops.base import CONVERT_AGAIN, REQUANTIZE
 from ....ops.lstm import KERAS, HybridLstm, Lstm
+from ....ops.lstm16 import Lstm16
 from .. import schema
 from ..rule import TfliteOp, rule
 from .hybrid import is_hybrid
@@ -47,4 +48,6 @@ def lstm(src: TfliteOp) -> list[Node]:
     if is_hybrid(x, given[0]):
         asymmetric = bool(src.option("asymmetric"))
         op = HybridLstm(curve, op.clip, op.time_major, coupled, None, asymmetric)
+    if x.type.dtype is DType.I16:
+        op = Lstm16(curve, op.clip, op.time_major, coupled)
     return [Node(op, (x, *given, h, c), (src.outputs[0], h_next, c_next), src.origin)]
