@@ -576,6 +576,30 @@ def test_what_is_clamped_later_takes_no_range(tmp_path: Path, clamp: str) -> Non
     assert _off(source, made, samples) <= 2 + 18 / span / 2
 
 
+@pytest.mark.parametrize("clamp", ["RELU", "RELU6"])
+def test_what_is_clamped_beside_other_numbers_stays_clamped(tmp_path: Path, clamp: str) -> None:
+    """A concatenation gives its parts one scale: that of what is not clamped reaches farther."""
+    path = _model(
+        tmp_path / "beside.tflite",
+        [
+            ("FULLY_CONNECTED", {}, [0, 1, 2], [3]),
+            (clamp, None, [3], [4]),
+            ("CONCATENATION", {"axis": 1}, [4, 0], [5]),
+        ],
+        [
+            TensorSpec("x", (1, 2), "float32"),
+            TensorSpec("weights", (2, 2), "float32", data=[[1, 0], [0, 1]]),
+            TensorSpec("bias", (2,), "float32", data=[0] * 2),
+            TensorSpec("dense", (1, 2), "float32"),
+            TensorSpec("clamped", (1, 2), "float32"),
+            TensorSpec("y", (1, 4), "float32"),
+        ],
+    )
+    rng = np.random.default_rng(15)
+    samples = [[row] for row in rng.uniform(-9, 9, (50, 1, 2)).astype(np.float32)]
+    assert _off(*_calibrated(path, samples), samples) <= 1.5
+
+
 @pytest.mark.slow
 def test_calibration_is_as_good_as_the_converter_s(tmp_path: Path) -> None:
     """Against TFLite's own int8 of a Keras model with the same samples, run by LiteRT: the mean

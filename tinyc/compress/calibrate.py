@@ -12,13 +12,13 @@ integers or has made of them, until something computes with it; so does float32 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import Array, Graph, Node, Value, interpret, kept, verify
+from ..ir import Array, Graph, Node, TensorType, Value, applies, interpret, kept, verify
 from ..ops._move import Lookup, Movement
 from ..ops.add import Add
 from ..ops.gather import GatherComputed
@@ -59,10 +59,18 @@ def calibrate(graph: Graph, samples: Iterable[Sequence[Array]]) -> Graph:
     _narrow_ranges(graph, ranges, least)
     _check(ranges)
     graph = _clip_masks(graph, ranges)
-    graph = _absorb_relu(graph, ranges)
-    kinds = Kinds.of(graph)
-    types = types_of(graph, kinds, ranges)
-    return verify(Rewrite(graph, kinds, types).graph())
+    needed: set[Node] = set()
+    while True:
+        absorbed = _absorbed_relus(graph, ranges, needed)
+        values = {node.output: x for node, x in absorbed.items()}
+        without = graph.substitute(values, [*absorbed])
+        kinds = Kinds.of(without)
+        types = types_of(without, kinds, ranges)
+        # What shares its numbers with others may not saturate where the activation ends.
+        more = {node for node, x in absorbed.items() if not _saturates(node, types[x])}
+        if not more:
+            return verify(Rewrite(without, kinds, types).graph())
+        needed |= more
 
 
 def _check(ranges: Ranges) -> None:
@@ -143,14 +151,17 @@ def _clip_masks(graph: Graph, ranges: Ranges) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def _absorb_relu(graph: Graph, ranges: Ranges) -> Graph:
-    """Drop each RELU and RELU6 behind a value that only it reads and whose range is that of its
-    output: it starts at 0, where whatever computes the value then saturates."""
+def _absorbed_relus(
+    graph: Graph, ranges: Ranges, needed: Collection[Node]
+) -> dict[Node[Relu], Value]:
+    """Each RELU and RELU6, but for those ``needed``, behind a value that only it reads and whose
+    range is that of its output, and this value: it starts at 0, where whatever computes the value
+    then saturates."""
     uses, producers, kinds = graph.uses(), graph.producers(), Kinds.of(graph)
     outputs = set(graph.results)
-    mapping: dict[Value, Value] = {}
+    found: dict[Node[Relu], Value] = {}
     for node in graph.nodes:
-        if not isinstance(node.op, Relu) or node.op.activation == "relu_n1_to_1":
+        if not applies(node, Relu) or node.op.activation == "relu_n1_to_1" or node in needed:
             continue
         x = node.inputs[0]
         before = producers.get(x)
@@ -165,5 +176,11 @@ def _absorb_relu(graph: Graph, ranges: Ranges) -> Graph:
             and uses[x] == [node]
             and outputs.isdisjoint((x, node.output))
         ):
-            mapping[node.output] = x
-    return graph.substitute(mapping, [n for n in graph.nodes if mapping.keys() & set(n.outputs)])
+            found[node] = x
+    return found
+
+
+def _saturates(node: Node[Relu], type: TensorType) -> bool:
+    """Whether numbers of ``type`` end where those of an activation do."""
+    low, high = ((q - type.zero_point) * type.scale for q in type.dtype.limits)
+    return low == 0 and (node.op.activation == "relu" or high <= 6 * (1 + 1e-6))

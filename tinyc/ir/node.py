@@ -86,6 +86,11 @@ class Op:
         an elementwise one all have its output's rank then."""
         return (self, order) if self.elementwise else None
 
+    def suited(self, node: Node[Self], order: Order) -> Order | None:
+        """An order near to ``order``, of a first operand, for which `transposed` has an operator
+        though it has none for that; None if there is none."""
+        return None
+
     def absorbing(self, node: Node[Self], places: Array) -> tuple[Value, ...] | None:
         """The operands with which the operator computes the same (but for the order of float32
         sums) where the elements of its first one are stored elsewhere; None if there are none.

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from ..ir import Array, DType, Node, Op, Order, TensorType
-from ._move import Lookup, case, every_dtype, expect_axis, same_kind
+from ._move import Lookup, case, every_dtype, expect_axis, same_kind, without
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_shape, fail, register
 
 
@@ -45,9 +45,10 @@ class Gather(Lookup):
             )
 
     def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order] | None:
-        if len(node.output.type.shape) != len(order):
-            return None
-        return replace(self, axis=order[self.axis]), order
+        op, lost = replace(self, axis=order[self.axis]), len(order) - len(node.output.type.shape)
+        if lost == 0:
+            return op, order
+        return (op, without(order, (self.axis,))) if lost == 1 else None
 
     def tables(self, node: Node[Self]) -> list[Array]:
         tables = [np.arange(size) for size in node.inputs[0].type.shape]

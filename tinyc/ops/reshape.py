@@ -44,6 +44,15 @@ class Reshape(Op):
             at += [(places[0], a) for a in made]
         return self, _placed(out, at)
 
+    def suited(self, node: Node[Self], order: Order) -> Order | None:
+        # The axes of a group side by side, where the first of them is.
+        x, out = node.inputs[0].type.shape, node.output.type.shape
+        groups = [axes for axes, _ in _groups(x, out)]
+        groups += [[a] for a, size in enumerate(x) if size == 1]
+        groups.sort(key=lambda axes: min(order[a] for a in axes))
+        stored = [a for axes in groups for a in axes]
+        return tuple(stored.index(a) for a in range(len(x)))
+
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0].reshape(node.output.type.shape),)
 

@@ -164,13 +164,21 @@ class _Sinking:
         rank = len(node.output.type.shape) if node.op.elementwise else None
         order = _leading(node, known, rank)
         moved = node.op.transposed(node, order) if order else None
-        if moved is None or any(_per_channel(v.type) for v in node.outputs):
-            return self._absorb(node)
+        if any(_per_channel(v.type) for v in node.outputs):
+            return False
+        if moved is None and not self._absorb(node):
+            order = self._turn(node)
+            moved = node.op.transposed(node, order) if order else None
+            if moved is None:
+                return False
+        elif moved is None:
+            return True
         assert order is not None
         if not all(self._fits(v, order) for v in node.inputs):
             return False
         op, out_order = moved
         inputs = tuple(self._operand(v, order, node) for v in node.inputs)
+        self._known.update({v: k for v, k in known.items() if not k.plain})  # as others know them
         outputs = [
             replace(v, type=replace(v.type, shape=stored(v.type.shape, out_order)))
             for v in node.outputs
@@ -213,6 +221,24 @@ class _Sinking:
             made = replace(value, type=kind, data=np.ascontiguousarray(data))
             self._constants[value, order] = made
         return self._constants[value, order]
+
+    def _turn(self, node: Node) -> Order | None:
+        """Bring the operand of ``node`` into an order that suits it, if one does; returns that."""
+        known = self._stored(node.inputs[0])
+        if known.plain or len(node.inputs) != 1:
+            return None
+        order = node.op.suited(node, known.order)
+        if order is None or order == tuple(range(len(order))):
+            return None
+        value, axes = node.inputs[0], stored(known.order, order)
+        turned = replace(value, type=replace(value.type, shape=stored(value.type.shape, order)))
+        if _moves_nothing(known.value.type.shape, axes):
+            turned = self._view(known.value, turned.type.shape)
+        else:
+            self._nodes.append(Node(Transpose(axes), (known.value,), (turned,), value.origin))
+            self.moved += value.type.bytes
+        self._known[value] = _Stored(turned, order)
+        return order
 
     # In front of weights ------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from ...ir.names import model_name
 from ...ops.base import CONVERT_AGAIN
 from ...ops.quantize import Quantize
 from ...passes.fold_affine import fold_affine
+from ...passes.fuse_activation import fuse_activation
 from ...passes.remove_dead import remove_dead
 from ...passes.sink_transposes import sink_transposes
 from ..refusal import SUPPORTED, Part, refused
@@ -69,7 +70,7 @@ def lift(model: ModelProto, file: str, name: str, sha256: str = "") -> Graph:
         )
     )
     graph = sink_transposes(images_last(join_gelu(graph)), exact=False)
-    return verify(remove_dead(fold_affine(graph, layers=True)))
+    return verify(remove_dead(fuse_activation(fold_affine(graph, layers=True))))
 
 
 class _Lifting:

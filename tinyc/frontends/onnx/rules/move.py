@@ -126,11 +126,11 @@ def pad(src: OnnxOp) -> Value:
         return src.emit(MirrorPad(paddings, False), [x], shape)
     for axis, pair in enumerate(paddings):
         at = np.pad(np.arange(sizes[axis]), pair, mode="edge")
-        x = _taken(src, x, axis, at.tolist())
+        x = taken(src, x, axis, at.tolist())
     return x
 
 
-def _taken(src: OnnxOp, x: Value, axis: int, indices: Sequence[int]) -> Value:
+def taken(src: OnnxOp, x: Value, axis: int, indices: Sequence[int]) -> Value:
     """The elements ``indices`` of an axis."""
     shape = x.type.shape
     if list(indices) == list(range(shape[axis])):
@@ -174,7 +174,7 @@ def tile(src: OnnxOp) -> Value:
     if len(repeats) != len(x.type.shape) or min(repeats, default=1) < 1:
         raise src.fail(f"repeats {list(x.type.shape)} by {list(repeats)}", CONVERT_AGAIN, "E301")
     for axis, (size, count) in enumerate(zip(x.type.shape, repeats, strict=True)):
-        x = _taken(src, x, axis, list(range(size)) * count)
+        x = taken(src, x, axis, list(range(size)) * count)
     return x
 
 
@@ -189,5 +189,5 @@ def expanded(src: OnnxOp, x: Value, shape: tuple[int, ...]) -> Value:
     """``x`` broadcast to ``shape``."""
     x = src.reshaped(x, (1,) * (len(shape) - len(x.type.shape)) + x.type.shape)
     for axis, (size, wanted) in enumerate(itertools.zip_longest(x.type.shape, shape)):
-        x = _taken(src, x, axis, [0] * wanted if size == 1 else range(size))
+        x = taken(src, x, axis, [0] * wanted if size == 1 else range(size))
     return x

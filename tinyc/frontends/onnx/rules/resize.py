@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ....ir import Array, Value
+from ....ir import Array, Node, Value
 from ....ops.base import CONVERT_AGAIN
 from ....ops.gather import Gather
 from ....ops.resize_bilinear import ResizeBilinear
+from ....ops.resize_nearest import ResizeNearest
 from ....ops.space_to_depth import DepthToSpace, SpaceToDepth
 from ..rule import OnnxOp, family, rule
 from .layout import from_image, to_image
+from .move import taken
 
 _ROUND: dict[str, Callable[[Array], Array]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
@@ -34,12 +36,7 @@ def resize(src: OnnxOp) -> Value:
     if how == "tf_crop_and_resize":
         raise src.fail("crops as it resizes", "slice before it")
     if mode == "nearest":
-        rounding = src.text("nearest_mode", "round_prefer_floor")
-        if rounding not in _ROUND:
-            raise src.fail(f"its nearest_mode is {rounding!r}", CONVERT_AGAIN, "E301")
-        for axis, (size, scale) in enumerate(zip(sizes, scales, strict=True)):
-            x = _picked(src, x, axis, size, scale, how, _ROUND[rounding])
-        return x
+        return _nearest(src, x, sizes, scales, how)
     if mode != "linear":
         raise src.fail(f"its mode is {mode!r}", "resize by nearest or linear")
     if src.integer("antialias", 0) and min(scales) < 1:
@@ -95,34 +92,44 @@ def _target(src: OnnxOp, x: Value) -> tuple[tuple[int, ...], tuple[float, ...]]:
     return tuple(sizes), tuple(scales)
 
 
-def _picked(
-    src: OnnxOp,
-    x: Value,
-    axis: int,
-    out: int,
-    scale: float,
-    how: str,
-    rounded: Callable[[Array], Array],
+def _nearest(
+    src: OnnxOp, x: Value, sizes: tuple[int, ...], scales: tuple[float, ...], how: str
 ) -> Value:
-    """The nearest elements of an axis, as the operator's specification has them."""
-    shape = x.type.shape
-    size, at = shape[axis], np.arange(out, dtype=np.float64)
+    """TFLite's operator where it picks the same pixels, else a GATHER of each axis."""
+    rounding = src.text("nearest_mode", "round_prefer_floor")
+    if rounding not in _ROUND:
+        raise src.fail(f"its nearest_mode is {rounding!r}", CONVERT_AGAIN, "E301")
+    picked = [
+        np.clip(_ROUND[rounding](_places(size, out, scale, how)), 0, size - 1).astype(np.int64)
+        for size, out, scale in zip(x.type.shape, sizes, scales, strict=True)
+    ]
+    if len(sizes) == 4 and sizes[:2] == x.type.shape[:2]:
+        n, c, h, w = sizes
+        image = to_image(src, x)
+        for align, half in ((False, False), (False, True), (True, False)):
+            op = ResizeNearest((h, w), align, half)
+            tables = op.tables(Node(op, (image,), (image,), src.origin))
+            if all(map(np.array_equal, tables[1:3], picked[2:])):
+                return from_image(src, src.emit(op, [image], (n, h, w, c)), 4)
+    for axis, places in enumerate(picked):
+        x = taken(src, x, axis, places.tolist())
+    return x
+
+
+def _places(size: int, out: int, scale: float, how: str) -> Array:
+    """Where each of ``out`` elements lies in an axis of ``size``, as the operator's specification
+    has it."""
+    at = np.arange(out, dtype=np.float64)
     if how == "asymmetric":
-        places = at / scale
-    elif how == "align_corners":
-        places = at * (size - 1) / (out - 1) if out > 1 else at * 0
-    elif how == "half_pixel_symmetric":
+        return at / scale
+    if how == "align_corners":
+        return at * (size - 1) / (out - 1) if out > 1 else at * 0
+    if how == "half_pixel_symmetric":
         adjusted = out / (scale * size)
-        places = size / 2 * (1 - adjusted) + (at + 0.5) / scale - 0.5
-    elif how == "half_pixel" or out > 1:
-        places = (at + 0.5) / scale - 0.5
-    else:  # pytorch_half_pixel of a single one
-        places = at * 0
-    picked = np.clip(rounded(places), 0, size - 1).astype(np.int64)
-    if np.array_equal(picked, np.arange(size)):
-        return x
-    new = (*shape[:axis], out, *shape[axis + 1 :])
-    return src.emit(Gather(axis, tuple(picked.tolist())), [x], new)
+        return size / 2 * (1 - adjusted) + (at + 0.5) / scale - 0.5
+    if how == "pytorch_half_pixel" and out == 1:
+        return at * 0
+    return (at + 0.5) / scale - 0.5
 
 
 @family({"SpaceToDepth": SpaceToDepth, "DepthToSpace": DepthToSpace})
