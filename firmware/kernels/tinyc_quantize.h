@@ -23,6 +23,15 @@ static inline int32_t tinyc_quantize(float x, float scale)
     return whole + (fraction >= 0.5f ? 1 : 0) - (fraction <= -0.5f ? 1 : 0);
 }
 
+/* The nearest of low, low + step, ... high, of which `inverse` lie in 1. */
+TINYC_INLINE float tinyc_fake_quant_f32(float x, float low, float high, float step, float inverse)
+{
+    const float least = x > low ? x : low;
+    const float bounded = least < high ? least : high;
+
+    return (float)tinyc_quantize((bounded - low) * inverse, 1.0f) * step + low;
+}
+
 TINYC_INLINE int32_t tinyc_quantize_f32(float x, float scale, int32_t zero_point, int32_t low,
                                         int32_t high)
 {

@@ -820,3 +820,22 @@ def test_types_of_options_are_those_of_the_schema() -> None:
     assert all(schema.options_type(operator) for operator in schema.OPTIONS)
     assert schema.options_type("MEAN") == codes["Reducer"]
     assert schema.options_type("LOGISTIC") is None
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "bits"),
+    [(-1.0, 1.0, 8), (-0.3, 2.7, 8), (0.5, 6.0, 4), (-6.0, -0.5, 2), (-1e-3, 7.0, 16)],
+)
+def test_fake_quant(
+    least: float, most: float, bits: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    options = {"min": least, "max": most, "numBits": bits}
+    tensors = [TensorSpec(name, (400,), "float32") for name in "xy"]
+    steps = np.arange(400) * np.float32(0.5 * (most - least) / ((1 << bits) - 1))
+    x = np.concatenate([(least + steps)[:200], rng.normal(0, most - least, 196)])
+    x = np.append(x, [np.inf, -np.inf, 0, least]).astype(np.float32)
+    path = tmp_path / "m.tflite"
+    write_model(path, [("FAKE_QUANT", options, [0], [1])], tensors, [0], [1])
+    graph = read(path)
+    (ours,) = (interpret(graph, [x])[v] for v in graph.outputs)
+    np.testing.assert_array_equal(ours, run_litert(path, [x])[0])

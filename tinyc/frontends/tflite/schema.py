@@ -95,6 +95,10 @@ OPTIONS: dict[str, Options] = {
     "ARG_MAX": {"output_type": (0, "i8", 0)},
     "CAST": {"in_type": (0, "i8", 0), "out_type": (1, "i8", 0)},
     "LEAKY_RELU": {"alpha": (0, "f32", 0.0)},
+    "FAKE_QUANT": {
+        "min": (0, "f32", 0.0), "max": (1, "f32", 0.0), "num_bits": (2, "i32", 0),
+        "narrow_range": (3, "bool", 0),
+    },
     "GELU": {"approximate": (0, "bool", 0)},
     "UNIDIRECTIONAL_SEQUENCE_LSTM": {
         "activation": (0, "i8", 0), "cell_clip": (1, "f32", 0.0), "time_major": (3, "bool", 0),
