@@ -1,4 +1,5 @@
-"""TensorFlow Lite Micro's audio front end, against its own interpreter, bit for bit.
+"""TensorFlow Lite Micro's audio front end and what it streams with, against its own interpreter,
+bit for bit.
 
 The oracle is the package ``tflite-micro`` (0.dev20261023182759), whose interpreter runs TensorFlow
 Lite Micro's C++ kernels. `RECORDED` holds check sums of what it gave; where the package is
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, write_model
 
+import tinyc
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
 from tinyc.ir import interpret, kept
@@ -169,6 +171,11 @@ def cases() -> Iterator[Case]:
                 f"overlap {dtype} {step}", "SignalOverlapAdd", {"T": code, "frame_step": step},
                 [spec("x", dtype, *shape)], [spec("y", dtype, *added)],
             )  # fmt: skip
+    for slots, shape in ((5, (1, 1, 2, 3)), (3, (1, 1, 1, 4)), (1, (1, 1, 1, 2))):
+        options = {} if slots == 5 else {"cycles_max": 1}
+        x = replace(spec("x", "int8", *shape), scale=0.5, zero_point=-7)
+        y = replace(x, name="y", shape=(shape[0], slots, *shape[2:]), variable=True)
+        yield Case(f"buffer {slots}", "CIRCULAR_BUFFER", options, [x], [y])
 
 
 CASES = list(cases())
@@ -200,7 +207,8 @@ RECORDED: dict[str, int] = {
     "stacker 2 0 1": 0x85ea2570, "stacker 0 3 4": 0x130105b6, "delay 3": 0xc7e3ae82,
     "delay 7": 0x2c1f4008, "delay 0": 0x1d6d7e03, "overlap int16 2": 0x2b978e0c,
     "overlap int16 4": 0x3f560de9, "overlap int16 1": 0xe27896d5, "overlap float32 2": 0x94139954,
-    "overlap float32 4": 0x3eea3785, "overlap float32 1": 0x81557f7d,
+    "overlap float32 4": 0x3eea3785, "overlap float32 1": 0x81557f7d, "buffer 5": 0xb08f1acf,
+    "buffer 3": 0xc8d43fb6, "buffer 1": 0x1bc56a49,
 }  # fmt: skip
 
 
@@ -295,6 +303,7 @@ def case(name: str, **changes: Any) -> Case:
             case("stacker 1 1 2", outputs=[spec("y", "int16", 12), spec("valid", "int16")]),
             "validity is i16",
         ),
+        (case("buffer 3", options={"cycles_max": 2}), "ends a run early, but for every 2. one"),
         (case("delay 3", options={"delay_length": -1}), "delays by -1 samples"),
         (
             case("overlap int16 2", options={"T": INT16, "frame_step": 6}),
@@ -313,3 +322,79 @@ def test_a_filter_must_lie_within_its_energies(tmp_path: Path) -> None:
     operands = [*good.operands[:3], np.int16([1, 5, 8, 19]), *good.operands[4:]]
     with pytest.raises(CompileError, match="a filter reaches beyond"):
         read(replace(good, operands=operands).write(tmp_path / "m.tflite"))
+
+
+def front_end(path: Path) -> Path:
+    """From 48 samples to six features, and three frames of them stacked."""
+    rng = np.random.RandomState(3)
+    widths = np.int16([2, 3, 4, 5, 6, 7, 6])
+    places = np.int16(np.cumsum([0, *widths[:-1]]))
+    weights = rng.randint(0, 4097, widths.sum()).astype(np.int16)
+    constants = {
+        "window": np.int16(4096 * np.hanning(48)), "shape": np.int32([48]),
+        "weights": weights, "unweights": np.int16(4096 - weights), "begins": places,
+        "places": places, "widths": widths,
+        "gains": rng.randint(-32768, 32768, 125).astype(np.int16),
+    }  # fmt: skip
+    subtraction = case("subtraction usual").options | {"num_channels": 6}
+    log = {"output_scale": 64, "input_correction_bits": 3}
+    stack = {"stacker_left_context": 1, "stacker_right_context": 1, "stacker_step": 2}
+    tensors = [
+        *(TensorSpec(n, a.shape, a.dtype.name, data=a) for n, a in constants.items()),
+        spec("x", "int16", 1, 48), spec("windowed", "int16", 1, 48), spec("samples", "int16", 48),
+        spec("scaled", "int16", 48), spec("bits", "int32"), spec("spectrum", "int16", 66),
+        spec("energy", "uint32", 33), spec("bank", "uint64", 6), spec("root", "uint32", 6),
+        spec("rest", "uint32", 6), spec("noise", "uint32", 6), spec("gained", "uint32", 6),
+        spec("features", "int16", 6), spec("stacked", "int16", 18), spec("valid", "bool"),
+    ]  # fmt: skip
+    at = {t.name: i for i, t in enumerate(tensors)}
+    steps = [
+        (name if name == "RESHAPE" else f"CUSTOM Signal{name}", options,
+         [at[n] for n in ins.split()], [at[n] for n in outs.split()])
+        for name, options, ins, outs in (
+            ("Window", {"shift": 12}, "x window", "windowed"),
+            ("RESHAPE", {}, "windowed shape", "samples"),
+            ("FftAutoScale", {}, "samples", "scaled bits"),
+            ("Rfft", {"T": INT16, "fft_length": 64}, "scaled", "spectrum"),
+            ("Energy", {"start_index": 0, "end_index": 33}, "spectrum", "energy"),
+            ("FilterBank", {"num_channels": 6}, "energy weights unweights begins places widths",
+             "bank"),
+            ("FilterBankSquareRoot", {}, "bank bits", "root"),
+            ("FilterBankSpectralSubtraction", subtraction, "root", "rest noise"),
+            ("PCAN", {"snr_shift": 6}, "rest noise gains", "gained"),
+            ("FilterBankLog", log, "gained", "features"),
+            ("Stacker", {"num_channels": 6, **stack}, "features", "stacked valid"),
+        )
+    ]  # fmt: skip
+    return write_model(path, steps, tensors, [at["x"]], [at["features"], at["valid"]])
+
+
+def sound() -> np.ndarray:
+    """[RUNS, 1, 48]: tones that grow louder."""
+    t = np.arange(RUNS * 48)
+    wave = np.sin(t * 0.3) + np.sin(t * t * 1e-4)
+    return np.int16(wave * np.exp2(t / t.size * 13)).reshape(RUNS, 1, 48)
+
+
+FRONT_END = 0x50902DB0
+"""The check sum of what TensorFlow Lite Micro makes of `sound` by `front_end`, without a reset."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["stm32", "nucleo_g0b1re"])
+def test_front_end_on_boards(board: str, tmp_path: Path) -> None:
+    """PCM to features and back to back, each run with what the last one left."""
+    path = front_end(tmp_path / "front.tflite")
+    if tflm() is not None:
+        interpreter = tflm().from_file(str(path), arena_size=1 << 20)
+        theirs = []
+        for x in sound():
+            interpreter.set_input(x, 0)
+            interpreter.invoke()
+            theirs.append([interpreter.get_output(k) for k in (0, 1)])
+        features, valid = (np.array([y[k] for y in theirs]) for k in (0, 1))
+        assert check_sum([features, valid.reshape(-1).astype(np.bool_)]) == FRONT_END
+    firmware = tinyc.compile(path, board=board)
+    features, valid = firmware.run(sound())
+    assert check_sum([features, valid.reshape(-1).astype(np.bool_)]) == FRONT_END
+    assert len(np.unique(features)) > 50 and 0 < valid.sum() < RUNS

@@ -189,15 +189,17 @@ class TfliteOp:
         """A state of the operator's own, which is no tensor of the file, as (what its last run
         left, what this one leaves: ``after``, or a new value, which must become an output of a
         node). initial: what it holds before the first run."""
-        start = self.const("kept", initial)
-        before = Value(f"{self.outputs[0].name}/kept", start.type, self.origin)
-        after = after or Value(f"{self.outputs[0].name}/keeps", start.type, self.origin)
+        name = self.outputs[0].name
+        kind = after.type if after else self.const("kept", initial).type
+        start = Value(f"{name}/initial", kind, self.origin, initial)
+        before = Value(f"{name}/kept", kind, self.origin)
+        after = after or Value(f"{name}/keeps", kind, self.origin)
         # In a loop, one operator of the file runs several times.
-        name = "", f"operator {id(self.source)}"
+        variable = "", f"operator {id(self.source)}"
         with self.variables.initializing():
-            self.variables.assign(name, start, self.origin)
-        before = self.variables.read(name, before, self.origin)
-        self.variables.assign(name, after, self.origin)
+            self.variables.assign(variable, start, self.origin)
+        before = self.variables.read(variable, before, self.origin)
+        self.variables.assign(variable, after, self.origin)
         self.kept.append(after)
         return before, after
 
