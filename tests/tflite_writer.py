@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,14 @@ def run_lce(path: Path, inputs: Sequence[np.ndarray], reference: bool = True) ->
         inputs[0] if len(inputs) == 1 else list(inputs)
     )
     return found if isinstance(found, list) else [found]
+
+
+@cache
+def tflm() -> Any:
+    """TensorFlow Lite Micro's interpreter, which runs its C++ kernels: the package tflite-micro.
+    None where that is not installed."""
+    try:
+        from tflite_micro import runtime
+    except ImportError:
+        return None
+    return runtime.Interpreter

@@ -1,9 +1,9 @@
 """TensorFlow Lite Micro's audio front end and what it streams with, against its own interpreter,
 bit for bit.
 
-The oracle is the package ``tflite-micro`` (0.dev20261023182759), whose interpreter runs TensorFlow
-Lite Micro's C++ kernels. `RECORDED` holds check sums of what it gave; where the package is
-installed, its numbers are compared one by one, and the check sums with it.
+`RECORDED` holds check sums of what the oracle gave (`tflite_writer.tflm`, tflite-micro
+0.dev20261023182759); where it is installed, its numbers are compared one by one, and the check sums
+with it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tflite_writer import TensorSpec, write_model
+from tflite_writer import TensorSpec, tflm, write_model
 
 import tinyc
 from tinyc.errors import CompileError
@@ -210,16 +209,6 @@ RECORDED: dict[str, int] = {
     "overlap float32 4": 0x3eea3785, "overlap float32 1": 0x81557f7d, "buffer 5": 0xb08f1acf,
     "buffer 3": 0xc8d43fb6, "buffer 1": 0x1bc56a49,
 }  # fmt: skip
-
-
-@cache
-def tflm() -> Any:
-    """TensorFlow Lite Micro's interpreter, None where it is not installed."""
-    try:
-        from tflite_micro import runtime
-    except ImportError:
-        return None
-    return runtime.Interpreter
 
 
 def oracle(path: Path, runs: Sequence[Sequence[np.ndarray]], outputs: int) -> list[list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..ops._fft import factors, order
 from ..ops.signal_fft import SignalEnergy, SignalTransform
 from .base import Binding, Constant, Kernel, provide
 from .conv import portable
+from .conv_dsp import REQUIRES
 from .move import caption
 from .signal import call
 
@@ -55,6 +57,7 @@ def _kernel(dtype: DType, kind: str) -> Kernel[SignalTransform]:
 
 provide(
     SignalTransform,
+    replace(_kernel(DType.I16, "s16_dsp"), requires=REQUIRES),
     _kernel(DType.I16, "s16"),
     _kernel(DType.I32, "s32"),
     _kernel(DType.F32, "f32"),

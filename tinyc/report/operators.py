@@ -33,6 +33,11 @@ also has a numpy reference that is bit-exact with TFLite's reference kernels, or
 Engine's for signs, which are packed into i32 words. One without code is a renaming of the same
 bytes; one without a name in any format is made of others: by a pass, or where weights are int8 and
 activations float32 (Hybrid).
+
+Operators of TensorFlow Lite Micro alone (Signal..., CIRCULAR_BUFFER, TFLM_DECODE) are bit-exact with
+its kernels. Of TFLite_Detection_PostProcess classes, scores and counts are LiteRT's, and boxes but
+for its exp; where a box gives several classes, equal scores rise by class, as in TensorFlow Lite
+Micro.
 """
 _FOLDED = """\
 What follows has no node in the graph: it is resolved when the model is read, where its operands are

@@ -191,10 +191,11 @@ class _Lifting(Control):
             if known:
                 self._expect_operands(src, [i for i in early if i not in kept], written)
                 self.expect_room(0, src)
-            array = static.constant(src)
-            if array is not None:
-                self.expect_room(array.nbytes, src)
-                self.fold(op.outputs[0], array, src)
+            arrays = static.constants(src)
+            if arrays is not None:
+                for index, array in zip(op.outputs, arrays, strict=True):
+                    self.expect_room(array.nbytes, src)
+                    self.fold(index, array, src)
                 return Step(op)
             if op.name not in self._rules:
                 raise unsupported(source, op)

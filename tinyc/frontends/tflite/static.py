@@ -14,6 +14,7 @@ import numpy as np
 
 from ...ir import Array, DType
 from ...ops.base import CONVERT_AGAIN
+from . import decode
 from .rule import TfliteOp
 from .source import MAX_NUMBERS
 
@@ -44,19 +45,26 @@ _REDUCTIONS: dict[str, Callable[..., Array]] = {
 _PLAIN = (DType.I32, DType.I64, DType.BOOL)
 FOLDED = frozenset({*_ELEMENTWISE, *_FLOAT, *_REDUCTIONS}) | {
     "SHAPE", "RANK", "ZEROS_LIKE", "DENSIFY", "FILL", "BROADCAST_TO", "BROADCAST_ARGS", "TILE",
-    "RANGE",
+    "RANGE", decode.NAME,
 }  # fmt: skip
-"""Operators that `constant` may know the output of."""
+"""Operators that `constants` may know the output of."""
 
 
-def constant(src: TfliteOp) -> Array | None:
-    """The output of an operator that yields a constant by its inputs' shapes, or by constants
-    that are plain integers (int32, int64, bool) or float32, or by a size and a value; None for
-    any other.
+def constants(src: TfliteOp) -> list[Array] | None:
+    """The outputs of an operator that yields constants by its inputs' shapes, or by constants
+    that are plain integers (int32, int64, bool) or float32, or by a size and a value, or whose
+    constants are compressed; None for any other.
 
     Operators that only move elements have import rules, whose nodes are evaluated as they are.
     Raises CompileError E301 for operands that do not fit.
     """
+    if src.name == decode.NAME:
+        return decode.decoded(src)
+    array = _constant(src)
+    return None if array is None else [array]
+
+
+def _constant(src: TfliteOp) -> Array | None:
     if len(src.outputs) != 1 or not src.inputs or src.inputs[0] is None:
         return None
     dtype = src.outputs[0].type.dtype.numpy

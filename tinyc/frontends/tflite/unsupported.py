@@ -13,6 +13,8 @@ LEFT_OUT = {
     "give recurrent layers unroll=True",
     ("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM"): "give the recurrent "
     "layer unroll=True and convert the model again",
+    ("CUSTOM edgetpu-custom-op", "CUSTOM ethos-u"): "it is code for an accelerator: give the model "
+    "as it was before that one's compiler took it",
 }
 """Operators that have no rule on purpose -> why, or what to do instead."""
 _HINTS = {name: hint for names, hint in LEFT_OUT.items() for name in names}
@@ -20,9 +22,7 @@ _HINTS = {name: hint for names, hint in LEFT_OUT.items() for name in names}
 
 def unsupported(source: Source, op: SourceOp) -> CompileError:
     """E300 for ``op``."""
-    hint = _HINTS.get(op.name, SUPPORTED)
-    if op.name.startswith("CUSTOM "):
-        hint = PLUGIN
+    hint = _HINTS.get(op.name, PLUGIN if op.name.startswith("CUSTOM ") else SUPPORTED)
     if op.name.startswith("CUSTOM Flex"):
         hint = "convert the model without tf.lite.OpsSet.SELECT_TF_OPS"
     place = f"{source.file}: {source.place(op)}"
