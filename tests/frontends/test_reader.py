@@ -444,11 +444,15 @@ def test_errors_are_counted_by_kind(tmp_path: Path) -> None:
         ("rrrrmrm", "2 of its 7 operators are refused; end the model before op 4 't5' (MATRIX_"),
         ("mmrrrr", "2 of its 6 operators are refused; begin the model behind op 1 't2' (MATRIX_"),
         ("rmrrsr", "2 of its 6 operators are refused, for 2 reasons; use other layers there"),
+        ("reer", "2 of its 4 operators are refused; it is code for an accelerator: give the"),
         ("rfrrfr", "2 of its 6 operators are refused; convert the model without tf.lite.OpsSet"),
     ],
 )
 def test_a_refused_model_is_told_the_way_out(operators: str, words: str, tmp_path: Path) -> None:
-    names = {"m": "MATRIX_DIAG", "s": "SEGMENT_SUM", "r": "RELU6", "f": "CUSTOM FlexErf"}
+    names = {
+        "m": "MATRIX_DIAG", "s": "SEGMENT_SUM", "r": "RELU6", "f": "CUSTOM FlexErf",
+        "e": "CUSTOM ethos-u",
+    }  # fmt: skip
     tensors = [TensorSpec(f"t{i}", (1, 4), "float32") for i in range(len(operators) + 1)]
     steps = [(names[kind], {}, [i], [i + 1]) for i, kind in enumerate(operators)]
     write_model(tmp_path / "m.tflite", steps, tensors, [0], [len(operators)])

@@ -34,10 +34,10 @@ Engine's for signs, which are packed into i32 words. One without code is a renam
 bytes; one without a name in any format is made of others: by a pass, or where weights are int8 and
 activations float32 (Hybrid).
 
-Operators of TensorFlow Lite Micro alone (Signal..., CIRCULAR_BUFFER, TFLM_DECODE) are bit-exact with
-its kernels. Of TFLite_Detection_PostProcess classes, scores and counts are LiteRT's, and boxes but
-for its exp; where a box gives several classes, equal scores rise by class, as in TensorFlow Lite
-Micro.
+Operators of TensorFlow Lite Micro alone (Signal..., CIRCULAR_BUFFER, TFLM_DECODE) are bit-exact
+with its kernels. Of TFLite_Detection_PostProcess classes, scores and counts are LiteRT's, and boxes
+but for its exp; where a box gives several classes, equal scores rise by class, as in TensorFlow
+Lite Micro.
 """
 _FOLDED = """\
 What follows has no node in the graph: it is resolved when the model is read, where its operands are
@@ -125,14 +125,18 @@ def kernel_grid() -> tuple[list[str], list[list[str]]]:
     )
 
 
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(name.removeprefix(_CUSTOM) for name in names)
+
+
 def markdown() -> str:
     """The whole of docs/operators.md."""
     folded = {
         "TFLite": (*CONTROL, *(TFLITE_FOLDED - tflite_rules.load().keys())),
         "ONNX": ONNX_FOLDED - onnx_rules.load().keys(),
     }
-    resolved = [f"- {name}: {', '.join(sorted(names))}." for name, names in folded.items()]
-    left_out = [(", ".join(names), reason) for names, reason in LEFT_OUT.items()]
+    resolved = [f"- {name}: {_listed(sorted(names))}." for name, names in folded.items()]
+    left_out = [(_listed(names), reason) for names, reason in LEFT_OUT.items()]
     parts = (
         _INTRODUCTION, _lines(*grid()), _FOLDED, "\n".join(resolved) + "\n",
         _KERNELS, _lines(*kernel_grid()),
