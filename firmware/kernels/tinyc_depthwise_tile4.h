@@ -34,10 +34,16 @@ TINYC_INLINE void tinyc_depthwise_sum4(int32_t *acc, const void *in, int32_t c,
     }
 }
 
-TINYC_INLINE void tinyc_depthwise_tile4(const void *in, void *out, const int8_t *weights,
-                                        const void *table, const struct tinyc_window *w,
-                                        const struct tinyc_integers *how, int32_t input_zero,
-                                        const struct tinyc_outputs *outputs)
+/* tinyc_depthwise_sum4, or what a core has instead. */
+typedef void tinyc_sum4(int32_t *acc, const void *in, int32_t c, const int8_t *filter,
+                        const struct tinyc_window *w, const struct tinyc_taps *ys,
+                        const struct tinyc_taps *xs, int32_t input_zero,
+                        const struct tinyc_integers *how);
+
+TINYC_INLINE void tinyc_depthwise4(const void *in, void *out, const int8_t *weights,
+                                   const void *table, const struct tinyc_window *w,
+                                   const struct tinyc_integers *how, int32_t input_zero,
+                                   const struct tinyc_outputs *outputs, tinyc_sum4 *sum4)
 {
     const int8_t *image = in;
 
@@ -50,7 +56,7 @@ TINYC_INLINE void tinyc_depthwise_tile4(const void *in, void *out, const int8_t 
                 const void *entry = table;
                 for (int32_t c = 0; c < w->in.c; c += 4) {
                     int32_t acc[4] = {0, 0, 0, 0};
-                    tinyc_depthwise_sum4(acc, image, c, filter, w, &ys, &xs, input_zero, how);
+                    sum4(acc, image, c, filter, w, &ys, &xs, input_zero, how);
                     for (int32_t i = 0; i < 4; i++) {
                         out = tinyc_finish(out, acc[i], &entry, how, outputs);
                     }
@@ -60,6 +66,14 @@ TINYC_INLINE void tinyc_depthwise_tile4(const void *in, void *out, const int8_t 
         }
         image += w->in.h * w->in.w * w->in.c * how->bytes;
     }
+}
+
+TINYC_INLINE void tinyc_depthwise_tile4(const void *in, void *out, const int8_t *weights,
+                                        const void *table, const struct tinyc_window *w,
+                                        const struct tinyc_integers *how, int32_t input_zero,
+                                        const struct tinyc_outputs *outputs)
+{
+    tinyc_depthwise4(in, out, weights, table, w, how, input_zero, outputs, tinyc_depthwise_sum4);
 }
 
 #endif

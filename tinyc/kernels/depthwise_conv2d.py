@@ -108,7 +108,11 @@ def _reject_s16_tile4(node: Node[DepthwiseConv2d]) -> str | None:
     return reason
 
 
-def _bind_tile4(node: Node[DepthwiseConv2d]) -> Binding:
+def _bind_four(
+    node: Node[DepthwiseConv2d],
+    function: str = "tinyc_depthwise_tile4",
+    support: str = "tinyc_depthwise_tile4.h",
+) -> Binding:
     bound = (_bind_s16 if node.inputs[0].type.dtype is DType.I16 else _bind_s8)(node)
     _, table = bound.constants
     rows = depthwise_conv2d_rows(node)
@@ -120,12 +124,16 @@ def _bind_tile4(node: Node[DepthwiseConv2d]) -> Binding:
         bound,
         params={
             **bound.params,
-            "function": "tinyc_depthwise_tile4",
+            "function": function,
             "step": ", four at a time",
         },
         constants=(packed, table),
-        support=(*bound.support[:-1], "tinyc_depthwise_tile4.h"),
+        support=(*bound.support[:-1], support),
     )
+
+
+def _bind_s16_dsp(node: Node[DepthwiseConv2d]) -> Binding:
+    return _bind_four(node, "tinyc_depthwise_s16_dsp", "tinyc_depthwise16_dsp.h")
 
 
 provide(
@@ -136,16 +144,24 @@ provide(
         "convolution.c.j2",
         frozenset(),
         _reject_tile4,
-        _bind_tile4,
+        _bind_four,
         varying=VARYING,
     ),
     portable("depthwise_conv2d_s8_scalar", DType.I8, _bind_s8, "convolution.c.j2", VARYING),
+    Kernel(
+        "depthwise_conv2d_s16_dsp",
+        "convolution.c.j2",
+        conv_dsp.REQUIRES,
+        _reject_s16_tile4,
+        _bind_s16_dsp,
+        varying=VARYING,
+    ),
     Kernel(
         "depthwise_conv2d_s16_tile4",
         "convolution.c.j2",
         frozenset(),
         _reject_s16_tile4,
-        _bind_tile4,
+        _bind_four,
         varying=VARYING,
     ),
     portable("depthwise_conv2d_s16_scalar", DType.I16, _bind_s16, "convolution.c.j2", VARYING),
