@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,7 @@ def test_a_network(network: Callable[[], Made], tmp_path: Path) -> None:
     shape = [d.dim_value or 1 for d in b.inputs[0].type.tensor_type.shape.dim]
     graph = agrees(b.save(tmp_path / "net.onnx", x), tuple(shape))
     assert not [n for n in graph.nodes if isinstance(n.op, Transpose)]
+    assert "%0 = input, axes=[0, 2, " in str(graph)
     assert graph.input_orders == ((0, 2, 1) if len(shape) == 3 else (0, 2, 3, 1),)
 
 
@@ -287,6 +289,19 @@ def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
     content = save(b, b.add("Gemm", "x", b.weights(4, 4))).read_bytes()
     path.write_bytes(content[:-7])
     assert refusal(path).startswith("E301 net.onnx: is no ONNX file, or is cut off")
+
+
+def test_broken_bytes_are_refused_or_read(tmp_path: Path) -> None:
+    """Each as a problem that is told, or as a network."""
+    content, path = small(tmp_path).read_bytes(), tmp_path / "broken.onnx"
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        broken = bytearray(content)
+        for _ in range(int(rng.integers(1, 4))):
+            broken[int(rng.integers(len(broken)))] = int(rng.integers(256))
+        path.write_bytes(bytes(broken[: int(rng.integers(1, len(broken) + 1))]))
+        with contextlib.suppress(CompileError, CompileErrors):
+            read_model(str(path))
 
 
 def test_older_sets_are_converted(tmp_path: Path) -> None:

@@ -239,7 +239,12 @@ class _Lifting:
             return arrays
         if src.name not in self._rules:
             raise _unsupported(src)
-        made = self._rules[src.name].apply(src)
+        try:
+            made = self._rules[src.name].apply(src)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Of what the package's own check lets through.
+            what = f"its operands or attributes do not fit: {error}"
+            raise src.fail(what, CONVERT_AGAIN, "E301") from None
         values = [made] if isinstance(made, Value) else list(made)
         for node in src.nodes:
             node.op.check(node)

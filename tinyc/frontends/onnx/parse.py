@@ -61,7 +61,7 @@ def parse(path: Path) -> tuple[ModelProto, bytes]:
 def expanded(model: ModelProto) -> ModelProto:
     """``model`` with operators that have no rule written out, as their definitions in the standard
     are, in those that may have one."""
-    from onnx import defs, inliner
+    from onnx import defs, inliner, shape_inference
 
     known = {*rules.load(), *static.FOLDED, *CONTROL}
     for node in model.graph.node:
@@ -78,7 +78,7 @@ def expanded(model: ModelProto) -> ModelProto:
         return inliner.inline_selected_functions(
             model, [("", name) for name in known], exclude=True, inline_schema_functions=True
         )
-    except RuntimeError:  # a definition that needs types that are not known
+    except (RuntimeError, shape_inference.InferenceError):  # a definition lacks what it needs
         return model
 
 

@@ -116,6 +116,7 @@ def dequantize(src: OnnxOp) -> Value:
     x = src.value(0)
     if x.type.quant is None:
         raise src.fail(f"its input is {x.type}", "quantize it to int8 or uint8", "E303")
+    single(src, 1)
     return src.emit(Dequantize(), [x], x.type.shape, DType.F32)
 
 
