@@ -1,5 +1,6 @@
 # make demo   train, compile and prove a model on an emulated board
 # make test   everything; make check is the quick selection
+# make test-torch   PyTorch's tests, in an environment of their own
 # make lint   ruff, mypy and clang-format
 # make dist   the wheel and the sdist of a release, checked
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -9,8 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n 2
+TORCH := .venv-torch
 
-.PHONY: setup demo test check lint docs dist clean
+.PHONY: setup setup-torch demo test test-torch check lint docs dist clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -29,6 +31,17 @@ demo: setup
 
 test: setup
 	$(PYTEST)
+
+# PyTorch's packages do not go with TensorFlow's.
+setup-torch: $(TORCH)/.installed
+
+$(TORCH)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test-torch]'
+	@touch $@
+
+test-torch: setup-torch
+	OMP_NUM_THREADS=1 $(TORCH)/bin/python -m pytest -n 2 tests/frontends/test_torch*.py
 
 check: setup
 	$(PYTEST) -m 'not slow'
@@ -54,4 +67,4 @@ dist: setup
 	$(BIN)/check-wheel-contents dist/*.whl
 
 clean:
-	rm -rf build dist $(VENV) .pytest_cache .ruff_cache
+	rm -rf build dist $(VENV) $(TORCH) .pytest_cache .ruff_cache

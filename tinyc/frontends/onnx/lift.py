@@ -20,10 +20,10 @@ from ...passes.fold_affine import fold_affine
 from ...passes.fuse_activation import fuse_activation
 from ...passes.remove_dead import remove_dead
 from ...passes.sink_transposes import sink_transposes
+from ..images import images_last
 from ..refusal import SUPPORTED, Part, refused
 from . import qdq, rules, static
 from .gelu import join_gelu
-from .images import images_last
 from .parse import opset, parse
 from .rule import STORED, OnnxOp
 from .tensors import Numbers

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import CompileError
-from ...ir import Array, Graph
+from ...ir import Array, Graph, Order
+from ...ir.ports import Port, input_ports, output_ports
 from ...ir.quant import dequantize
 from .. import script
 from ..base import Frontend, Model, Predict, register
+from ..images import images_last
 from ..order import in_order
 from ..packages import TORCH, line, quiet, require
 from ..tflite import lift, parse
@@ -81,23 +83,21 @@ def _read(model: str, trust: bool) -> Model:
         i: replace(tensor, name=program.layer(tensor.name)) for i, tensor in source.tensors.items()
     }
     graph = lift(replace(source, tensors=named))
-    graph = in_order(graph, program.inputs, program.outputs, model)
+    graph = images_last(in_order(graph, program.inputs, program.outputs, model))
     graph = replace(graph, notes=(*graph.notes, *program.notes))
     return Model(graph, _predict(program, graph, model))
 
 
 def _predict(program: Program, graph: Graph, origin: str) -> Predict:
-    """What PyTorch computes of the inputs of ``graph``, which are integers where the module has
-    begun with their quantization."""
+    """What PyTorch computes of the inputs of ``graph``, in the order of its axes; they are integers
+    where the module begins with their quantization."""
 
     def predict(inputs: list[Array]) -> list[Array]:
-        reals = [
-            dequantize(x, value.type) if value.type.quant else x
-            for x, value in zip(inputs, graph.inputs, strict=True)
-        ]
         try:
             with quiet():
-                return [np.asarray(y, np.float32) for y in program.predict(reals)]
+                given = [_own(x, p) for x, p in zip(inputs, input_ports(graph), strict=True)]
+                made = zip(program.predict(given), output_ports(graph), strict=True)
+                return [_moved(y.astype(np.float32), port.order) for y, port in made]
         except Exception as error:  # PyTorch's own checks, as of indices
             raise CompileError(
                 "E225", origin, f"PyTorch cannot compute these samples: {line(str(error))}",
@@ -107,4 +107,16 @@ def _predict(program: Program, graph: Graph, origin: str) -> Predict:
     return predict
 
 
-frontend = register(Frontend("torch", is_torch, _read))
+def _own(x: Array, port: Port) -> Array:
+    """An input of the graph as the module takes it: real numbers, [n, *shape]."""
+    type = port.value.type
+    reals = (dequantize(x, type) if type.quant else x).reshape(-1, *type.shape)
+    return _moved(reals, tuple(port.order.index(a) for a in range(len(port.order))))
+
+
+def _moved(x: Array, order: Order) -> Array:
+    """``x`` [n, ...] with the axes behind the first in ``order``, () for as they are."""
+    return x.transpose(0, *(1 + a for a in order)) if order else x
+
+
+register(Frontend("torch", is_torch, _read))

@@ -12,7 +12,7 @@ from ...errors import CompileError
 from ...ir import Array
 from ..order import Wanted
 from ..packages import line
-from .quantized import settings
+from .quantized import is_quantization, settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +186,8 @@ def _layers(exported: Any) -> dict[str, str]:
     ``nets.Net/torch.nn.modules.linear.Linear_head``. The root's own operators go by its type, what
     computes an output by that one's number.
     """
-    found, by_node = {}, {}
+    found: dict[str, str] = {}
+    by_node: dict[str, str] = {}
     for node in exported.graph.nodes:
         stack = list(node.meta.get("nn_module_stack", {}).values())
         parts = []
@@ -194,10 +195,12 @@ def _layers(exported: Any) -> dict[str, str]:
             tail = path.rpartition(".")[2]
             text = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
             parts.append(f"{text}_{tail}" if tail else text)
-        if parts:
+        if is_quantization(node):
+            by_node[node.name] = by_node.get(node.args[0].name, "")
+        elif parts:
             by_node[node.name] = stack[-1][0] or parts[0].rpartition(".")[2]
             found["/".join(parts)] = by_node[node.name]
     for i, name in enumerate(exported.graph_signature.user_outputs):
-        if name in by_node:
+        if by_node.get(name):
             found[f"serving_default_output_{i}_output"] = by_node[name]
     return found

@@ -8,11 +8,16 @@ _NAMESPACE = "quantized_decomposed."
 """The operators of PT2E's quantization."""
 
 
+def is_quantization(node: Any) -> bool:
+    """Whether a node of a torch.fx.Graph quantizes or dequantizes."""
+    return str(node.target).startswith(_NAMESPACE)
+
+
 def settings(module: Any) -> Any:
     """What litert-torch has to be told of a torch.fx.GraphModule, None if nothing in it is
     quantized; the module is rewritten, its numbers stay the same."""
-    operators = {str(node.target) for node in module.graph.nodes}
-    if not any(name.startswith(_NAMESPACE) for name in operators):
+    operators = {str(node.target) for node in module.graph.nodes if is_quantization(node)}
+    if not operators:
         return None
     from litert_torch.quantize.pt2e_quantizer import (
         PT2EQuantizer,
@@ -23,6 +28,8 @@ def settings(module: Any) -> Any:
     _drop_dropout(module)
     for node in list(module.graph.nodes):
         kind = str(node.target).removeprefix(_NAMESPACE)
+        if is_quantization(node) and (layer := node.args[0].meta.get("nn_module_stack")):
+            node.meta["nn_module_stack"] = layer  # the layer by which the converter calls it
         if kind.startswith("dequantize_per_") and node.args[0].op == "get_attr":
             _unfold(module, node)
         elif kind.startswith("quantize_per_tensor"):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ...ir import Graph, Node, Order, Value, applies
-from ...ops.transpose import Transpose
+from ..ir import Graph, Node, Order, Value, applies
+from ..ops.transpose import Transpose
 
 LAST: dict[int, Order] = {4: (0, 2, 3, 1), 3: (0, 2, 1)}
 """By the number of axes of an image: what brings the channels from the second place to the last."""
