@@ -7,9 +7,23 @@
 
 #include "tinyc_base.h"
 #include "tinyc_nearest_even.h"
+#include "tinyc_requant.h"
 
-/* A product of which more cannot come to a number of eight bits. */
-#define TINYC_FLOAT_REACH (1 << 14)
+TINYC_INLINE int32_t tinyc_factor(int32_t scale)
+{
+    return (scale & 0x7fffff) | 0x800000;
+}
+
+/* floor(2^16 * sum * scale); what becomes 512 or more is not told apart. */
+TINYC_INLINE int32_t tinyc_scaled_fixed(int32_t sum, int32_t scale, int32_t right)
+{
+    const int32_t factor = tinyc_factor(scale) << 7;
+    if (right > 41) {
+        return tinyc_high_word(sum, factor) >> (right - 41);
+    }
+    const int32_t most = 1 << (right - 14);
+    return tinyc_high_word(tinyc_clamp(sum, -most, most) * (1 << (41 - right)), factor);
+}
 
 #if defined(__ARM_FP)
 
@@ -25,7 +39,7 @@ TINYC_INLINE int32_t tinyc_scaled_small(int32_t sum, int32_t scale, int32_t righ
 /* With a zero point, which is added before the last rounding. */
 TINYC_INLINE int32_t tinyc_scaled_to(int32_t sum, int32_t scale, int32_t right, int32_t zero)
 {
-    const float reach = TINYC_FLOAT_REACH;
+    const float reach = 1024.0f; /* more than any number of eight bits */
     float y;
     memcpy(&y, &scale, sizeof y);
     (void)right;
@@ -69,22 +83,14 @@ static TINYC_SHARED int32_t tinyc_scaled_exactly(int32_t sum, int32_t factor, in
     return (int32_t)tinyc_shift_even(y, right);
 }
 
-/* With a zero point, which is added before the last rounding. The exact product is rounded once,
- * unless it lies where that makes a difference: under 256, where float32 has 16 bits of fraction or
- * more, no rounding moves it by more than half of the last of them. */
+/* With a zero point, which is added before the last rounding. The product, with 16 bits of
+ * fraction, is rounded once, unless it lies where that makes a difference: under 256, where float32
+ * has as many or more, no rounding moves it by more than half of the last of them. */
 TINYC_INLINE int32_t tinyc_scaled_to(int32_t sum, int32_t scale, int32_t right, int32_t zero)
 {
-    const int32_t factor = (scale & 0x7fffff) | 0x800000;
-    const int64_t product = ((int64_t)sum * factor) >> (right - 16);
-    if (product >= (int64_t)TINYC_FLOAT_REACH << 16) {
-        return TINYC_FLOAT_REACH;
-    }
-    if (product <= -((int64_t)TINYC_FLOAT_REACH << 16)) {
-        return -TINYC_FLOAT_REACH;
-    }
-    const int32_t y = (int32_t)product + (1 << 15);
+    const int32_t y = tinyc_scaled_fixed(sum, scale, right) + (1 << 15);
     if (((y + 3) & 0xffff) < 6) {
-        return tinyc_scaled_exactly(sum, factor, right, zero);
+        return tinyc_scaled_exactly(sum, tinyc_factor(scale), right, zero);
     }
     return (y >> 16) + zero;
 }
