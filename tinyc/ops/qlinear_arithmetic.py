@@ -1,8 +1,8 @@
 """QLinearAdd and QLinearMul: sums and products of int8 in float32, as ONNX Runtime computes them.
 
 Sums are those of its kernels for x64, which multiply and add in one rounding (fma), the second
-operand first. Other machines' differ in the last bit of float32, which shows in about one of 65,536
-pairs of operands, and 64-bit Arm adds in fixed point. Sources: MlasQLinearAddKernelAvx2Helper and
+operand first. Without it float32 has other last bits, which showed in one of a million pairs of
+operands; 64-bit Arm adds in fixed point. Sources: MlasQLinearAddKernelAvx2Helper and
 MlasQLinearMulKernel of onnxruntime/core/mlas/lib.
 """
 
