@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, run_litert, write_model
 
+from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
 from tinyc.ir import interpret
 
@@ -142,3 +143,46 @@ def test_quantize_of_int8_to_int32(tmp_path: Path) -> None:
     tensors = [TensorSpec("x", x.shape, "int8", 0.02, 5), TensorSpec("y", x.shape, "int32", 3e-6)]
     path = model(tmp_path / "m.tflite", "QUANTIZE", {}, tensors[:1], tensors[1])
     np.testing.assert_array_equal(found(path, [x]), [-886667, 813333, -33333, 0, -546667])
+
+
+# Repetition --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "given"),
+    [
+        ("TILE", (2, 3, 4), (1, 3, 2)),
+        ("TILE", (5,), (1,)),
+        ("BROADCAST_TO", (3, 1), (2, 3, 4)),
+        ("BROADCAST_TO", (1, 4), (1, 4)),
+        ("BROADCAST_TO", (), (2, 2)),
+    ],
+)
+def test_repetition(name: str, shape: Any, given: Any, rng, tmp_path: Path) -> None:
+    x = rng.integers(-128, 128, shape).astype(np.int8)
+    out = given if name == "BROADCAST_TO" else np.multiply(shape, given)
+    tensors = [
+        TensorSpec("x", shape, "int8", 0.1, 3),
+        TensorSpec("n", (len(given),), "int32", data=given),
+        TensorSpec("y", tuple(map(int, out)), "int8", 0.1, 3),
+    ]
+    assert_exact(model(tmp_path / "m.tflite", name, {}, tensors[:2], tensors[2]), [x], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("TILE", (2, 0), r"repeats \[2, 3\] by \[2, 0\]"),
+        ("TILE", (2,), r"repeats \[2, 3\] by \[2\]"),
+        ("BROADCAST_TO", (4, 3), r"broadcasts \[2, 3\] to \[4, 3\]"),
+        ("BROADCAST_TO", (3,), r"broadcasts \[2, 3\] to \[3\]"),
+    ],
+)
+def test_what_does_not_repeat_is_named(name: str, given: Any, words: str, tmp_path: Path) -> None:
+    tensors = [
+        TensorSpec("x", (2, 3), "int8", 0.1, 3),
+        TensorSpec("n", (len(given),), "int32", data=given),
+        TensorSpec("y", (2, 3), "int8", 0.1, 3),
+    ]
+    with pytest.raises(CompileError, match=rf"^E301 .* {words}"):
+        read(model(tmp_path / "m.tflite", name, {}, tensors[:2], tensors[2]))
