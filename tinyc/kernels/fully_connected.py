@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..ir import DType, Node
 from ..ops._conv import centred_weights, weight_zero
 from ..ops._hybrid import plain
@@ -14,7 +12,7 @@ from ..ops.fully_connected import FullyConnected, HybridFullyConnected
 from . import conv_dsp, conv_dsp16
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import channel_table, clamp_params, float_suffix, four_channels, portable
-from .hybrid import bind_hybrid, hybrid_kernel
+from .hybrid import Packing, bind_hybrid, packed_rows, rows_kernels
 from .int16 import finishing, narrow
 from .tvm import conv as tvm_conv
 
@@ -73,12 +71,11 @@ def _bind_f32(node: Node[FullyConnected]) -> Binding:
     )
 
 
-def _bind_hybrid(node: Node[HybridFullyConnected]) -> Binding:
+def _bind_hybrid(node: Node[HybridFullyConnected], pack: Packing) -> Binding:
     weights = node.inputs[1].array
-    packed = four_channels(weights, "weights of four channels, input by input")
-    bound = bind_hybrid(node, _params(plain(node)), packed, "tinyc_dense_hybrid.h")
-    sums = Constant("sums", weights.sum(1, dtype=np.int32), "sums of the weights")
-    return replace(bound, constants=(*bound.constants, sums))
+    packed, totals = packed_rows(weights, "weights", "totals", "weights of four channels", pack)
+    bound = bind_hybrid(node, _params(plain(node)), packed)
+    return replace(bound, constants=(*bound.constants, totals))
 
 
 provide(
@@ -101,5 +98,5 @@ provide_tvm(FullyConnected, *tvm_conv.FULLY_CONNECTED)
 
 provide(
     HybridFullyConnected,
-    hybrid_kernel("fully_connected_hybrid", _bind_hybrid, "fully_connected_hybrid.c.j2"),
+    *rows_kernels("fully_connected_hybrid", _bind_hybrid, "tinyc_dense_hybrid.h"),
 )

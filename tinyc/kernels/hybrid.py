@@ -96,7 +96,5 @@ def rows_kernels(
     return [kernel(*way) for way in FOURS]
 
 
-def hybrid_kernel(
-    name: str, bind: Callable[[Node[OpT]], Binding], template: str = "convolution_hybrid.c.j2"
-) -> Kernel[OpT]:
-    return Kernel(name, template, frozenset(), lambda node: None, bind)
+def hybrid_kernel(name: str, bind: Callable[[Node[OpT]], Binding]) -> Kernel[OpT]:
+    return Kernel(name, "convolution_hybrid.c.j2", frozenset(), lambda node: None, bind)
