@@ -703,3 +703,27 @@ def test_the_least_size_counts_what_may_shrink(tmp_path: Path) -> None:
         graph = read(tmp_path / "f.tflite")
         assert least_weights(graph, False, False) == least
         assert least_weights(graph, True, False) == 12
+
+
+@pytest.mark.slow
+def test_tensorflow_s_lists_of_tensors_are_resolved(tmp_path: Path) -> None:
+    """Recurrent layers as the converter leaves them with TensorFlow's operators allowed."""
+    tf = pytest.importorskip("tensorflow")
+    tf.keras.utils.set_random_seed(1)
+    layers = tf.keras.layers
+    network = tf.keras.Sequential([
+        layers.Input((5, 3), batch_size=1), layers.GRU(4, return_sequences=True),
+        layers.SimpleRNN(2),
+    ])  # fmt: skip
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS
+    ]  # fmt: skip
+    converter._experimental_lower_tensor_list_ops = False
+    path = tmp_path / "m.tflite"
+    path.write_bytes(converter.convert())
+    assert b"FlexTensorListSetItem" in path.read_bytes()
+    graph = read(path)
+    x = np.random.default_rng(1).normal(size=(1, 5, 3)).astype(np.float32)
+    found = interpret(graph, [x])[graph.outputs[0]]
+    np.testing.assert_allclose(found, network(x).numpy(), rtol=1e-5, atol=1e-6)

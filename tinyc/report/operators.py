@@ -132,7 +132,8 @@ def _listed(names: Iterable[str]) -> str:
 def markdown() -> str:
     """The whole of docs/operators.md."""
     folded = {
-        "TFLite": (*CONTROL, *(TFLITE_FOLDED - tflite_rules.load().keys())),
+        "TFLite": {name.removeprefix(_CUSTOM) for name in CONTROL}
+        | (TFLITE_FOLDED - tflite_rules.load().keys()),
         "ONNX": ONNX_FOLDED - onnx_rules.load().keys(),
     }
     resolved = [f"- {name}: {_listed(sorted(names))}." for name, names in folded.items()]

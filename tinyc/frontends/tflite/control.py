@@ -8,12 +8,13 @@ from dataclasses import replace
 from ...errors import CompileError
 from ...ir import Node, Value
 from .flatbuffer import MalformedError
+from .lists import HANDLE, LISTS
 from .rule import TfliteOp
 from .scope import Scope, Step
 from .source import MAX_NAME, MAX_OPERATORS, Source, SourceOp
 
 CONTROL = (
-    "WHILE", "IF", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE",
+    "WHILE", "IF", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", *LISTS,
 )  # fmt: skip
 """Operators that are resolved here and have no rule of their own."""
 MAX_DEPTH = 16
@@ -44,6 +45,8 @@ class Control(Scope):
                 nodes, errors = self._unroll(op)
             elif op.name == "IF":
                 nodes, errors = self._branch(op)
+            elif op.name in LISTS:
+                nodes, errors = self._list(op), []
             else:
                 self._variable(op)
                 nodes, errors = [], []
@@ -66,15 +69,16 @@ class Control(Scope):
                                   f"deep with {len(arguments)}")  # fmt: skip
         inner = self.inner(called, arguments, label)
         steps = inner.live_steps()
-        outputs = [inner.value(i) for i in called.outputs if i in called.tensors]
+        known = called.tensors.keys() | inner.values.keys()
+        outputs = [inner.value(i) for i in called.outputs if i in known]
         errors = [error for step in steps for error in step.errors]
         if len(outputs) != len(called.outputs):
-            errors += [called.refused[i] for i in called.outputs if i in called.refused]
+            errors += [called.refused[i] for i in called.outputs if i not in known]
         return [node for step in steps for node in step.nodes], outputs, errors
 
     def _arguments(self, op: SourceOp) -> list[Value]:
         for i in op.inputs:
-            if i in self.source.refused:
+            if i in self.source.refused and i not in self.values:
                 raise self.source.refused[i]
             if i == -1 or i in self.unknown or not (i in self.defined or self.value(i).constant):
                 raise self.error(op, f"reads tensor {i} before it is computed")
@@ -84,6 +88,21 @@ class Control(Scope):
         if len(values) != len(op.outputs):
             raise self.error(op, f"has {len(op.outputs)} outputs, its subgraph {len(values)}")
         self.values.update(zip(op.outputs, values, strict=True))
+
+    def _list(self, op: SourceOp) -> list[Node]:
+        """One of `LISTS`."""
+        listed = op.outputs and op.outputs[0] in self.source.refused
+        if listed:
+            name = f"list {op.outputs[0]}{self.label}"
+            output = Value(name, HANDLE, f"{self.source.file}: {self.source.place(op)}")
+        else:
+            (output,) = (self.value(i) for i in op.outputs)
+        src = TfliteOp(self.source.file, op, tuple(self._arguments(op)), (output,))
+        value, nodes = self.lists.resolve(src, output)
+        for node in nodes:
+            node.op.check(node)
+        self.values[op.outputs[0]] = value
+        return nodes
 
     def _unroll(self, op: SourceOp) -> tuple[list[Node], list[CompileError]]:
         values = self._arguments(op)

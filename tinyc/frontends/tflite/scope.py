@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import CompileError
 from ...ir import Array, Node, TensorType, Value
 from ...ops.base import CONVERT_AGAIN
+from .lists import Lists
 from .rule import TfliteOp
 from .source import MAX_COPIED, Source, SourceOp
 from .unsigned import Unsigned
@@ -49,6 +50,7 @@ class Scope:
         self.variables = variables
         self.depth: int = caller.depth + 1 if caller else 0
         self.unsigned: Unsigned = caller.unsigned if caller else Unsigned()
+        self.lists: Lists = caller.lists if caller else Lists()
         self.operators: list[int] = caller.operators if caller else [0]  # of all subgraphs
         self.label = label
         self.resources: dict[int, Name] = {}
