@@ -3,6 +3,7 @@ what its exp differs in."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,11 @@ def detector(
     background: int = 1,
     dtype: str = "float32",
     depth: int = 4,
+    stated: bool = True,
     **options: Any,
 ) -> Path:
-    """A model of encodings and scores, with random anchors; an option of None is left out."""
+    """A model of encodings and scores, with random anchors; an option of None is left out;
+    stated: whether it tells the shapes of its outputs."""
     given = {k: v for k, v in {**OPTIONS, **options}.items() if v is not None}
     anchors = np.concatenate(
         [rng.uniform(0.2, 0.8, (count, 2)), rng.uniform(0.1, 0.4, (count, 2))], 1
@@ -52,6 +55,8 @@ def detector(
         TensorSpec("rated", (1, total), "float32"),
         TensorSpec("total", (1,), "float32"),
     ]
+    if not stated:
+        tensors[3:] = [replace(t, shape=()) for t in tensors[3:]]
     step = ("CUSTOM TFLite_Detection_PostProcess", given, [0, 1, 2], [3, 4, 5, 6])
     return write_model(path, [step], tensors, [0, 1], [3, 4, 5, 6])
 
@@ -64,7 +69,7 @@ def detector(
         {"background": 0, "max_classes_per_detection": 6, "max_detections": 20},
         {"use_regular_nms": True, "detections_per_class": 3},
         {"use_regular_nms": True, "nms_iou_threshold": 0.1, "max_detections": 30},
-        {"dtype": "uint8"},
+        {"dtype": "uint8", "stated": False},
         {"dtype": "uint8", "use_regular_nms": True, "depth": 6},
     ],
 )

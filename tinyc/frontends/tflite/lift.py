@@ -21,7 +21,7 @@ from .kinds import unsupported_quantization
 from .parse import parse
 from .rule import TfliteOp
 from .scope import Scope, Step
-from .shapes import result_shapes
+from .shapes import DETECTIONS, result_shapes
 from .source import MAX_OPERATORS, Source, SourceOp
 from .unsupported import unsupported
 from .variables import Name, Variables
@@ -293,13 +293,15 @@ class _Lifting(Control):
         """``src`` with outputs of the shapes that its operands give them where the file leaves
         them open. Raises CompileError E305 where they do not."""
         tensors = [self.source.tensors[i] for i in src.source.outputs]
-        if not any(t.signature for t in tensors):
+        unstated = src.name == DETECTIONS and not any(t.shape for t in tensors)
+        if not unstated and not any(t.signature for t in tensors):
             return src
         shapes = result_shapes(src)
         for index, t, place in zip(src.source.outputs, tensors, range(len(tensors)), strict=True):
             full = shapes[place] if shapes else ()
-            if t.signature and len(full) == len(t.signature) and min(full) >= 0:
-                shape = tuple(f if s < 0 else s for s, f in zip(t.signature, full, strict=True))
+            signature = (-1,) * len(full) if unstated else t.signature
+            if signature and len(full) == len(signature) and min(full) >= 0:
+                shape = tuple(f if s < 0 else s for s, f in zip(signature, full, strict=True))
                 value = self.value(index)
                 # What has no elements is a constant, as in `TensorReader.read`.
                 data = np.zeros(shape, value.type.dtype.numpy) if 0 in shape else None

@@ -15,6 +15,8 @@ from ...ir import Array, Value
 from .rule import TfliteOp
 
 Shape = tuple[int, ...]
+DETECTIONS = "CUSTOM TFLite_Detection_PostProcess"
+"""An operator of whose outputs converters may state no shape, which reads as that of a scalar."""
 
 
 def result_shapes(src: TfliteOp) -> list[Shape] | None:
@@ -204,7 +206,14 @@ def _batch_matmul(src: TfliteOp) -> Shape:
     return (*np.broadcast_shapes(a[:-2], b[:-2]), rows, columns)
 
 
+def _detections(src: TfliteOp) -> list[Shape]:
+    o = src.custom_options("max_detections", "max_classes_per_detection")
+    total = o["max_detections"] * o["max_classes_per_detection"]
+    return [(1, total, 4), (1, total), (1, total), (1,)]
+
+
 _RULES: dict[str, Callable[[TfliteOp], Shape | list[Shape]]] = {
+    DETECTIONS: _detections,
     "RESHAPE": _reshape,
     "FULLY_CONNECTED": _fully_connected,
     "TRANSPOSE": lambda src: _stand_in(src).transpose(_ints(src, 1)).shape,
