@@ -224,7 +224,19 @@ def asymmetric() -> Made:
     return b, b.qdq(b.add("Tanh", y), 1 / 128, np.uint8(128))
 
 
-@pytest.mark.parametrize("make", [of_pytorch, of_brevitas, asymmetric])
+def taken_otherwise() -> Made:
+    """Bytes that a layer, and DequantizeLinear, take for other numbers than they were made as;
+    zero points that are left out."""
+    b = Quantizer([1, 9])
+    scale = b.constant(np.float32(0.03))
+    x = b.add("QuantizeLinear", "x", scale)
+    w = b.constant(b.filters((9, 6)))
+    x = b.add("Gemm", b.dq(x, 0.05, np.uint8(3)), b.add("DequantizeLinear", w, scale))
+    x = b.add("DequantizeLinear", b.q(x, 0.2, np.uint8(90)), scale)
+    return b, b.qdq(b.add("Add", x, x), 0.07, np.uint8(0))
+
+
+@pytest.mark.parametrize("make", [of_pytorch, of_brevitas, asymmetric, taken_otherwise])
 def test_by_hand(make: Callable[[], Made], tmp_path: Path) -> None:
     b, out = make()
     graph = agrees(b.save(tmp_path / "net.onnx", out, opset=17), count=20)

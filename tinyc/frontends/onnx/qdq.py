@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import CompileError
 from ...ir import Array
+from ...ops.base import CONVERT_AGAIN
 from .parse import opset
 from .tensors import DEQUANTIZE, QUANTIZE, Numbers, Tensors
 
@@ -40,11 +41,16 @@ _PAIRS = frozenset("QLinearConv QLinearMatMul QLinearAdd QLinearMul QGemm".split
 
 def grouped(model: ModelProto, file: str) -> dict[str, Numbers]:
     """Rewrite ``model`` in place; returns how its quantized tensors are, by their names. Raises
-    CompileError E303 for uint8 numbers that something computes with as they are."""
+    CompileError E303 for uint8 numbers that something computes with as they are, E301."""
     if not any(n.op_type in (QUANTIZE, DEQUANTIZE) or _of_runtime(n) for n in model.graph.node):
         return {}
-    grouping = _Grouping(Tensors(model, file))
-    nodes = grouping.run()
+    try:
+        grouping = _Grouping(Tensors(model, file))
+        nodes = grouping.run()
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # Of what the package's check, which knows no operators of ONNX Runtime, lets through.
+        what = f"its quantized operators do not fit: {error}"
+        raise CompileError("E301", file, what, CONVERT_AGAIN) from None
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     if not opset(model, RUNTIME):
@@ -139,6 +145,7 @@ class _Grouping:
     def _know(self, numbers: Numbers, name: str) -> Numbers:
         """``name`` is quantized as ``numbers`` is."""
         self.numbers[name] = replace(numbers, name=name)
+        self.tensors.kinds[name] = numbers.zero.dtype
         return self.numbers[name]
 
     def _dequantize(self, numbers: Numbers, name: str) -> str:
@@ -235,15 +242,18 @@ class _Grouping:
         return self.tensors.arrays.get(name) if name else np.zeros((), np.int32)
 
     def _learn(self, node: NodeProto) -> None:
-        """What an operator of ONNX Runtime says of its tensors' numbers."""
-        names, pair = list(node.input), node.op_type in _PAIRS
+        """What an operator of ONNX Runtime says of its tensors' numbers; it gets the zero points
+        that it lacks."""
+        out, pair = node.output[0], node.op_type in _PAIRS
         end = 7 if node.op_type == "QGemm" else 6 if pair else 3
-        tensors = [names[:3], [node.output[0], *names[end : end + 2]]]
-        if pair:
-            tensors.append(names[3:6])
-        for name, *words in tensors:
-            if words and (found := self.tensors.of(name, words)) is not None:
+        places = [(node.input[0], 1), *([(node.input[3], 4)] if pair else []), (out, end)]
+        for name, place in places:
+            found = self.tensors.of(name, list(node.input[place : place + 2]))
+            if found is not None:
                 self._know(found, name)
+                self.tensors.kinds.setdefault(out, found.zero.dtype)
+                node.input.extend([""] * (place + 2 - len(node.input)))
+                node.input[place + 1] = found.words[1]
 
     def _expand(self, node: NodeProto, label: str) -> None:
         """A table of ONNX Runtime, or its concatenation, by DequantizeLinear and QuantizeLinear."""

@@ -63,7 +63,7 @@ class Tensors:
     """Those of a model, whose quantization `of` finds; arrays: of each that is known."""
 
     def __init__(self, model: ModelProto, file: str) -> None:
-        from onnx import numpy_helper
+        from onnx import helper, numpy_helper
 
         self.graph, self.file = model.graph, file
         self.arrays = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
@@ -73,6 +73,16 @@ class Tensors:
             for name in dict.fromkeys(node.input):
                 self._readers.setdefault(name, []).append(node)
             self._fold(node, opset(model, node.domain))
+        self.kinds = {name: array.dtype for name, array in self.arrays.items()}
+        """Element types, as far as they are known, for what has no zero point."""
+        numbers = {info.name: info.type.tensor_type.elem_type for info in self.graph.input}
+        for node in self.graph.node:
+            for attribute in node.attribute:
+                if attribute.name == "output_dtype":
+                    numbers[node.output[0]] = attribute.i
+        for name, number in numbers.items():
+            if number:
+                self.kinds[name] = np.dtype(helper.tensor_dtype_to_np_dtype(number))
         self.results = [o.name for o in self.graph.output]
         self._count = 0
 
@@ -91,13 +101,12 @@ class Tensors:
 
     def of(self, name: str, words: Sequence[str], axis: int = 1) -> Numbers | None:
         """``name`` as quantized by the constants of the names ``words``; None if these are none."""
-        scale, zero = (self.arrays.get(word) for word in (*words, "")[:2])
+        scale, zero = (self.arrays.get(word) for word in (*words, "", "")[:2])
         if scale is None or scale.dtype != np.float32 or (zero is None and any(words[1:])):
             return None
         second = words[1] if zero is not None else ""
         if zero is None:
-            array = self.arrays.get(name)
-            zero = np.zeros(scale.shape, np.uint8 if array is None else array.dtype)
+            zero = np.zeros(scale.shape, self.kinds.get(name, np.dtype(np.uint8)))
             second = self.add(f"{name}_zero", zero)
         scale, zero = (a.reshape(()) if a.size == 1 else a for a in (scale, zero))
         return Numbers(name, (words[0], second), scale, zero, axis)

@@ -10,6 +10,7 @@ import numpy as np
 from ....ir import Array, DType, Node, Quant, TensorType, Value
 from ....ops.base import CONVERT_AGAIN
 from ....ops.batch_matmul import BatchMatMul
+from ....ops.byte_table import ByteTable
 from ....ops.conv2d import Conv2d
 from ....ops.dequantize import Dequantize
 from ....ops.fully_connected import FullyConnected
@@ -72,11 +73,19 @@ def operand(src: OnnxOp, place: int) -> Value:
     if isinstance(found, Value):
         if found.type.dtype is not DType.I8 or found.type.quant is None:
             raise src.fail(f"operand {place} is {found.type}", CONVERT_AGAIN, "E303")
-        return found
+        return taken_as(src, found, single(src, place + 1))
     data = src.constant(place)
     if data.dtype not in _BYTES:
         raise src.fail(f"operand {place} is {data.dtype}", "quantize it to int8 or uint8", "E303")
     return src.const(str(place), signed(data), single(src, place + 1))
+
+
+def taken_as(src: OnnxOp, x: Value, numbers: Quant) -> Value:
+    """The bytes of ``x`` as those of other numbers, if what reads them takes them so."""
+    if x.type.quant == numbers:
+        return x
+    same = src.const("bytes", np.arange(256, dtype=np.uint8).view(np.int8), numbers)
+    return src.emit(ByteTable(("taken otherwise",)), [x, same], x.type.shape, numbers)
 
 
 def weights(src: OnnxOp, place: int) -> tuple[Array, Quant]:
@@ -116,7 +125,8 @@ def dequantize(src: OnnxOp) -> Value:
     x = src.value(0)
     if x.type.quant is None:
         raise src.fail(f"its input is {x.type}", "quantize it to int8 or uint8", "E303")
-    single(src, 1)
+    if x.type.dtype is DType.I8:
+        x = taken_as(src, x, single(src, 1))
     return src.emit(Dequantize(), [x], x.type.shape, DType.F32)
 
 
