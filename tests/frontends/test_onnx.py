@@ -286,6 +286,8 @@ def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
     loose = b.add("Reshape", "x", b.add("Cast", b.add("ReduceSum", "x"), to=7))
     assert refusal(save(b, loose)).startswith("E305 net.onnx: node 2 'v2_0' (Reshape): operand")
     b = Builder([1, 4])
+    assert refusal(save(b, b.add("NonZero", "x"))).endswith("end the model before it")
+    b = Builder([1, 4])
     content = save(b, b.add("Gemm", "x", b.weights(4, 4))).read_bytes()
     path.write_bytes(content[:-7])
     assert refusal(path).startswith("E301 net.onnx: is no ONNX file, or is cut off")

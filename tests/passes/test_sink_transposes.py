@@ -240,6 +240,23 @@ def test_weights_take_the_order(dtype: DType) -> None:
     assert "Transpose" not in kinds(after)
 
 
+@pytest.mark.parametrize("dtype", [DType.I8, DType.F32])
+def test_a_dense_layer_makes_an_image(dtype: DType) -> None:
+    """Its rows are computed in the order that the next layer wants, but not what others read."""
+    net = Net(dtype)
+    x = net.value(2, 5)
+    y = net.add(LeakyRelu(0.5), net.add(Reshape(), net.dense(x, 24), shape=(2, 3, 4, 2)))
+    before = net.graph([x], net.turn(y, *LAST))
+    after = sink_transposes(before)
+    assert kinds(after) == ["FullyConnected", "Reshape", "LeakyRelu", "Reshape"]
+    assert_exact(before, after)
+    shared = net.graph([x], net.nodes[-1].output, y)
+    assert sink_transposes(shared) is shared
+    net.nodes.pop()
+    torn = net.graph([x], net.turn(y, 1, 0, 2, 3))
+    assert sink_transposes(torn) is torn
+
+
 def test_rows_that_are_torn_apart_stay() -> None:
     net = Net(DType.I8)
     x = net.value(4, 6)

@@ -10,6 +10,11 @@ from ..errors import CompileError, CompileErrors, kind_of
 SUPPORTED = "see `tinyc ops` for what is"
 PLUGIN = "a plugin of yours can bring it (docs/plugins.md)"
 """Hints of an operator of which there is no more to say."""
+DYNAMIC = (
+    "the size of its output depends on the data, and sizes are fixed at compile time: end the "
+    "model before it"
+)
+"""Hint of what gives as many elements as it finds."""
 _GENERAL = ("", SUPPORTED, PLUGIN)
 
 _MOST_CUT = 0.5

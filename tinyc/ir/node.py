@@ -99,6 +99,14 @@ class Op:
         """
         return None
 
+    def ordered(self, node: Node[Self], places: Array) -> tuple[Value, ...] | None:
+        """The operands with which the operator gives the same elements in another order; None if
+        there are none.
+
+        places: for each element then, in row-major order, the flat index of where it was, int64.
+        """
+        return None
+
     def macs(self, node: Node[Self]) -> int:
         """Multiply-accumulates of one inference, 0 for operators without any."""
         return 0

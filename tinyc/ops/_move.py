@@ -8,7 +8,7 @@ on stand-ins, their strides give the loops of the kernel.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
 import numpy as np
@@ -57,6 +57,19 @@ def row_places(places: Array, size: int) -> Array | None:
     if (rows != np.arange(len(rows))[:, None]).any() or (columns != columns[0]).any():
         return None
     return np.asarray(columns[0])
+
+
+def taken(value: Value, axis: int, indices: Sequence[int]) -> Value:
+    """The constant with only ``indices`` of ``axis``, its per-channel scales likewise."""
+    data = np.ascontiguousarray(np.take(value.array, indices, axis))
+    quant = value.type.quant
+    if quant is not None and quant.per_channel and quant.axis == axis:
+        quant = Quant(
+            tuple(quant.scale[i] for i in indices),
+            tuple(quant.zero_point[i] for i in indices),
+            axis,
+        )
+    return replace(value, type=TensorType(data.shape, value.type.dtype, quant), data=data)
 
 
 # Moves by strides -------------------------------------------------------------------------

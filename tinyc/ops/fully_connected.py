@@ -24,7 +24,7 @@ from ._conv import (
 from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
 from ._mixins import Weighted
-from ._move import row_places
+from ._move import row_places, taken
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
@@ -66,6 +66,13 @@ class FullyConnected(Weighted):
         data = np.empty_like(weights.data)
         data[:, columns] = weights.data
         return x, replace(weights, data=data), *rest
+
+    def ordered(self, node: Node[Self], places: Array) -> tuple[Value, ...] | None:
+        x, weights, bias = node.inputs
+        rows = row_places(places, weights.type.shape[0])
+        if rows is None or not (weights.constant and bias.constant) or len(bias.type.shape) != 1:
+            return None
+        return x, taken(weights, 0, rows.tolist()), taken(bias, 0, rows.tolist())
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, zero = inputs[0], node.inputs[0].type.zero_point

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from typing_extensions import TypeIs
 
-from ..ir import DType, Graph, Node, Quant, TensorType, Value, applies
+from ..ir import DType, Graph, Node, Value, applies
 from ..ir.quant import activation_range
 from ..ops._conv import rescaled, weight_zero
 from ..ops._mixins import Windowed
+from ..ops._move import taken
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 
@@ -122,8 +123,8 @@ def _without(
     value = chain.head.inputs[0]
     for node in [chain.head, *chain.middle]:
         axis = 0 if node is chain.head else 3
-        weights = _take(node.inputs[1], axis, alive)
-        bias = _take(node.inputs[2], 0, alive)
+        weights = taken(node.inputs[1], axis, alive)
+        bias = taken(node.inputs[2], 0, alive)
         t = node.output.type
         output = replace(node.output, type=replace(t, shape=(*t.shape[:3], len(alive))))
         replaced[node] = replace(node, inputs=(value, weights, bias), outputs=(output,))
@@ -137,18 +138,5 @@ def _without(
         sums = weights.array[..., c].astype(np.int64).sum((1, 2))
         fold = fold + sums * (constant - x.type.zero_point)
     folded = replace(bias, data=fold.astype(np.int32))
-    replaced[tail] = replace(tail, inputs=(value, _take(weights, 3, alive), folded))
+    replaced[tail] = replace(tail, inputs=(value, taken(weights, 3, alive), folded))
     return replaced
-
-
-def _take(value: Value, axis: int, indices: list[int]) -> Value:
-    """The constant with only ``indices`` of ``axis``, its per-channel scales likewise."""
-    data = np.ascontiguousarray(np.take(value.array, indices, axis))
-    quant = value.type.quant
-    if quant is not None and quant.per_channel and quant.axis == axis:
-        quant = Quant(
-            tuple(quant.scale[i] for i in indices),
-            tuple(quant.zero_point[i] for i in indices),
-            axis,
-        )
-    return replace(value, type=TensorType(data.shape, value.type.dtype, quant), data=data)

@@ -16,6 +16,7 @@ from ..ir import Array, DType, Graph, Node, Order, TensorType, Value, applies
 from ..ops._move import stored
 from ..ops.reshape import Reshape
 from ..ops.transpose import Transpose
+from ._dense_order import maps_each, order_rows
 
 MOST_TRIALS = 200
 """Of putting back what could not be removed: far more than networks need."""
@@ -28,6 +29,7 @@ def sink_transposes(graph: Graph, exact: bool = True) -> Graph:
     cost = sum(v.type.bytes for n in graph.nodes if applies(n, Transpose) for v in n.outputs)
     if not cost:
         return graph
+    graph = order_rows(graph)
     best = _Sinking(graph, exact, frozenset())
     trials = 0
     while (step := _improved(best, MOST_TRIALS - trials)) is not None:
@@ -270,7 +272,7 @@ class _Sinking:
         readers = self._uses.get(value, [])
         return value not in self._results and all(
             self._all_absorb(node.output, places)
-            if _maps_each(node) and node not in self.barriers
+            if maps_each(node) and node not in self.barriers
             else self._absorbs(node, value, places)
             for node in readers
         )
@@ -281,7 +283,7 @@ class _Sinking:
         if isinstance(node.op, Reshape):
             shape = node.output.type.shape
             self._known[node.output] = replace(was, shape=shape)
-        elif _maps_each(node):
+        elif maps_each(node):
             kind = replace(node.output.type, shape=was.value.type.shape)
             out = replace(node.output, type=kind)
             inputs = tuple(was.value if v is value else v for v in node.inputs)
@@ -296,20 +298,6 @@ class _Sinking:
 
 def _per_channel(type: TensorType) -> bool:
     return type.quant is not None and type.quant.per_channel
-
-
-def _maps_each(node: Node) -> bool:
-    """Whether each element of the output is a function of one at its place, the same of all."""
-    if isinstance(node.op, Reshape):
-        return True
-    fixed = [v for v in node.inputs if v.constant]
-    return (
-        node.op.elementwise
-        and len(node.outputs) == 1
-        and len(node.inputs) == len(fixed) + 1
-        and all(v.type.elements == 1 for v in fixed)
-        and node.output.type.shape == node.variable_inputs[0].type.shape
-    )
 
 
 def _leading(node: Node, known: dict[Value, _Stored], rank: int | None) -> Order | None:

@@ -15,10 +15,11 @@ import numpy as np
 
 from ..frontends.onnx import rules as onnx_rules
 from ..frontends.onnx.static import FOLDED as ONNX_FOLDED
+from ..frontends.onnx.unsupported import LEFT_OUT as ONNX_LEFT_OUT
 from ..frontends.tflite import rules as tflite_rules
 from ..frontends.tflite.control import CONTROL
 from ..frontends.tflite.static import FOLDED as TFLITE_FOLDED
-from ..frontends.tflite.unsupported import LEFT_OUT
+from ..frontends.tflite.unsupported import LEFT_OUT as TFLITE_LEFT_OUT
 from ..ir import Node, Op
 from ..kernels.base import kernels_of
 from ..ops.base import all_ops
@@ -137,7 +138,9 @@ def markdown() -> str:
         "ONNX": ONNX_FOLDED - onnx_rules.load().keys(),
     }
     resolved = [f"- {name}: {_listed(sorted(names))}." for name, names in folded.items()]
-    left_out = [(_listed(names), reason) for names, reason in LEFT_OUT.items()]
+    left_out = [
+        (_listed(names), reason) for names, reason in (TFLITE_LEFT_OUT | ONNX_LEFT_OUT).items()
+    ]
     parts = (
         _INTRODUCTION, _lines(*grid()), _FOLDED, "\n".join(resolved) + "\n",
         _KERNELS, _lines(*kernel_grid()),

@@ -21,12 +21,13 @@ from ...passes.fuse_activation import fuse_activation
 from ...passes.remove_dead import remove_dead
 from ...passes.sink_transposes import sink_transposes
 from ..images import images_last
-from ..refusal import SUPPORTED, Part, refused
+from ..refusal import Part, refused
 from . import qdq, rules, static
 from .gelu import join_gelu
 from .parse import opset, parse
 from .rule import STORED, OnnxOp
 from .tensors import Numbers
+from .unsupported import unsupported
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
@@ -227,7 +228,7 @@ class _Lifting:
         unknown = any(name and self.values[name] is None for name in proto.input)
         if unknown:
             if src.name not in (*self._rules, *static.FOLDED, "If"):
-                raise _unsupported(src)
+                raise unsupported(src)
             return None
         if src.name == "If":
             branch = "then_branch" if src.constant_number(0, 0) else "else_branch"
@@ -238,7 +239,7 @@ class _Lifting:
         if arrays is not None:
             return arrays
         if src.name not in self._rules:
-            raise _unsupported(src)
+            raise unsupported(src)
         try:
             made = self._rules[src.name].apply(src)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -270,10 +271,6 @@ _FIX = (
     "fix every size but the batch: python -m onnxruntime.tools.make_dynamic_shape_fixed "
     "--input_name {} --input_shape 1,3,32,32 model.onnx fixed.onnx"
 )
-
-
-def _unsupported(src: OnnxOp) -> CompileError:
-    return src.fail("this operator is not supported", SUPPORTED, "E300")
 
 
 def _live(graph: GraphProto, wanted: Iterable[str]) -> list[NodeProto]:

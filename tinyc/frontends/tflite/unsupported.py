@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ...errors import CompileError
-from ..refusal import PLUGIN, SUPPORTED
+from ..refusal import DYNAMIC, PLUGIN, SUPPORTED
 from .source import Source, SourceOp
 
 LEFT_OUT = {
-    ("UNIQUE", "WHERE"): "the size of its output depends on the data, and sizes are fixed at "
-    "compile time: end the model before it",
+    ("UNIQUE", "WHERE"): DYNAMIC,
     ("CALL", "STABLEHLO_CASE", "STABLEHLO_WHILE"): "convert a model without loops and branches: "
     "give recurrent layers unroll=True",
     ("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM"): "give the recurrent "
