@@ -21,9 +21,18 @@ TINYC_INLINE int32_t tinyc_plus_or_minus(int32_t x, int32_t y, int32_t subtract)
     return subtract ? x - y : x + y;
 }
 
+/* Whether what is read has been brought to the common scale: no other scale is over a half. */
+TINYC_INLINE int tinyc_is_addend(const struct tinyc_scale *scale)
+{
+    return scale->shift > 0;
+}
+
 /* |x| < 2^8 and a scale of a half at most: the result is less than 2^27. */
 TINYC_INLINE int32_t tinyc_addend_s8(int32_t x, const struct tinyc_scale *scale)
 {
+    if (tinyc_is_addend(scale)) {
+        return x;
+    }
     if (tinyc_is_half(scale)) {
         return (x + scale->offset) * (1 << 19);
     }

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..ir import DType, Node
-from ..ir.quant import quantize_multiplier
+import numpy as np
+
+from ..ir import DType, Node, TensorType
+from ..ir.quant import multiply_double_rounding, quantize_multiplier
 from ..ops.add import LEFT_SHIFT, Add, Sub, add_reals, pot_shifts
-from .base import provide, provide_tvm
-from .binary import binary_kernel, clamped_f32
+from .base import Binding, provide, provide_tvm
+from .binary import binary_kernel, bind_binary, caption, clamped_f32, looped
 from .formula import Fields, Formula, output_fields, scale_fields
 from .tvm import tvm
 from .tvm.elementwise import Element, saturated
 from .tvm.elementwise import binary_kernel as tir_kernel
 
 HEADER = "tinyc_add.h"
+MOST_ADDENDS = 256
+"""Elements of a constant that is kept in the four bytes of an addend each."""
 
 
 def _fields(node: Node[Add]) -> Fields:
@@ -33,18 +37,33 @@ def _subtract(node: Node[Add]) -> dict[str, int]:
     return {"subtract": 1} if isinstance(node.op, Sub) else {}
 
 
-def _s8(node: Node[Add]) -> Formula:
-    fields = _fields(node)
-    return Formula("tinyc_add_s8", HEADER, struct="tinyc_add", fields=fields, wide=True)
+def _whole(function: str, header: str, fields: Fields) -> Formula:
+    return Formula(function, header, struct="tinyc_add", fields=fields, wide=True)
 
 
-def _s8_dsp(node: Node[Add]) -> Formula:
-    return replace(_s8(node), function="tinyc_add_s8_dsp", header="tinyc_add_dsp.h")
+def _bind_s8(node: Node[Add], suffix: str = "") -> Binding:
+    """Constants of a few elements are brought to the common scale here."""
+    fields, inputs = dict(_fields(node)), list(node.inputs)
+    reals = add_reals(node)
+    for i, name in enumerate(("left", "right")):
+        value = node.inputs[i]
+        if value.data is None or not 1 < value.data.size <= MOST_ADDENDS:
+            continue
+        up = (value.data.astype(np.int64) - value.type.zero_point) << LEFT_SHIFT
+        addends = multiply_double_rounding(up, *quantize_multiplier(reals[i])).astype(np.int32)
+        inputs[i] = replace(value, type=TensorType(value.type.shape, DType.I32), data=addends)
+        fields[name] = {"shift": 1}
+    formula = _whole(f"tinyc_add_s8{suffix}", f"tinyc_add{suffix}.h", fields)
+    return bind_binary(replace(node, inputs=tuple(inputs)), caption(node, _sign(node)), formula)
+
+
+def _bind_s8_dsp(node: Node[Add]) -> Binding:
+    return _bind_s8(node, "_dsp")
 
 
 def _s16(node: Node[Add]) -> Formula:
     if not node.op.pot:
-        return replace(_s8(node), function="tinyc_add_s16")
+        return _whole("tinyc_add_s16", HEADER, _fields(node))
     left, right = pot_shifts(node)
     output = output_fields(node, node.op.activation)
     fields: Fields = {"left": left, "right": right, "output": output, **_subtract(node)}
@@ -62,8 +81,8 @@ def _sign(node: Node[Add]) -> str:
 
 provide(
     Add,
-    replace(binary_kernel("add_s8_dsp", DType.I8, _sign, _s8_dsp), requires=frozenset({"dsp"})),
-    binary_kernel("add_s8", DType.I8, _sign, _s8),
+    replace(looped("add_s8_dsp", DType.I8, _bind_s8_dsp), requires=frozenset({"dsp"})),
+    looped("add_s8", DType.I8, _bind_s8),
     binary_kernel("add_s16", DType.I16, _sign, _s16),
     binary_kernel("add_i32", DType.I32, _sign, _s32),
     clamped_f32("add_f32", _sign),

@@ -41,6 +41,7 @@ def _shape(node: Node[BatchMatMul]) -> tuple[dict[str, Any], tuple[Constant, ...
     return {
         "arguments": list(dict.fromkeys(n for n in names if n)),
         "ctype": node.output.type.dtype.c,
+        "packs": False,
         "scratch": False,
         "a": names[0], "b": names[1],
         "batches": batches, "rows": rows, "depth": depth, "columns": columns,
@@ -97,6 +98,23 @@ def _bind_s8(node: Node[BatchMatMul]) -> Binding:
     )
 
 
+def _bind_s16_dsp(node: Node[BatchMatMul]) -> Binding:
+    bound = _bind(node)
+    _, depth, columns = node.op.sizes(node)
+    packed = (0 if bound.params["b_step"] == 1 else columns) + (bound.params["a_step"] != 1)
+    return replace(
+        bound,
+        params={
+            **bound.params,
+            "packs": True,
+            "scratch": packed > 0,
+            "function": "tinyc_matmul_s16_dsp",
+        },
+        scratch=2 * packed * depth,
+        support=("tinyc_matmul_s16_dsp.h",),
+    )
+
+
 def _reject_dsp(node: Node[BatchMatMul]) -> str | None:
     if node.output.type.dtype is not DType.I8:
         return "not i8"
@@ -131,6 +149,10 @@ provide(
     BatchMatMul,
     Kernel("batch_matmul_s8_dsp", "batch_matmul_s8_dsp.c.j2", REQUIRES, _reject_dsp, _bind_dsp),
     portable("batch_matmul_s8", DType.I8, _bind_s8),
+    replace(
+        portable("batch_matmul_s16_dsp", DType.I16, _bind_s16_dsp, "batch_matmul_s8.c.j2"),
+        requires=REQUIRES,
+    ),
     portable("batch_matmul_s16", DType.I16, _bind, "batch_matmul_s8.c.j2"),
     portable("batch_matmul_f32", DType.F32, _bind_f32),
 )

@@ -49,7 +49,9 @@ def bind_binary(node: Node, caption: str, formula: Formula, **params: Any) -> Bi
     that extends ``binary.c.j2`` makes with ``params``.
 
     The template gets ``elements``, for each operand (suffix of its constant array or "", text to
-    follow): a number if it is a constant of one element, else an access.
+    follow): a number if it is a constant of one element, else an access; and ``held``, the
+    operands that do not change in the innermost loop, which reads them before: no compiler can
+    tell that its outputs are not theirs.
     """
     out = node.output.type
     nest = loops(out.shape, tuple(v.type.shape for v in node.inputs))
@@ -57,9 +59,14 @@ def bind_binary(node: Node, caption: str, formula: Formula, **params: Any) -> Bi
     pointers = ["in"] if len(variables) == 1 else [f"in{i}" for i in range(len(variables))]
     constants: list[Constant] = []
     elements: list[tuple[str, float | str]] = []
+    held: list[dict[str, str]] = []
     for i, value in enumerate(node.inputs):
         if value.data is None:
-            elements.append(("", f"{pointers[variables.index(value)]}[{_index(nest, i)}]"))
+            text = f"{pointers[variables.index(value)]}[{_index(nest, i)}]"
+            if nest[-1][1][i] == 0 and nest[-1][0] > 1:
+                held.append({"ctype": value.type.dtype.c, "name": f"held{i}", "text": text})
+                text = f"held{i}"
+            elements.append(("", text))
         elif value.data.size == 1:
             number = value.data.ravel()[0]
             real = value.type.dtype is DType.F32
@@ -79,6 +86,7 @@ def bind_binary(node: Node, caption: str, formula: Formula, **params: Any) -> Bi
             "out_type": out.dtype.c,
             "counts": [count for count, _ in nest],
             "elements": elements,
+            "held": held,
             **formula.params(),
             **params,
         },

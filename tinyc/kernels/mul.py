@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..ir import DType, Node
@@ -12,6 +13,9 @@ from .formula import Fields, Formula, output_fields
 from .tvm import tvm
 from .tvm.elementwise import Element, saturated
 from .tvm.elementwise import binary_kernel as tir_kernel
+
+MOST_SHIFT_DSP = 14
+"""To the left: 255 * 255 stays under 2^30."""
 
 
 def _integers(node: Node[Mul]) -> Formula:
@@ -27,12 +31,20 @@ def _integers(node: Node[Mul]) -> Formula:
     return Formula("tinyc_multiply", header, struct="tinyc_mul", fields=fields, wide=True)
 
 
+def _s8_dsp(node: Node[Mul]) -> Formula:
+    formula = _integers(node)
+    if mul_multiplier(node)[1] > MOST_SHIFT_DSP:
+        return formula
+    return replace(formula, function="tinyc_multiply_s8_dsp", header="tinyc_mul_dsp.h")
+
+
 def _sign(node: Node[Mul]) -> str:
     return "*"
 
 
 provide(
     Mul,
+    replace(binary_kernel("mul_s8_dsp", DType.I8, _sign, _s8_dsp), requires=frozenset({"dsp"})),
     binary_kernel("mul_s8", DType.I8, _sign, _integers),
     binary_kernel("mul_s16", DType.I16, _sign, _integers),
     binary_kernel(
