@@ -16,12 +16,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flatbuffers.flexbuffers import Dumps
 from tflite_writer import TensorSpec, tflm, write_model
 
 import tinyc
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
-from tinyc.ir import interpret, kept
+from tinyc.frontends.tflite.rule import TfliteOp
+from tinyc.frontends.tflite.rules.signal_frames import delay
+from tinyc.frontends.tflite.source import SourceOp
+from tinyc.frontends.tflite.variables import Variables
+from tinyc.ir import DType, TensorType, Value, interpret, kept
 
 INT16, INT32, FLOAT32 = 7, 2, 0
 RUNS, RESET = 24, 20
@@ -387,3 +392,16 @@ def test_front_end_on_boards(board: str, tmp_path: Path) -> None:
     features, valid = firmware.run(sound())
     assert check_sum([features, valid.reshape(-1).astype(np.bool_)]) == FRONT_END
     assert len(np.unique(features)) > 50 and 0 < valid.sum() < RUNS
+
+
+def test_an_operator_that_runs_twice_goes_on_with_what_it_kept() -> None:
+    """As one does in a loop, which is unrolled."""
+    source = SourceOp(0, "CUSTOM SignalDelay", (0,), (1,), None, bytes(Dumps({"delay_length": 3})))
+    kind, variables = TensorType((5,), DType.I16), Variables()
+    x, *results = (Value(name, kind, "case") for name in ("x", "y0", "y1"))
+    first, second = (
+        delay(TfliteOp("m", source, (x,), (y,), variables=variables))[0] for y in results
+    )
+    (state,) = variables.states()
+    assert first.inputs[1] is state.entry and second.inputs[1] is first.outputs[1]
+    assert state.exit is second.outputs[1] and not state.initial.any()

@@ -58,8 +58,8 @@ class SignalTransform(Op):
 
     @classmethod
     def cases(cls, rng: np.random.Generator) -> Iterator[Node[Self]]:
-        # Each radix alone, as first, middle and last pass.
-        for length in (4, 6, 8, 10, 36, 120, 64, 150):
+        # Each radix as a first pass and as a later one.
+        for length in (4, 32, 36, 120, 150):
             for dtype in _DTYPES:
                 rows = 2 if length < 10 else 1
                 spectrum = TensorType((rows, length + 2), dtype)
