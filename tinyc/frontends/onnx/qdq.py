@@ -315,6 +315,7 @@ class _Grouping:
         out = self._know(numbers, self.tensors.fresh(numbers.name) if kept else numbers.name)
         self._add(op, names, out.name, domain="" if op in _STANDARD else RUNTIME)
         self._nodes[-1].attribute.extend(nodes[0].attribute)
+        self._nodes[-1].name = nodes[0].name or out.name
         if kept is not None and kept.op_type == "Relu":
             self._add("Relu", [out.name], self._know(numbers, numbers.name).name)
         elif kept is not None:

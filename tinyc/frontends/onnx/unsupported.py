@@ -12,6 +12,10 @@ LEFT_OUT = {
     "written out",
     ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli",
      "Multinomial"): "make what is drawn an input of the model",
+    ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger",
+     "com.microsoft.DynamicQuantizeMatMul", "com.microsoft.MatMulIntegerToFloat"):
+        "they take the range of their input as they run: quantize the model with calibration data, by "
+        "onnxruntime.quantization.quantize_static",
 }  # fmt: skip
 """Operators that have no rule on purpose -> why, or what to do instead."""
 _HINTS = {name: hint for names, hint in LEFT_OUT.items() for name in names}

@@ -25,9 +25,6 @@ from .gemm import dense, product
 from .pool import pooled
 
 _BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
-STATIC = (
-    "quantize the model statically, with calibration data: onnxruntime.quantization.quantize_static"
-)
 
 
 def signed(data: Array) -> Array:
@@ -199,12 +196,3 @@ def softmax(src: OnnxOp) -> Value:
     last = src.transposed(x, order) if axis != rank - 1 else x
     y = src.emit(QLinearSoftmax(), [last], last.type.shape, single(src, 3))
     return src.transposed(y, np.argsort(order).tolist()) if last is not x else y
-
-
-@rule(
-    BatchMatMul, "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger",
-    "com.microsoft.DynamicQuantizeMatMul", "com.microsoft.MatMulIntegerToFloat",
-)  # fmt: skip
-def dynamic(src: OnnxOp) -> Value:
-    """What quantizes by the range of each run, asymmetric and of uint8: no layer here does."""
-    raise src.fail("takes the range of its input as it runs", STATIC)
