@@ -14,8 +14,8 @@ LEFT_OUT = {
      "Multinomial"): "make what is drawn an input of the model",
     ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger",
      "com.microsoft.DynamicQuantizeMatMul", "com.microsoft.MatMulIntegerToFloat"):
-        "they take the range of their input as they run: quantize the model with calibration data, by "
-        "onnxruntime.quantization.quantize_static",
+        "quantize the model with calibration data, by onnxruntime.quantization.quantize_static, "
+        "not by the range of each run",
 }  # fmt: skip
 """Operators that have no rule on purpose -> why, or what to do instead."""
 _HINTS = {name: hint for names, hint in LEFT_OUT.items() for name in names}
