@@ -226,6 +226,8 @@ def test_scores_masked_with_the_lowest_float32(rng: np.random.Generator, tmp_pat
     (theirs,) = run_litert(path, [x])
     np.testing.assert_array_equal(interpret(graph, [x])[graph.outputs[0]], theirs)
     assert theirs[0].tolist() == [127, -128, -128, -128] and len(set(theirs[3].tolist())) == 1
+    (note,) = graph.notes
+    assert "its input has the scale 9.3e+35, that of a mask" in note
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])

@@ -11,7 +11,8 @@ import numpy as np
 from ...errors import CompileError
 from ...ir import Array, Graph, Node, Value, verify
 from ...ir.names import model_name
-from ...ops.base import CONVERT_AGAIN
+from ...ops.base import CONVERT_AGAIN, LARGEST_SCALE
+from ...ops.softmax import Softmax
 from ..content import content
 from ..refusal import Part, refused
 from . import rules, static
@@ -69,18 +70,32 @@ def lift(source: Source) -> Graph:
     errors += [] if errors else variables.problems()
     if errors:
         raise refused(source.file, _by_kind_of_model(source, errors), lifting.parts(live))
+    nodes = tuple(node for step in live for node in step.nodes)
     graph = Graph(
         name=model_name(source.name),
         inputs=tuple(lifting.value(i) for i in source.inputs),
         outputs=tuple(lifting.value(i) for i in source.outputs),
-        nodes=tuple(node for step in live for node in step.nodes),
+        nodes=nodes,
         sha256=source.sha256,
         input_names=source.input_names,
         output_names=source.output_names,
-        notes=(*source.notes, *notes),
+        notes=(*source.notes, *notes, *_blurred(nodes)),
         states=variables.states(),
     )
     return verify(replace(graph, nodes=lifting.bridged(graph)))
+
+
+def _blurred(nodes: Sequence[Node]) -> list[str]:
+    """Notes about scores whose scale a mask's lowest number has made."""
+    return [
+        f"{node.origin}: its input has the scale {quant.scale[0]:.3g}, that of a mask: "
+        "all scores that are not masked are one to it; convert the model in float32, and use "
+        "--calibrate"
+        for node in nodes
+        if isinstance(node.op, Softmax)
+        and (quant := node.inputs[0].type.quant) is not None
+        and quant.scale[0] > LARGEST_SCALE
+    ]
 
 
 class _Lifting(Control):
