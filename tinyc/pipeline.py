@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .compress.base import chosen
 from .compress.binarize import binarize
-from .compress.calibrate import calibrate, exact_nodes, float_nodes
+from .compress.calibrate import calibrate, coarse, exact_nodes, float_nodes
 from .compress.dequantize_weights import dequantize_weights
 from .emit.emitter import Library, emit
 from .errors import CompileError, CompileErrors
@@ -206,11 +206,13 @@ def _prepare(source: Graph, board: Board | None, options: CompileOptions) -> _Pr
         raise CompileError("E217", "--calibrate", what, "leave it out")
     graph = dequantize_weights(fold_constants(graph))
     graph = verify(remove_dead(fold_thresholds(graph)))
-    graph = verify(fold_affine(graph, exact_nodes(graph)))
     # Samples that stand for themselves are taken from all over; a sequence has no gaps.
     load = load_npz if graph.states else load_inputs
     samples = load(options.calibration, graph, MOST_CALIBRATION)
-    made = calibrate(graph, (samples.at(i) for i in range(len(samples))))
+    rows = [samples.at(i) for i in range(len(samples))]
+    normal = coarse(graph, rows)
+    left = exact_nodes(graph).union(*(region.nodes for region in normal))
+    made = calibrate(verify(fold_affine(graph, left)), rows, normal)
     return _Prepared(made, {**changes, "calibration": made}, samples.warnings)
 
 

@@ -11,10 +11,22 @@ import numpy as np
 import pytest
 from tflite_writer import TensorSpec, run_litert, write_model
 
-from tinyc.compress.calibrate import calibrate, float_nodes
+from tinyc.compress.calibrate import calibrate, coarse, float_nodes
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read, rules
-from tinyc.ir import DType, Graph, Node, Op, State, TensorType, Value, interpret, kept, verify
+from tinyc.ir import (
+    DType,
+    Graph,
+    Node,
+    Op,
+    Quant,
+    State,
+    TensorType,
+    Value,
+    interpret,
+    kept,
+    verify,
+)
 from tinyc.job import Job
 from tinyc.ops.base import all_ops
 from tinyc.ops.byte_table import ByteTable
@@ -601,6 +613,106 @@ def test_what_is_clamped_beside_other_numbers_stays_clamped(tmp_path: Path, clam
 
 
 @pytest.mark.slow
+def test_a_function_of_one_number_is_rounded_once(tmp_path: Path) -> None:
+    """Swish, and SELU by a comparison and a choice: of one number each, and one table."""
+    tensors = [TensorSpec(name, (1, 40), "float32") for name in ("x", "s", "swish")]
+    ops: Ops = [("LOGISTIC", {}, [0], [1]), ("MUL", {}, [0, 1], [2])]
+    tensors += [
+        TensorSpec("zero", (1,), "float32", data=[0]),
+        TensorSpec("slope", (1,), "float32", data=[1.0507]),
+        TensorSpec("above", (1, 40), "bool"),
+        *(TensorSpec(name, (1, 40), "float32") for name in ("e", "scaled", "selu")),
+    ]
+    ops += [
+        ("GREATER", {}, [2, 3], [5]),
+        ("ELU", {}, [2], [6]),
+        ("MUL", {}, [2, 4], [7]),
+        ("SELECT_V2", {}, [5, 7, 6], [8]),
+    ]
+    path = _model(tmp_path / "m.tflite", ops, tensors)
+    samples = [[np.random.default_rng(i).normal(0, 3, (1, 40)).astype(np.float32)] for i in (1, 2)]
+    source, made = _calibrated(path, samples)
+    assert _names(made) == ["ByteTable"]
+    # Half a step of the output, and half a step of the input at a slope of 1.15.
+    slope = 1.15 * made.inputs[0].type.scale / made.outputs[0].type.scale
+    assert _off(source, made, samples) <= 0.51 + 0.51 * slope
+
+
+def _normalized(path: Path, scale: np.ndarray, term: np.ndarray, features: int) -> Path:
+    """x [1, 4, 5, features] * scale + term -> a 3x3 convolution with a border of zeros."""
+    rng = np.random.default_rng(0)
+    shape = (1, 4, 5, features)
+    tensors = [TensorSpec(name, shape, "float32") for name in ("x", "scaled", "normal")]
+    tensors += [
+        TensorSpec("scale", scale.shape, "float32", data=scale),
+        TensorSpec("term", term.shape, "float32", data=term),
+        TensorSpec("w", (2, 3, 3, features), "float32", data=rng.normal(0, 1, (2, 3, 3, features))),
+        TensorSpec("b", (2,), "float32", data=[0.5, -1]),
+        TensorSpec("y", (1, 4, 5, 2), "float32"),
+    ]
+    conv = {"strideH": 1, "strideW": 1, "padding": 0}
+    ops = [("MUL", {}, [0, 3], [1]), ("ADD", {}, [1, 4], [2]), ("CONV_2D", conv, [2, 5, 6], [7])]
+    return _model(path, ops, tensors)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale", "term", "quant"),
+    [
+        (0, 255, 1 / 127.5, -1.0, Quant((1.0,), (-128,))),
+        (0, 255, 1 / 50, -2.44, Quant((1.0,), (-128,))),
+        # Far from 0: a zero point that is no int8 keeps every step.
+        (280, 305, 1 / 4, -73.6, Quant((np.float32(25 / 255).item(),), (-2984,))),
+    ],
+)
+def test_what_scales_an_input_is_its_quantization(
+    low: float, high: float, scale: float, term: float, quant: Quant, tmp_path: Path
+) -> None:
+    path = _normalized(tmp_path / "m.tflite", np.array([scale]), np.array([term]), 2)
+    rng = np.random.default_rng(0)
+    samples = [[rng.uniform(low, high, (1, 4, 5, 2)).astype(np.float32)] for _ in range(4)]
+    samples[0][0][0, 0, 0] = low, high
+    source, made = _calibrated(path, samples)
+    assert _names(made) == ["Reinterpret", "Conv2d"]
+    assert made.inputs[0].type.quant == quant
+    middle = made.nodes[0].output.type
+    assert middle.scale == pytest.approx(scale * quant.scale[0])
+    steps = [middle.scale * (q - middle.zero_point) for q in (-128, 127)]
+    assert steps[0] == pytest.approx(scale * low + term, abs=0.51 * middle.scale)
+    assert _off(source, made, samples) < 4
+
+
+def test_an_input_far_from_zero_keeps_its_steps(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(0, 1, (3, 6))
+    tensors = [
+        TensorSpec("x", (1, 6), "float32"),
+        TensorSpec("w", (3, 6), "float32", data=weights),
+        TensorSpec("b", (3,), "float32", data=-295 * weights.sum(1)),
+        TensorSpec("y", (1, 3), "float32"),
+    ]
+    path = _model(tmp_path / "m.tflite", [("FULLY_CONNECTED", {}, [0, 1, 2], [3])], tensors)
+    samples = [[rng.uniform(290, 300, (1, 6)).astype(np.float32)] for _ in range(9)]
+    source, made = _calibrated(path, samples)
+    assert _names(made) == ["Reinterpret", "FullyConnected"]
+    assert made.inputs[0].type.scale < 0.04
+    assert _off(source, made, samples) < 4
+
+
+def test_unlike_features_stay_float32_up_to_their_normalization(tmp_path: Path) -> None:
+    """Temperature, pressure, humidity: one scale for all would leave a single step to the last."""
+    mean, spread = np.array([20, 101325, 0.5]), np.array([5, 500, 0.2])
+    path = _normalized(tmp_path / "m.tflite", 1 / spread, -mean / spread, 3)
+    rng = np.random.default_rng(0)
+    samples = [[rng.normal(mean, spread, (1, 4, 5, 3)).astype(np.float32)] for _ in range(4)]
+    source = read(path)
+    normal = coarse(source, samples)
+    assert [len(region.nodes) for region in normal] == [2]
+    made = optimize(calibrate(source, samples, normal))
+    assert _names(made) == ["Mul", "Add", "Quantize", "Conv2d"]
+    assert made.inputs[0].type.dtype is DType.F32 and made.outputs[0].type.dtype is DType.I8
+    assert _off(source, made, samples) < 4
+
+
 def test_calibration_is_as_good_as_the_converter_s(tmp_path: Path) -> None:
     """Against TFLite's own int8 of a Keras model with the same samples, run by LiteRT: the mean
     error of its output, and for these layers (none of which the converter expands) the same."""

@@ -243,6 +243,38 @@ def test_fold_tables() -> None:
     assert_exact(shared, fold_tables(shared))
 
 
+def test_branches_of_one_byte_are_one_table() -> None:
+    x, y, z = value("x", 2, 3), value("y", 2, 3), value("z", 2, 3)
+    a, b, c, d = map(_float, "abcd")
+    nodes = [
+        Node(Dequantize(), (x,), (a,), "a"),
+        Node(Elu(), (a,), (b,), "b"),
+        Node(Mul("none"), (a, b), (c,), "c"),
+        Node(Quantize(), (c,), (y,), "y"),
+        Node(Neg(), (a,), (d,), "d"),
+        Node(Quantize(), (d,), (z,), "z"),
+    ]
+    before = graph([x], nodes, [y, z])
+    after = fold_tables(before)
+    assert kinds(after) == ["ByteTable", "ByteTable"]
+    assert_exact(before, after)
+    assert kinds(fold_tables(graph([x], nodes, [y, z, a]))) == ["Dequantize", *kinds(after)]
+
+
+def test_a_table_that_changes_no_byte_is_none() -> None:
+    x, y = value("x", 2, 3), value("y", 2, 3, quant=Quant((0.1,), (-11,)))
+    a, b = map(_float, "ab")
+    two = constant("two", np.full((1,), 2, np.float32), None)
+    nodes = [
+        Node(Dequantize(), (x,), (a,), "a"),
+        Node(Mul("none"), (a, two), (b,), "b"),
+        Node(Quantize(), (b,), (y,), "y"),
+    ]
+    before = graph([x], nodes, [y])
+    assert kinds(fold_tables(before)) == ["Reinterpret"]
+    assert_exact(before, fold_tables(before))
+
+
 @pytest.mark.parametrize("why", ["read by another", "a result", "not a scalar", "one node"])
 def test_what_is_no_table(why: str) -> None:
     x, y, z = value("x", 2, 3), value("y", 2, 3), _float("z")

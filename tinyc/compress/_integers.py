@@ -12,6 +12,7 @@ from ..ir.quant import rounded
 from ..ops.cast import Cast
 from ..ops.dequantize import Dequantize
 from ..ops.quantize import Quantize
+from ..ops.reinterpret import Reinterpret
 from ._kinds import Kinds, as_integer_type, is_float, quant_in, whole
 from ._types import quant_of
 
@@ -31,7 +32,10 @@ class Rewrite:
     def graph(self) -> Graph:
         inputs = tuple(map(self.own, self.source.inputs))
         for node in self.source.nodes:
-            self.nodes.append(self.node(node))
+            if node in self.kinds.same and node.outputs[0] not in self.kinds.regions:
+                continue
+            end = node.outputs[0] in self.kinds.regions
+            self.nodes.append(self.end(node) if end else self.node(node))
         outputs = tuple(map(self.own, self.source.outputs))
         states = tuple(map(self.state, self.source.states))
         nodes = tuple(self.nodes)
@@ -95,6 +99,16 @@ class Rewrite:
             self.known[value, type] = Value(name, type, value.origin)
             self.nodes.append(Node(op, (value,), (self.known[value, type],), value.origin))
         return self.known[value, type]
+
+    def end(self, node: Node) -> Node:
+        """The last node of a region: what it computes is quantized."""
+        if node in self.kinds.same:
+            source = self.own(self.kinds.regions[node.output].source)
+            return Node(Reinterpret(), (source,), (self.own(node.output),), node.origin)
+        inputs = tuple(map(self.as_float, node.inputs))
+        real = replace(node.output, name=f"{node.output.name}/f32")
+        self.nodes.append(replace(node, inputs=inputs, outputs=(real,)))
+        return Node(Quantize(), (real,), (self.own(node.output),), node.origin)
 
     def node(self, node: Node) -> Node:
         """``node`` on integers. Raises CompileError E308 where its rule does not allow that."""

@@ -3,10 +3,12 @@ are given by what computes them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from ..ir import DType, Graph, Node, Quant, TensorType, Value
 from ..ops._move import Lookup, Movement
+from ..ops._unary import BYTES
 from ..ops.add import Add
 from ..ops.cast import Cast
 from ..ops.comparison import Comparison
@@ -14,6 +16,7 @@ from ..ops.dequantize import Dequantize
 from ..ops.mul import Mul
 from ..ops.quantize import INTEGERS
 from ..ops.relu import Relu
+from ..passes._pointwise import Region, Regions
 
 WHOLE = Quant((1.0,), (0,))
 """The quantization of an integer that stands for itself."""
@@ -56,23 +59,33 @@ def is_float(value: Value) -> bool:
 
 @dataclass(frozen=True)
 class Kinds:
-    """Which nodes compute with float32 still: exact, see `exact_nodes`; wide: the values that
-    stay float32; fixed: what else the node that computes a value makes its type."""
+    """Which nodes compute with float32 still: exact, see `exact_nodes`, and those of regions; wide:
+    the values that stay float32; fixed: what else the node that computes a value makes its type;
+    regions: by their outputs, which alone become int8, so that each is one table in the end; same:
+    the nodes of those that leave their bytes as they are."""
 
     exact: set[Node]
     wide: set[Value]
     fixed: dict[Value, TensorType]
+    regions: dict[Value, Region] = field(default_factory=dict)
+    same: set[Node] = field(default_factory=set)
 
     @classmethod
-    def of(cls, graph: Graph) -> Kinds:
+    def of(cls, graph: Graph, normal: Iterable[Region] = (), moved: Iterable[Region] = ()) -> Kinds:
+        """normal: what normalizes inputs that have to stay float32; moved: what centres others."""
         exact = exact_nodes(graph)
+        sources = {r.source for r in normal}
+        ends = {r.output: r for r in (*normal, *moved, *_regions(graph, exact, sources))}
         wide = {v for v in graph.sources if is_float(v)}
-        wide &= {v for n in exact for v in n.inputs}
-        wide |= {v for n in exact for v in n.outputs if is_float(v)}
+        wide &= sources.union(*(n.inputs for n in exact))
+        exact |= {n for r in ends.values() for n in r.nodes}
+        wide |= {v for n in exact for v in n.outputs if is_float(v) and v not in ends}
         fixed: dict[Value, TensorType] = {}
         uses = graph.uses()
         for node in graph.nodes:
             made = [v for v in node.outputs if is_float(v)]
+            if made and made[0] in ends and node.op.fixed_quant is not None:
+                fixed[made[0]] = TensorType(made[0].type.shape, DType.I8, node.op.fixed_quant)
             if not made or node in exact:
                 continue
             reads = [v for v in node.variable_inputs if is_float(v)]
@@ -93,7 +106,7 @@ class Kinds:
         for state in graph.states:
             if state.exit in fixed and state.entry not in wide:
                 fixed[state.entry] = fixed[state.exit]
-        return cls(exact, wide, fixed)
+        return cls(exact, wide, fixed, ends)
 
     def keeps(self, node: Node) -> bool:
         """Whether ``node`` has an int8 form with one quantization for all."""
@@ -105,6 +118,26 @@ class Kinds:
             and made not in self.wide
             and made not in self.fixed
         )
+
+
+def _regions(graph: Graph, exact: set[Node], wide: set[Value]) -> list[Region]:
+    """Where several float nodes compute a function of one number: as a table it is rounded once."""
+    regions = Regions(graph)
+    made = {v for n in exact for v in n.outputs}
+    found: list[Region] = []
+    inner: set[Node] = set()
+
+    def starts(x: Value) -> bool:
+        return x.type.dtype in BYTES or (is_float(x) and x not in wide and x not in made)
+
+    for node in reversed(graph.nodes):
+        if node in inner or node in exact or not is_float(node.outputs[0]):
+            continue
+        region = regions.largest(node, starts)
+        if region is not None and len(region.nodes) > 1:
+            found.append(region)
+            inner.update(region.nodes)
+    return found
 
 
 def as_integer_type(node: Node) -> TensorType | None:

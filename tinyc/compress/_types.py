@@ -15,11 +15,12 @@ _NEAR = 0.75
 to take their quantization although others read it too; with less it would lose too much."""
 
 Ranges = dict[Value, tuple[float, float]]
-"""(least, greatest) number of each float32 value over the samples, 0 among them."""
+"""(least, greatest) number of each float32 value over the samples, 0 among them but for inputs."""
 
 
 def quant_of(low: float, high: float) -> Quant:
-    """Scale and zero point of int8 for numbers in [low, high], low <= 0 <= high."""
+    """Scale and zero point of int8 for 0 and numbers in [low, high]."""
+    low, high = min(low, 0.0), max(high, 0.0)
     if high == low:
         return Quant((1.0,), (0,))
     scale = float(np.float32(max((high - low) / 255, 2.0**-40)))

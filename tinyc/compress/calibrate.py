@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import Array, Graph, Node, TensorType, Value, applies, interpret, kept, verify
+from ..ir import Array, DType, Graph, Node, TensorType, Value, applies, interpret, kept, verify
 from ..ops._move import Lookup, Movement
 from ..ops.add import Add
 from ..ops.gather import GatherComputed
@@ -30,11 +30,13 @@ from ..ops.reduce import ReduceMax
 from ..ops.relu import Relu
 from ..ops.select import Select
 from ..ops.softmax import Softmax
+from ..passes._pointwise import Region
+from ._inputs import centred, coarse, raised, same_bytes
 from ._integers import Rewrite
 from ._kinds import Kinds, exact_nodes, float_nodes, is_float
 from ._types import Ranges, types_of
 
-__all__ = ["calibrate", "exact_nodes", "float_nodes"]
+__all__ = ["calibrate", "coarse", "exact_nodes", "float_nodes"]
 
 _PICKING = (Movement, Lookup, MaxPool2d, Maximum, ReduceMax, Relu, Select)
 """Operators of whose output each number is one of the inputs', or a bound."""
@@ -47,24 +49,28 @@ _FADED = 10.0
 of a step of its int8 output. Masks set what is not to be seen as low as float32 goes."""
 
 
-def calibrate(graph: Graph, samples: Iterable[Sequence[Array]]) -> Graph:
+def calibrate(
+    graph: Graph, samples: Iterable[Sequence[Array]], normal: Sequence[Region] = ()
+) -> Graph:
     """``graph`` with int8 in the place of float32, its inputs and outputs included, but for
     those that hold indices (see `exact_nodes`).
 
     samples: inputs of the graph as `tinyc.ir.interpret` takes them, at least one; where the graph
-    keeps states, they are one sequence. Raises CompileError E308 for an operator that has no
-    int8 form.
+    keeps states, they are one sequence. normal: what of inputs is to stay float32, see `coarse`.
+    Raises CompileError E308 for an operator that has no int8 form.
     """
     ranges, least = _ranges(graph, samples)
     _narrow_ranges(graph, ranges, least)
     _check(ranges)
     graph = _clip_masks(graph, ranges)
+    graph, moved = centred(graph, ranges)
     needed: set[Node] = set()
     while True:
         absorbed = _absorbed_relus(graph, ranges, needed)
         values = {node.output: x for node, x in absorbed.items()}
         without = graph.substitute(values, [*absorbed])
-        kinds = Kinds.of(without)
+        kinds = Kinds.of(without, normal, moved)
+        without = _take_inputs(without, kinds, ranges)
         types = types_of(without, kinds, ranges)
         # What shares its numbers with others may not saturate where the activation ends.
         more = {node for node, x in absorbed.items() if not _saturates(node, types[x])}
@@ -87,10 +93,12 @@ def _ranges(graph: Graph, samples: Iterable[Sequence[Array]]) -> tuple[Ranges, d
     """The range of each value, and for each SOFTMAX what no row has to reach below."""
     ranges: Ranges = {}
     least: dict[Node, float] = {}
+    inputs = set(graph.inputs)
 
     def see(value: Value, array: Array) -> None:
         low, high = float(array.min()), float(array.max())
-        before, most = ranges.get(value, (0.0, 0.0))
+        # An input may be far from 0, see `_take_inputs`; all else can be 0, as a border is.
+        before, most = ranges.get(value, (low, high) if value in inputs else (0.0, 0.0))
         # NaN if any number is, and for good.
         ranges[value] = float(np.minimum(before, low)), float(np.maximum(most, high))
 
@@ -151,6 +159,25 @@ def _clip_masks(graph: Graph, ranges: Ranges) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
+def _take_inputs(graph: Graph, kinds: Kinds, ranges: Ranges) -> Graph:
+    """Fold what only scales and moves an input into its quantization: ``kinds`` gets the types,
+    the layers behind it what is less than a step."""
+    uses, results = graph.uses(), set(graph.results)
+    for region in kinds.regions.values():
+        x, y = region.source, region.output
+        inside = set(uses[x]) <= set(region.nodes) and x not in results
+        if x not in graph.inputs or x in kinds.wide or not is_float(x) or not inside:
+            continue
+        found = same_bytes(region, *ranges[x])
+        if found is not None:
+            before, after, amount = found
+            kinds.same.update(region.nodes)
+            kinds.fixed[x] = TensorType(x.type.shape, DType.I8, before)
+            kinds.fixed[y] = TensorType(y.type.shape, DType.I8, after)
+            graph = raised(graph, y, amount)
+    return graph
+
+
 def _absorbed_relus(
     graph: Graph, ranges: Ranges, needed: Collection[Node]
 ) -> dict[Node[Relu], Value]:
@@ -160,6 +187,8 @@ def _absorbed_relus(
     uses, producers, kinds = graph.uses(), graph.producers(), Kinds.of(graph)
     outputs = set(graph.results)
     found: dict[Node[Relu], Value] = {}
+    # Behind what a region reads, not within it, where nothing saturates.
+    first = {r.nodes[0] for r in kinds.regions.values()}
     for node in graph.nodes:
         if not applies(node, Relu) or node.op.activation == "relu_n1_to_1" or node in needed:
             continue
@@ -168,7 +197,7 @@ def _absorbed_relus(
         if (
             before is not None
             and x in ranges
-            and node not in kinds.exact
+            and (node not in kinds.exact or node in first)
             and not isinstance(before.op, Relu)
             and not before.op.keeps_quant
             and x not in kinds.fixed

@@ -2,9 +2,9 @@
 
 What is left of a batch normalization, y = x * s + t, goes into the multiplier and bias of a
 binary convolution, or into the weights and bias of another layer; where there is none it
-becomes a 1x1 depthwise convolution, whose int8 form has a scale for each channel. Not exact in
-float32's last bits: done before a network is calibrated, or as one of ONNX is read, not to one
-whose numbers are fixed.
+becomes, where channels differ, a 1x1 depthwise convolution, whose int8 form has a scale for each
+channel. Not exact in float32's last bits: done before a network is calibrated, or as one of ONNX is
+read, not to one whose numbers are fixed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from ..ops.reshape import Reshape
 
 def fold_affine(graph: Graph, leave: Collection[Node] = (), layers: bool = False) -> Graph:
     """Every MUL, ADD and SUB of a float32 value and a constant of one number a channel, but those
-    that ``leave`` holds. layers: only where there is a layer that takes it up."""
+    that ``leave`` holds. layers: only where there is a layer that takes it up; without, those
+    that are the same for all channels are left all the same: they need no convolution."""
     uses, outputs = graph.uses(), frozenset(graph.results)
     done: dict[Value, Node] = {}  # what computes a value now
     order: dict[Value, None] = {}  # a set that keeps its order
@@ -51,7 +52,7 @@ def fold_affine(graph: Graph, leave: Collection[Node] = (), layers: bool = False
                 for view in way[-2::-1]:
                     add(view if view is not way[0] else replace(view, outputs=node.outputs))
             else:
-                for new in [node] if layers else affine.nodes():
+                for new in [node] if layers or affine.uniform else affine.nodes():
                     add(new)
         elif (
             applies(node, Relu) and applies(before, LceBconv2d) and alone and _clamps(node, before)
@@ -125,6 +126,11 @@ class _Affine:
             return cls(node, x, one, number)
         first = node.inputs[0] is x
         return cls(node, x, one if first else -one, -number if first else number)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether it does the same to all channels."""
+        return bool(np.ptp(self.scale) == 0 and np.ptp(self.term) == 0)
 
     @property
     def activation(self) -> str:
