@@ -82,7 +82,7 @@ def attributes(op: Op) -> dict[str, str]:
         for name, value in found.items()
         if value is not False and value is not None and value != _USUAL.get(name)
         if name not in _PADDINGS or np.any(value)
-        if name not in _STEPS or set(value) != {1}
+        if name not in _STEPS or np.any(np.not_equal(value, 1))
     }
 
 
