@@ -138,6 +138,8 @@ _GROUPS: dict[str, Sequence[_Tool]] = {
         _Package("tf-keras", "tinyc train, Keras 2 models", packages.remedy(["tf_keras"])),
         _Package("larq", "larq models", packages.remedy(["larq"])),
         _Package("larq-compute-engine", "larq models", packages.remedy(["larq_compute_engine"])),
+        _Package("torch", "PyTorch models", packages.remedy(["torch"])),
+        _Package("litert-torch", "PyTorch models", packages.remedy(["litert_torch"])),
         _Package("scikit-learn", "tinyc train with digits", "pip install 'tinyc[train]'"),
         _Package("ai-edge-litert", "the tests' oracle", "pip install 'tinyc[test]'"),
         _Package(

@@ -16,6 +16,7 @@ from ..emit.render import render
 from ..errors import CompileError, disk_error
 from ..files.folder import MARK, digest, mark_of, read_mark
 from ..files.paths import resource
+from ..frontends.base import frontend_of
 from ..image.build import Image
 from ..plan import Plan
 from ..target.boards import load_board
@@ -34,6 +35,9 @@ _RENDERED = {
     "tinyc.toml": "init/tinyc.toml",
 }
 _RENDERED_FOR_OWN = {**_RENDERED, "tests/test_firmware.py": "init/test_own.py"}
+
+_EXTRAS = {"tflite": "", "onnx": "[onnx]", "torch": "[torch]"}
+"""By the frontend that reads a model; any other is Keras's."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Own:
             _with_room(image.ram_bytes, image.board.ram_bytes),
             any(value.type.dtype.c == "float" for value in outputs),
             len(outputs),
-            "" if file.suffix == ".tflite" else "[larq]" if binary else "[keras]",
+            _EXTRAS.get(frontend_of(model).name, "[larq]" if binary else "[keras]"),
         )
 
 
