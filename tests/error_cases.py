@@ -329,7 +329,7 @@ def _(c: Case) -> Any:
 FLOATS = TensorSpec("x", (1, 4), "float32")
 
 
-short("E300", lambda c: c.model("COMPLEX_ABS", FLOATS, replace(FLOATS, name="y")))
+short("E300", lambda c: c.model("ATAN2", FLOATS, replace(FLOATS, name="y")))
 short("E301", lambda c: read(c.file("m.tflite", "TFL3 no more")))
 short("E302", lambda c: read(write_binary(Path("m.tflite"), channels_in=200)))
 

@@ -10,6 +10,8 @@ LEFT_OUT = {
     ("UNIQUE", "WHERE"): DYNAMIC,
     ("CALL", "STABLEHLO_CASE", "STABLEHLO_WHILE"): "convert a model without loops and branches: "
     "give recurrent layers unroll=True",
+    ("COMPLEX_ABS", "IMAG", "REAL", "RFFT2D"): "there are no complex numbers: compute the spectrum "
+    "before the model, or by TensorFlow Lite Micro's Signal operators",
     ("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM"): "give the recurrent "
     "layer unroll=True and convert the model again",
     ("CUSTOM edgetpu-custom-op", "CUSTOM ethos-u"): "it is code for an accelerator: give the model "
