@@ -190,7 +190,7 @@ def _alone(pipe: Connection, model: Path, settings: Config, scratch: str) -> Non
 def _steps(model: Path, settings: Config) -> Iterator[Row]:
     """What is known of a model after each step, and the step that follows. Raises CompileError(s)
     where one fails."""
-    yield {"step": "reading"}
+    yield {"step": "building"}
     project = _built(model, settings)
     image = project.test_image
     project.measured(image)

@@ -56,6 +56,63 @@ _LEFT_OUT = """\
 Operators of TFLite that are refused on purpose, and what to do instead. Any other that is not above
 is refused as unknown; a [plugin](plugins.md) can bring it.
 """
+_MEASURED = """\
+## Measured
+
+`tinyc ops --check FOLDER` tries every model under a folder: it is read, compiled, built for a board
+and run there, emulated, on random inputs. Exact is one whose outputs are the reference's, and
+LiteRT's reference kernels' where these can compute it. Of 65 public repositories, every model of
+less than 4 MiB, as a file or as an array in C, and each once, gave in November 2026, with stm32 as
+the board that is tried first, LiteRT 2.3.0 and two or three samples:
+
+| models | |
+| --- | --- |
+| 460 | tried |
+| 423 | build, 341 of them on stm32, 6 on none that tinyc has, the others on a larger one |
+| 415 | are exact, 396 of them by LiteRT, too |
+| 8 | build, but their run did not end within the limit |
+
+No output of any was wrong. Those that do not build:
+
+| models | why |
+| --- | --- |
+| 9 | recurrent layers of 137 to 1,000 steps, whose loops are not unrolled within the limit |
+| 9 | text: tensors of strings |
+| 6 | custom operators of their own |
+| 4 | made for an accelerator: Ethos-U, Edge TPU, xcore.ai |
+| 3 | sizes that depend on the data, or that the file leaves open |
+| 2 | complex numbers: RFFT2D, COMPLEX_ABS |
+| 2 | no models, whatever their names |
+| 1 | float64 |
+| 1 | scales of 10^-35, which no quantization of data gives |
+
+The repositories:
+5AIPAVAN/TinyML-Predictive_Maintenance, Abdol/edge-test,
+Abdullahshahbaz1/EEG-based-cognitive-state-using-1D-CNN, AlbertFlorinus/mnistcnn,
+allegiova/TinyML, AnchitSingh/MnistApp, Andr0id16/Fall-DetectionModel, Apaserness/embai,
+Artemy2807/TFLite, Avi-python/EmbeddedSystem_HW2, balezz/Punch_DL,
+Berkya97/EdgeAssistNoiseClassifier, bermejo4/AI-based-movement-prediction,
+BiovlsiSystemGroup/moeisoc, bluebottlewize/grahyam, cenixeriadev/CelsiusToFahrenheitTf,
+cookekieran/TinyML, cpetig/tflite_micro_compiler, danchi444/gesture_rec,
+danukaravishan/tinyml_deployment, davidirfan/TinyMLClassifier-SinCos, denoming/esp32-tflite-wwd,
+dimtass/stm32f746-tflite-micro-mnist, dippmatt/tinyml-framework-benchmark,
+edenNasri311/TinyML-Gesture-Recognition, Efinix-Inc/tinyml, eliberis/mcu-deployment-tutorial,
+erikbc17/RNN-audio-analysis, esphome/micro-wake-word-models, google-coral/test_data,
+hiimshyy/HAR_device, HimaxWiseEyePlus/himax_tflm, Infineon/mtb-example-ml-profiler,
+itemis/tflite-esp-rock-paper-scissors, KasunThushara/TFLM_voice_module,
+kris2475/Image-Classification-using-TinyML, leahimJarun/SensoGripProjectAiModel,
+matflow/Labo-5-IE-0624-tinyML-gesture-recognition, mattn/go-tflite,
+metanav/Handwriting_Recognition_IMU, Microchip-MPLAB-Harmony/tflite-micro-apps,
+mkuczynski11/micropython-tflite, mlcommons/tiny, NicoJuicy/tinyModels,
+NikolaosKtec/Fashion_MNIST_tensorflow_esp32, nikostsalkitzis/TinyML,
+nsrilalith/Test_Individual_Layers, openmv/openmv, Portiloop/portiloop-software,
+renesas/tflite-micro-renesas, SaraswatSahoo/AI_Stethoscope_Model,
+ShawnHymel/google-coral-micro-object-detection, SiliconLabs/tflite-micro-efr32-examples,
+sipeed/TinyMaix, sueqixue/ese5190-2022-final-project-keyboard-part, tensorflow/flutter-tflite,
+tensorflow/tflite-micro, tensorflow/tflite-micro-arduino-examples, tensorflow/tflite-support,
+thommaskevin/TinyML, tranhuunam00/arduino-tensorflow-example, uraich/TinyML, uTensor/utensor_cgen,
+xmos/lib_tflite_micro, zhenhuaw-me/tflite2onnx.
+"""
 _CUSTOM, _LCE = "CUSTOM ", "CUSTOM Lce"
 
 
@@ -144,7 +201,7 @@ def markdown() -> str:
     parts = (
         _INTRODUCTION, _lines(*grid()), _FOLDED, "\n".join(resolved) + "\n",
         _KERNELS, _lines(*kernel_grid()),
-        _LEFT_OUT, _lines(("operators", "instead"), left_out),
+        _LEFT_OUT, _lines(("operators", "instead"), left_out), _MEASURED,
     )  # fmt: skip
     return "\n".join(parts)
 
