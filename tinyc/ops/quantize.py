@@ -30,9 +30,10 @@ INTEGERS = (DType.I8, DType.U8, DType.I16)
 class Quantize(Op):
     """Input float32, int8, uint8 or int16, output int8, uint8 or int16 of the same shape, every
     integer quantized per tensor; or from int8 or int16 (with any zero point) to int32, or back.
-    LiteRT has none from int8 to int32; TensorFlow Lite Micro has (quantize_common.cc). to_even: of
-    float32 alone, halves go to even numbers, and what is no number to the least, as in ONNX Runtime
-    (MlasQuantizeLinear).
+    LiteRT has none from int8 to int32; TensorFlow Lite Micro has (quantize_common.cc).
+
+    to_even: halves of float32 go to even numbers, and what is no number to the least, as in ONNX
+    Runtime (MlasQuantizeLinear).
     """
 
     to_even: bool = field(default=False, kw_only=True)
@@ -43,8 +44,7 @@ class Quantize(Op):
         expect_arity(node, 1)
         x, out = node.inputs[0].type, node.output.type
         narrow = (DType.I8, DType.I16)
-        wide = () if self.to_even else (*INTEGERS, DType.I32)
-        expect_dtype(node, x, (DType.F32, *wide), "input")
+        expect_dtype(node, x, (DType.F32, *INTEGERS, DType.I32), "input")
         outputs = narrow if x.dtype is DType.I32 else INTEGERS
         whole = (DType.I32,) if x.dtype in narrow else ()
         expect_dtype(node, out, (*outputs, *whole), "output")
