@@ -16,17 +16,4 @@ TINYC_HANDED void tinyc_store_hybrid(void *out, int64_t sum, const void *entry,
                                         outputs->least, outputs->most);
 }
 
-/* An image as int8 numbers of its own range, less *zero each; returns what their sums become. */
-TINYC_INLINE struct tinyc_outputs tinyc_take_image(const float *in, int8_t *numbers, int32_t size,
-                                                   int asymmetric, int32_t *zero,
-                                                   const struct tinyc_integers *how,
-                                                   float weight_scale, float low, float high)
-{
-    const float range = tinyc_quantize_input(in, numbers, size, asymmetric, zero);
-    const float scale = how->scaling == TINYC_ONE_SCALE ? weight_scale * range : range;
-    const struct tinyc_outputs outputs = {.scale = scale, .least = low, .most = high};
-
-    return outputs;
-}
-
 #endif

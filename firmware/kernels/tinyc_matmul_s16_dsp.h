@@ -21,8 +21,8 @@ TINYC_INLINE void tinyc_dot_pair_wide(const int16_t *row, const int16_t *first,
         b = tinyc_smlald(x, tinyc_load_pair(second), b);
     }
     if (depth % 2 != 0) {
-        a += *row * *first;
-        b += *row * *second;
+        a += (int64_t)*row * *first;
+        b += (int64_t)*row * *second;
     }
     sums[0] = a;
     sums[1] = b;

@@ -183,9 +183,11 @@ def _findings(said: str, project: Project) -> Iterator[Finding]:
 
 
 def _function(file: Path, line: int) -> str:
-    """The function, or macro, of which a line is part."""
+    """The function, or macro, of which a line is part; that which a macro defines."""
     for text in reversed(file.read_text().splitlines()[:line]):
-        begin = re.match(r"(?:__attribute__\(\(.*?\)\) )?(?:\w.*?\b|#define )(\w+)\(", text)
+        begin = re.match(r"TINYC_DEFINE_\w+\((\w+)", text) or re.match(
+            r"(?:__attribute__\(\(.*?\)\) )?(?:\w.*?\b|#define )(\w+)\(", text
+        )
         if begin and not text.startswith(("#if", "#el")):
             return begin[1]
     return ""
