@@ -136,7 +136,7 @@ def test_a_masked_language_model_calibrates(models: Path) -> None:
     options = CompileOptions(calibration=models / "language.npz")
     compiled = compile_model(models / "float.tflite", load_board("stm32f4_discovery"), options)
     graphs = compiled.source, compiled.graph, read(models / "language.tflite")
-    assert not float_nodes(compiled.graph)
+    assert not float_nodes(compiled.plan.graph)
     with np.load(models / "language.npz") as data:
         rows = data["x"][:10]
     real, ours, theirs = (
