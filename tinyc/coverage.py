@@ -26,6 +26,7 @@ from .listener import SILENT, Listener
 from .pipeline import CompileOptions, compile_model
 from .plan.heads import deviation, rules
 from .project import Project
+from .run import forks
 from .run.data import Samples
 from .settings import Config
 from .target.boards import Board, load_board
@@ -166,6 +167,7 @@ def unfinished(model: str, step: str, seconds: float, ending: int | None = None)
 
 def _alone(pipe: Connection, model: Path, settings: Config, scratch: str) -> None:
     """Check a model and tell what is found. In a session of its own, without words."""
+    forks.begin()
     os.setsid()
     silence = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):

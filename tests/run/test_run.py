@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
+import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from conftest import slow_but
 from programs import assembly, image, library
 
 from tinyc.errors import CompileError
-from tinyc.run import native, run
+from tinyc.run import forks, native, run
 from tinyc.run import unicorn as emulator
 from tinyc.run.host import run_host
 from tinyc.target.boards import load_board
@@ -235,3 +239,35 @@ def replace_ram(board, size: int, origin: int = 0x2000_0000):
     new = {"size": size, "origin": origin}
     memory = tuple(m.model_copy(update=new) if m.kind == "ram" else m for m in board.memory)
     return board.model_copy(update={"memory": memory})
+
+
+class _Garbage:
+    """Part of a cycle, which only a collection ends."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.itself = place, self
+
+    def __del__(self) -> None:
+        with self.place.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+def _begun() -> int:
+    forks.begin()
+    gc.collect()
+    return os.getpid()
+
+
+def test_a_forked_process_leaves_what_its_parent_threw_away(tmp_path: Path) -> None:
+    """Ending it may wait for a lock of a thread that was not forked."""
+    place = tmp_path / "ended"
+    gc.disable()
+    try:
+        _Garbage(place)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+            child = pool.submit(_begun).result()
+    finally:
+        gc.enable()
+    gc.collect()
+    ended = place.read_text().split()
+    assert str(os.getpid()) in ended and str(child) not in ended

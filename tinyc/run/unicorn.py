@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
-import signal
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from ..errors import CompileError
 from ..ir import Array
 from . import Emulator, LayerCount, Trace, collect, register, time_limit
 from .cycles import CycleModel, source
+from .forks import begin
 from .native import shared_library
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
         with warnings.catch_warnings():
             # JAX warns of each fork, for its threads; these processes compute without it.
             warnings.simplefilter("ignore", RuntimeWarning)
-            pool = multiprocessing.get_context("fork").Pool(len(chunks), _leave_signals)
+            pool = multiprocessing.get_context("fork").Pool(len(chunks), begin)
         with pool:
             done = pool.starmap(_outputs, [(image, chunk) for chunk in chunks])
     else:
@@ -67,12 +67,6 @@ def _chunks(image: Image, inputs: Array, jobs: int) -> list[Array]:
     ideal = len(inputs) * np.arange(1, jobs) // jobs
     cuts = {int(s) for s in starts[np.searchsorted(starts, ideal) % len(starts)]} - {0}
     return np.split(inputs, sorted(cuts))
-
-
-def _leave_signals() -> None:
-    """Ctrl-C reaches the parent alone, which ends its children."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _outputs(image: Image, inputs: Array) -> tuple[Array, int | None, str]:

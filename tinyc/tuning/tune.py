@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,6 +29,7 @@ from ..ops.lce_bconv2d import LceBconv2d
 from ..plan import plan, workload
 from ..run import run
 from ..run.data import Samples, random_samples
+from ..run.forks import begin
 from ..target.boards import Board
 from ..target.toolchain import find_toolchain
 
@@ -177,7 +177,7 @@ def _measured(jobs: Sequence[_Job], board: Board, toolchain: str | None) -> Iter
     global _POOL
     _POOL = (jobs, board, toolchain)
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(os.cpu_count() or 1, context, _leave_signals) as pool:
+    with ProcessPoolExecutor(os.cpu_count() or 1, context, begin) as pool:
         waiting = {pool.submit(_measure, i): jobs[i] for i in range(len(jobs))}
         try:
             for done in as_completed(waiting):
@@ -188,11 +188,6 @@ def _measured(jobs: Sequence[_Job], board: Board, toolchain: str | None) -> Iter
             raise
         finally:
             _POOL = None
-
-
-def _leave_signals() -> None:
-    """Ctrl-C reaches the parent alone, which ends its children."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _measure(index: int) -> int:
