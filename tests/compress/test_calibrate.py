@@ -713,6 +713,7 @@ def test_unlike_features_stay_float32_up_to_their_normalization(tmp_path: Path) 
     assert _off(source, made, samples) < 4
 
 
+@pytest.mark.slow
 def test_calibration_is_as_good_as_the_converter_s(tmp_path: Path) -> None:
     """Against TFLite's own int8 of a Keras model with the same samples, run by LiteRT: the mean
     error of its output, and for these layers (none of which the converter expands) the same."""

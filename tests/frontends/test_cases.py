@@ -191,6 +191,7 @@ def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calibrated", [False, True])
 @pytest.mark.parametrize(
     ("name", "inputs", "outputs"),

@@ -54,6 +54,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_keras_order_and_names(models: ModuleType, name: str) -> None:
     graph, predict = read_model(f"{MODELS}:{name}")
@@ -77,6 +78,7 @@ def _flat(found: object) -> list[np.ndarray]:
     return [np.asarray(y) for y in tf.nest.flatten(found)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("saved", ["model.h5", "model.keras", "folder"])
 def test_saved_models_keep_their_order(models: ModuleType, saved: str, tmp_path: Path) -> None:
     for name in ("both", "dictionaries"):

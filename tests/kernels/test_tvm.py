@@ -307,6 +307,7 @@ def test_missing_or_wrong_version(
         assert words in lines[0] and "pip install 'tinyc[tvm]'" in lines[0]
 
 
+@pytest.mark.slow
 def test_templates_do_not_load_tvm(tiny_model: Path) -> None:
     code = (
         "import sys; from tinyc.cli import app as cli;"
