@@ -25,37 +25,38 @@ def images_last(graph: Graph) -> Graph:
     uses, producers = graph.uses(), graph.producers()
     before: list[Node] = []
     after: list[Node] = []
-    inputs, outputs, input_orders, output_orders = [], [], [], []
+    input_orders, output_orders = [], []
     for value in graph.inputs:
-        if _has_order(value) and any(_is(n, LAST) for n in _after(value, uses)):
-            rank = len(value.type.shape)
-            shape = tuple(value.type.shape[a] for a in LAST[rank])
-            given = replace(value, type=replace(value.type, shape=shape))
-            before.append(Node(Transpose(SECOND[rank]), (given,), (value,), value.origin))
-            inputs.append(given)
-            input_orders.append(LAST[rank])
-        else:
-            inputs.append(value)
-            input_orders.append(())
+        image = _has_order(value) and any(_is(n, LAST) for n in _after(value, uses))
+        input_orders.append(LAST[len(value.type.shape)] if image else ())
     for value in graph.outputs:
-        if _has_order(value) and any(_is(n, SECOND) for n in _before(value, producers)):
-            rank = len(value.type.shape)
-            shape = tuple(value.type.shape[a] for a in LAST[rank])
-            made = replace(value, type=replace(value.type, shape=shape))
-            after.append(Node(Transpose(LAST[rank]), (value,), (made,), value.origin))
-            outputs.append(made)
-            output_orders.append(LAST[rank])
-        else:
-            outputs.append(value)
-            output_orders.append(())
+        image = _has_order(value) and any(_is(n, SECOND) for n in _before(value, producers))
+        output_orders.append(LAST[len(value.type.shape)] if image else ())
+    inputs = tuple(map(_stored, graph.inputs, input_orders))
+    outputs = tuple(map(_stored, graph.outputs, output_orders))
+    for value, given in zip(graph.inputs, inputs, strict=True):
+        if given is not value:
+            op = Transpose(SECOND[len(value.type.shape)])
+            before.append(Node(op, (given,), (value,), value.origin))
+    for value, made, order in zip(graph.outputs, outputs, output_orders, strict=True):
+        if made is not value:
+            after.append(Node(Transpose(order), (value,), (made,), value.origin))
     return replace(
         graph,
-        inputs=tuple(inputs),
-        outputs=tuple(outputs),
+        inputs=inputs,
+        outputs=outputs,
         nodes=(*before, *graph.nodes, *after),
         input_orders=tuple(input_orders),
         output_orders=tuple(output_orders),
     )
+
+
+def _stored(value: Value, order: Order) -> Value:
+    """A new value with the axes of ``value`` in ``order``; itself if there is none."""
+    if not order:
+        return value
+    shape = tuple(value.type.shape[a] for a in order)
+    return replace(value, type=replace(value.type, shape=shape))
 
 
 def _has_order(value: Value) -> bool:
