@@ -72,7 +72,8 @@ class CompileOptions:
     ``x``, by which float32 becomes int8; optional_calibration: no error (E217) where there is
     nothing to calibrate; compress: techniques, see `tinyc.compress.base.chosen`; float_glue: leave
     what lies between binary layers in float32; trust: load a model even if that runs code
-    which came with it; backend, toolchain, max_flash (bytes): see `tinyc.tuning.backend.lower`;
+    which came with it; optimize, backend, toolchain, max_flash (bytes): see
+    `tinyc.tuning.backend.lower`;
     database: the file of schedules for TVM, none if it is missing.
     """
 
@@ -82,6 +83,7 @@ class CompileOptions:
     compress: str | None = None
     float_glue: bool = False
     trust: bool = False
+    optimize: str = "balanced"
     backend: str = "templates"
     database: Path = Path("schedules.jsonl")
     toolchain: str | None = None
@@ -96,6 +98,7 @@ class CompileOptions:
             compress=config.compress,
             float_glue=config.float_glue,
             trust=config.trust,
+            optimize=config.optimize,
             backend=config.backend,
             database=Path(config.database),
             toolchain=config.toolchain,
@@ -146,7 +149,10 @@ def _lower(graph: Graph, board: Board, options: CompileOptions) -> Plan:
         from .tuning import tune
 
         schedules = tune.schedules(options.database, options.toolchain)
-    return lower(graph, board, options.backend, schedules, options.toolchain, options.max_flash)
+    return lower(
+        graph, board, options.backend, schedules, options.toolchain, options.max_flash,
+        options.optimize,
+    )  # fmt: skip
 
 
 def is_binary(graph: Graph) -> bool:

@@ -147,6 +147,10 @@ class Config:
     strict: Annotated[
         bool, Setting("A slower kernel or form than the core allows is an error.")
     ] = False
+    optimize: Annotated[
+        Literal["balanced", "speed", "ram", "flash"],
+        Setting("What a build is to save: balanced, speed, ram or flash [balanced]."),
+    ] = "balanced"
     backend: Annotated[
         Literal["templates", "tvm", "auto"],
         Setting("templates, tvm, or auto: the faster for each layer."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from test_passes import convolution, graph, value
 
 from tinyc.emit.emitter import emit
 from tinyc.ir import Graph, Node
+from tinyc.kernels.base import AIMS
 from tinyc.ops.add import Add
 from tinyc.ops.concat import Concat
 from tinyc.passes import optimize
@@ -100,3 +102,18 @@ def test_time_grows_with_the_layers_and_not_with_their_square() -> None:
     seconds(small)  # imports, templates
     ratio = min(seconds(large) for _ in range(2)) / min(seconds(small) for _ in range(2))
     assert ratio < 7, f"4 times the layers took {ratio:.1f} times as long"
+
+
+def test_what_a_build_optimizes_decides_which_kernels_it_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = value("x", 1, 5, 5, 4)
+    node = convolution(x, np.ones((8, 1, 1, 4), np.int8), np.zeros(8, np.int32), "y")
+    network = graph([x], [node], [node.output])
+    usual = plan(network, "Cortex-M4", frozenset({"dsp"})).steps[0].kernel
+    fast = replace(usual, name="fast", aims=frozenset({"speed"}))
+    monkeypatch.setattr("tinyc.plan.choose.kernels_of", lambda op: (fast, usual))
+    for aim in AIMS:
+        (step,) = plan(network, "Cortex-M4", frozenset({"dsp"}), optimize=aim).steps
+        assert step.kernel is (fast if aim == "speed" else usual)
+        assert not step.rejected  # what another aim leaves out is no fallback

@@ -13,7 +13,7 @@ from .printing import print_json, progress
 
 
 @verb(
-    "model board * calibrate compress float_glue trust backend database toolchain as_json "
+    "model board * calibrate compress float_glue trust optimize backend database toolchain as_json "
     "verbose quiet",
 )
 def show(

@@ -59,6 +59,9 @@ class Binding:
     renewed: int = 0
 
 
+AIMS = ("balanced", "speed", "ram", "flash")
+"""What a build can optimize."""
+
 Schedule = Mapping[str, int]
 """What a TIR form is lowered with: parameter -> number. See `tinyc.kernels.tvm`."""
 
@@ -77,6 +80,8 @@ class Kernel(Generic[OpT_contra]):
     requires: core features (``dsp``, ``fpu``, ``mve``), empty for portable C;
     reject: why the kernel cannot compute this node, None if it can;
     bind: packs the constants and fills the template's parameters;
+    aims: those of `AIMS` for which the planner takes the kernel by itself, less than all where it
+    pays for cycles with much flash or memory, or the other way round;
     varying: parameters that the template only prints, as arguments, in which layers that are alike
     otherwise may differ and share a body (see `tinyc.emit.bodies`; its template ends its arguments
     with ``{{ more }}``); None where a body that is not made for one layer would be slower;
@@ -92,6 +97,7 @@ class Kernel(Generic[OpT_contra]):
     schedules: Callable[[Node[OpT_contra]], Sequence[Schedule]] | None = None
     scheduled: Callable[[Node[OpT_contra], Schedule], Binding] | None = None
     varying: tuple[str, ...] | None = None
+    aims: frozenset[str] = frozenset(AIMS)
 
 
 def only(dtype: DType) -> Callable[[Node], str | None]:
@@ -105,8 +111,9 @@ _TVM: dict[type[Op], tuple[Kernel[Never], ...]] = {}
 
 def provide(op: type[OpT], *kernels: Kernel[OpT]) -> None:
     """Make the kernels of an operator known, and of those derived from it that have none of their
-    own: fastest first; the planner takes the first one that the core and the node allow. Kernels
-    that a plugin provides for an operator that has some come before these."""
+    own: fastest first; the planner takes the first one that the core, the node and what the build
+    optimizes allow. Kernels that a plugin provides for an operator that has some come before
+    these."""
     _add(_TEMPLATES, op, kernels)
 
 

@@ -25,6 +25,7 @@ def choose(
     features: frozenset[str],
     backend: str | Sequence[str],
     schedules: Mapping[str, Schedule],
+    optimize: str,
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
     known: dict[tuple[str, bytes], Array] = {}
@@ -48,6 +49,8 @@ def choose(
         if by_tvm and not tvm:
             rejected.append(("tvm", f"{type(node.op).__name__} has no TIR form"))
         for kernel in (*(tvm if by_tvm else ()), *kernels_of(type(node.op))):
+            if optimize not in kernel.aims:
+                continue
             missing = kernel.requires - features
             reason = (
                 f"the core has no {', '.join(sorted(missing))}" if missing else kernel.reject(node)

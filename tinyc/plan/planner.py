@@ -19,15 +19,17 @@ def plan(
     features: frozenset[str],
     backend: str | Sequence[str] = "templates",
     schedules: Mapping[str, Schedule] | None = None,
+    optimize: str = "balanced",
 ) -> Plan:
     """Choose a kernel for each node and lay out the arena.
 
     backend: ``templates`` or ``tvm``, for all steps or for each; a node that TVM cannot be given
     falls to the templates. schedules: by `workload`, those that TVM uses in the place of its
-    default ones. Raises CompileError E306 where no kernel fits a node, E706 and E708 (no TVM).
+    default ones. optimize: one of `tinyc.kernels.base.AIMS`. Raises CompileError E306 where no
+    kernel fits a node, E706 and E708 (no TVM).
     """
     graph = _apart(graph)
-    steps = choose(graph, core, features, backend, schedules or {})
+    steps = choose(graph, core, features, backend, schedules or {}, optimize)
     arena = layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in steps)
     carried = carries(graph, arena.offsets)

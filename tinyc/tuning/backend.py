@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,27 +37,36 @@ def lower(
     schedules: Mapping[str, Schedule] | None = None,
     toolchain: str | None = None,
     max_flash: int | None = None,
+    optimize: str = "balanced",
 ) -> Plan:
     """Plan ``graph`` for the core of ``board``.
 
     backend: ``templates``, ``tvm``, or ``auto``: of each layer the one that takes fewer cycles on
     the emulated core, as long as the image fits the flash (``max_flash`` bytes of it, if that is
-    given); schedules: see `tinyc.plan.plan`; toolchain: what ``auto`` builds with. Raises
+    given); schedules, optimize: see `tinyc.plan.plan`; toolchain: what ``auto`` builds with. Raises
     CompileError E306, E4xx (``auto``: nothing fits), E706 and E708 (no TVM), E8xx.
     """
     if backend != "auto":
-        return plan(graph, board.core.title, board.core.features, backend, schedules)
+        return plan(graph, board.core.title, board.core.features, backend, schedules, optimize)
     limit = min(board.flash_bytes, max_flash or board.flash_bytes)
-    return _fastest(graph, board, schedules or {}, toolchain, limit)
+    return _fastest(graph, board, schedules or {}, toolchain, limit, optimize)
 
 
 def _fastest(
-    graph: Graph, board: Board, schedules: Mapping[str, Schedule], toolchain: str | None, limit: int
+    graph: Graph,
+    board: Board,
+    schedules: Mapping[str, Schedule],
+    toolchain: str | None,
+    limit: int,
+    optimize: str,
 ) -> Plan:
+    def planned(backend: str | Sequence[str]) -> Plan:
+        return plan(graph, board.core.title, board.core.features, backend, schedules, optimize)
+
     pure: dict[str, _Measured] = {}
     refused: list[CompileError] = []
     for backend in BACKENDS:
-        lowered = plan(graph, board.core.title, board.core.features, backend, schedules)
+        lowered = planned(backend)
         try:
             pure[backend] = _measure(lowered, board, toolchain)
         except CompileError as error:
@@ -78,7 +87,7 @@ def _fastest(
     rivals = list(pure.values())
     sizes = {name: _sizes(found) for name, found in pure.items()}
     while True:
-        mixed = plan(graph, board.core.title, board.core.features, chosen, schedules)
+        mixed = planned(chosen)
         try:
             measured = _measure(mixed, board, toolchain)
         except CompileError as error:
