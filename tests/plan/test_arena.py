@@ -16,7 +16,7 @@ from tinyc.ops.concat import Concat
 from tinyc.ops.relu import Relu
 from tinyc.ops.reshape import Reshape
 from tinyc.passes import optimize
-from tinyc.plan import ALIGN, Plan, plan
+from tinyc.plan import ALIGN, Plan, Step, plan
 from tinyc.plan.arena import _Buffer, _pack
 
 PIECES = st.builds(
@@ -34,14 +34,42 @@ def overlap(a, b) -> bool:
     )  # fmt: skip
 
 
-def check(buffers, size: int) -> int:
-    """Assert that a layout in ``size`` bytes is sound; returns the most bytes alive at once."""
+def check(buffers, size: int, steps: tuple[Step, ...] = ()) -> int:
+    """Assert that a layout in ``size`` bytes is sound; returns the most bytes that are in use at
+    once."""
     for i, buffer in enumerate(buffers):
         assert buffer.offset % ALIGN == 0
         assert buffer.offset >= 0 and buffer.offset + buffer.bytes <= size
-        assert not any(overlap(buffer, other) for other in buffers[:i])
-    steps = {b.first for b in buffers}
-    return max((sum(b.bytes for b in buffers if b.first <= s <= b.last) for s in steps), default=0)
+        for other in buffers[:i]:
+            if overlap(buffer, other):
+                assert grows(*sorted((buffer, other), key=lambda b: b.first), steps)
+    most = 0
+    for step in {b.first for b in buffers}:
+        used = np.zeros(size, bool)
+        for b in buffers:
+            if b.first <= step <= b.last:
+                used[b.offset : b.offset + b.bytes] = True
+        most = max(most, int(used.sum()))
+    return most
+
+
+def grows(read, made, steps: tuple[Step, ...]) -> bool:
+    """Whether a layer writes each row of one buffer where it has read what another held: row after
+    row, by the definition of a window."""
+    assert read.last == made.first
+    node = steps[made.first].node
+    x, y = node.inputs[0].type, node.output.type
+    assert node.variable_inputs == node.inputs[:1] and x.shape[0] == 1
+    assert node.inputs[0] in read.values and node.output in made.values
+    (stride, _), (dilation, _), ((top, _), _) = node.op.stride, node.op.dilation, node.op.padding
+    taps = np.arange(node.op.window(node)[0]) * dilation
+    seen = [[r for r in i * stride - top + taps if 0 <= r < x.shape[1]] for i in range(y.shape[1])]
+    for i in range(y.shape[1]):
+        end = made.offset + (i + 1) * y.bytes // y.shape[1]
+        needed = [row for rows in seen[i:] for row in rows]
+        if needed and end > read.offset + min(needed) * x.bytes // x.shape[1]:
+            return False
+    return True
 
 
 @settings(max_examples=200, deadline=None)
@@ -87,7 +115,7 @@ def networks(draw: st.DrawFn) -> Graph:
 
 
 def sound(planned: Plan) -> None:
-    most = check(planned.buffers, planned.arena_bytes)
+    most = check(planned.buffers, planned.arena_bytes, planned.steps)
     # The bound is of whole places, which are multiples of the alignment.
     assert most <= planned.peak[1] <= planned.arena_bytes
     assert f"most at once: {planned.peak[1]:,} bytes in layer {planned.peak[0]}" in str(planned)

@@ -48,7 +48,11 @@ class Binding:
     support: files of ``firmware/kernels/`` whose functions the template calls; what those
         include themselves comes with them, see `tinyc.kernels.support`;
     inplace: index into ``node.variable_inputs`` of an input whose buffer an output may take
-        over at the same address, or None; renewed: the index of that output.
+        over at the same address, or None; renewed: the index of that output;
+    ordered: whether a kernel of one window and one image makes the rows of its output one after
+        the other, from the first on, and has read of the input, when it writes to a row, what lies
+        above the window of that row for the last time. Then the output may lie over what has been
+        read, see `tinyc.plan.rows`.
     """
 
     params: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +61,7 @@ class Binding:
     support: tuple[str, ...] = ()
     inplace: int | None = None
     renewed: int = 0
+    ordered: bool = False
 
 
 AIMS = ("balanced", "speed", "ram", "flash")

@@ -55,6 +55,7 @@ def _bind_s8(node: Node[Conv2d]) -> Binding:
             channel_table(node, _centred_rows(node) if folded else None),
         ),
         support=store_support(node, "tinyc_conv2d.h"),
+        ordered=True,
     )
 
 
@@ -65,6 +66,7 @@ def _bind_s16(node: Node[Conv2d]) -> Binding:
         params={**_params(node), **params},
         constants=(Constant("weights", weights, "weights, OHWI"), table),
         support=("tinyc_integers16.h", "tinyc_conv2d.h"),
+        ordered=True,
     )
 
 
@@ -74,6 +76,7 @@ def _bind_f32(node: Node[Conv2d]) -> Binding:
         params=_params(node),
         constants=(Constant("weights", weights, "weights, OHWI"), Constant("bias", bias, "bias")),
         support=("tinyc_conv2d_f32.h",),
+        ordered=True,
     )
 
 
@@ -115,6 +118,7 @@ def _bind_tile4(node: Node[Conv2d]) -> Binding:
         constants=(four_channels(rows, "weights of four channels, input by input"), table),
         scratch=0 if pointwise else rows.shape[1] * x.dtype.size,
         support=support,
+        ordered=True,
     )
 
 

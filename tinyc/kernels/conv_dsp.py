@@ -143,6 +143,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         constants=(packed, table(node, rows, fold=True)),
         scratch=columns_bytes(depth, in_c),
         support=(f"tinyc_conv2d{float_suffix(node)}_dsp.h",),
+        ordered=True,
     )
 
 
@@ -192,6 +193,7 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
             *(("tinyc_float_scale_dsp.h",) if node.op.float_scaled else ()),
             "tinyc_depthwise_dsp.h",
         ),
+        ordered=True,
     )
 
 

@@ -55,6 +55,7 @@ def _bind_s8(node: Node[DepthwiseConv2d]) -> Binding:
             channel_table(node, centred if folded else None),
         ),
         support=store_support(node, "tinyc_conv2d.h"),
+        ordered=True,
     )
 
 
@@ -67,6 +68,7 @@ def _bind_s16(node: Node[DepthwiseConv2d]) -> Binding:
             table,
         ),
         support=("tinyc_integers16.h", "tinyc_conv2d.h"),
+        ordered=True,
     )
 
 
@@ -79,6 +81,7 @@ def _bind_f32(node: Node[DepthwiseConv2d]) -> Binding:
             Constant("bias", bias, "bias"),
         ),
         support=("tinyc_conv2d_f32.h",),
+        ordered=True,
     )
 
 

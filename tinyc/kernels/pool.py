@@ -39,6 +39,7 @@ def _bind(node: Node[Pool]) -> Binding:
             "function": f"tinyc_pool_s{8 * dtype.size}",
         },
         support=("tinyc_pool.h",),
+        ordered=True,
     )
 
 
@@ -46,7 +47,7 @@ def _bind_float(node: Node[Pool]) -> Binding:
     kind = next(cls for cls in type(node.op).__mro__ if cls in _FLOATS)
     caption, function, pooling, header = _FLOATS[kind]
     params = {"caption": caption, "function": function, "pooling": pooling}
-    return Binding(params={**_params(node), **params}, support=(header,))
+    return Binding(params={**_params(node), **params}, support=(header,), ordered=True)
 
 
 def float_kernel(name: str) -> Kernel[Pool]:

@@ -26,6 +26,11 @@ class Windowed(Op):
     dilation: Pair
     padding: Padding
 
+    def window(self, node: Node[Self]) -> Pair:
+        """(height, width) of the filter, in taps."""
+        _, height, width, _ = node.inputs[1].type.shape
+        return height, width
+
 
 @dataclass(frozen=True)
 class Activated(Op):

@@ -30,6 +30,9 @@ class Pool(Unsigned, Activated, Windowed):
 
     keeps_quant = True
 
+    def window(self, node: Node[Self]) -> Pair:
+        return self.kernel
+
     def check(self, node: Node[Self]) -> None:
         expect_arity(node, 1)
         x, y = node.inputs[0].type, node.output.type

@@ -28,6 +28,9 @@ class LceBMaxPool2d(Windowed):
     kernel: Pair
     dilation: Pair = field(default=(1, 1), init=False, repr=False)
 
+    def window(self, node: Node[Self]) -> Pair:
+        return self.kernel
+
     def check(self, node: Node[Self]) -> None:
         if len(node.inputs) not in (1, 2) or len(node.outputs) != 1:
             raise fail(node, f"has {len(node.inputs)} inputs, not 1 or 2", CONVERT_AGAIN)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
@@ -11,16 +11,27 @@ import numpy as np
 from ..errors import CompileError
 from ..ir import Graph, Value
 from .plan import ALIGN, Buffer, Step
+from .rows import distance
 
 
 @dataclass(eq=False)
 class _Buffer:
-    """A piece of the arena: alive from step ``first`` through ``last``."""
+    """A piece of the arena: alive from step ``first`` through ``last``.
+
+    behind: of others that end in the step in which it begins, how many bytes behind its start
+    theirs may lie at the least: what they hold is read before this one grows over it.
+    """
 
     bytes: int
     first: int
     last: int
     offset: int = -1
+    behind: dict[_Buffer, int] = field(default_factory=dict)
+
+    def saved(self, other: _Buffer) -> int:
+        """Bytes that both take together less than one behind the other."""
+        both = max(self.bytes, _round(self.behind[other]) + other.bytes)
+        return _round(self.bytes) + _round(other.bytes) - _round(both)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +127,17 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
             merged[target] = source
             if target in outputs:
                 outputs.add(source)
+    # An output grows over the rows of an input that its layer has read.
+    for step in steps:
+        behind = distance(step)
+        if behind is None:
+            continue
+        read, made = (buffers[home(v)] for v in (step.node.inputs[0], step.node.output))
+        if read is made or read.last > step.index or made.first < step.index:
+            continue
+        made.behind[read] = behind
+        if made.saved(read) <= 0:
+            del made.behind[read]
     live = [b for v, b in buffers.items() if v not in merged] + list(scratch.values())
     size = _pack(live)
     held: dict[_Buffer, list[Value]] = {}
@@ -152,19 +174,22 @@ def carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Va
     return tuple(ordered)
 
 
+_ORDERS: tuple[Callable[[_Buffer], tuple[int, ...]], ...] = (
+    lambda b: (-b.bytes, b.first),
+    lambda b: (-(b.last - b.first), -b.bytes),
+    lambda b: (-b.bytes * (b.last - b.first + 1), b.first),
+    lambda b: (b.first, -b.bytes),
+    lambda b: (-b.last, -b.bytes),
+    lambda b: (-b.first, -b.bytes),
+)
+
+
 def _pack(buffers: list[_Buffer]) -> int:
     """Give each buffer the lowest offset at which nothing alive beside it lies, trying several
     orders and keeping the best. Returns the size of the arena in bytes."""
     _, lower = _most_alive(buffers)
-    orders = [
-        lambda b: (-b.bytes, b.first),
-        lambda b: (-(b.last - b.first), -b.bytes),
-        lambda b: (-b.bytes * (b.last - b.first + 1), b.first),
-        lambda b: (b.first, -b.bytes),
-        lambda b: (-b.last, -b.bytes),
-    ]
     best: tuple[int, list[int]] | None = None
-    for key in orders:
+    for key in _ORDERS:
         _place(sorted(buffers, key=key))
         size = max((_round(b.offset + b.bytes) for b in buffers), default=0)
         if best is None or size < best[0]:
@@ -183,6 +208,9 @@ def _most_alive(buffers: Sequence[_Buffer]) -> tuple[int, int]:
     for b in buffers:
         change[b.first] = change.get(b.first, 0) + _round(b.bytes)
         change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
+        for other in b.behind:
+            change[b.first] -= b.saved(other)
+            change[b.first + 1] = change.get(b.first + 1, 0) + b.saved(other)
     times = sorted(change)
     alive = accumulate(change[t] for t in times)
     return max(zip(times, alive, strict=True), key=lambda pair: pair[1], default=(0, 0))
@@ -193,19 +221,36 @@ def _place(buffers: Sequence[_Buffer]) -> None:
 
     In numpy, since each meets all before it: with thousands of layers that is what counts.
     """
-    # Columns of what is placed, sorted by offset: offset, end, first, last.
-    placed = np.empty((4, len(buffers)), np.int64)
+    # Columns of what is placed, sorted by offset: offset, end, first, last, which.
+    placed = np.empty((5, len(buffers)), np.int64)
+    places = {id(buffer): count for count, buffer in enumerate(buffers)}
+    grown: dict[int, list[_Buffer]] = {}  # what each may begin in, as the key of `behind`
+    for buffer in buffers:
+        for other in buffer.behind:
+            grown.setdefault(id(other), []).append(buffer)
     for count, buffer in enumerate(buffers):
-        offset, end, first, last = placed[:, :count]
+        offset, end, first, last, which = placed[:, :count]
         beside = (first <= buffer.last) & (last >= buffer.first)
+        # It may start where it ends before a neighbour, or where that one has ended.
+        below, above = offset[beside] - buffer.bytes, end[beside]
+        if buffer.behind or id(buffer) in grown:
+            neighbours = which[beside]
+            for other, behind in buffer.behind.items():
+                found = neighbours == places[id(other)]
+                below[found] = other.offset - behind
+            for other in grown.get(id(buffer), ()):
+                found = neighbours == places[id(other)]
+                above[found] = _round(other.offset + other.behind[buffer])
+            order = np.argsort(below, kind="stable")
+            below, above = below[order], above[order]
         # Below each neighbour it may start where all neighbours before that one have ended.
-        starts = np.maximum.accumulate(np.append(0, end[beside]))
-        fits = starts[:-1] + buffer.bytes <= offset[beside]
+        starts = np.maximum.accumulate(np.append(0, above))
+        fits = starts[:-1] <= below
         buffer.offset = int(starts[fits.argmax() if fits.any() else -1])
         at = int(offset.searchsorted(buffer.offset, "right"))
         placed[:, at + 1 : count + 1] = placed[:, at:count]
         placed[:, at] = (
-            buffer.offset, _round(buffer.offset + buffer.bytes), buffer.first, buffer.last
+            buffer.offset, _round(buffer.offset + buffer.bytes), buffer.first, buffer.last, count
         )  # fmt: skip
 
 

@@ -147,6 +147,9 @@ def _peak(plan: Plan, names: Names) -> str:
     alive = [b for b in plan.buffers if b.first <= index <= b.last and b.bytes]
     alive.sort(key=lambda b: -b.bytes)
     parts = few([f"{b.bytes:,} for {_held(b, names)}" for b in alive])
+    common = sum(-(-b.bytes // ALIGN) * ALIGN for b in alive) - most
+    if common:
+        parts += f", {common:,} in common"
     return line(f"most at once: {most:,} bytes in layer {index}: {parts}", plan.steps[index].name)
 
 

@@ -51,8 +51,8 @@ void net_run(void *arena)
 {
     uint8_t *const a = arena;
 
-    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @64, out @0 */
-    net_0_conv((const int8_t *)(const void *)(a + 64), (int8_t *)(void *)(a + 0), a + 96);
+    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @48, out @0 */
+    net_0_conv((const int8_t *)(const void *)(a + 48), (int8_t *)(void *)(a + 0), a + 80);
     /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @0, out @64 */
     net_1_scores((const int8_t *)(const void *)(a + 0), (int8_t *)(void *)(a + 64));
 }

@@ -37,8 +37,8 @@ void net_run(void *arena)
 {
     uint8_t *const a = arena;
 
-    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @280, out @216 */
-    net_0_conv((const int8_t *)(const void *)(a + 280), (int8_t *)(void *)(a + 216), a + 0);
+    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @264, out @216 */
+    net_0_conv((const int8_t *)(const void *)(a + 264), (int8_t *)(void *)(a + 216), a + 0);
     /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @216, out @0 */
     net_1_scores((const int8_t *)(const void *)(a + 216), (int8_t *)(void *)(a + 0));
 }
