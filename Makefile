@@ -1,6 +1,7 @@
 # make demo   train, compile and prove a model on an emulated board
 # make test   everything; make check is the quick selection
 # make test-torch   PyTorch's tests, in an environment of their own
+# make budgets   what models cost, measured anew: the diff of tests/budgets.json is for review
 # make lint   ruff, mypy and clang-format
 # make dist   the wheel and the sdist of a release, checked
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -12,7 +13,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n 2
 TORCH := .venv-torch
 
-.PHONY: setup setup-torch demo test test-torch check lint docs dist clean
+.PHONY: setup setup-torch demo test test-torch check budgets lint docs dist clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -45,6 +46,16 @@ test-torch: setup-torch
 
 check: setup
 	$(PYTEST) -m 'not slow'
+
+# The models of MLPerf Tiny lie in the folder that TINYC_DATA names.
+DATA := $(or $(TINYC_DATA),../shared/data)
+BUDGETED := $(patsubst %,$(DATA)/mlperf-tiny/%.tflite,kws ic vww ad sww) \
+	$(patsubst %,recipes/%.tflite,digits-int8 digits-bnn cifar10-int8)
+
+budgets: setup
+	$(BIN)/tinyc bench $(BUDGETED) --float-glue --keep-going --no-times --json \
+	  -b stm32f4_discovery,nucleo_g0b1re,mps2_an385,nucleo_h753zi > tests/budgets.json.new
+	mv tests/budgets.json.new tests/budgets.json
 
 lint: setup
 	$(BIN)/ruff check .

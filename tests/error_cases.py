@@ -7,6 +7,8 @@ a missing tool, a slow program or a full disk would raise is raised by a stand-i
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import struct
 import sys
 import tempfile
@@ -23,7 +25,7 @@ import pytest
 from conftest import ROOT, write_binary, write_tiny
 from tflite_writer import TensorSpec, write_model
 
-from tinyc import config, coverage, plugins, report
+from tinyc import config, coverage, plugins, report, sweep
 from tinyc import run as running
 from tinyc.compress.calibrate import calibrate
 from tinyc.deploy import export, flash, init, processes, tools
@@ -47,7 +49,7 @@ from tinyc.ops.lstm import Lstm
 from tinyc.pipeline import CompileOptions, compile_model
 from tinyc.plan import plan
 from tinyc.report import verdicts
-from tinyc.run import collect, host, qemu, serve
+from tinyc.run import collect, forks, host, qemu, serve
 from tinyc.run.data import given_samples, load_npz, random_samples
 from tinyc.run.renode import emulator as renode
 from tinyc.run.renode import project
@@ -324,6 +326,8 @@ def _(c: Case) -> Any:
     raise plugins.twice("emulator 'qemu'")
 
 
+short("E253", lambda c: report.read_bench(c.file("bench.json", '{"rows": [{}]}')))
+
 # Models ------------------------------------------------------------------------------------
 
 FLOATS = TensorSpec("x", (1, 4), "float32")
@@ -553,6 +557,17 @@ short("E602", lambda c: judged({}, max_flash=4096))
 short("E603", lambda c: judged({}, max_ram=512))
 short("E604", lambda c: judged({"instructions": None}, max_instructions=6000))
 
+
+@case("E605")
+def _(c: Case) -> Any:
+    row = dict.fromkeys(("optimize", "backend", "toolchain"), "any") | {
+        "model": "m.tflite", "board": F4, "cycles": 7000, "instructions": 6000, "ram_bytes": 600,
+        "flash_bytes": 5000,
+    }  # fmt: skip
+    found = report.bench_verdicts([row], against="budgets.json", known=[row | {"cycles": 6800}])
+    raise next(v.error for v in found if v.error is not None)
+
+
 # Tools -------------------------------------------------------------------------------------
 
 
@@ -659,3 +674,15 @@ def _(c: Case) -> Any:
 @case("E812")
 def _(c: Case) -> Any:
     raise coverage.unfinished("m.tflite", "running", 60)
+
+
+short("E813", lambda c: next(forks.each(lambda item: os.kill(os.getpid(), signal.SIGKILL), [1])))
+
+
+@case("E814")
+def _(c: Case) -> Any:
+    def client(*args: Any, **options: Any) -> Any:
+        raise OSError("timed out")
+
+    c.patch.setitem(sys.modules, "distributed", SimpleNamespace(Client=client))
+    next(sweep.on_cluster("tcp://127.0.0.1:8786", [], {}))

@@ -110,6 +110,12 @@ def _checked(
     except ValidationError as error:
         problems = tuple(_problem(origin, e, options) for e in error.errors())
         raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
+    return in_use(settings)
+
+
+def in_use(settings: Config) -> Config:
+    """The same, whose boards' folders and plugins are those of this process from now on. Raises
+    CompileError E246, E251 and E252."""
     use_folders(map(Path, settings.boards))
     for name in settings.plugins:
         load_file(Path(name))

@@ -46,11 +46,11 @@ app = typer.Typer(
 )
 for _verb in (
     build.build, test.test, profile.profile, show.show, serve.serve, compare.compare, train.train,
-    flash.flash, debug.debug, export.export, init.init, tune.tune, ops.ops, doctor.doctor,
+    flash.flash, debug.debug, export.export, init.init, tune.tune, bench.bench, ops.ops,
+    doctor.doctor,
 ):  # fmt: skip
     app.command()(_verb)
 app.add_typer(boards.app, name="boards")
-app.add_typer(bench.app, name="bench")
 
 
 @app.callback(invoke_without_command=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,7 @@ def show(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
+_NUMBER = re.compile(r"(?:\d[\d,]*(?:\.\d+)?)?")  # also none
 # What a table goes without, in this order, where the terminal is too narrow.
 _SPARE = (
     "not taken", "op", "schedule", "bits", "index", "clock_hz", "constant_bytes", "mismatches",
@@ -164,7 +166,7 @@ def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         widths[name] -= 1
     table = Table(box=box.SIMPLE)
     for name, cells in columns.items():
-        numeric = len(columns) > 2 and all(c.replace(",", "").isdigit() for c in cells)
+        numeric = len(columns) > 2 and all(map(_NUMBER.fullmatch, cells))
         width = max(widths[name], 1)
         justify: JustifyMethod = "right" if numeric else "left"
         table.add_column(_label(name), justify=justify, overflow="fold", width=width)

@@ -68,6 +68,7 @@ CATALOGUE = {
     "E248": "`tinyc show --after` names no stage, or one that this model does not go through.",
     "E251": "A plugin cannot be loaded, fails, or brings C that does not compile.",
     "E252": "Two plugins, or a plugin and tinyc, bring something of the same name.",
+    "E253": "What a benchmark is to be held against is nothing that `tinyc bench --json` wrote.",
     # The model.
     "E300": "The model has an operator that tinyc does not know.",
     "E301": "The file breaks the rules of its format.",
@@ -111,6 +112,7 @@ CATALOGUE = {
     "E602": "The flash is over its budget.",
     "E603": "The RAM is over its budget.",
     "E604": "The instructions of an inference are over their budget, or are not counted.",
+    "E605": "A number of a benchmark is worse than in the file that it is held against.",
     # Tools.
     "E701": "The cross compiler is missing.",
     "E702": "The compiler did not end in time, or cannot build its runtime library.",
@@ -132,6 +134,8 @@ CATALOGUE = {
     "E810": "The program that flashes or debugs the board failed.",
     "E811": "The board's drive is not mounted, several are, or it is not in its boot loader.",
     "E812": "The check of a model of a folder did not end in time, or ended its process.",
+    "E813": "A process that measured beside others was ended, as by lack of memory.",
+    "E814": "No Dask scheduler answers, or its workers cannot measure.",
 }
 """Id -> its meaning."""
 

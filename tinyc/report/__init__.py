@@ -7,6 +7,14 @@ from pathlib import Path
 
 from ..errors import disk_error
 from ..files.folder import held, make_folder, mark, written
+from .bench import (
+    bench,
+    bench_notes,
+    bench_sources,
+    bench_table,
+    bench_verdicts,
+    read_bench,
+)
 from .coverage import coverage, coverage_table, coverage_verdict
 from .facts import (
     Report,
@@ -20,7 +28,7 @@ from .facts import (
 from .html import page
 from .json import document, sections
 from .junit import junit
-from .markdown import markdown
+from .markdown import markdown, markdown_table
 from .schema import SCHEMA_VERSION
 from .table import layer_table, rows
 from .verdicts import Verdict, budgets, disagreement, low_agreement, verdicts
@@ -29,6 +37,11 @@ __all__ = [
     "SCHEMA_VERSION",
     "Report",
     "Verdict",
+    "bench",
+    "bench_notes",
+    "bench_sources",
+    "bench_table",
+    "bench_verdicts",
     "budgets",
     "build_report",
     "comparison",
@@ -39,7 +52,9 @@ __all__ = [
     "layer_table",
     "low_agreement",
     "macs",
+    "markdown_table",
     "profile_report",
+    "read_bench",
     "rows",
     "sections",
     "split_outputs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .facts import Report
 from .table import layer_table, rows
@@ -12,14 +12,20 @@ def markdown(reports: Mapping[str, Report]) -> str:
     """``reports`` (title -> report) as Markdown."""
     lines = []
     for title, report in reports.items():
-        lines += [f"## {title}", "", "| what | value |", "| --- | --- |"]
-        lines += [f"| {_cell(k)} | {_cell(v)} |" for k, v in rows(report)]
+        lines += [f"## {title}", "", *markdown_table(["what", "value"], rows(report))]
         heading, table = layer_table(report)
         if table:
-            lines += ["", f"| {' | '.join(heading)} |", f"|{' --- |' * len(heading)}"]
-            lines += [f"| {' | '.join(map(_cell, row))} |" for row in table]
+            lines += ["", *markdown_table(heading, table)]
         lines.append("")
     return "\n".join(lines)
+
+
+def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table."""
+    rule = f"|{' --- |' * len(heading)}"
+    return [
+        f"| {' | '.join(heading)} |", rule, *(f"| {' | '.join(map(_cell, row))} |" for row in rows)
+    ]  # fmt: skip
 
 
 def _cell(text: str) -> str:

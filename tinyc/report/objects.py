@@ -238,7 +238,49 @@ class Train(Versioned):
     versions: dict[str, str | None]
 
 
-class BenchLayer(TypedDict):
+class BenchRow(TypedDict):
+    """A model on a board under settings; null is what is not known, since it failed before."""
+
+    model: str
+    """The file's name, or its path where several have the same."""
+    board: str
+    optimize: str
+    backend: str
+    toolchain: str | None
+    emulator: str
+    core: str | None
+    compiler: str | None
+    """Its name and version."""
+    sha256: str | None
+    """Of the model's file; null for a folder or a function."""
+    macs: int | None
+    binary_macs: int | None
+    cycles: int | None
+    """Of one inference of a seeded random input, as are the instructions."""
+    cycles_per_mac: float | None
+    """MACs of signs included."""
+    cycles_source: str | None
+    instructions: int | None
+    flash_bytes: int | None
+    """Sizes are of the linked ELF, see ``tinyc build``."""
+    ram_bytes: int | None
+    arena_bytes: int | None
+    stack_bytes: int | None
+    build_seconds: NotRequired[float]
+    """From the file to the ELF."""
+    error: NotRequired[Error]
+    """Why there are no more numbers, or why they are of wrong outputs."""
+
+
+class Bench(Versioned):
+    """``tinyc bench --json``."""
+
+    rows: list[BenchRow]
+    verdicts: NotRequired[list[Verdict]]
+    """With --against."""
+
+
+class KernelLayer(TypedDict):
     core: str
     layer: str
     output: Literal["packed", "i8", "f32"]
@@ -252,13 +294,13 @@ class BenchLayer(TypedDict):
     cycles_source: str
 
 
-class Bench(Versioned):
-    """``tinyc bench kernels --json``."""
+class Kernels(Versioned):
+    """``tinyc bench --kernels --json``."""
 
     negative_inputs: float
     toolchain: str
     cycles: str
-    layers: list[BenchLayer]
+    layers: list[KernelLayer]
 
 
 class BoardLine(TypedDict):

@@ -24,6 +24,7 @@ KINDS: dict[str, type] = {
     "doctor": objects.Doctor,
     "error": objects.Failure,
     "export": objects.Export,
+    "kernels": objects.Kernels,
     "ops": objects.Ops,
     "profile": objects.Profile,
     "report": objects.Report,

@@ -7,12 +7,9 @@ measured. A later search measures only what is not there, and a later build take
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +26,7 @@ from ..ops.lce_bconv2d import LceBconv2d
 from ..plan import plan, workload
 from ..run import run
 from ..run.data import Samples, random_samples
-from ..run.forks import begin
+from ..run.forks import each
 from ..target.boards import Board
 from ..target.toolchain import find_toolchain
 
@@ -168,33 +165,14 @@ def _jobs(graph: Graph, board: Board, compiler: str) -> Iterator[_Job]:
             yield _Job(node, kernel, schedule, Record(name, compiler, schedule, 0))
 
 
-_POOL: tuple[Sequence[_Job], Board, str | None] | None = None
-"""What the processes of the pool measure; they inherit it."""
-
-
 def _measured(jobs: Sequence[_Job], board: Board, toolchain: str | None) -> Iterator[Record]:
     """The jobs with their cycles, in the order in which they end."""
-    global _POOL
-    _POOL = (jobs, board, toolchain)
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(os.cpu_count() or 1, context, begin) as pool:
-        waiting = {pool.submit(_measure, i): jobs[i] for i in range(len(jobs))}
-        try:
-            for done in as_completed(waiting):
-                record = waiting[done].record
-                yield Record(record.workload, record.compiler, record.schedule, done.result())
-        except BaseException:  # also where the reader of this iterator stops
-            pool.shutdown(cancel_futures=True)
-            raise
-        finally:
-            _POOL = None
+    for index, cycles in each(lambda job: _measure(job, board, toolchain), jobs):
+        yield replace(jobs[index].record, cycles=cycles)
 
 
-def _measure(index: int) -> int:
+def _measure(job: _Job, board: Board, toolchain: str | None) -> int:
     """Cycles of a node alone, whose outputs must be the reference's."""
-    assert _POOL is not None
-    jobs, board, toolchain = _POOL
-    job = jobs[index]
     node = job.node
     graph = verify(Graph("layer", node.variable_inputs, node.outputs, (node,)))
     chosen = {job.record.workload: job.schedule}
