@@ -65,7 +65,7 @@ def instructions(elf: Path) -> Iterator[tuple[int, int, str, str]]:
 
 def foreign(elf: Path, core: Core) -> list[str]:
     """The instructions of an image that ``core`` has not."""
-    armv6m = "div" not in core.features
+    armv6m = "armv6m" in core.features
     found = []
     for at, size, mnemonic, operands in instructions(elf):
         wrong = MVE.fullmatch(mnemonic) is not None

@@ -31,7 +31,7 @@ STRICT = (
     "-Wdouble-promotion -Werror -fsanitize=address,undefined -fno-sanitize-recover=all"
 ).split()
 OPS = [cls for cls in all_ops() if kernels_of(cls)]
-ALL_FEATURES = frozenset({"dsp", "fpu", "mve"})
+ALL_FEATURES = frozenset({"armv6m", "dsp", "fpu", "mve"})
 
 
 def cases(op: type[Op]) -> list[Node]:
@@ -228,7 +228,7 @@ def _boards(op: type[Op], kernel: Kernel) -> list[str]:
     them (M3), and of ARMv6-M (M0+). Portable integer code is M4's on M3, and soft floats are
     M0+'s there."""
     if kernel.requires:
-        return ["mps2_an386", "mps2_an505"]
+        return ["nucleo_g0b1re"] if "armv6m" in kernel.requires else ["mps2_an386", "mps2_an505"]
     floats = any(
         v.type.dtype is DType.F32
         for node in cases(op)

@@ -1,0 +1,106 @@
+/* Convolution of int8, two pixels and two channels at a time; see tinyc_pairs_armv6m.h. */
+#ifndef TINYC_CONV2D_ARMV6M_H
+#define TINYC_CONV2D_ARMV6M_H
+
+#include "tinyc_gather.h"
+#include "tinyc_pairs_armv6m.h"
+
+/* A pixel of the output. */
+struct tinyc_pixel {
+    int32_t y, x;
+};
+
+TINYC_INLINE struct tinyc_pixel tinyc_next_pixel(struct tinyc_pixel at,
+                                                 const struct tinyc_window *w)
+{
+    at.x++;
+    if (at.x == w->out.w) {
+        at.x = 0;
+        at.y++;
+    }
+    return at;
+}
+
+/* The inputs of row y and column x, or `padding` outside of the image. */
+TINYC_INLINE const int8_t *tinyc_inputs(const int8_t *image, int32_t y, int32_t x,
+                                        const struct tinyc_window *w, const int8_t *padding)
+{
+    return tinyc_inside(w, y, x) ? image + (y * w->in.w + x) * w->in.c : padding;
+}
+
+/* The windows of two pixels as words. */
+static TINYC_SHARED void tinyc_pair_windows(uint32_t *to, const int8_t *image,
+                                            struct tinyc_pixel first, struct tinyc_pixel second,
+                                            const struct tinyc_window *w, const int8_t *padding)
+{
+    const int32_t x0 = first.x * w->stride.w - w->padding.left;
+    const int32_t x1 = second.x * w->stride.w - w->padding.left;
+    int32_t y0 = first.y * w->stride.h - w->padding.top;
+    int32_t y1 = second.y * w->stride.h - w->padding.top;
+    /* Whether the taps of a row of either lie side by side in the image as well. */
+    const int32_t starts = w->in.w - w->kernel.w + 1;
+    const int whole =
+        w->dilation.w == 1 && tinyc_is_inside(x0, starts) && tinyc_is_inside(x1, starts);
+
+    for (int32_t ky = 0; ky < w->kernel.h; ky++) {
+        const int row = whole && tinyc_is_inside(y0, w->in.h) && tinyc_is_inside(y1, w->in.h);
+        const int32_t taps = row ? w->kernel.w : 1;
+        for (int32_t kx = 0; kx < w->kernel.w; kx += taps) {
+            const int32_t dx = kx * w->dilation.w;
+            to = tinyc_pair_up(to, tinyc_inputs(image, y0, x0 + dx, w, padding),
+                               tinyc_inputs(image, y1, x1 + dx, w, padding), taps * w->in.c);
+        }
+        y0 += w->dilation.h;
+        y1 += w->dilation.h;
+    }
+}
+
+/* scratch: the words of two windows, a multiple of four, then a pixel of padding. Of an odd number
+ * of channels the last two are those of which one has been there before. */
+static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint8_t *scratch,
+                                             const int8_t *weights, const int32_t *table,
+                                             const struct tinyc_window *w, int32_t input_zero,
+                                             int32_t zero_point)
+{
+    const int32_t depth = (w->kernel.h * w->kernel.w * w->in.c + 3) / 4 * 4;
+    uint32_t *const columns = (uint32_t *)(void *)scratch;
+    const uint32_t *const end = columns + depth;
+    int8_t *const padding = (int8_t *)(columns + depth);
+    const int32_t channels = w->out.c;
+    const int32_t even = channels - channels % 2;
+    const int8_t *const last = weights + even * depth;
+    const int32_t offset = 1 + 2 * zero_point;
+
+    if (tinyc_is_padded(w)) {
+        memset(padding, input_zero, (size_t)w->in.c);
+    }
+    for (int32_t n = 0; n < w->in.n; n++, in += w->in.h * w->in.w * w->in.c) {
+        struct tinyc_pixel at = {0, 0};
+        for (int32_t left = w->out.h * w->out.w; left > 0; left -= 2) {
+            /* The last pixel of an odd number comes twice. */
+            const struct tinyc_pixel next = left > 1 ? tinyc_next_pixel(at, w) : at;
+            int8_t *const next_out = left > 1 ? out + channels : out;
+            tinyc_pair_windows(columns, in, at, next, w, padding);
+            tinyc_pair_outputs(weights, columns, end, table, out, next_out, last, offset);
+            if (even < channels) {
+                tinyc_pair_outputs(last, columns, end, table + 3 * even, out + even - 1,
+                                   next_out + even - 1, last + 2 * depth, offset);
+            }
+            at = tinyc_next_pixel(next, w);
+            out = next_out + channels;
+        }
+    }
+}
+
+/* Where an activation leaves less than int8 has. */
+TINYC_INLINE void tinyc_limit_s8(int8_t *x, int32_t count, int32_t low, int32_t high)
+{
+    if (low == INT8_MIN && high == INT8_MAX) {
+        return;
+    }
+    for (; count > 0; count--, x++) {
+        *x = (int8_t)tinyc_clamp(*x, low, high);
+    }
+}
+
+#endif
