@@ -39,7 +39,7 @@ FIRMWARES = [
     ("mps2_an505", write_binary, "test"),
 ]
 # What has the DSP extension, then what is left to be computed without.
-EVERY_KERNEL = ["stm32f4_discovery", "raspberry_pi_pico"]
+EVERY_KERNEL = ["stm32f4_discovery", "mps2_an385", "raspberry_pi_pico"]
 
 
 @dataclass(frozen=True)

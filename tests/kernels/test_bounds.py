@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_models import firmware
-from test_ops import alone, check_on_host
+from test_ops import ALL_FEATURES, alone, check_on_host
 
 from tinyc.ir import DType, Node, Quant, TensorType, Value, interpret
 from tinyc.kernels.base import kernels_of
@@ -36,8 +36,9 @@ def extremes(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
     ]
 
 
-def chosen(node: Node) -> str:
-    return next(k.name for k in kernels_of(type(node.op)) if k.reject(node) is None)
+def chosen(node: Node, features: frozenset[str] = ALL_FEATURES) -> str:
+    kernels = (k for k in kernels_of(type(node.op)) if k.requires <= features)
+    return next(k.name for k in kernels if k.reject(node) is None)
 
 
 @pytest.mark.slow

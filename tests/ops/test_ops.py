@@ -31,7 +31,7 @@ STRICT = (
     "-Wdouble-promotion -Werror -fsanitize=address,undefined -fno-sanitize-recover=all"
 ).split()
 OPS = [cls for cls in all_ops() if kernels_of(cls)]
-ALL_FEATURES = frozenset({"armv6m", "dsp", "fpu", "mve"})
+ALL_FEATURES = frozenset({"armv6m", "thumb2", "dsp", "fpu", "mve"})
 
 
 def cases(op: type[Op]) -> list[Node]:
@@ -132,14 +132,18 @@ Inputs = Callable[[Node, np.random.Generator], list[np.ndarray]]
 
 
 def check_on_host(
-    nodes: list[Node], tmp_path: Path, gcc: str, inputs: Inputs = random_inputs
+    nodes: list[Node],
+    tmp_path: Path,
+    gcc: str,
+    inputs: Inputs = random_inputs,
+    features: frozenset[str] = ALL_FEATURES,
 ) -> None:
     """Each node alone, by the kernels that the planner sees, under ASan and UBSan."""
     rng = np.random.default_rng(1)
     sources, includes, body, stdin, expected = [], [], [], b"", []
     for i, node in enumerate(nodes):
         graph = alone(node, f"case{i}")
-        library = emit(plan(graph, "host", ALL_FEATURES))
+        library = emit(plan(graph, "host", features))
         texts = library.files
         # What keeps a compiler from fusing products and sums is there where it has to be.
         assert library.floats or not re.search(r"\bfloat\b", texts[f"src/case{i}.c"])
@@ -227,6 +231,8 @@ def _boards(op: type[Op], kernel: Kernel) -> list[str]:
     """Where a kernel's code differs: with DSP instructions and an FPU (Cortex-M4, M33), without
     them (M3), and of ARMv6-M (M0+). Portable integer code is M4's on M3, and soft floats are
     M0+'s there."""
+    if kernel.requires == {"thumb2"}:
+        return ["mps2_an385", "mps2_an521"]
     if kernel.requires:
         return ["nucleo_g0b1re"] if "armv6m" in kernel.requires else ["mps2_an386", "mps2_an505"]
     floats = any(

@@ -62,7 +62,7 @@ def table(node: Node[Weighted], rows: Array, fold: bool, single: bool = False) -
     if node.op.float_scaled:
         entries, words = np.stack([flat + offset, *scale_words(node)], 1), "float32 scale"
     else:
-        entries, words = _fixed_point(node, rows, flat + offset, single), "multiplier"
+        entries, words = fixed_point(node, rows, flat + offset, single), "multiplier"
     if len(entries) % 2:
         entries = np.concatenate([entries, [[0, 0, 0]]])
     note = (
@@ -72,7 +72,7 @@ def table(node: Node[Weighted], rows: Array, fold: bool, single: bool = False) -
     return Constant("channels", entries.astype(np.int32), note)
 
 
-def _fixed_point(node: Node[Weighted], rows: Array, biases: Array, single: bool) -> Array:
+def fixed_point(node: Node[Weighted], rows: Array, biases: Array, single: bool) -> Array:
     """The entries of `table`, whose multipliers are integers."""
     flat = node.inputs[2].array.ravel()
     multipliers, shifts = channel_multipliers(node)

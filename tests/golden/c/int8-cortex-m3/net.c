@@ -4,10 +4,10 @@
 
 #include "net_kernels.h"
 
-extern const int8_t net_0_conv_weights[72] __attribute__((aligned(4)));
-extern const int32_t net_0_conv_channels[12];
+extern const int8_t net_0_conv_weights[80] __attribute__((aligned(4)));
+extern const int32_t net_0_conv_channels[16];
 
-/* 3x3 convolution, 2 to 4 channels, four at a time */
+/* 3x3 convolution, 2 to 4 channels, two with four pixels at a time */
 static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scratch)
 {
     static const struct tinyc_window window = {
@@ -18,24 +18,15 @@ static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scrat
         .dilation = {1, 1},
         .padding = {1, 1},
     };
-    static const struct tinyc_integers how = {
-        .bytes = 1,
-        .wide = 0,
-        .weight_zero = 0,
-        .groups = 1,
-        .store = tinyc_store_s8,
-        .scaling = 0,
-        .entry_bytes = 12,
-        .output_bytes = 1,
-    };
-    const struct tinyc_outputs outputs = {
+    const struct tinyc_pairs pairs = {
+        .weights = net_0_conv_weights,
+        .table = net_0_conv_channels,
+        .channels = 4,
+        .depth = 20,
         .zero_point = -10,
-        .low = -10,
-        .high = 127,
     };
 
-    tinyc_conv2d_tile4(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window, &how, -3,
-                       &outputs);
+    tinyc_conv2d_pairs(in, out, scratch, &pairs, &window, -3, -10, 127);
 }
 
 extern const int8_t net_1_scores_weights[256] __attribute__((aligned(4)));
@@ -51,8 +42,8 @@ void net_run(void *arena)
 {
     uint8_t *const a = arena;
 
-    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @48, out @0 */
-    net_0_conv((const int8_t *)(const void *)(a + 48), (int8_t *)(void *)(a + 0), a + 80);
-    /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @0, out @64 */
-    net_1_scores((const int8_t *)(const void *)(a + 0), (int8_t *)(void *)(a + 64));
+    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @216, out @168 */
+    net_0_conv((const int8_t *)(const void *)(a + 216), (int8_t *)(void *)(a + 168), a + 0);
+    /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @168, out @0 */
+    net_1_scores((const int8_t *)(const void *)(a + 168), (int8_t *)(void *)(a + 0));
 }

@@ -1,0 +1,83 @@
+"""Two pixels in one register: exact for every weight, and up to the largest sum."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_bounds import chosen
+from test_models import firmware
+from test_ops import alone, check_on_host
+
+from tinyc.ir import DType, Node, Quant, TensorType, Value, interpret
+from tinyc.ops.conv2d import Conv2d
+from tinyc.target.boards import load_board
+
+THUMB2 = frozenset({"thumb2"})
+
+
+def pointwise(weights: np.ndarray, bias: np.ndarray, pixels: int, zero: int, scale: float) -> Node:
+    """int8 [1, 1, pixels, depth], whose zero point is ``zero``, by int8 [channels, depth]."""
+    channels, depth = weights.shape
+    types = (
+        TensorType((1, 1, pixels, depth), DType.I8, Quant((1.0,), (zero,))),
+        TensorType((channels, 1, 1, depth), DType.I8, Quant((1.0,), (0,))),
+        TensorType((channels,), DType.I32, Quant((1.0,), (0,))),
+    )
+    data = (None, weights.reshape(types[1].shape).astype(np.int8), bias.astype(np.int32))
+    inputs = tuple(Value(n, t, "case", d) for n, t, d in zip("xwb", types, data, strict=True))
+    y = TensorType((1, 1, pixels, channels), DType.I8, Quant((1 / scale,), (5,)))
+    op = Conv2d((1, 1), (1, 1), ((0, 0), (0, 0)), "none")
+    return Node(op, inputs, (Value("y", y, "case"),), "case")
+
+
+def ends(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
+    """Pixels of the least input, of the greatest, and of both."""
+    shape = node.inputs[0].type.shape
+    x = rng.choice(np.array([-128, 127], np.int8), shape)
+    x[0, 0, 0], x[0, 0, 1] = -128, 127
+    return [x]
+
+
+def every_pair_of_weights() -> Node:
+    """All weights, each at even inputs and at odd ones, in channels of one sign and of both."""
+    every = np.arange(-128, 128)
+    weights = np.stack([every, np.abs(every + 0.5) - 0.5, -np.abs(every + 0.5) - 0.5, every[::-1]])
+    return pointwise(weights, np.array([-9999, 9999, 0, 1]), 7, -3, 1e-5)
+
+
+def largest_sums() -> Node:
+    """Of magnitudes just under 2^30."""
+    depth = 32767
+    weights = np.repeat([[127], [-128], [-127]], depth, 1)
+    bias = np.array([(1 << 30) - 127 * 256 * depth - 1, -32767, 127 * 256 * depth - (1 << 30) + 1])
+    return pointwise(weights, bias, 5, -128, 1.17e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [every_pair_of_weights, largest_sums])
+@pytest.mark.parametrize("where", ["host", "mps2_an385"])
+def test_convolutions_at_the_ends(
+    case, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = case()
+    assert chosen(node, THUMB2) == "conv2d_s8_pairs"
+    if where == "host":
+        gcc = shutil.which("gcc")
+        if gcc is None:
+            pytest.skip("no host gcc with ASan and UBSan found")
+        check_on_host([node], tmp_path, gcc, ends, THUMB2)
+        return
+    arrays = ends(node, np.random.default_rng(3))
+    rows = arrays[0].reshape(1, -1).view(np.uint8)
+    trace = firmware(alone(node, "net"), load_board(where), tmp_path / "out", rows, "unicorn")
+    expected = interpret(alone(node, "net"), arrays)[node.output]
+    np.testing.assert_array_equal(trace.outputs[0].view(np.int8), expected.ravel())
+
+
+def test_what_convolutions_leave_to_portable_c() -> None:
+    bias = np.array([(1 << 30) - 127 * 256])
+    assert chosen(pointwise(np.array([[127]]), bias - 1, 1, 0, 1e-7), THUMB2) == "conv2d_s8_pairs"
+    assert chosen(pointwise(np.array([[127]]), bias, 1, 0, 1e-7), THUMB2) == "conv2d_s8_tile4"
