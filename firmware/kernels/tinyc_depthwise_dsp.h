@@ -73,8 +73,8 @@ TINYC_INLINE void tinyc_taps4(int32_t *acc, const int8_t *x, const int8_t **weig
     }
 }
 
-/* weights: for each four channels, for each tap, one byte a channel; table: bias of each channel,
- * and the two words that `finish` takes. */
+/* weights: for each four channels (see tinyc_overlap), for each tap, one byte a channel; table:
+ * bias of each of them, and the two words that `finish` takes. */
 TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const int8_t *weights,
                                          const int32_t *table, const struct tinyc_window *w,
                                          int32_t input_zero, int32_t zero_point, int32_t low,
@@ -94,7 +94,10 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
                 x0 <= last_x) {
                 const int8_t *x = in + (y0 * w->in.w + x0) * w->in.c;
                 for (int32_t c = 0; c < w->in.c; c += 4) {
+                    const int32_t overlap = tinyc_overlap(c, w->in.c);
                     int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
+                    x -= overlap;
+                    out -= overlap;
                     tinyc_taps4(acc, x, &filter, offset, w);
                     tinyc_store4(acc, channel, out, zero_point, low, high, finish);
                     channel += 12;
@@ -104,13 +107,16 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
                 continue;
             }
             for (int32_t c = 0; c < w->in.c; c += 4) {
+                const int32_t overlap = tinyc_overlap(c, w->in.c);
+                const int8_t *const first = in + c - overlap;
                 int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
+                out -= overlap;
                 for (int32_t ky = 0; ky < w->kernel.h; ky++) {
                     const int32_t y = y0 + ky * w->dilation.h;
                     for (int32_t kx = 0; kx < w->kernel.w; kx++) {
                         const int32_t x = x0 + kx * w->dilation.w;
                         if (tinyc_is_inside(y, w->in.h) && tinyc_is_inside(x, w->in.w)) {
-                            (void)tinyc_tap4(acc, in + (y * w->in.w + x) * w->in.c + c, filter,
+                            (void)tinyc_tap4(acc, first + (y * w->in.w + x) * w->in.c, filter,
                                              offset);
                         }
                         filter += 4;

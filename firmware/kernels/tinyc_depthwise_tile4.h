@@ -1,5 +1,5 @@
 /* Depthwise convolution of four channels at a time, whose sums 32 bits hold.
- * weights: for each four channels, for each tap, one byte a channel. */
+ * weights: for each four channels (see tinyc_overlap), for each tap, one byte a channel. */
 #ifndef TINYC_DEPTHWISE_TILE4_H
 #define TINYC_DEPTHWISE_TILE4_H
 
@@ -55,8 +55,10 @@ TINYC_INLINE void tinyc_depthwise4(const void *in, void *out, const int8_t *weig
                 const int8_t *filter = weights;
                 const void *entry = table;
                 for (int32_t c = 0; c < w->in.c; c += 4) {
+                    const int32_t overlap = tinyc_overlap(c, w->in.c);
                     int32_t acc[4] = {0, 0, 0, 0};
-                    sum4(acc, image, c, filter, w, &ys, &xs, input_zero, how);
+                    sum4(acc, image, c - overlap, filter, w, &ys, &xs, input_zero, how);
+                    out = (int8_t *)out - overlap * how->output_bytes;
                     for (int32_t i = 0; i < 4; i++) {
                         out = tinyc_finish(out, acc[i], &entry, how, outputs);
                     }

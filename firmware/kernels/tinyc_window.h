@@ -48,6 +48,13 @@ TINYC_INLINE int tinyc_is_padded(const struct tinyc_window *window)
                window->in.w + window->padding.left;
 }
 
+/* How far before `c` the four channels start that a kernel takes at once: of a count that is no
+ * multiple of four, the last four overlap those before them. Folds to 0 where it is one. */
+TINYC_INLINE int32_t tinyc_overlap(int32_t c, int32_t channels)
+{
+    return channels % 4 != 0 && c > channels - 4 ? 4 - channels % 4 : 0;
+}
+
 /* The rows or the columns of an image. */
 struct tinyc_span {
     int32_t first, end;

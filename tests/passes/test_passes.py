@@ -17,6 +17,7 @@ from tinyc.frontends.tflite import read
 from tinyc.ir import DType, Graph, Node, Op, Quant, TensorType, Value, interpret, verify
 from tinyc.ops._bits import pack, random_words
 from tinyc.ops.add import Add
+from tinyc.ops.average_pool import AveragePool2d
 from tinyc.ops.base import all_ops
 from tinyc.ops.binary_depthwise_conv2d import BinaryDepthwiseConv2d
 from tinyc.ops.concat import Concat
@@ -24,6 +25,7 @@ from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.ops.dequantize import Dequantize
 from tinyc.ops.elementwise_math import Elu, Neg
+from tinyc.ops.fully_connected import FullyConnected
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
 from tinyc.ops.lce_quantize import LceQuantize
@@ -325,9 +327,10 @@ def test_drop_dead_channels(padded: bool) -> None:
     )
     before = graph([x], [head, middle, tail], [tail.output])
     after = drop_dead_channels(before)
-    assert after.nodes[0].inputs[1].type.shape[0] == 8
-    assert after.nodes[1].inputs[1].type.shape[3] == 8
-    assert after.nodes[2].inputs[1].type.shape[3] == 8
+    left = 8 if padded else 7  # the one that is no zero point shows beside padding
+    assert after.nodes[0].inputs[1].type.shape[0] == left
+    assert after.nodes[1].inputs[1].type.shape[3] == left
+    assert after.nodes[2].inputs[1].type.shape[3] == left
     assert_exact(before, after)
     # Channels that leave the network stay.
     kept = replace(before, outputs=(tail.output, middle.output))
@@ -351,6 +354,76 @@ def test_drop_dead_channels_in_one_chain_after_the_other() -> None:
     assert [n.inputs[1].type.shape for n in after.nodes[:4]] == [
         (4, 1, 1, 8), (4, 1, 1, 4), (4, 1, 1, 4), (8, 1, 1, 4)
     ]  # fmt: skip
+    assert_exact(before, after)
+
+
+def dense(x: Value, weights: np.ndarray, bias: np.ndarray, name: str) -> Node:
+    inputs = (
+        x,
+        constant(f"{name}/w", weights.astype(np.int8), Quant((0.01,), (0,))),
+        constant(f"{name}/b", bias.astype(np.int32)),
+    )
+    y = value(name, x.type.elements // weights.shape[1], len(weights))
+    return Node(FullyConnected("relu"), inputs, (y,), name)
+
+
+def test_drop_dead_channels_to_the_last() -> None:
+    """Through a sum with a constant, a pool and flattening into a dense layer: channels without
+    weights, whose sums never reach over the clamp, and that nobody reads."""
+    rng = np.random.default_rng(5)
+    x, flat = value("x", 1, 4, 4, 3), value("flat", 1, 4 * 7)
+    weights, bias = rng.integers(-127, 128, (7, 1, 1, 3)), rng.integers(-900, 900, 7)
+    weights[2], bias[2] = 0, 800
+    bias[4] = -(1 << 20)
+    conv = convolution(x, weights, bias, "conv")
+    shift = constant("shift", rng.integers(-128, 128, (7,)).astype(np.int8), QUANT)
+    moved, pooled = value("moved", 1, 4, 4, 7), value("pooled", 1, 2, 2, 7)
+    columns = rng.integers(-127, 128, (5, 4, 7))
+    columns[..., 6] = 0
+    last = dense(flat, columns.reshape(5, 28), rng.integers(-99, 99, 5), "last")
+    nodes = [
+        conv,
+        Node(Add("none"), (conv.output, shift), (moved,), "moved"),
+        Node(AveragePool2d((2, 2), NO_PADDING, "none", (2, 2)), (moved,), (pooled,), "pooled"),
+        Node(Reshape(), (pooled,), (flat,), "flat"),
+        last,
+    ]
+    before = graph([x], nodes, [last.output])
+    after = drop_dead_channels(before)
+    assert [n.output.type.shape[-1] for n in after.nodes] == [4, 4, 4, 4 * 4, 5]
+    assert_exact(before, after)
+    # A channel stays where one position of it is read.
+    columns[1, 3, 6] = 1
+    more = dense(flat, columns.reshape(5, 28), rng.integers(-99, 99, 5), "last")
+    before = graph([x], [*nodes[:-1], more], [more.output])
+    after = drop_dead_channels(before)
+    assert after.nodes[0].output.type.shape[-1] == 5
+    assert_exact(before, after)
+
+
+def test_drop_dead_channels_that_two_layers_add_to() -> None:
+    rng = np.random.default_rng(6)
+    x, total = value("x", 1, 4, 4, 6), value("total", 1, 4, 4, 6)
+    weights = rng.integers(-127, 128, (2, 6, 1, 1, 6))
+    weights[0, [0, 1, 5]] = 0
+    weights[1, [0, 5]] = 0
+    one, other = (convolution(x, w, np.full(6, 300), n) for w, n in zip(weights, "ab", strict=True))
+    last = convolution(total, rng.integers(-127, 128, (3, 1, 1, 6)), np.zeros(3), "last")
+    summed = Node(Add("none"), (one.output, other.output), (total,), "total")
+    before = graph([x], [one, other, summed, last], [last.output])
+    after = drop_dead_channels(before)
+    assert [n.output.type.shape[-1] for n in after.nodes] == [4, 4, 4, 3]
+    assert_exact(before, after)
+
+
+def test_drop_dead_channels_leaves_one() -> None:
+    """Of a network whose result does not depend on its input."""
+    x = value("x", 1, 4, 4, 6)
+    head = convolution(x, np.zeros((5, 1, 1, 6)), np.full(5, 300), "head")
+    tail = convolution(head.output, np.ones((3, 1, 1, 5)), np.zeros(3), "tail")
+    before = graph([x], [head, tail], [tail.output])
+    after = drop_dead_channels(before)
+    assert [n.output.type.shape[-1] for n in after.nodes] == [1, 3]
     assert_exact(before, after)
 
 
@@ -600,7 +673,7 @@ def random_graph(seed: int) -> Graph:
 
     for _ in range(int(rng.integers(4, 11))):
         here = known[-1] if rng.random() < 0.8 else known[int(rng.integers(len(known)))]
-        shape, kind = here.type.shape, int(rng.integers(8))
+        shape, kind = here.type.shape, int(rng.integers(10))
         channels = shape[3]
         if kind <= 2:
             depthwise = kind == 0 and channels > 1
@@ -610,6 +683,8 @@ def random_graph(seed: int) -> Graph:
             weights, bias = rng.integers(-127, 128, form), rng.integers(-900, 900, out)
             dead = rng.random(out) < 0.4
             weights[(..., dead) if depthwise else dead] = 0
+            if not depthwise:
+                weights[..., rng.random(channels) < 0.2] = 0
             bias[dead & (rng.random(out) < 0.7)] = -5000
             padding = tuple((int(a), int(b)) for a, b in rng.integers(0, 2, (2, 2)))
             conv = convolution(here, weights, bias, f"v{len(nodes)}", padding)
@@ -631,10 +706,26 @@ def random_graph(seed: int) -> Graph:
             other = QUANT if rng.random() < 0.5 else Quant((0.04,), (3,))
             back = add(Quantize(), (real,), new(shape, other))
             known.append(add(Quantize(), (back,), new(shape)))
+        elif kind == 8:
+            like = [v for v in known if v.type.shape == shape]
+            numbers = rng.integers(-128, 128, int(rng.choice([1, channels]))).astype(np.int8)
+            other = constant(f"k{len(nodes)}", numbers, QUANT) if rng.random() < 0.5 else like[0]
+            known.append(add(Add("none"), (here, other), new(shape)))
+        elif kind == 9:
+            pool = rng.choice(np.array([AveragePool2d, MaxPool2d]))
+            op = pool((1, 1), ((0, 1), (0, 1)), "none", (2, 2))
+            known.append(add(op, (here,), new(shape)))
         else:
             data = rng.integers(-128, 128, (1, shape[1], shape[2], 2)).astype(np.int8)
             more = (constant(f"k{len(nodes)}", data, QUANT),) if rng.random() < 0.5 else ()
             wide = channels + sum(v.type.shape[3] for v in more)
             known.append(add(Concat(3), (here, *more), new((*shape[:3], wide))))
     others = [v for v in known[1:-1] if rng.random() < 0.15]
-    return graph([x], nodes, [known[-1], *others])
+    end = known[-1]
+    if rng.random() < 0.4:
+        depth = end.type.elements
+        flat = add(Reshape(), (end,), new((1, depth)))
+        weights = rng.integers(-127, 128, (4, depth)) * (rng.random(depth) < 0.3)
+        nodes.append(dense(flat, weights, rng.integers(-900, 900, 4), "dense"))
+        end = nodes[-1].output
+    return graph([x], nodes, [end, *others])

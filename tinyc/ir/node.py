@@ -107,6 +107,12 @@ class Op:
         """
         return None
 
+    def channelwise(self, node: Node[Self]) -> bool:
+        """Whether each index of the output's last axis depends on that index of the operands' last
+        axes alone, modulo their extents, and the operator means the same for any number of them;
+        variable operands of one shape but for those that are broadcast."""
+        return self.elementwise
+
     def macs(self, node: Node[Self]) -> int:
         """Multiply-accumulates of one inference, 0 for operators without any."""
         return 0

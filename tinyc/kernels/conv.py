@@ -133,3 +133,15 @@ def four_channels(rows: Array, note: str, suffix: str = "weights") -> Constant:
     padded = np.concatenate([rows, np.zeros((missing, rows.shape[1]), np.int8)])
     groups = padded.reshape(-1, 4, rows.shape[1]).transpose(0, 2, 1)
     return Constant(suffix, np.ascontiguousarray(groups), note)
+
+
+def fours(channels: int) -> list[int]:
+    """The channels that kernels take by four, in their order: the last four of a count that is no
+    multiple overlap those before them (tinyc_overlap). There are four at least."""
+    return [min(c, channels - 4) + i for c in range(0, channels, 4) for i in range(4)]
+
+
+def four_rows(rows: Array) -> Constant:
+    """Weights [channels, ...] of a depthwise convolution, as its kernels take them by four."""
+    groups = rows[fours(len(rows))].reshape(-1, 4, rows[0].size).transpose(0, 2, 1)
+    return Constant("weights", np.ascontiguousarray(groups), "weights of four channels, tap by tap")

@@ -5,6 +5,8 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..ir import Array, DType, Node
@@ -15,7 +17,15 @@ from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import VARYING, clamp_params, float_suffix, scale_words, window_params
+from .conv import (
+    VARYING,
+    clamp_params,
+    float_suffix,
+    four_rows,
+    fours,
+    scale_words,
+    window_params,
+)
 
 REQUIRES = frozenset({"dsp"})
 FLOAT_BITS = 22
@@ -167,8 +177,8 @@ def _reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
         return "more than one batch"
     if x.type.shape[3] != weights.type.shape[3]:
         return "a depth multiplier"
-    if x.type.shape[3] % 4:
-        return "channels are no multiple of 4"
+    if x.type.shape[3] < 4:
+        return "fewer than 4 channels"
     return reject(node, _depthwise_rows(node))
 
 
@@ -177,7 +187,7 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
     _, kh, kw, _ = weights.type.shape
     rows = _depthwise_rows(node)
     assert rows is not None
-    packed = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
+    entries = table(node, rows, fold=False)
     return Binding(
         params={
             **window_params(node, (kh, kw)),
@@ -186,8 +196,8 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
             "last": f"tinyc_finish_s8{float_suffix(node) or '_dsp'}",
         },
         constants=(
-            Constant("weights", packed, "weights of four channels, tap by tap"),
-            table(node, rows, fold=False),
+            four_rows(rows),
+            replace(entries, data=entries.data[fours(len(rows))]),
         ),
         support=(
             *(("tinyc_float_scale_dsp.h",) if node.op.float_scaled else ()),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..ir import DType, Node
 from ..ops._conv import centred_weights
 from ..ops._hybrid import plain
@@ -22,6 +20,8 @@ from .conv import (
     VARYING,
     channel_table,
     clamp_params,
+    four_rows,
+    fours,
     integers,
     portable,
     store_support,
@@ -99,8 +99,8 @@ def _bind_hybrid(node: Node[HybridDepthwiseConv2d]) -> Binding:
 def _reject_tile4(node: Node[DepthwiseConv2d], dtype: DType = DType.I8) -> str | None:
     if node.inputs[0].type.dtype is not dtype:
         return f"not {dtype.value}"
-    if node.op.multiplier > 1 or node.output.type.shape[3] % 4:
-        return "a depth multiplier, or channels that are no multiple of 4"
+    if node.op.multiplier > 1 or node.output.type.shape[3] < 4:
+        return "a depth multiplier, or fewer than 4 channels"
     return None
 
 
@@ -117,12 +117,7 @@ def _bind_four(
     support: str = "tinyc_depthwise_tile4.h",
 ) -> Binding:
     bound = (_bind_s16 if node.inputs[0].type.dtype is DType.I16 else _bind_s8)(node)
-    _, table = bound.constants
-    rows = depthwise_conv2d_rows(node)
-    groups = rows.reshape(len(rows) // 4, 4, -1).transpose(0, 2, 1)
-    packed = Constant(
-        "weights", np.ascontiguousarray(groups), "weights of four channels, tap by tap"
-    )
+    rows, (_, table) = depthwise_conv2d_rows(node), bound.constants
     return replace(
         bound,
         params={
@@ -130,7 +125,7 @@ def _bind_four(
             "function": function,
             "step": ", four at a time",
         },
-        constants=(packed, table),
+        constants=(four_rows(rows), replace(table, data=table.data[fours(len(rows))])),
         support=(*bound.support[:-1], support),
     )
 

@@ -60,6 +60,9 @@ class Pool(Unsigned, Activated, Windowed):
             raise fail(node, f"its filter has more than 2^{bits} taps", CONVERT_AGAIN)
         expect_shape(node, y, (x.shape[0], height, width, x.shape[3]), "output")
 
+    def channelwise(self, node: Node[Self]) -> bool:
+        return True
+
     def sums(self, node: Node[Self], x: Array) -> Array:
         """Sums of the pixels of each window, in order for the sake of float ones, else int32."""
         patches = windows(x, node, self.kernel, 0)

@@ -75,6 +75,9 @@ class DepthwiseConv2d(Weighted, Windowed):
                 acc += tap * taps[ky, kx]
         return acc.reshape(*acc.shape[:3], channels)
 
+    def channelwise(self, node: Node[Self]) -> bool:
+        return self.multiplier == 1
+
     def macs(self, node: Node[Self]) -> int:
         _, kh, kw, _ = node.inputs[1].type.shape
         return node.output.type.elements * kh * kw
@@ -90,6 +93,8 @@ class DepthwiseConv2d(Weighted, Windowed):
             ((1, 6, 1, 12), (5, 1), one, one, NO_PADDING, 1, "none"),
             ((1, 9, 8, 4), (3, 3), one, (2, 3), ((2, 2), (3, 3)), 1, "none"),
             ((1, 7, 3, 5), (3, 3), (1, 2), one, ((1, 1), (1, 1)), 1, "none"),
+            ((1, 4, 5, 11), (3, 3), one, one, ((1, 1), (1, 1)), 1, "relu"),
+            ((1, 4, 5, 3), (2, 2), one, one, NO_PADDING, 1, "none"),
             ((1, 4, 4, 3), (2, 3), one, one, ((0, 1), (1, 1)), 3, "relu_n1_to_1"),
             ((1, 6, 5, 1), (4, 4), (2, 2), one, ((1, 2), (1, 1)), 8, "none"),
             ((1, 7, 8, 4), (6, 6), one, one, ((2, 3), (2, 3)), 1, "none"),

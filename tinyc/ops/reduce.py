@@ -83,6 +83,9 @@ class Reduce(Op):
         op = replace(self, axes=tuple(sorted(axes)))
         return op, order if self.keep_dims else without(order, self.axes)
 
+    def channelwise(self, node: Node[Self]) -> bool:
+        return len(node.inputs[0].type.shape) - 1 not in self.axes
+
     def count(self, node: Node[Self]) -> int:
         """How many elements go into each output."""
         return math.prod(node.inputs[0].type.shape[a] for a in self.axes)
