@@ -21,6 +21,7 @@ from tinyc.emit.emitter import emit
 from tinyc.frontends.tflite import read
 from tinyc.passes import names, optimize, stages
 from tinyc.plan import plan
+from tinyc.run import LayerCount
 from tinyc.run.data import Samples
 from tinyc.settings import Expect
 from tinyc.target.boards import Core, all_boards, load_board
@@ -93,14 +94,17 @@ def test_the_reports(tmp_path: Path, request: pytest.FixtureRequest) -> None:
         used={m.name: 5000 if m.kind == "flash" else 900 for m in board.memory},
     )  # fmt: skip
     layers = {
-        step.symbol: SimpleNamespace(instructions=900 + step.index, cycles=1000 + step.index)
+        step.symbol: LayerCount(
+            step.symbol, 900 + step.index, 1000 + step.index, 1200 + step.index, 10 * step.index
+        )
         for step in planned.steps
     }
     outputs = np.array([[3, 1, 2], [0, 9, 4]], np.int8)
     trace: Any = SimpleNamespace(
         outputs=outputs.view(np.uint8), instructions=1900, cycles=2100,
         cycles_source="cycles (modelled, Cortex-M4, zero wait states)", stack_bytes=180,
-        layers=layers,
+        layers=layers, board_cycles=2500, straddled=20,
+        board_cycles_source="cycles (modelled, BOARD, 168 MHz, 5 wait states, ±4 %)",
     )  # fmt: skip
     inputs = np.zeros((2, 1, 4, 4, 2), np.int8)
     inputs[1] = 1

@@ -81,13 +81,15 @@ class Layer:
 @dataclass(frozen=True)
 class Profile:
     """What one inference costs. cycles_source says what they are; milliseconds: at the board's
-    clock; report: the object of ``tinyc profile --json``."""
+    clock; board_cycles: with the wait states of its flash, None where nothing is known of them;
+    report: the object of ``tinyc profile --json``."""
 
     layers: tuple[Layer, ...]
     instructions: int
     cycles: int
     cycles_source: str
     milliseconds: float
+    board_cycles: int | None
     report: Report = field(repr=False, compare=False)
 
 
@@ -184,6 +186,7 @@ class Firmware(Project):
             found["cycles"],
             found["cycles_source"],
             found["milliseconds"],
+            found.get("board_cycles"),
             found,
         )
 

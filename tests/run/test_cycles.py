@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,22 @@ def test_a_misspelt_table_is_refused() -> None:
         CycleModel(core, b"", 0)
 
 
+def test_opcodes_across_two_lines(tmp_path: Path) -> None:
+    # A 32-bit opcode at 14 of a line of 16 bytes lies across two of them, one at 12 or 0 does not.
+    wide, narrow = "add.w r0, r0, #1", "nop"
+    code = "; ".join([*[narrow] * 7, wide, *[narrow] * 6, wide, narrow, *[wide] * 4])
+    data, ((start, size),) = _assemble("m4", [code], tmp_path)
+    assert start == 0 and size == 52  # wide ones at 14, 30, 36, 40, 44 and 48
+    model = CycleModel(CORES["m4"], data, 0)
+    assert model.block(0, 52).straddled == 2
+    assert model.block(0, 14).straddled == 0 and model.block(14, 4).straddled == 1
+    assert model.block(36, 16).straddled == 0
+    assert CycleModel(CORES["m4"], data, 0, 8).block(0, 52).straddled == 2
+    assert CycleModel(CORES["m4"], data, 0, 4).block(0, 52).straddled == 2
+    price = model.price([(0, 52, 3, 1), (14, 4, 5, 0)])
+    assert (price.straddled, price.taken, price.instructions) == (11, 1, 3 * 20 + 5)
+
+
 LOOP = "movs r1, #10; 1: subs r1, r1, #1; bne 1b; bx lr"
 CALL = "push {r4, lr}; bl helper; pop {r4, pc}"
 
@@ -164,6 +181,83 @@ def test_calls(board: str, code: str, instructions: int, cycles: int, tmp_path: 
     trace = run(built, np.zeros((1, 8), np.uint8))
     assert (trace.instructions, trace.cycles) == (instructions, cycles)
     assert "modelled" in trace.cycles_source and "zero wait states" in trace.cycles_source
+
+
+# Data of flash: what `Waits` of a board charges on top, in units of its terms, counted by hand.
+
+TABLE = "bx lr; .balign 16; table: .space 288"
+# Twice over so many lines; the cache of this board holds 16 of 16 bytes.
+LINES = (
+    "adr.w r0, table; movs r2, #2; 1: mov r1, r0; movs r3, #{lines}; "
+    "2: ldr r12, [r1], #16; subs r3, r3, #1; bne 2b; subs r2, r2, #1; bne 1b; " + TABLE
+)
+DATA_CACHE = [
+    ("adr.w r0, table; ldr r1, [r0]; ldr r1, [r0, #12]; ldrb r1, [r0, #5]; " + TABLE, 1),
+    ("adr.w r0, table; ldr r1, [r0, #14]; ldrh r1, [r0, #30]; ldrh r1, [r0, #47]; " + TABLE, 4),
+    (LINES.format(lines=16), 16),  # all are there the second time
+    (LINES.format(lines=17), 34),  # the one that was longest unused is the next to be wanted
+    # The first line is used again before the 17th comes, which takes the second's place.
+    (
+        "adr.w r0, table; mov r1, r0; movs r3, #16; 1: ldr r12, [r1], #16; subs r3, r3, #1; "
+        "bne 1b; ldr r2, [r0]; ldr r2, [r1]; ldr r2, [r0]; ldr r2, [r0, #16]; " + TABLE,
+        18,
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "misses"), DATA_CACHE)
+def test_lines_of_data(code: str, misses: int, tmp_path: Path) -> None:
+    built = image(assembly({"prog_run": code}), "nucleo_l4r5zi", tmp_path / "out")
+    trace = run(built, np.zeros((1, 8), np.uint8))
+    waits = built.board.waits
+    assert waits and waits.cache and waits.line * 16 == waits.cache.bytes and not waits.cache.code
+    charged = trace.board_cycles - trace.cycles - waits.straddle * trace.straddled
+    assert charged == waits.miss * misses
+    assert trace.board_cycles_source.startswith("cycles (modelled, NUCLEO-L4R5ZI, 120 MHz, 5 wait")
+
+
+def test_each_read_of_data_and_each_branch(tmp_path: Path) -> None:
+    # Two loads of flash in each of ten rounds, one of RAM, and the nine branches and the return.
+    code = (
+        "movs r1, #10; adr r2, table; mov r3, sp; 1: ldr r0, [r2]; ldrb r0, [r2, #5]; "
+        "ldr r0, [r3]; subs r1, r1, #1; bne 1b; bx lr; .balign 4; table: .space 8"
+    )
+    built = image(assembly({"prog_run": code}), "nucleo_g0b1re", tmp_path / "out")
+    trace = run(built, np.zeros((1, 8), np.uint8))
+    waits = built.board.waits
+    charged = waits.read * 20 + waits.taken * 10 + waits.straddle * trace.straddled
+    assert trace.board_cycles == round(trace.cycles + charged)
+
+
+def test_a_cache_of_code_and_data(tmp_path: Path) -> None:
+    # 8 KB of two ways: lines 4 KB apart share a set. The code, 32 bytes from a multiple of 16, has
+    # two lines, which no line of data meets; of data the first is read again after one other, which
+    # is a hit, and after two others, which is a miss.
+    code = (
+        ".balign 16; prog_start: movw r0, #0x800; movt r0, #0x800; add.w r1, r0, #4096; "
+        "add.w r2, r1, #4096; ldr r3, [r0]; ldr r3, [r1]; ldr r3, [r0]; ldr r3, [r2]; "
+        "ldr r3, [r1]; nop; nop; bx lr"
+    )
+    built = image(assembly({"prog_run": code}), "nucleo_u575zi_q", tmp_path / "out")
+    assert built.symbols["prog_run"][0] % 16 <= 1 and built.symbols["prog_run"][1] == 32
+    trace = run(built, np.zeros((1, 8), np.uint8))
+    assert trace.board_cycles == round(trace.cycles + built.board.waits.miss * (2 + 4))
+
+
+def test_conditional_reads_of_flash_leave_the_code_as_it_is(tmp_path: Path) -> None:
+    # Unicorn would go on in the IT block after a read under a hook, see blockcount.c.
+    code = (
+        "mov r3, r0; adr.w r1, table; movs r2, #40; movs r0, #0; 1: lsls r12, r2, #31; "
+        "itte ne; ldrne.w r12, [r1]; addne r0, r0, #1; addeq r0, r0, #3; b 2f; nop; "
+        "2: subs r2, r2, #1; bne 1b; str r0, [r3, #8]; bx lr; .balign 4; table: .word 7"
+    )
+    built = image(assembly({"prog_run": code}), "nucleo_l4r5zi", tmp_path / "out")
+    bare = replace(built, board=built.board.model_copy(update={"waits": None}))
+    traces = [run(some, np.zeros((1, 8), np.uint8)) for some in (built, bare)]
+    assert [t.outputs.view("<u4").item() for t in traces] == [20 * 1 + 20 * 3] * 2
+    assert traces[0].instructions == traces[1].instructions
+    assert traces[0].cycles == traces[1].cycles
+    assert traces[1].board_cycles is traces[1].straddled is traces[1].board_cycles_source is None
 
 
 @pytest.mark.parametrize("board", slow_but(["mps2_an386"], [b for b in all_boards() if b.qemu]))

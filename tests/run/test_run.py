@@ -16,8 +16,7 @@ from conftest import slow_but
 from programs import assembly, image, library
 
 from tinyc.errors import CompileError
-from tinyc.run import forks, native, run
-from tinyc.run import unicorn as emulator
+from tinyc.run import counting, forks, native, run
 from tinyc.run.host import run_host
 from tinyc.target.boards import load_board
 
@@ -91,7 +90,7 @@ def test_layers_count_what_they_call(
         def missing(_source: Path) -> Path:
             raise CompileError("E703", "the host's C compiler", "is missing")
 
-        monkeypatch.setattr(emulator, "shared_library", missing)
+        monkeypatch.setattr(counting, "shared_library", missing)
     built = image(assembly(LAYERS), board, tmp_path / "out")
     trace = run(built, INPUTS[:2], profile=True, layers=("prog_a", "prog_b"))
     found = {name: layer.instructions for name, layer in trace.layers.items()}
@@ -103,6 +102,17 @@ def test_layers_count_what_they_call(
     assert trace.layers["prog_a"].cycles == 2 * (3 + 2 * helper + 5)
     assert trace.layers["prog_b"].cycles == 3 + helper + 2 + 5
     assert trace.cycles == sum(layer.cycles for layer in trace.layers.values()) + 3 + 9 + 5
+    # Reads of flash are counted in C alone; none of this code reads any.
+    waits = load_board(board).waits
+    of_board = [t.board_cycles for t in (trace, *trace.layers.values())]
+    if waits is None or not compiler:
+        assert of_board == [None] * 3
+    else:
+        counts = (trace, trace.layers["prog_a"], trace.layers["prog_b"])
+        taken = (4 + 10 + 3, 10, 3)  # each call and each return
+        for count, branches in zip(counts, taken, strict=True):
+            charged = waits.taken * branches + waits.straddle * count.straddled
+            assert count.board_cycles == round(count.cycles + charged)
 
 
 def test_counts_do_not_depend_on_the_number_of_samples(tmp_path: Path) -> None:

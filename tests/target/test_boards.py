@@ -51,7 +51,7 @@ def test_board(board: Board) -> None:
     assert all(is_peripheral(step.at) for step in steps if isinstance(step, Step))
     for memory in board.memory:
         assert is_memory(memory)
-    parts = ("qemu", "debug", "renode", "counter", "boot2")
+    parts = ("qemu", "debug", "renode", "counter", "boot2", "waits", "power")
     stated = {"memory", "clock", "console", *(k for k in parts if getattr(board, k))}
     stated |= {"names"} if board.names != Names() else set()
     assert stated == set(board.sources)
@@ -213,6 +213,14 @@ def test_unlike_any_board() -> None:
             },
             "attributes.u.a",
         ),
+        ({"waits": {"states": 5, "error": 4, "line": 12}}, "line: 12 is no power of two"),
+        ({"waits": {"states": 5, "error": 4, "miss": 9}}, "miss: there is no cache"),
+        (
+            {"waits": {"states": 5, "error": 4, "cache": {"bytes": 240, "ways": 5}}},
+            "cache: its sets are no power of two",
+        ),
+        ({"waits": {"states": 5}}, "waits.error"),
+        ({"power": {"milliamps": 0, "volts": 3}}, "power.milliamps"),
     ],
     ids=lambda x: x if isinstance(x, str) else next(iter(x)),
 )

@@ -132,7 +132,7 @@ _NUMBER = re.compile(r"(?:\d[\d,]*(?:\.\d+)?)?")  # also none
 # What a table goes without, in this order, where the terminal is too narrow.
 _SPARE = (
     "not taken", "op", "schedule", "bits", "index", "clock_hz", "constant_bytes", "mismatches",
-    "milliseconds", "templates_cycles", "tvm_cycles", "cycles_per_binary_mac",
+    "milliseconds", "straddled", "templates_cycles", "tvm_cycles", "cycles_per_binary_mac",
 )  # fmt: skip
 
 

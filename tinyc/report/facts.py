@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..ir import Graph
     from ..pipeline import Compiled
     from ..plan import Plan, Step
-    from ..run import Trace
+    from ..run import LayerCount, Trace
     from ..run.data import Samples
     from ..target.boards import Board
 
@@ -101,6 +101,28 @@ def milliseconds(cycles: int | None, board: Board) -> float | None:
     return None if cycles is None else cycles / board.clock_hz * 1e3
 
 
+def on_board(trace: Trace, board: Board) -> Report:
+    """The inference with the board's flash at its clock, and the energy that the chip takes for it
+    by its data sheet; empty where nothing is known of them."""
+    if trace.board_cycles is None:
+        return {}
+    spent = trace.board_cycles / board.clock_hz * 1e3
+    facts = {
+        "board_cycles": trace.board_cycles,
+        "board_cycles_source": trace.board_cycles_source,
+        "board_milliseconds": spent,
+        "straddled": trace.straddled,
+    }
+    if board.power is None:
+        return facts
+    draws = f"{board.power.milliamps:g} mA at {board.power.volts:g} V"
+    return {
+        **facts,
+        "energy_microjoules": board.power.milliamps * board.power.volts * spent,
+        "energy_source": f"energy (estimated, {draws} by {board.sources['power']})",
+    }
+
+
 def test_report(
     compiled: Compiled,
     board: Board,
@@ -169,6 +191,7 @@ def test_report(
         "cycles_source": trace.cycles_source,
         "clock_hz": board.clock_hz,
         "milliseconds": milliseconds(trace.cycles, board),
+        **on_board(trace, board),
         "stack_bytes": trace.stack_bytes,
         "inputs": [_port(port) for port in input_ports(graph)],
         "outputs": outputs,
@@ -243,12 +266,14 @@ def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Rep
         "cycles_source": trace.cycles_source,
         "clock_hz": board.clock_hz,
         "milliseconds": milliseconds(trace.cycles, board),
+        **on_board(trace, board),
         "stack_bytes": trace.stack_bytes,
         "layers": [
             {
                 **_layer(step, binary),
                 "instructions": layer.instructions,
                 "cycles": layer.cycles,
+                **(_on_flash(layer) if trace.board_cycles is not None else {}),
                 **(_per_binary_mac(step, layer.cycles) if binary else {}),
             }
             for step, layer in ((s, trace.layers[s.symbol]) for s in plan.steps)
@@ -260,6 +285,10 @@ def macs(plan: Plan) -> dict[str, int | None]:
     """Multiply-accumulates of one inference: those of numbers, and those of signs if any."""
     binary = sum(step.binary_macs for step in plan.steps)
     return {"macs": sum(step.macs for step in plan.steps) - binary, "binary_macs": binary or None}
+
+
+def _on_flash(layer: LayerCount) -> Report:
+    return {"board_cycles": layer.board_cycles, "straddled": layer.straddled}
 
 
 def _per_binary_mac(step: Step, cycles: int | None) -> dict[str, Any]:

@@ -112,6 +112,8 @@ class BuiltLayer(Layer):
 class ProfiledLayer(Layer):
     instructions: int | None
     cycles: int | None
+    board_cycles: NotRequired[int | None]
+    straddled: NotRequired[int | None]
     cycles_per_binary_mac: NotRequired[float | None]
 
 
@@ -164,6 +166,15 @@ class Test(Versioned):
     cycles_source: str | None
     clock_hz: int
     milliseconds: float | None
+    board_cycles: NotRequired[int]
+    """With the board's flash, like the keys below where something is known of that."""
+    board_cycles_source: NotRequired[str]
+    board_milliseconds: NotRequired[float]
+    straddled: NotRequired[int]
+    """Executed opcodes that lie across two lines of the flash."""
+    energy_microjoules: NotRequired[float]
+    """Estimated by the data sheet's current, where that is known."""
+    energy_source: NotRequired[str]
     stack_bytes: int | None
     inputs: list[Port]
     outputs: list[TestedPort]
@@ -185,6 +196,15 @@ class Profile(Versioned):
     cycles_source: str | None
     clock_hz: int
     milliseconds: float | None
+    board_cycles: NotRequired[int]
+    """With the board's flash, like the keys below where something is known of that."""
+    board_cycles_source: NotRequired[str]
+    board_milliseconds: NotRequired[float]
+    straddled: NotRequired[int]
+    """Executed opcodes that lie across two lines of the flash."""
+    energy_microjoules: NotRequired[float]
+    """Estimated by the data sheet's current, where that is known."""
+    energy_source: NotRequired[str]
     stack_bytes: int | None
     layers: list[ProfiledLayer]
     verdicts: NotRequired[list[Verdict]]

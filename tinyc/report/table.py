@@ -11,10 +11,16 @@ from .facts import Report
 
 def rows(report: Report) -> list[tuple[str, str]]:
     """The scalar entries of a report as (label, text), numbers with their unit and source."""
-    source = report.get("cycles_source") or ""
     counted = f" ({report['emulator']})" if "emulator" in report else ""
-    # The source is written as conventions have it: "cycles (modelled, ...)".
-    notes = {"cycles": source.removeprefix("cycles"), "instructions": counted}
+    # Sources are written as conventions have it: "cycles (modelled, ...)".
+    notes = {
+        key: (report.get(source) or "").removeprefix(what)
+        for key, source, what in (
+            ("cycles", "cycles_source", "cycles"),
+            ("board_cycles", "board_cycles_source", "cycles"),
+            ("energy_microjoules", "energy_source", "energy"),
+        )
+    } | {"instructions": counted}
     found = []
     for key, value in report.items():
         if key == "memories":
@@ -30,6 +36,8 @@ def rows(report: Report) -> list[tuple[str, str]]:
         if isinstance(value, (list, dict)) or key in (
             "schema_version",
             "cycles_source",
+            "board_cycles_source",
+            "energy_source",
             "clock_hz",
             "data",
             "cost",
@@ -48,7 +56,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
             text = f"{value:.4f}" if "accuracy" in key or key == "agreement" else f"{value:.3f}"
         if key.endswith("_bytes"):
             text += " bytes"
-        if key == "milliseconds":
+        if key in ("milliseconds", "board_milliseconds"):
             text += f" (at {report['clock_hz'] / 1e6:g} MHz)"
         found.append((name, text + notes.get(key, "")))
     return found

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerCount:
-    """One layer of one inference, the support functions that it calls included."""
+    """One layer of one inference, the support functions that it calls included. board_cycles: with
+    the board's flash, straddled: executed opcodes that lie across two lines of that, both None
+    where nothing is known of it (`tinyc.target.boards.Waits`)."""
 
     symbol: str
     instructions: int
     cycles: int
+    board_cycles: int | None = None
+    straddled: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Trace:
     outputs: uint8 [n, bytes of all outputs]; console: what the firmware printed;
     instructions, cycles: of the first sample's inference (None where the emulator does not
     count), cycles_source says where they come from; stack_bytes: painted high-water mark;
-    layers: symbol -> count, filled by the profile of a run.
+    layers: symbol -> count, filled by the profile of a run; board_cycles, board_cycles_source,
+    straddled: see `LayerCount`.
     """
 
     emulator: str
@@ -49,6 +54,9 @@ class Trace:
     cycles_source: str
     stack_bytes: int | None
     layers: Mapping[str, LayerCount] = field(default_factory=dict)
+    board_cycles: int | None = None
+    board_cycles_source: str | None = None
+    straddled: int | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ A core's ``[timing]`` table (boards/cores/*.toml, with its sources) holds:
   on the other and they do not both use the memory port or the multiplier.
 
 Memory has no wait states in this model, and an address register that is written just before
-its use costs nothing (published MLPerf Tiny images fit within 4 % without that term).
+its use costs nothing (published MLPerf Tiny images fit within 4 % without that term). What a
+board's flash adds to that is `on_board`, where something is known of it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from ..target.boards import Core
+from ..target.boards import Board, Core, Waits
 
 _LOAD_ONE = re.compile(r"ldr(?!d)")
 _LOAD = re.compile(r"v?ldr")
@@ -37,11 +38,13 @@ _MULTIPLY = re.compile(r"mul|ml[as]|[su]ml|[su]mu|smm|v(n?m(ul|l[as])|fn?m[as])"
 class Instruction:
     """What the price of an instruction depends on. Registers are names: ``r0``, ``s1``, ``pc``.
 
-    text: "mnemonic operands"; words: 32-bit registers of a list, 2 for a pair without braces;
-    loaded: what a load writes, write-back left out; base, index: of its address.
+    text: "mnemonic operands"; size: bytes of the opcode; words: 32-bit registers of a list, 2 for a
+    pair without braces; loaded: what a load writes, write-back left out; base, index: of its
+    address.
     """
 
     text: str
+    size: int
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     loaded: frozenset[str] = frozenset()
@@ -69,44 +72,85 @@ class _Timing:
 
 @dataclass(frozen=True)
 class Block:
-    """Cost of one straight-line piece of code, in instructions and cycles."""
+    """Cost of one straight-line piece of code, in instructions and cycles; straddled: opcodes that
+    lie across two lines of the flash."""
 
     instructions: int
     cycles: float
+    straddled: int
+
+
+@dataclass(frozen=True)
+class Price:
+    """What executed blocks cost. cycles: at zero wait states; straddled: opcodes across two lines
+    of the flash; taken: branches; reads: of data from flash; misses: lines that its cache did not
+    hold, the last two None where they were not counted."""
+
+    instructions: int
+    cycles: float
+    straddled: int
+    taken: int
+    reads: int | None = None
+    misses: int | None = None
+
+
+TERMS = ("taken", "straddle", "read", "miss")
+"""What `Waits` may charge for, in the order of `events`."""
+
+
+def events(price: Price) -> tuple[int, int, int, int] | None:
+    """How often each of `TERMS` came; None where the reads were not counted."""
+    if price.reads is None or price.misses is None:
+        return None
+    return price.taken, price.straddled, price.reads, price.misses
+
+
+def on_board(price: Price, waits: Waits | None) -> float | None:
+    """The cycles with a board's flash; None where nothing is known of it, or it was not counted."""
+    counts = events(price)
+    if waits is None or counts is None:
+        return None
+    charges = (waits.taken, waits.straddle, waits.read, waits.miss)
+    return price.cycles + sum(a * b for a, b in zip(charges, counts, strict=True))
 
 
 class CycleModel:
-    """Prices code of one core. ``code``: bytes that start at address ``base``."""
+    """Prices code of one core. ``code``: bytes that start at address ``base``; line: bytes of a
+    line of the flash."""
 
-    def __init__(self, core: Core, code: bytes, base: int) -> None:
+    def __init__(self, core: Core, code: bytes, base: int, line: int = 16) -> None:
         self.timing = _timing(core)
         self._classes = [(re.compile(c.match), c) for c in self.timing.classes]
-        self._code, self._base = code, base
+        self._code, self._base, self._line = code, base, line
         self._capstone = disassembler()
         self.block = cache(self._block)
 
-    def price(self, blocks: Iterable[tuple[int, int, int, int]]) -> tuple[int, float]:
-        """(instructions, cycles) of (address, bytes, executions, branches taken) of blocks."""
-        instructions, cycles = 0, 0.0
+    def price(self, blocks: Iterable[tuple[int, int, int, int]]) -> Price:
+        """Of (address, bytes, executions, branches taken) of blocks."""
+        instructions, cycles, straddled, branches = 0, 0.0, 0, 0
         for address, size, count, taken in blocks:
             block = self.block(address, size)
             instructions += block.instructions * count
             cycles += block.cycles * count + self.timing.taken * taken
-        return instructions, cycles
+            straddled += block.straddled * count
+            branches += taken
+        return Price(instructions, cycles, straddled, branches)
 
     def _block(self, address: int, size: int) -> Block:
         listing = self._decode(address, size)
         # A block may end in the middle of straight-line code: what follows decides on a stall.
         following = self._decode(address + size, 1)
-        total, shares = 0.0, False
+        total, shares, straddled = 0.0, False, 0
         for i, ins in enumerate(listing):
+            straddled += ins.size == 4 and address % self._line == self._line - 2
+            address += ins.size
             before = listing[i - 1] if i else None
             after = next(iter(listing[i + 1 :] or following), None)
             cost = self._cost(ins, before, after)
             # The first of a pair shares with the second, never with a third.
             shares = bool(self.timing.dual_issue and before and not shares and _pair(before, ins))
             total += max(0.0, cost - 1) if shares else cost
-        return Block(len(listing), total)
+        return Block(len(listing), total, straddled)
 
     def _cost(
         self, ins: Instruction, before: Instruction | None, after: Instruction | None
@@ -141,8 +185,9 @@ class CycleModel:
                 at += raw.size
             else:
                 if at < end:  # unknown to the disassembler: its width is in its first halfword
-                    listing.append(Instruction("?"))
-                    at += 4 if self._code[at + 1] >> 3 in (0b11101, 0b11110, 0b11111) else 2
+                    wide = self._code[at + 1] >> 3 in (0b11101, 0b11110, 0b11111)
+                    listing.append(Instruction("?", 4 if wide else 2))
+                    at += listing[-1].size
         return listing
 
 
@@ -159,6 +204,15 @@ def disassembler() -> Any:
 def source(core: Core) -> str:
     """Where figures of this model come from, as every report states it."""
     return f"cycles (modelled, {core.title}, zero wait states)"
+
+
+def board_source(board: Board) -> str | None:
+    """The same of `on_board`; None where nothing is known of its flash."""
+    if board.waits is None:
+        return None
+    title, mhz = board.title.partition(" (")[0], board.clock_hz / 1e6
+    states, error = board.waits.states, board.waits.error
+    return f"cycles (modelled, {title}, {mhz:g} MHz, {states} wait states, ±{error:g} %)"
 
 
 def _timing(core: Core) -> _Timing:
@@ -189,6 +243,7 @@ def _instruction(raw: Any) -> Instruction:
     memory = next((o.mem for o in raw.operands if o.type == ARM_OP_MEM), None)
     return Instruction(
         text,
+        raw.size,
         names(reads),
         names(writes),
         names(loaded) if _LOAD.match(text) else frozenset(),

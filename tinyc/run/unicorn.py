@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +14,9 @@ import numpy as np
 from ..errors import CompileError
 from ..ir import Array
 from . import Emulator, LayerCount, Trace, collect, register, time_limit
-from .cycles import CycleModel, source
+from .counting import OUTSIDE, RUN, Counts
+from .cycles import Price, board_source, on_board, source
 from .forks import begin
-from .native import shared_library
 
 if TYPE_CHECKING:
     from ..image.build import Image
@@ -46,18 +44,21 @@ def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     else:
         done = [_outputs(image, inputs)]
     outputs = np.concatenate([rows for rows, _, _ in done])
-    instructions, cycles, counts, counted_outputs = _count(image, inputs[:1], layers)
+    whole, counts, counted_outputs = _count(image, inputs[:1], layers)
     if not np.array_equal(outputs[:1], counted_outputs):
         raise CompileError("E802", image.name, "gives other outputs when it is counted")
     return Trace(
         "unicorn",
         outputs,
         "".join(console for _, _, console in done),
-        instructions,
-        cycles,
+        whole.instructions,
+        whole.cycles,
         source(image.board.core),
         max((stack for _, stack, _ in done if stack is not None), default=None),
         counts,
+        whole.board_cycles,
+        None if whole.board_cycles is None else board_source(image.board),
+        whole.straddled,
     )
 
 
@@ -202,152 +203,55 @@ def place(image: Image, pc: int) -> str:
     return f"0x{pc:08x}"
 
 
-# Counting ----------------------------------------------------------------------------------
-
-_KEEP, _RUN, _OUTSIDE = 0, 0xFFFF, 0xFFFE
-
-
-class _Counter(ctypes.Structure):
-    """``struct counter`` of blockcount.c."""
-
-    _fields_ = (
-        ("base", ctypes.c_uint64),
-        ("halfwords", ctypes.c_uint64),
-        ("run_entry", ctypes.c_uint64),
-        ("owner", ctypes.c_void_p),
-        ("count", ctypes.c_void_p),
-        ("taken", ctypes.c_void_p),
-        ("size", ctypes.c_void_p),
-        ("previous_end", ctypes.c_uint64),
-        ("previous_slot", ctypes.c_uint64),
-        ("block", ctypes.c_uint64),
-        ("unaligned", ctypes.c_uint64),
-        ("unaligned_block", ctypes.c_uint64),
-        ("active", ctypes.c_uint32),
-        ("current", ctypes.c_uint32),
-    )
+def _counts(image: Image, layers: Sequence[str]) -> Counts:
+    """What counts an inference of an image, each of ``layers`` by itself."""
+    base, code = _code(image)
+    run = f"{image.name}_run"
+    counts = Counts(image.board, base, code, image.symbols[run][0] & ~1, len(layers))
+    owners = [("main", OUTSIDE), (run, RUN), *((s, i) for i, s in enumerate(layers, 1))]
+    for symbol, owner in owners:
+        counts.own(*image.symbols[symbol], owner)
+    return counts
 
 
-class _Counts:
-    """Executions of each block in each layer.
-
-    owner [halfwords]: what a function's code says of the layer that runs: a layer's number from
-    1, `_RUN` none, `_KEEP` the same as before (functions that layers call), `_OUTSIDE` no
-    inference; count, taken [layers + 1, halfwords]: by the block's first halfword, how often it
-    ran and how often the next block was not the one behind it; size: bytes of that block.
-    """
-
-    def __init__(self, image: Image, layers: Sequence[str]) -> None:
-        self.image, self.layers = image, tuple(layers)
-        self.base, self.code = _code(image)
-        halfwords = len(self.code) // 2
-        self.owner = np.zeros(halfwords, np.uint16)
-        self._own("main", _OUTSIDE)
-        self._own(f"{image.name}_run", _RUN)
-        for number, symbol in enumerate(self.layers, 1):
-            self._own(symbol, number)
-        shape = (len(self.layers) + 1, halfwords)
-        self.count, self.taken = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
-        self.size = np.zeros(halfwords, np.uint32)
-        self.state = _Counter(
-            self.base, halfwords, image.symbols[f"{image.name}_run"][0] & ~1,
-            *(a.ctypes.data for a in (self.owner, self.count, self.taken, self.size)),
+def _refuse_unaligned(image: Image, counts: Counts) -> None:
+    """Raise E802 for an access that the real core would have refused."""
+    if counts.state.unaligned_block:
+        where = place(image, counts.state.unaligned_block)
+        raise CompileError(
+            "E802", image.name,
+            f"the block at {where} accesses 0x{counts.state.unaligned:08x}, which is not "
+            f"aligned, on a {image.board.core.title}",
         )  # fmt: skip
-
-    def _own(self, symbol: str, owner: int) -> None:
-        address, size = self.image.symbols[symbol]
-        low = (address & ~1) - self.base
-        self.owner[low // 2 : (low + size + 1) // 2] = owner
-
-    def attach(self, uc: Any) -> None:
-        """Hook a machine that has translated nothing yet: blocks translated before a hook stay
-        uncounted."""
-        import unicorn
-
-        try:
-            library = ctypes.CDLL(str(shared_library(Path(__file__).with_name("blockcount.c"))))
-        except (CompileError, OSError):  # no compiler, or a cache that cannot be executed
-            uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
-            return
-        self._hook(uc, unicorn.UC_HOOK_BLOCK, library.tinyc_count_block)
-        if self.image.board.core.unicorn == "M0":
-            # Armv6-M refuses unaligned accesses (Armv6-M ARM, A3.2.1); Unicorn serves them.
-            kinds = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
-            self._hook(uc, kinds, library.tinyc_check_access)
-
-    def _hook(self, uc: Any, kind: int, function: Any) -> None:
-        """What the binding's hook_add does, for a function in C."""
-        from unicorn.unicorn_py3.unicorn import uclib
-
-        handle = ctypes.c_size_t()
-        status = uclib.uc_hook_add(
-            uc._uch, ctypes.byref(handle), kind, ctypes.cast(function, ctypes.c_void_p),
-            ctypes.cast(ctypes.byref(self.state), ctypes.c_void_p),
-            ctypes.c_uint64(1), ctypes.c_uint64(0),
-        )  # fmt: skip
-        if status:
-            raise CompileError("E802", "Unicorn", f"refuses a hook with status {status}")
-
-    def _block(self, _uc: Any, address: int, size: int, _data: Any) -> None:
-        """`tinyc_count_block` for a machine without a C compiler."""
-        state, index = self.state, (address - self.base) >> 1
-        if state.active and state.previous_end not in (0, address):
-            self.taken.flat[state.previous_slot] += np.uint64(1)
-        state.previous_end = 0
-        if not 0 <= index < len(self.owner):
-            return
-        owner = int(self.owner[index])
-        if address == state.run_entry:
-            state.active = 1
-        if owner == _OUTSIDE:
-            state.active = 0
-        elif owner == _RUN:
-            state.current = 0
-        elif owner != _KEEP:
-            state.current = owner
-        if state.active:
-            state.previous_slot = state.current * len(self.owner) + index
-            self.count.flat[state.previous_slot] += np.uint64(1)
-            self.size[index] = size
-            state.previous_end = address + size
-
-    def refuse_unaligned(self) -> None:
-        """Raise E802 for an access that the real core would have refused."""
-        if self.state.unaligned_block:
-            where = place(self.image, self.state.unaligned_block)
-            raise CompileError(
-                "E802", self.image.name,
-                f"the block at {where} accesses 0x{self.state.unaligned:08x}, which is not "
-                f"aligned, on a {self.image.board.core.title}",
-            )  # fmt: skip
-
-    def totals(self) -> list[tuple[int, float]]:
-        """(instructions, cycles) of the run function itself and of each layer."""
-        model = CycleModel(self.image.board.core, self.code, self.base)
-        return [
-            model.price(
-                (self.base + 2 * int(i), int(self.size[i]), int(count[i]), int(taken[i]))
-                for i in np.flatnonzero(count)
-            )
-            for count, taken in zip(self.count, self.taken, strict=True)
-        ]
 
 
 def _count(
     image: Image, first: Array, layers: Sequence[str]
-) -> tuple[int, int, dict[str, LayerCount], Array]:
-    """(instructions, cycles, layers, outputs) of the inference of the one sample ``first``."""
-    counts = _Counts(image, layers)
+) -> tuple[LayerCount, dict[str, LayerCount], Array]:
+    """(the whole, its layers, outputs) of the inference of the one sample ``first``."""
+    counts = _counts(image, layers)
     machine = _Machine(image, memoryview(first.tobytes()))
     machine.run(time_limit(10), counts.attach)
-    counts.refuse_unaligned()
+    _refuse_unaligned(image, counts)
     outputs, _ = collect(machine.console, bytes(machine.written), 1, image.name)
-    totals = counts.totals()
+    prices = counts.prices()
     by_layer = {
-        symbol: LayerCount(symbol, instructions, round(cycles))
-        for symbol, (instructions, cycles) in zip(layers, totals[1:], strict=True)
+        symbol: _layer_count(image, symbol, [price])
+        for symbol, price in zip(layers, prices[1:], strict=True)
     }
-    return sum(n for n, _ in totals), round(sum(c for _, c in totals)), by_layer, outputs
+    return _layer_count(image, f"{image.name}_run", prices), by_layer, outputs
+
+
+def _layer_count(image: Image, symbol: str, prices: Sequence[Price]) -> LayerCount:
+    on_flash = [on_board(price, image.board.waits) for price in prices]
+    known = [cycles for cycles in on_flash if cycles is not None]
+    return LayerCount(
+        symbol,
+        sum(price.instructions for price in prices),
+        round(sum(price.cycles for price in prices)),
+        round(sum(known)) if len(known) == len(prices) else None,
+        sum(price.straddled for price in prices) if image.board.waits else None,
+    )
 
 
 def _code(image: Image) -> tuple[int, bytes]:

@@ -40,11 +40,13 @@ from .schema import (
     Renode,
     Step,
 )
+from .waits import Cache, Power, Waits
 
 __all__ = [
     "BOOT2_BYTES",
     "FLASHERS",
     "Board",
+    "Cache",
     "Channel",
     "Clock",
     "Console",
@@ -55,10 +57,12 @@ __all__ = [
     "Names",
     "Pace",
     "Pause",
+    "Power",
     "Qemu",
     "Register",
     "Renode",
     "Step",
+    "Waits",
     "add_folder",
     "all_boards",
     "is_file",

@@ -7,18 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     model_validator,
 )
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from .waits import Power, Strict, Waits
 
 
-class Core(_Strict):
+class Core(Strict):
     """A Cortex-M core.
 
     features: what kernels may require; cpu, fpu, float_abi: GCC's names, fpu empty where there is
@@ -55,7 +51,7 @@ Register = tuple[int, int, int]
 REASON = r"^\S.* \([^()]+\)$"
 
 
-class Step(_Strict):
+class Step(Strict):
     """One access to a register: its masked bits take a value (``set``) or are awaited to have it
     (``wait``).
 
@@ -83,7 +79,7 @@ class Step(_Strict):
         return self
 
 
-class Pause(_Strict):
+class Pause(Strict):
     """At least so many microseconds between two steps, as long as the clock is not above the rated
     one; why: as in `Step`."""
 
@@ -91,7 +87,7 @@ class Pause(_Strict):
     why: Line = Field(pattern=REASON)
 
 
-class Memory(_Strict):
+class Memory(Strict):
     """A range of the address map; origin and size in bytes.
 
     setup: of one that has to be started, outside of the chip: from the clock that `Clock` leaves
@@ -110,7 +106,7 @@ class Memory(_Strict):
         return self.origin + self.size
 
 
-class Clock(_Strict):
+class Clock(Strict):
     """The core's rated clock, and the steps from reset to it: oscillators, supply, the flash's
     wait states, prefetch. An emulator may never show a bit that is awaited, so that firmware
     gives up waiting after a while and goes on."""
@@ -119,7 +115,7 @@ class Clock(_Strict):
     setup: tuple[Step | Pause, ...] = ()
 
 
-class Channel(_Strict):
+class Channel(Strict):
     """One direction of a UART.
 
     ready: the register whose masked bits have that value when a byte may be written or read;
@@ -134,7 +130,7 @@ class Channel(_Strict):
     event: bool = False
 
 
-class Console(_Strict):
+class Console(Strict):
     """A UART at 115200 baud, 8 bits, no parity. uart: its name and pins; setup: from the clock
     that `Clock` leaves to a UART that sends and receives."""
 
@@ -144,7 +140,7 @@ class Console(_Strict):
     receive: Channel
 
 
-class Counter(_Strict):
+class Counter(Strict):
     """A timer that counts the core's cycles up, 32 bits wide, where there is no SysTick.
 
     name: of the timer; setup: starts it; capture: what has to be written before ``value``, the
@@ -157,14 +153,14 @@ class Counter(_Strict):
     value: int
 
 
-class Qemu(_Strict):
+class Qemu(Strict):
     """QEMU's machine, and which of its serial ports the console is."""
 
     machine: str = Field(pattern=r"^[a-z0-9-]+$")
     serial: int = Field(0, ge=0, le=7)
 
 
-class Pace(_Strict):
+class Pace(Strict):
     """How fast a receiver takes what comes: so many bytes, then milliseconds of rest."""
 
     bytes: int = Field(gt=0, le=1024)
@@ -176,7 +172,7 @@ Entry = Annotated[str, Field(pattern=r"^\w+$")]
 Attribute = Annotated[str, Field(pattern=r'^([\w.+-]+|"[\w .+-]*")$')]
 
 
-class Renode(_Strict):
+class Renode(Strict):
     """Renode's description of the board: the file below its root, and its names in there.
 
     add: memories of the board that it lacks; resize: those of its memories that are too small ->
@@ -220,7 +216,7 @@ FLASHERS = {
 }
 
 
-class Debug(_Strict):
+class Debug(Strict):
     """How debug probes, their servers and boot loaders know the board, where they do.
 
     openocd: files among OpenOCD's scripts, in order; pyocd: the target type; probe_rs: the chip;
@@ -267,7 +263,7 @@ class Debug(_Strict):
         return (*self.tools, *(tool for tool in self._known() if tool not in self.tools))
 
 
-class Names(_Strict):
+class Names(Strict):
     """How other ecosystems name the board or its chip, where they know it.
 
     arduino: the architecture of its Arduino core; platformio: platform and board, one with the
@@ -284,12 +280,13 @@ class Names(_Strict):
 BOOT2_BYTES = 256
 
 
-class Board(_Strict):
+class Board(Strict):
     """A board. The first flash holds code and weights, the first RAM data, arena and stack.
 
     boot2: the file of firmware/, without its suffix, of a second stage of the boot that fills the
     first `BOOT2_BYTES` of the flash, before the vector table; counter: None where the core's
-    SysTick counts; sources: document and section of each fact.
+    SysTick counts; waits, power: None where nothing is published that they could rest on; sources:
+    document and section of each fact.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
@@ -297,6 +294,8 @@ class Board(_Strict):
     aliases: tuple[str, ...]
     core: Core
     clock: Clock
+    waits: Waits | None = None
+    power: Power | None = None
     console: Console
     boot2: str | None = Field(None, pattern=r"^boot2_\w+$")
     counter: Counter | None = None
