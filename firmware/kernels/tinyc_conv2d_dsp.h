@@ -47,11 +47,11 @@ TINYC_INLINE void tinyc_conv2d_s8_dsp(const int8_t *in, int8_t *out, uint8_t *sc
                                       tinyc_columns_product *product)
 {
     const int32_t pixels = w->out.h * w->out.w;
-    const int32_t depth = tinyc_columns_depth(w);
+    const int32_t depth = tinyc_columns_depth(w, 4);
 
     for (int32_t first = 0; first < pixels; first += 4) {
         const int32_t count = first + 4 <= pixels ? 4 : pixels - first;
-        tinyc_columns(scratch, in, 1, first, count, w, input_zero);
+        tinyc_columns(scratch, in, 1, 4, first, count, w, input_zero);
         product(weights, (const int16_t *)(const void *)scratch, table, out + first * w->out.c,
                 count, w->out.c, depth, zero_point, low, high);
     }

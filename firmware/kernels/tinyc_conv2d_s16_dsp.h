@@ -86,7 +86,7 @@ TINYC_INLINE void tinyc_conv2d_s16_dsp(const int16_t *in, int16_t *out, uint8_t 
     static const int32_t zeros[4] = {0, 0, 0, 0};
     const int16_t *const columns = (const int16_t *)(const void *)scratch;
     const int32_t pixels = w->out.h * w->out.w;
-    const int32_t depth = tinyc_columns_depth(w);
+    const int32_t depth = tinyc_columns_depth(w, 4);
 
     for (int32_t n = 0; n < w->in.n; n++) {
         const int16_t *const image = in + n * (w->in.h * w->in.w * w->in.c);
@@ -94,7 +94,7 @@ TINYC_INLINE void tinyc_conv2d_s16_dsp(const int16_t *in, int16_t *out, uint8_t 
             const int32_t count = first + 4 <= pixels ? 4 : pixels - first;
             const int8_t *pair = weights;
             const int32_t *channel = table;
-            tinyc_columns(scratch, image, 2, first, count, w, 0);
+            tinyc_columns(scratch, image, 2, 4, first, count, w, 0);
             for (int32_t c = 0; c < w->out.c; c += 2, pair += 2 * depth) {
                 int32_t acc[8];
                 int64_t wide[8];

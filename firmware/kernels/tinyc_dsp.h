@@ -99,6 +99,22 @@ TINYC_INLINE int32_t tinyc_smmulr(int32_t a, int32_t b)
     return r;
 }
 
+/* (a * b + 2^31 + acc * 2^32) >> 32 */
+TINYC_INLINE int32_t tinyc_smmlar(int32_t a, int32_t b, int32_t acc)
+{
+    int32_t r;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+}
+
+/* The same without the 2^31, cut off. */
+TINYC_INLINE int32_t tinyc_smmla(int32_t a, int32_t b, int32_t acc)
+{
+    int32_t r;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+}
+
 /* x saturated to a signed byte. */
 TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 {
@@ -171,6 +187,16 @@ TINYC_INLINE int32_t tinyc_smmulr(int32_t a, int32_t b)
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
 }
 
+TINYC_INLINE int32_t tinyc_smmlar(int32_t a, int32_t b, int32_t acc)
+{
+    return acc + tinyc_smmulr(a, b);
+}
+
+TINYC_INLINE int32_t tinyc_smmla(int32_t a, int32_t b, int32_t acc)
+{
+    return acc + (int32_t)(((int64_t)a * b) >> 32);
+}
+
 TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 {
     return x < INT8_MIN ? INT8_MIN : (x > INT8_MAX ? INT8_MAX : x);
@@ -199,6 +225,14 @@ TINYC_INLINE int8_t tinyc_clamp_s8(int32_t x, int32_t low, int32_t high)
         x = x > high ? high : x;
     }
     return (int8_t)x;
+}
+
+/* Clamp stored bytes, `count` of them, to an activation's range. */
+static TINYC_SHARED void tinyc_clamp_bytes(int8_t *out, int32_t count, int32_t low, int32_t high)
+{
+    for (; count > 0; count--, out++) {
+        *out = tinyc_clamp_s8(*out, low, high);
+    }
 }
 
 /* The int8 output of a sum, of two words of its channel. */

@@ -39,8 +39,8 @@ def test_layers_that_are_alike_share_a_body(tmp_path: Path) -> None:
     lowered = plan(network, board.core.title, board.core.features)
     library = emit(lowered)
     code = library.files["src/test.c"]
-    assert code.count("tinyc_conv2d_s8_dsp(") == 1
-    assert code.count("test_conv2d_s8_dsp_0(in, out, scratch, &layer);") == 3
+    assert code.count("tinyc_conv2d_s8_halves(") == 1
+    assert code.count("test_conv2d_s8_halves_0(in, out, scratch, &layer);") == 3
     assert "layer->zero_point" in code and ".zero_point = -40," in code
     image = build(library, board, None, tmp_path / "out", BuildOptions(emulators()["unicorn"].main))
     x = np.random.default_rng(1).integers(-128, 128, (2, *network.inputs[0].type.shape), np.int8)

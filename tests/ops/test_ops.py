@@ -254,27 +254,42 @@ EMULATED = [
 
 @pytest.mark.parametrize(("op", "kernel", "board_name"), EMULATED)
 def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path: Path) -> None:
-    """All cases of a kernel as one network of unrelated nodes, in one image."""
+    """All cases of a kernel on a core that has what it requires."""
+    from tinyc.target.boards import load_board
+
+    assert kernel.requires <= load_board(board_name).core.features
+    nodes = [n for n in cases(op) if kernel.reject(n) is None]
+    only(op, kernel)
+    check_on_core(nodes, board_name, tmp_path)
+
+
+def check_on_core(
+    nodes: list[Node], board_name: str, tmp_path: Path, inputs: Inputs = random_inputs
+) -> None:
+    """All nodes by the kernels that the planner sees, as one network, in one image."""
     from tinyc.image.build import BuildOptions, build
     from tinyc.run import run
     from tinyc.target.boards import load_board
 
     board = load_board(board_name)
-    assert kernel.requires <= board.core.features
-    nodes = tuple(replace(n, outputs=n.outputs) for n in cases(op) if kernel.reject(n) is None)
-    only(op, kernel)
-    inputs = tuple(v for n in nodes for v in n.variable_inputs)
-    outputs = tuple(v for n in nodes for v in n.outputs)
-    graph = verify(Graph("cases", inputs, outputs, nodes))
+    apart = tuple(replace(n, outputs=n.outputs) for n in nodes)
+    graph = verify(
+        Graph(
+            "cases",
+            tuple(v for n in apart for v in n.variable_inputs),
+            tuple(v for n in apart for v in n.outputs),
+            apart,
+        )
+    )
     lowered = plan(graph, board.core.name, board.core.features)
     image = build(emit(lowered), board, None, tmp_path / "out", BuildOptions("test"))
     rng = np.random.default_rng(2)
-    arrays = [array for n in nodes for array in random_inputs(n, rng)]
+    arrays = [array for n in apart for array in inputs(n, rng)]
     sample = np.frombuffer(b"".join(a.tobytes() for a in arrays), np.uint8)[None]
     trace = run(image, sample)
     env = interpret(graph, arrays)
     at = 0
-    for node in nodes:
+    for node in apart:
         for value in node.outputs:
             array = env[value]
             raw = trace.outputs[0][at : at + array.nbytes].tobytes()

@@ -107,6 +107,18 @@ def store_support(node: Node[Weighted], *support: str) -> tuple[str, ...]:
     return ("tinyc_integers_float.h", *support) if node.op.float_scaled else support
 
 
+def largest_sums(node: Node[Weighted], rows: Array) -> Array:
+    """int64 [channels]: under what magnitude the sums of weights [channels, depth] stay for any
+    inputs; they begin with bias and zero point, to which the products of the inputs as they are
+    are added."""
+    x, _, bias = node.inputs[:3]
+    wide = rows.astype(np.int64)
+    start = bias.array.astype(np.int64).ravel() - x.type.zero_point * wide.sum(1)
+    largest = start + np.maximum(wide * -128, wide * 127).sum(1)
+    least = start + np.minimum(wide * -128, wide * 127).sum(1)
+    return np.asarray(np.maximum(abs(largest), abs(least)))
+
+
 def channel_table(node: Node[Weighted], rows: Array | None = None) -> Constant:
     """Bias and `scale_words` of each channel, int32, in the order the kernels read.
 

@@ -15,24 +15,12 @@ from ..ops._conv import channel_multipliers, filter_rows
 from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from .base import Binding, Constant, Kernel
-from .conv import VARYING, clamp_params, window_params
+from .conv import VARYING, clamp_params, largest_sums, window_params
 from .conv_dsp import padded, reject, table
 
 REQUIRES = frozenset({"armv6m"})
 LARGEST_SUM = 1 << 23
 """Under it the product of a sum with a byte of its multiplier fits 32 bits."""
-
-
-def largest_sums(node: Node[Weighted], rows: Array) -> Array:
-    """int64 [channels]: under what magnitude the sums of weights [channels, depth] stay for any
-    inputs; they begin with bias and zero point, to which the products of the inputs as they are
-    are added."""
-    x, _, bias = node.inputs[:3]
-    wide = rows.astype(np.int64)
-    start = bias.array.astype(np.int64).ravel() - x.type.zero_point * wide.sum(1)
-    largest = start + np.maximum(wide * -128, wide * 127).sum(1)
-    least = start + np.minimum(wide * -128, wide * 127).sum(1)
-    return np.asarray(np.maximum(abs(largest), abs(least)))
 
 
 def reject_pairs(node: Node[Weighted], rows: Array) -> str | None:

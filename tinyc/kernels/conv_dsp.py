@@ -103,27 +103,27 @@ def padded(rows: Array, channels: int, depth: int) -> Array:
     return out
 
 
-def columns_bytes(depth: int, pixel_bytes: int, size: int = 1) -> int:
-    """Scratch of tinyc_columns.h for windows of ``depth`` inputs of ``size`` bytes: the columns,
-    and a window as it lies in the image where the inputs of a pixel are no whole words."""
-    return 4 * 2 * depth + (size * depth if pixel_bytes % 4 else 0)
+def columns_bytes(depth: int, pixel_bytes: int, size: int = 1, lanes: int = 4) -> int:
+    """Scratch of tinyc_columns.h for ``lanes`` windows of ``depth`` inputs of ``size`` bytes: the
+    columns, and a window as it lies in the image where the inputs of a pixel are no whole words."""
+    return 2 * lanes * depth + (size * depth if pixel_bytes % 4 else 0)
 
 
 # Convolution ------------------------------------------------------------------------------
 
 
-def _conv_rows(node: Node[Conv2d]) -> Array | None:
+def conv_rows(node: Node[Conv2d]) -> Array | None:
     data = node.inputs[1].data
     return None if data is None else data.reshape(data.shape[0], -1)
 
 
-def _reject_conv(node: Node[Conv2d]) -> str | None:
+def reject_conv(node: Node[Conv2d]) -> str | None:
     x, weights, _ = node.inputs
     if x.type.shape[0] != 1:
         return "more than one batch"
     if weights.type.shape[3] != x.type.shape[3]:
         return "grouped"
-    return reject(node, _conv_rows(node))
+    return reject(node, conv_rows(node))
 
 
 def _pairs(rows: Array) -> tuple[Constant, int]:
@@ -139,7 +139,7 @@ def _pairs(rows: Array) -> tuple[Constant, int]:
 
 def _bind_conv(node: Node[Conv2d]) -> Binding:
     x, weights, _ = node.inputs
-    rows = _conv_rows(node)
+    rows = conv_rows(node)
     assert rows is not None
     in_c, (_, kh, kw, _) = x.type.shape[3], weights.type.shape
     packed, depth = _pairs(rows)
@@ -158,7 +158,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
 
 
 CONV2D = Kernel(
-    "conv2d_s8_dsp", "conv2d_s8_dsp.c.j2", REQUIRES, _reject_conv, _bind_conv,
+    "conv2d_s8_dsp", "conv2d_s8_dsp.c.j2", REQUIRES, reject_conv, _bind_conv,
     varying=VARYING,
 )  # fmt: skip
 

@@ -4,10 +4,10 @@
 
 #include "net_kernels.h"
 
-extern const int8_t net_0_conv_weights[96] __attribute__((aligned(4)));
+extern const int16_t net_0_conv_weights[40] __attribute__((aligned(4)));
 extern const int32_t net_0_conv_channels[12];
 
-/* 3x3 convolution, 2 to 4 channels, four pixels at a time */
+/* 3x3 convolution, 2 to 4 channels, two pixels at a time */
 static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scratch)
 {
     static const struct tinyc_window window = {
@@ -18,9 +18,17 @@ static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scrat
         .dilation = {1, 1},
         .padding = {1, 1},
     };
+    const struct tinyc_halves_layer halves = {
+        .weights = net_0_conv_weights,
+        .table = net_0_conv_channels,
+        .channels = 4,
+        .depth = 20,
+        .zero_point = -10,
+        .low = -10,
+        .high = 127,
+    };
 
-    tinyc_conv2d_s8_dsp(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window, -3, -10,
-                        -10, 127, tinyc_conv_columns);
+    tinyc_conv2d_s8_halves(in, out, scratch, &window, &halves, -3, tinyc_halves_away);
 }
 
 extern const int8_t net_1_scores_weights[256] __attribute__((aligned(4)));
@@ -37,8 +45,8 @@ void net_run(void *arena)
 {
     uint8_t *const a = arena;
 
-    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @264, out @216 */
-    net_0_conv((const int8_t *)(const void *)(a + 264), (int8_t *)(void *)(a + 216), a + 0);
-    /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @216, out @0 */
-    net_1_scores((const int8_t *)(const void *)(a + 216), (int8_t *)(void *)(a + 0));
+    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @152, out @104 */
+    net_0_conv((const int8_t *)(const void *)(a + 152), (int8_t *)(void *)(a + 104), a + 0);
+    /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @104, out @0 */
+    net_1_scores((const int8_t *)(const void *)(a + 104), (int8_t *)(void *)(a + 0));
 }

@@ -1,0 +1,61 @@
+/* Convolution of two pixels with all channels, four of them at a time. */
+#ifndef TINYC_CONV2D_HALVES_H
+#define TINYC_CONV2D_HALVES_H
+
+#include "tinyc_columns.h"
+#include "tinyc_halves.h"
+
+/* Outputs of all channels of a layer, at least four. `weights` and `table` of channels that are no
+ * whole fours begin with the first four, after which those from channels % 4 on follow: some are
+ * computed twice, none is beyond the last. */
+struct tinyc_halves_layer {
+    const int16_t *weights;
+    const int32_t *table;
+    int32_t channels, depth;
+    int32_t zero_point, low, high;
+};
+
+/* The outputs of one or two pixels. */
+TINYC_INLINE void tinyc_halves_pixels(const struct tinyc_halves_layer *layer,
+                                      const int16_t *columns, int8_t *out, int32_t pixels,
+                                      tinyc_halves *sums)
+{
+    const int32_t half = 1 + 2 * layer->zero_point;
+    const int32_t rows = layer->depth / 2;
+    const int32_t skip = tinyc_halves_skip(rows);
+    const int16_t *const columns_end = columns + 4 * rows;
+    const int32_t to_second = pixels == 2 ? layer->channels : 0;
+    const int32_t odd = layer->channels % 4;
+    const int16_t *weights = layer->weights;
+    const int32_t *table = layer->table;
+    int8_t *to = out;
+
+    if (odd != 0) {
+        sums(weights, columns, columns_end, skip, table, table + 12, half, to, to_second);
+        weights += 4 * rows;
+        table += 12;
+        to += odd;
+    }
+    sums(weights, columns, columns_end, skip, table, table + 3 * (layer->channels - odd), half, to,
+         to_second);
+    if (layer->low != INT8_MIN || layer->high != INT8_MAX) {
+        tinyc_clamp_bytes(out, pixels * layer->channels, layer->low, layer->high);
+    }
+}
+
+TINYC_INLINE void tinyc_conv2d_s8_halves(const int8_t *in, int8_t *out, uint8_t *scratch,
+                                         const struct tinyc_window *w,
+                                         const struct tinyc_halves_layer *layer, int32_t input_zero,
+                                         tinyc_halves *sums)
+{
+    const int32_t pixels = w->out.h * w->out.w;
+
+    for (int32_t first = 0; first < pixels; first += 2) {
+        const int32_t count = first + 2 <= pixels ? 2 : 1;
+        tinyc_columns(scratch, in, 1, 2, first, count, w, input_zero);
+        tinyc_halves_pixels(layer, (const int16_t *)(const void *)scratch, out + first * w->out.c,
+                            count, sums);
+    }
+}
+
+#endif

@@ -1,0 +1,118 @@
+"""Int8 kernels of cores with the DSP extension that keep the weights of two channels in each
+halfword, see ``firmware/kernels/tinyc_halves.h``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ir import Array, Node
+from ..ir.quant import multiply_double_rounding, multiply_single_rounding
+from ..ops._conv import channel_multipliers
+from ..ops._mixins import Weighted
+from ..ops.conv2d import Conv2d
+from .base import Binding, Constant, Kernel
+from .conv import VARYING, clamp_params, largest_sums, window_params
+from .conv_dsp import REQUIRES, columns_bytes, conv_rows, reject_conv, table
+
+UPPER_BITS = 23
+"""Sums of upper bytes are right under two to this."""
+LARGEST_SHIFT = 23
+"""To the right: that of a product under 2**30 to which a zero point is added, shifted up."""
+
+
+def reject(node: Node[Weighted], rows: Array) -> str | None:
+    """Why a node that `conv_dsp.reject` takes cannot be computed by two channels in a halfword.
+    rows: the weights as [channels, depth]."""
+    if node.op.float_scaled:
+        return "its sums are multiplied by a float32"
+    if len(rows) < 4:
+        return "less than four channels"
+    lower, upper = (rows[order(len(rows))[i::2]] for i in (0, 1))
+    if np.any((upper == -128) & (lower < 0)):
+        return "weights of -128 with others below zero in a halfword"
+    sums = np.where(rows.any(1), largest_sums(node, rows), 0)  # constants apart, see `table`
+    if np.any(sums[order(len(rows))[1::2]] >= 1 << UPPER_BITS):
+        return f"a sum of every second channel could reach 2^{UPPER_BITS}"
+    if np.any(_is_far(node, rows) & ~_is_naught(node, sums)):
+        return f"a channel's multiplier is under 2^-{LARGEST_SHIFT + 1}"
+    return None
+
+
+def _is_far(node: Node[Weighted], rows: Array) -> Array:
+    """Whether the shift of each channel that has weights is over `LARGEST_SHIFT`."""
+    return np.asarray(rows.any(1) & (channel_multipliers(node)[1] < -LARGEST_SHIFT))
+
+
+def _is_naught(node: Node[Weighted], sums: Array) -> Array:
+    """Whether each channel's product is 0 whatever its sum is, up to ``sums``."""
+    requantize = multiply_single_rounding if node.op.rounds_once else multiply_double_rounding
+    return np.asarray(~requantize(np.stack([sums, -sums]), *channel_multipliers(node)).any(0))
+
+
+def order(channels: int) -> Array:
+    """Which channel each place of the tiles has: where they are no whole fours, the first four come
+    twice in part."""
+    odd = channels % 4
+    return np.concatenate([np.arange(4 if odd else 0), np.arange(odd, channels)])
+
+
+def pack(node: Node[Weighted], rows: Array) -> tuple[Constant, Constant]:
+    """Weights and table of a node's channels. rows: [channels, depth]; depths are filled up to
+    multiples of four."""
+    channels, depth = rows.shape
+    places = order(channels)
+    filled = np.zeros((len(places), -(-depth // 4) * 4), np.int16)
+    filled[:, :depth] = rows[places]
+    halves = filled[0::2] + 256 * filled[1::2]
+    # [four, pair of them, quad, k] -> [four, quad, parity, pair, half]; k = 2 * half + parity
+    quads = halves.reshape(-1, 2, filled.shape[1] // 4, 2, 2)
+    weights = Constant(
+        "weights",
+        np.ascontiguousarray(quads.transpose(0, 2, 4, 1, 3)),
+        "weights of two channels each, the second's times 256",
+    )
+    known = table(node, rows, fold=True, single=node.op.rounds_once)
+    entries = known.data[places].astype(np.int64)
+    entries[_is_far(node, rows)[places], 1:] = 0  # `reject` has seen that they come to naught
+    entries[1::2, 0] = entries[0::2, 0] + 256 * entries[1::2, 0]
+    return weights, Constant(known.suffix, entries.astype(np.int32), known.note)
+
+
+def params(node: Node[Weighted]) -> dict[str, Any]:
+    zero = node.output.type.zero_point
+    tile = "once" if node.op.rounds_once else "lowest" if zero == -128 else "away"
+    return {**clamp_params(node), "halves": f"tinyc_halves_{tile}"}
+
+
+def _reject_conv(node: Node[Conv2d]) -> str | None:
+    rows = conv_rows(node)
+    reason = reject_conv(node)
+    return reason if reason is not None or rows is None else reject(node, rows)
+
+
+def _bind_conv(node: Node[Conv2d]) -> Binding:
+    x, weights, _ = node.inputs
+    rows = conv_rows(node)
+    assert rows is not None
+    in_c, (_, kh, kw, _) = x.type.shape[3], weights.type.shape
+    depth = -(-rows.shape[1] // 4) * 4
+    return Binding(
+        params={
+            **window_params(node, (kh, kw)),
+            **params(node),
+            "input_zero": x.type.zero_point,
+            "depth": depth,
+        },
+        constants=pack(node, rows),
+        scratch=columns_bytes(depth, in_c, lanes=2),
+        support=("tinyc_conv2d_halves.h",),
+        ordered=True,
+    )
+
+
+CONV2D = Kernel(
+    "conv2d_s8_halves", "conv2d_s8_halves.c.j2", REQUIRES, _reject_conv, _bind_conv,
+    varying=VARYING,
+)  # fmt: skip
