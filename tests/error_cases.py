@@ -7,6 +7,7 @@ a missing tool, a slow program or a full disk would raise is raised by a stand-i
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import struct
@@ -58,7 +59,7 @@ from tinyc.target import boards, toolchain
 from tinyc.target.boards import load_board
 from tinyc.train import dataset, loop, recipe
 from tinyc.train import run as training
-from tinyc.tuning import tune
+from tinyc.tuning import database, lock
 
 F4 = "stm32f4_discovery"
 
@@ -304,7 +305,7 @@ def _(c: Case) -> Any:
 
 short("E238", lambda c: flash.check_probe("pyocd", "two words"))
 short("E239", lambda c: tools._tcl("a{b.elf"))
-short("E240", lambda c: tune.read(c.file("schedules.jsonl", "{}\n{}\n")))
+short("E240", lambda c: database.read(c.file("schedules.jsonl", "{}\n{}\n")))
 
 
 @case("E241")
@@ -327,6 +328,14 @@ def _(c: Case) -> Any:
 
 
 short("E253", lambda c: report.read_bench(c.file("bench.json", '{"rows": [{}]}')))
+
+short("E254", lambda c: lock.locked(locks(c, []), classifier(), load_board(F4), "speed"))
+short("E255", lambda c: lock.read(locks(c, [{"model": "m"}])))
+
+
+def locks(c: Case, builds: list[dict[str, Any]]) -> Path:
+    return c.file("mine.lock", json.dumps({"schema_version": lock.VERSION, "builds": builds}))
+
 
 # Models ------------------------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ from .target.boards import is_file, use_folders
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-PATHS = ("model", "data", "calibrate", "output_dir", "database")
-READ = ("model", "data", "calibrate", "database")
+PATHS = ("model", "data", "calibrate", "output_dir", "database", "lock")
+READ = ("model", "data", "calibrate", "database", "lock")
 """Those of `PATHS` that are read. A folder is left to the reader, since a model may be one."""
 OWN = ("boards", "recipes", "plugins")
 """Lists of paths: what a project brings besides its model."""
@@ -46,6 +46,8 @@ def load(options: Mapping[str, Any], folder: Path | None = None) -> Config:
     for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = str(file.parent / values[key])
+    if folder is not None and (folder / Config.lock).exists():
+        values.setdefault("lock", str(folder / Config.lock))
     if isinstance(board := values.get("board"), str) and is_file(board):
         values["board"] = str(file.parent / board)
     return _usable(_checked(_over(values, given), str(file), file.parent, given))
@@ -56,7 +58,7 @@ def given(settings: Mapping[str, Any], origin: str) -> Config:
     Raises the same as `load`."""
     values = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in settings.items()}
     expect = values.pop("expect", {})
-    table = {"expect": dict(expect) if isinstance(expect, Mapping) else expect}
+    table = {"expect": dict(expect) if isinstance(expect, Mapping) else expect, "lock": "none"}
     return _usable(_checked(_over(table, values), origin, Path()))
 
 

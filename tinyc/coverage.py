@@ -45,9 +45,9 @@ _UNKNOWN: Row = {"builds": False, "exact": None, "reasons": []}
 
 
 def usual(settings: Config) -> Config:
-    """``settings`` with a board and a number of samples where they name none."""
+    """``settings`` with a board and a number of samples where they name none, and no lock."""
     board, samples = settings.board or _BOARD, settings.samples or _SAMPLES
-    return replace(settings, board=board, samples=samples)
+    return replace(settings, board=board, samples=samples, lock="none")
 
 
 def check(

@@ -30,7 +30,9 @@ from .plan import Plan
 from .run.data import load_inputs, load_npz
 from .settings import Config
 from .target.boards import Board
+from .tuning import database
 from .tuning.backend import lower
+from .tuning.lock import Locked, locked
 
 MOST_CALIBRATION = 256
 """Samples that calibration looks at; more change no range that matters."""
@@ -42,7 +44,7 @@ class Compiled:
     is the same unless the model was binarized or calibrated here; plan: after the passes, for one
     core; predict: what its framework computes, if it is there; changes: what made another network
     of the one that was given, in order, each with the network after it; warnings: about the
-    calibration data."""
+    calibration data and the lock; tuned: by which entry of a lock it was planned."""
 
     source: Graph
     graph: Graph
@@ -50,6 +52,7 @@ class Compiled:
     predict: Predict | None = None
     changes: Mapping[str, Graph] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    tuned: Mapping[str, object] | None = None
 
     @cached_property
     def c_library(self) -> Library:
@@ -74,7 +77,8 @@ class CompileOptions:
     what lies between binary layers in float32; trust: load a model even if that runs code
     which came with it; optimize, backend, toolchain, max_flash (bytes): see
     `tinyc.tuning.backend.lower`;
-    database: the file of schedules for TVM, none if it is missing.
+    database: the file of schedules for TVM, none if it is missing; lock: a file in which `tinyc
+    tune` keeps what it chose, see `tinyc.tuning.lock.locked`.
     """
 
     strict: bool = False
@@ -86,6 +90,7 @@ class CompileOptions:
     optimize: str = "balanced"
     backend: str = "templates"
     database: Path = Path("schedules.jsonl")
+    lock: Path | None = None
     toolchain: str | None = None
     max_flash: int | None = None
 
@@ -101,6 +106,7 @@ class CompileOptions:
             optimize=config.optimize,
             backend=config.backend,
             database=Path(config.database),
+            lock=Path(config.lock),
             toolchain=config.toolchain,
             max_flash=config.expect.max_flash,
         )
@@ -119,11 +125,12 @@ def compile_model(model: str | Path, board: Board, options: CompileOptions = DEF
     refuse_heavy(source, board, options.calibration is not None, is_binary(source))
     prepared = _prepare(source, board, options)
     graph = prepared.graph
-    planned = _lower(optimize(graph), board, options)
+    planned, tuned, more = _lower(optimize(graph), board, options)
     if options.strict:
         _refuse_fallbacks(planned)
     changes = prepared.changes if predict is None else {"conversion": source, **prepared.changes}
-    return Compiled(source, graph, planned, predict, changes, prepared.warnings)
+    warnings = (*prepared.warnings, *more)
+    return Compiled(source, graph, planned, predict, changes, warnings, tuned)
 
 
 def stages(
@@ -140,19 +147,24 @@ def stages(
     for name, last in rewrites(prepared.graph):
         yield name, last
     if board is not None:
-        yield "plan", _lower(last, board, options)
+        yield "plan", _lower(last, board, options)[0]
 
 
-def _lower(graph: Graph, board: Board, options: CompileOptions) -> Plan:
+def _lower(
+    graph: Graph, board: Board, options: CompileOptions
+) -> tuple[Plan, Mapping[str, object] | None, tuple[str, ...]]:
+    """The plan, the entry of the lock that it is by, and what is odd about the lock."""
+    found = None if options.lock is None else locked(options.lock, graph, board, options.optimize)
+    if isinstance(found, Locked):
+        return found.plan, found.entry, ()
     schedules = {}
     if options.backend != "templates":
-        from .tuning import tune
-
-        schedules = tune.schedules(options.database, options.toolchain)
-    return lower(
+        schedules = database.schedules(options.database, options.toolchain)
+    made = lower(
         graph, board, options.backend, schedules, options.toolchain, options.max_flash,
         options.optimize,
     )  # fmt: skip
+    return made, None, () if found is None else (found,)
 
 
 def is_binary(graph: Graph) -> bool:

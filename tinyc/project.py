@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from .target.boards import Board
 
 _RANDOM_SAMPLES = 10
+
+
+def _tell_of_lock(settings: Config, entry: Mapping[str, object], listener: Listener) -> None:
+    from .target.toolchain import find_toolchain
+
+    listener.info(f"kernels are those that {settings.lock} holds")
+    with contextlib.suppress(CompileError):  # what needs no compiler is done without
+        if (title := find_toolchain(settings.toolchain).title) != entry["compiler"]:
+            listener.warn(f"they were tuned with {entry['compiler']}, this is {title}")
 
 
 @dataclass(eq=False, repr=False)
@@ -84,6 +94,8 @@ class Project:
             listener.info(note)
         for text in compiled.warnings:
             listener.warn(text)
+        if compiled.tuned is not None:
+            _tell_of_lock(settings, compiled.tuned, listener)
         return cls(settings, board, compiled, listener)
 
     @property

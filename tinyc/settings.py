@@ -155,9 +155,12 @@ class Config:
         Literal["templates", "tvm", "auto"],
         Setting("templates, tvm, or auto: the faster for each layer."),
     ] = "templates"
-    database: Annotated[str, Setting("Schedules that `tinyc tune` found [schedules.jsonl].")] = (
+    database: Annotated[str, Setting("What `tinyc tune` has measured [schedules.jsonl].")] = (
         "schedules.jsonl"
     )
+    lock: Annotated[
+        str, Setting("What `tinyc tune` chose for each layer, or none [tinyc.lock].")
+    ] = "tinyc.lock"
     boards: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()

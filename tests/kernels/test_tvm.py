@@ -42,10 +42,10 @@ from tinyc.ops.maximum_minimum import Maximum, Minimum
 from tinyc.ops.mul import Mul
 from tinyc.ops.relu import Relu
 from tinyc.passes import optimize
-from tinyc.plan import Plan, plan
+from tinyc.plan import Plan, plan, workload
 from tinyc.run import run
 from tinyc.target.boards import load_board
-from tinyc.tuning import tune
+from tinyc.tuning import database, tune
 from tinyc.tuning.backend import lower
 
 try:
@@ -300,8 +300,8 @@ def test_missing_or_wrong_version(
     monkeypatch.setattr(tir.metadata, "version", version)
     tir.tvm.cache_clear()
     monkeypatch.chdir(tmp_path)
-    for verb in (["build", "--backend", "tvm"], ["build", "--backend", "auto"], ["tune"]):
-        assert cli.execute([*verb, str(tiny_model), "--board", M4]) == 7
+    for verb in ("build --backend tvm", "build --backend auto", "tune --backend tvm"):
+        assert cli.execute([*verb.split(), str(tiny_model), "--board", M4]) == 7
         lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("E")]
         assert len(lines) == 1 and lines[0].startswith(f"{id} TVM: ")
         assert words in lines[0] and "pip install 'tinyc[tvm]'" in lines[0]
@@ -412,34 +412,22 @@ def test_settings_file_names_the_backend(
 
 
 @pytest.mark.slow
-def test_search_resumes_and_builds_repeat_it(tiny_model: Path, tmp_path: Path) -> None:
+def test_schedules_are_searched_and_builds_take_the_best(tiny_model: Path, tmp_path: Path) -> None:
     graph, board = optimize(read_model(str(tiny_model))[0]), load_board(M4)
-    database = tmp_path / "deep" / "schedules.jsonl"
-    counted: list[int] = []
-
-    def started(total: int) -> Callable[[], None]:
-        counted.append(total)
-        return lambda: None
-
-    found = tune.tune(graph, board, database, None, started)
-    assert len(found) == 2 and counted[0] == sum(int(str(f["schedules"])) for f in found)
-    for entry in found:
-        assert int(str(entry["cycles"])) <= int(str(entry["default_cycles"]))
-    lines = database.read_text().splitlines(keepends=True)
-    # A search that was killed in the middle of a line goes on behind the last whole one.
-    database.write_text("".join(lines[:-2]) + lines[-2][:20])
-    assert tune.tune(graph, board, database, None, started) == found
-    assert tune.tune(graph, board, database, None, started) == found
-    assert counted[1:] == [2, 0]
+    file = tmp_path / "schedules.jsonl"
+    layers = tune.measured(tune.Task(graph, board, "tvm"), file)
+    for layer in layers:
+        assert len(layer.ways) > 2 and all(way.choice.schedule for way in layer.ways)
     # A build takes what the database calls the best, whatever it is.
-    best = tune.schedules(database, None)
+    best = database.schedules(file, None)
     made = lower(graph, board, "tvm", best)
-    assert [dict(s.schedule or {}) for s in made.steps] == list(map(dict, best.values()))
-    worst = dict(json.loads(lines[0]))
-    other = next(json.loads(x) for x in lines if json.loads(x)["workload"] == worst["workload"]
-                 and json.loads(x)["schedule"] != best[worst["workload"]])  # fmt: skip
-    database.write_text(json.dumps({**other, "cycles": 1}) + "\n")
-    repeated = lower(graph, board, "tvm", tune.schedules(database, None))
+    names = [workload(s.node, s.kernel, board.core.title) for s in made.steps]
+    assert [s.schedule for s in made.steps] == [best[name] for name in names]
+    lines = list(map(json.loads, file.read_text().splitlines()))
+    other = next(x for x in lines
+                 if x["workload"] == names[0] and x["schedule"] != best[names[0]])  # fmt: skip
+    file.write_text(json.dumps({**other, "cycles": 1}) + "\n")
+    repeated = lower(graph, board, "tvm", database.schedules(file, None))
     assert other["schedule"] in [dict(s.schedule or {}) for s in repeated.steps]
 
 
@@ -448,21 +436,27 @@ def test_database_that_is_none(text: str, tmp_path: Path) -> None:
     path = tmp_path / "schedules.jsonl"
     path.write_text(text)
     with pytest.raises(CompileError) as caught:
-        tune.read(path)
+        database.read(path)
     assert caught.value.id == "E240" and "line 1" in caught.value.origin
 
 
 @pytest.mark.slow
-def test_tune_prints_what_it_found(
-    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    database = tmp_path / "s.jsonl"
-    arguments = ["tune", str(tiny_model), "--board", M0, "--database", str(database), "--json"]
-    assert cli.execute(arguments) == 0
+def test_tvm_and_templates_are_tuned_together(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    options = [str(tiny_model), "--board", M0, "--optimize", "speed", "--json"]
+    assert cli.execute(["tune", *options, "--backend", "auto"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["database"] == str(database) and database.exists()
-    assert {"workload", "schedule", "cycles", "default_cycles"} <= set(found["workloads"][0])
-    assert cli.execute([*arguments, "--backend", "templates"]) == 2
+    assert found["database"] == "schedules.jsonl" and Path("schedules.jsonl").exists()
+    tuned = found["build"]
+    assert tuned["usual"]["cycles"] >= tuned["cycles"]
+    assert all(layer["ways"] > 2 for layer in tuned["layers"])
+    assert cli.execute(["profile", *options]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["cycles"] == tuned["cycles"]
+    assert [x["kernel"] for x in made["layers"]] == [x["kernel"] for x in tuned["layers"]]
 
 
 # Whole models --------------------------------------------------------------------------------

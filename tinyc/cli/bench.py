@@ -18,7 +18,7 @@ _FORMS = ("packed", "i8", "f32")
 _AXES = ("board", "optimize", "backend", "toolchain")
 
 
-@verb("* calibrate compress float_glue trust emulator seed as_json verbose quiet")
+@verb("* calibrate compress float_glue trust lock emulator seed as_json verbose quiet")
 def bench(
     call: Call,
     models: Annotated[
@@ -123,7 +123,8 @@ def _cells(call: Call, models: Sequence[str], axes: Sequence[Sequence[str | None
         raise CompileError("E201", call.verb, "no model is named", hint)
     for values in itertools.product(named, boards, *others):
         settings = dict(zip(("model", *_AXES), values, strict=True))
-        found.append(config.load({**call.given, **settings}))
+        lock = call.given.get("lock") or "none"  # which is for one goal
+        found.append(config.load({**call.given, **settings, "lock": lock}))
     for name in boards:
         load_board(name)  # so that a name that there is not is told at once
     return found

@@ -9,7 +9,7 @@ from .printing import judge, print_report
 
 @verb(
     "model board emulator output_dir toolchain seed strict calibrate compress float_glue "
-    "max_cycles max_instructions max_flash max_ram trust optimize backend database as_json "
+    "max_cycles max_instructions max_flash max_ram trust optimize backend database lock as_json "
     "verbose quiet",
 )
 def profile(call: Call) -> None:

@@ -69,6 +69,8 @@ CATALOGUE = {
     "E251": "A plugin cannot be loaded, fails, or brings C that does not compile.",
     "E252": "Two plugins, or a plugin and tinyc, bring something of the same name.",
     "E253": "What a benchmark is to be held against is nothing that `tinyc bench --json` wrote.",
+    "E254": "The lock does not fit the model, the core or tinyc's kernels (any more).",
+    "E255": "The file is no lock of `tinyc tune`, or of a later version.",
     # The model.
     "E300": "The model has an operator that tinyc does not know.",
     "E301": "The file breaks the rules of its format.",

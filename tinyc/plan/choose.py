@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import CompileError
 from ..ir import Array, Graph, Node
@@ -13,10 +13,63 @@ from .plan import Step
 
 
 def workload(node: Node, kernel: Kernel, core: str) -> str:
-    """What the cycles of a TVM kernel depend on: the kernel, the core, the operator with its
+    """What the cycles of a kernel depend on: the kernel, the core, the operator with its
     attributes and the shapes."""
     shapes = ", ".join(str(v.type) for v in node.inputs)
     return f"{kernel.name} on {core}: {node.op} of {shapes} -> {node.output.type}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What computes a layer: a kernel by its name, and of a kernel that TVM makes the schedule."""
+
+    kernel: str
+    schedule: Schedule | None = None
+
+
+def choices(node: Node, features: frozenset[str], backend: str) -> list[Choice]:
+    """Every way to compute a node on a core, whatever a build optimizes: those of ``templates``,
+    of ``tvm`` (where it has none, of the templates), or of both for ``auto``."""
+    op = type(node.op)
+    templates = [Choice(k.name) for k in kernels_of(op) if _refusal(k, node, features) is None]
+    if backend == "templates":
+        return templates
+    tvm = [
+        Choice(kernel.name, schedule)
+        for kernel in tvm_kernels_of(op)
+        if kernel.schedules is not None and _refusal(kernel, node, features) is None
+        for schedule in kernel.schedules(node)
+    ]
+    return [*templates, *tvm] if backend == "auto" else tvm or templates
+
+
+def why_not(node: Node, choice: Choice, features: frozenset[str]) -> str | None:
+    """Why a node cannot be computed so, None if it can."""
+    kernel = _named(node, choice)
+    if kernel is None:
+        return f"{type(node.op).__name__} has no kernel {choice.kernel}"
+    allowed = [] if kernel.schedules is None else kernel.schedules(node)
+    if choice.schedule is not None and choice.schedule not in allowed:
+        return f"{choice.kernel} has no such schedule any more"
+    return _refusal(kernel, node, features)
+
+
+def kernel_of(node: Node, choice: Choice) -> Kernel:
+    """The kernel of a choice that `why_not` has nothing against."""
+    found = _named(node, choice)
+    assert found is not None, choice
+    return found
+
+
+def _named(node: Node, choice: Choice) -> Kernel | None:
+    op = type(node.op)
+    known = kernels_of(op) if choice.schedule is None else tvm_kernels_of(op)
+    return next((kernel for kernel in known if kernel.name == choice.kernel), None)
+
+
+def _refusal(kernel: Kernel, node: Node, features: frozenset[str]) -> str | None:
+    missing = kernel.requires - features
+    return f"the core has no {', '.join(sorted(missing))}" if missing else kernel.reject(node)
 
 
 def choose(
@@ -26,6 +79,7 @@ def choose(
     backend: str | Sequence[str],
     schedules: Mapping[str, Schedule],
     optimize: str,
+    forced: Mapping[int, Choice],
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
     known: dict[tuple[str, bytes], Array] = {}
@@ -39,36 +93,24 @@ def choose(
         if node.op.view:
             continue
         index = len(steps)
-        by_tvm = (backend if isinstance(backend, str) else backend[index]) == "tvm"
         rejected = [
             (note.form, note.reason)
             for note in graph.missed
             if note.origin == node.origin and isinstance(node.op, note.op)
         ]
-        tvm = tvm_kernels_of(type(node.op))
-        if by_tvm and not tvm:
-            rejected.append(("tvm", f"{type(node.op).__name__} has no TIR form"))
-        for kernel in (*(tvm if by_tvm else ()), *kernels_of(type(node.op))):
-            if optimize not in kernel.aims:
-                continue
-            missing = kernel.requires - features
-            reason = (
-                f"the core has no {', '.join(sorted(missing))}" if missing else kernel.reject(node)
-            )
-            if reason is None:
-                break
-            rejected.append((kernel.name, reason))
-        else:
-            raise CompileError(
-                "E306", node.origin,
-                "no kernel computes it: " + "; ".join(f"{n}: {r}" for n, r in rejected),
-                "use int8 or float32 types as docs/operators.md lists them",
-            )  # fmt: skip
         schedule: Schedule | None = None
-        if kernel.schedules is None or kernel.scheduled is None:
+        if choice := forced.get(index):
+            if reason := why_not(node, choice, features):
+                raise CompileError("E306", node.origin, f"cannot be as it is forced to: {reason}")
+            kernel, schedule = kernel_of(node, choice), choice.schedule
+        else:
+            by_tvm = (backend if isinstance(backend, str) else backend[index]) == "tvm"
+            kernel = _first(node, features, by_tvm, optimize, rejected)
+            if kernel.schedules is not None:
+                schedule = _schedule(node, kernel, core, schedules)
+        if schedule is None or kernel.scheduled is None:
             binding = kernel.bind(node)
         else:
-            schedule = _schedule(node, kernel, core, schedules)
             binding = kernel.scheduled(node, schedule)
         binding = replace(binding, constants=tuple(shared(c) for c in binding.constants))
         name = _layer_name(node)
@@ -79,6 +121,32 @@ def choose(
             )
         )  # fmt: skip
     return tuple(steps)
+
+
+def _first(
+    node: Node,
+    features: frozenset[str],
+    by_tvm: bool,
+    optimize: str,
+    rejected: list[tuple[str, str]],
+) -> Kernel:
+    """The first kernel that the core, the node and what is optimized allow; those before it are
+    added to ``rejected``."""
+    tvm = tvm_kernels_of(type(node.op))
+    if by_tvm and not tvm:
+        rejected.append(("tvm", f"{type(node.op).__name__} has no TIR form"))
+    for kernel in (*(tvm if by_tvm else ()), *kernels_of(type(node.op))):
+        if optimize not in kernel.aims:
+            continue
+        reason = _refusal(kernel, node, features)
+        if reason is None:
+            return kernel
+        rejected.append((kernel.name, reason))
+    raise CompileError(
+        "E306", node.origin,
+        "no kernel computes it: " + "; ".join(f"{n}: {r}" for n, r in rejected),
+        "use int8 or float32 types as docs/operators.md lists them",
+    )  # fmt: skip
 
 
 def _schedule(node: Node, kernel: Kernel, core: str, schedules: Mapping[str, Schedule]) -> Schedule:

@@ -220,3 +220,16 @@ def deviation(ours: Array, truth: Array, rule: Rule) -> tuple[Array, float]:
         away = np.where(near & np.isnan(away), 0.0, away)
     greatest = float(away.max(initial=0.0)) if not np.isnan(away).any() else math.nan
     return ~near.all(1), greatest
+
+
+def split_outputs(graph: Graph, rows: Array) -> list[Array]:
+    """uint8 [n, bytes] -> for each output of ``graph`` an array [n, *shape] of its dtype."""
+    arrays, at = [], 0
+    for value in graph.outputs:
+        piece = np.ascontiguousarray(rows[:, at : at + value.type.bytes])
+        at += value.type.bytes
+        little = value.type.dtype.numpy.newbyteorder("<")
+        array = piece.view(little).astype(value.type.dtype.numpy)
+        arrays.append(array.reshape(len(rows), *value.type.shape))
+    assert at == rows.shape[1], (at, rows.shape)
+    return arrays

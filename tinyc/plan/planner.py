@@ -9,7 +9,7 @@ from ..ir import Graph, Node, Value
 from ..kernels.base import Schedule
 from ..ops.transpose import Transpose
 from .arena import aliases, carries, layout
-from .choose import choose
+from .choose import Choice, choose
 from .plan import Plan
 
 
@@ -20,16 +20,18 @@ def plan(
     backend: str | Sequence[str] = "templates",
     schedules: Mapping[str, Schedule] | None = None,
     optimize: str = "balanced",
+    forced: Mapping[int, Choice] | None = None,
 ) -> Plan:
     """Choose a kernel for each node and lay out the arena.
 
     backend: ``templates`` or ``tvm``, for all steps or for each; a node that TVM cannot be given
     falls to the templates. schedules: by `workload`, those that TVM uses in the place of its
-    default ones. optimize: one of `tinyc.kernels.base.AIMS`. Raises CompileError E306 where no
-    kernel fits a node, E706 and E708 (no TVM).
+    default ones. optimize: one of `tinyc.kernels.base.AIMS`. forced: of steps by their index, what
+    computes them in any case. Raises CompileError E306 where no kernel fits a node, or the one
+    that is forced does not, E706 and E708 (no TVM).
     """
     graph = _apart(graph)
-    steps = choose(graph, core, features, backend, schedules or {}, optimize)
+    steps = choose(graph, core, features, backend, schedules or {}, optimize, forced or {})
     arena = layout(graph, steps)
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in steps)
     carried = carries(graph, arena.offsets)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import disk_error
 from ..files.folder import held, make_folder, mark, written
+from ..plan.heads import split_outputs
 from .bench import (
     bench,
     bench_notes,
@@ -22,7 +23,6 @@ from .facts import (
     comparison,
     macs,
     profile_report,
-    split_outputs,
     test_report,
 )
 from .html import page

@@ -15,12 +15,11 @@ import numpy as np
 from ..ir import Array
 from ..ir.ports import Port, input_ports, output_ports
 from ..ir.quant import dequantize
-from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rules
+from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rules, split_outputs
 from .schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from ..image.build import Image
-    from ..ir import Graph
     from ..pipeline import Compiled
     from ..plan import Plan, Step
     from ..run import LayerCount, Trace
@@ -295,19 +294,6 @@ def _per_binary_mac(step: Step, cycles: int | None) -> dict[str, Any]:
     """The cycles of each binary MAC; None for a layer that has none."""
     per_mac = round(cycles / step.binary_macs, 3) if step.binary_macs and cycles else None
     return {"cycles_per_binary_mac": per_mac}
-
-
-def split_outputs(graph: Graph, rows: Array) -> list[Array]:
-    """uint8 [n, bytes] -> for each output of ``graph`` an array [n, *shape] of its dtype."""
-    arrays, at = [], 0
-    for value in graph.outputs:
-        piece = np.ascontiguousarray(rows[:, at : at + value.type.bytes])
-        at += value.type.bytes
-        little = value.type.dtype.numpy.newbyteorder("<")
-        array = piece.view(little).astype(value.type.dtype.numpy)
-        arrays.append(array.reshape(len(rows), *value.type.shape))
-    assert at == rows.shape[1], (at, rows.shape)
-    return arrays
 
 
 def accuracy(head: Head, output: Array, labels: Array) -> float:

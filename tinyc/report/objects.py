@@ -368,19 +368,68 @@ class Export(Versioned):
     files: list[str]
 
 
-class Workload(TypedDict):
-    workload: str
-    schedules: int
-    default_cycles: int
+class TunedLayer(TypedDict):
+    name: str
+    op: str
+    kernel: str
+    schedule: NotRequired[dict[str, int]]
+    """Of a kernel that TVM makes."""
     cycles: int
-    schedule: str
+    """In the whole firmware."""
+    ways: int
+    """How many were measured, 1 where there is no other."""
+
+
+class TunedPoint(TypedDict):
+    """Firmware that was measured. Sizes are those of ``tinyc build``."""
+
+    cycles: int
+    flash_bytes: int
+    ram_bytes: int
+    kernels: list[str]
+    """Layer by layer."""
+
+
+class TunedBuild(TypedDict):
+    """What was chosen for a model on a core."""
+
+    model: str
+    core: str
+    optimize: str
+    graph: str
+    """SHA-256 of the layers, their types and constants, after all passes."""
+    sha256: str | None
+    """Of the model's file; null for a folder or a function."""
+    tinyc: str
+    """The version that tuned it."""
+    compiler: str
+    board: str
+    backend: str
+    max_flash: int | None
+    max_ram: int | None
+    cycles: int
+    cycles_source: str
+    flash_bytes: int
+    ram_bytes: int
+    layers: list[TunedLayer]
+    front: list[TunedPoint]
+    """What nothing else that was measured is better than in all, by cycles."""
+    usual: TunedPoint | None
+    """What the planner takes by itself; null where that does not fit."""
+
+
+class Lock(Versioned):
+    """``tinyc.lock``."""
+
+    builds: list[TunedBuild]
 
 
 class Tune(Versioned):
     """``tinyc tune --json``."""
 
     database: str
-    workloads: list[Workload]
+    lock: str | None
+    build: TunedBuild
 
 
 class Operator(TypedDict):

@@ -25,6 +25,7 @@ KINDS: dict[str, type] = {
     "error": objects.Failure,
     "export": objects.Export,
     "kernels": objects.Kernels,
+    "lock": objects.Lock,
     "ops": objects.Ops,
     "profile": objects.Profile,
     "report": objects.Report,
