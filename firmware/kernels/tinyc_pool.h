@@ -66,4 +66,31 @@ TINYC_DEFINE_POOL(tinyc_pool_s8, int8_t)
 
 TINYC_DEFINE_POOL(tinyc_pool_s16, int16_t)
 
+/* The function `name` of one image that comes in strips and has one window: strip->top rows of it
+ * came before, and where the last ones have come, strip->out_h is 1. sums: of each channel. */
+#define TINYC_DEFINE_POOL_STRIP(name, element)                                                \
+    TINYC_INLINE void name(const element *in, element *out, int32_t *sums,                    \
+                           const struct tinyc_images *image, const struct tinyc_strip *strip, \
+                           enum tinyc_pooling pooling, int32_t low, int32_t high)             \
+    {                                                                                         \
+        if (strip->top == 0) {                                                                \
+            memset(sums, 0, (size_t)image->c * sizeof *sums);                                 \
+        }                                                                                     \
+        for (int32_t pixels = strip->in_h * image->w; pixels > 0; pixels--) {                 \
+            for (int32_t c = 0; c < image->c; c++) {                                          \
+                sums[c] += *in++;                                                             \
+            }                                                                                 \
+        }                                                                                     \
+        if (strip->out_h > 0) {                                                               \
+            for (int32_t c = 0; c < image->c; c++) {                                          \
+                const int32_t y = tinyc_average(sums[c], image->h * image->w, pooling);       \
+                out[c] = (element)tinyc_clamp(y, low, high);                                  \
+            }                                                                                 \
+        }                                                                                     \
+    }
+
+TINYC_DEFINE_POOL_STRIP(tinyc_pool_strip_s8, int8_t)
+
+TINYC_DEFINE_POOL_STRIP(tinyc_pool_strip_s16, int16_t)
+
 #endif

@@ -26,6 +26,12 @@ struct tinyc_window {
     struct tinyc_padding padding;
 };
 
+/* A layer of a smaller image, which is what some rows of a layer are: the rows of the input, from
+ * the first one on that these see, the rows of the output, and those of padding above the input. */
+struct tinyc_strip {
+    int32_t in_h, out_h, top;
+};
+
 /* Whether 0 <= at < size, by one comparison. */
 TINYC_INLINE int tinyc_is_inside(int32_t at, int32_t size)
 {

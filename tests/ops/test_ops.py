@@ -24,7 +24,7 @@ from tinyc.ops.base import all_ops
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
 from tinyc.ops.lce_dequantize import LceDequantize
-from tinyc.plan import plan
+from tinyc.plan import Plan, plan
 
 STRICT = (
     "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wundef "
@@ -140,10 +140,20 @@ def check_on_host(
 ) -> None:
     """Each node alone, by the kernels that the planner sees, under ASan and UBSan."""
     rng = np.random.default_rng(1)
+    plans = [plan(alone(node, f"case{i}"), "host", features) for i, node in enumerate(nodes)]
+    arrays = [inputs(node, rng) for node in nodes]
+    where = [f"{node.op} {[str(v.type) for v in node.inputs]}" for node in nodes]
+    run_on_host(plans, arrays, where, tmp_path, gcc)
+
+
+def run_on_host(
+    plans: list[Plan], inputs: list[list[np.ndarray]], where: list[str], tmp_path: Path, gcc: str
+) -> None:
+    """Plans of graphs that are called case0, case1, ..., each once, under ASan and UBSan."""
     sources, includes, body, stdin, expected = [], [], [], b"", []
-    for i, node in enumerate(nodes):
-        graph = alone(node, f"case{i}")
-        library = emit(plan(graph, "host", features))
+    for i, (planned, arrays) in enumerate(zip(plans, inputs, strict=True)):
+        graph = planned.graph
+        library = emit(planned)
         texts = library.files
         # What keeps a compiler from fusing products and sums is there where it has to be.
         assert library.floats or not re.search(r"\bfloat\b", texts[f"src/case{i}.c"])
@@ -170,7 +180,6 @@ def check_on_host(
             f"    memset(arena, 0x5a, CASE{i}_ARENA_BYTES);\n"
             f"{reads}    case{i}_run(arena);\n{writes}    free(arena);\n"
         )
-        arrays = inputs(node, rng)
         stdin += b"".join(a.tobytes() for a in arrays)
         env = interpret(graph, arrays)
         expected.append([env[v] for v in graph.outputs])
@@ -191,11 +200,11 @@ def check_on_host(
     ran = subprocess.run([str(program)], input=stdin, capture_output=True, timeout=60)
     assert ran.returncode == 0, ran.stderr.decode()[:4000]
     at = 0
-    for node, arrays in zip(nodes, expected, strict=True):
+    for place, arrays in zip(where, expected, strict=True):
         for array in arrays:
             actual = np.frombuffer(ran.stdout, array.dtype, array.size, at).reshape(array.shape)
             at += array.nbytes
-            assert_same(array, actual, f"{node.op} {[str(v.type) for v in node.inputs]}")
+            assert_same(array, actual, place)
     assert at == len(ran.stdout)
 
 

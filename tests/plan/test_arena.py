@@ -18,6 +18,7 @@ from tinyc.ops.reshape import Reshape
 from tinyc.passes import optimize
 from tinyc.plan import ALIGN, Plan, Step, plan
 from tinyc.plan.arena import _Buffer, _pack
+from tinyc.plan.chain import bytes_of
 
 PIECES = st.builds(
     lambda size, first, life: _Buffer(size, first, first + life),
@@ -125,7 +126,7 @@ def sound(planned: Plan) -> None:
     for step in planned.steps:
         touched = [*step.node.variable_inputs, *step.node.outputs]
         assert all(at[v].first <= step.index <= at[v].last for v in touched)
-        assert all(at[v].bytes >= v.type.bytes for v in touched)
+        assert all(at[v].bytes >= bytes_of(v, planned.chains) for v in touched)
     for kept in planned.graph.results:
         assert kept.constant or at[kept].last == len(planned.steps)
 

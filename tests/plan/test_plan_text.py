@@ -12,7 +12,7 @@ from tinyc.plan import plan
 
 def test_a_plan_tells_kernels_places_and_the_peak() -> None:
     network = optimize(read(ROOT / "recipes" / "digits-int8.tflite"))
-    planned = plan(network, "Cortex-M0+", frozenset())
+    planned = plan(network, "Cortex-M0+", frozenset(), optimize="speed")
     text = str(planned)
     lines = text.splitlines()
     assert lines[0] == "plan digits_int8 for Cortex-M0+ (no extensions): 6 layers"

@@ -57,7 +57,7 @@ def _shape(step: Step) -> tuple[object, ...]:
     kernel, constants = step.kernel, step.binding.constants
     if kernel.varying is None:
         return (step,)
-    numbers = {name: type(step.binding.params[name]) for name in _varying(step)}
+    numbers: dict[str, object] = {name: type(step.binding.params[name]) for name in _varying(step)}
     types = tuple((c.suffix, c.data.dtype.name) for c in constants)
     return kernel.name, _body(step, "body", tuple(numbers)), types, tuple(numbers.items())
 
@@ -88,7 +88,7 @@ def _body(step: Step, name: str, fields: Sequence[str]) -> str:
         ctype = "float" if isinstance(step.binding.params[field], float) else "int32_t"
         members.append(f"{ctype} {field};")
     struct = "\n".join([f"struct {name} {{", *(f"    {m}" for m in members), "};"])
-    more = f", const struct {name} *layer"
+    more = f"{_strip(step)}, const struct {name} *layer"
     text = _rendered(step, name, arrays, {f: _Field(f) for f in fields} | {"more": more})
     return f"{struct}\n\n{text}"
 
@@ -106,12 +106,35 @@ def _call(step: Step, body: str, fields: Sequence[str], symbols: Mapping[Constan
     if step.binding.scratch:
         parameters.append("uint8_t *scratch")
         names.append("scratch")
+    if takes_strips(step):
+        parameters.append(STRIP)
+        names.append("strip")
     return render(
         "layer.c", fn=step.symbol, body=body, parameters=parameters, members=members, names=names
     ).strip()
 
 
+STRIP = "const struct tinyc_strip *strip"
+
+
+def takes_strips(step: Step) -> bool:
+    """Whether a step's function is told which part of its output it makes."""
+    return step.part in ("strip", "sum")
+
+
+def _strip(step: Step) -> str:
+    """What its arguments end with then."""
+    return f", {STRIP}" if takes_strips(step) else ""
+
+
 def _rendered(step: Step, name: str, arrays: Mapping[str, str], more: Mapping[str, Any]) -> str:
     template = f"kernels/{step.kernel.template.removesuffix('.j2')}"
-    values = {"fn": name, "c": arrays, "more": "", **step.binding.params, **more}
+    values = {
+        "fn": name,
+        "c": arrays,
+        "strip": takes_strips(step),
+        "more": _strip(step),
+        **step.binding.params,
+        **more,
+    }
     return render(template, **values).strip()

@@ -17,6 +17,7 @@ from ..kernels.base import Constant
 from ..plan import ALIGN, Plan, Step
 from ..plan.heads import heads
 from .bodies import functions
+from .chains import ROWS, chain_symbol, chained, described
 from .names import CTYPES, comment, literals
 from .render import render
 
@@ -137,7 +138,8 @@ def emit(plan: Plan) -> Library:
     for step in plan.steps:
         arrays.add_layer(step)
     copies, resets = _copies(plan, arrays), _resets(plan, arrays)
-    parts = support.needed(name for step in plan.steps for name in step.binding.support)
+    called = [name for step in plan.steps for name in step.binding.support]
+    parts = support.needed([*called, *([ROWS] if plan.chains else [])])
     floats = support.FLOAT_SCALE in parts or any(step.floats for step in plan.steps)
     ports, ends = input_ports(graph), heads(graph)
     files = {
@@ -163,7 +165,8 @@ def emit(plan: Plan) -> Library:
                 )
             ],
             arrays=arrays.others,
-            calls=[_call(plan, step) for step in plan.steps],
+            chains=chained(plan),
+            calls=_calls(plan),
             copies=copies,
             resets=resets,
         ),
@@ -269,17 +272,24 @@ def _port(plan: Plan, role: str, port: Port) -> dict[str, Any]:
     }
 
 
+def _calls(plan: Plan) -> list[dict[str, Any]]:
+    """What a run calls: chains, and the layers that are in none."""
+    found = [_call(plan, step) for step in plan.steps if not step.part]
+    for chain in plan.chains:
+        caption = f"{chain.first} to {chain.last} by rows"
+        symbol = chain_symbol(plan, chain)
+        found.append({"index": chain.first, "caption": caption, "symbol": symbol, "args": ["a"]})
+    return sorted(found, key=lambda call: call["index"])
+
+
 def _call(plan: Plan, step: Step) -> dict[str, Any]:
     ins, outs = step.node.variable_inputs, step.node.outputs
     args = [_pointer("const ", plan, v) for v in ins] + [_pointer("", plan, v) for v in outs]
     if step.binding.scratch:
         args.append(f"a + {step.scratch_offset}")
-    shapes = (", ".join(str(v.type) for v in values) for values in (ins, outs))
     places = (", ".join(f"@{plan.offsets[v]}" for v in values) for values in (ins, outs))
-    moved, lying = " -> ".join(shapes), ", out ".join(places)
-    macs = f" | {step.macs} MAC" if step.macs else ""
-    caption = f"{step.index}  {step.name}  {moved}{macs} | in {lying}"
-    return {"caption": caption, "symbol": step.symbol, "args": args}
+    caption = f"{described(step)} | in {', out '.join(places)}"
+    return {"index": step.index, "caption": caption, "symbol": step.symbol, "args": args}
 
 
 def _pointer(const: str, plan: Plan, value: Value) -> str:

@@ -52,7 +52,9 @@ class Binding:
     ordered: whether a kernel of one window and one image makes the rows of its output one after
         the other, from the first on, and has read of the input, when it writes to a row, what lies
         above the window of that row for the last time. Then the output may lie over what has been
-        read, see `tinyc.plan.rows`.
+        read, see `tinyc.plan.rows`, and its template takes strips (see ``_window.c.j2``);
+    strip_scratch: bytes of working memory that strips may need besides;
+    tile: pixels of the output that it makes at a time, no less work if they are fewer.
     """
 
     params: dict[str, Any] = field(default_factory=dict)
@@ -62,6 +64,8 @@ class Binding:
     inplace: int | None = None
     renewed: int = 0
     ordered: bool = False
+    strip_scratch: int = 0
+    tile: int = 1
 
 
 AIMS = ("balanced", "speed", "ram", "flash")
@@ -91,6 +95,8 @@ class Kernel(Generic[OpT_contra]):
     varying: parameters that the template only prints, as arguments, in which layers that are alike
     otherwise may differ and share a body (see `tinyc.emit.bodies`; its template ends its arguments
     with ``{{ more }}``); None where a body that is not made for one layer would be slower;
+    by_rows: what computes the same of an image that comes some rows at a time, of which it keeps in
+    its working memory what it has to, and makes the output when the last of them has come;
     schedules: of a kernel that TVM makes, what a node may be lowered with, the default first;
     scheduled: its `bind` under one of them.
     """
@@ -104,6 +110,7 @@ class Kernel(Generic[OpT_contra]):
     scheduled: Callable[[Node[OpT_contra], Schedule], Binding] | None = None
     varying: tuple[str, ...] | None = None
     aims: frozenset[str] = frozenset(AIMS)
+    by_rows: Kernel[OpT_contra] | None = None
 
 
 def only(dtype: DType) -> Callable[[Node], str | None]:

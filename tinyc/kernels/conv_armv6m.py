@@ -86,6 +86,8 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         constants=(weights, _paired_table(node, rows)),
         scratch=4 * depth + (in_c if params["padded"] else 0),
         support=("tinyc_conv2d_armv6m.h",),
+        ordered=True,
+        tile=2,
     )
 
 

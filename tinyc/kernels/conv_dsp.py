@@ -154,6 +154,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         scratch=columns_bytes(depth, in_c),
         support=(f"tinyc_conv2d{float_suffix(node)}_dsp.h",),
         ordered=True,
+        tile=4,
     )
 
 

@@ -45,6 +45,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         scratch=columns_bytes(depth, 2 * in_c, 2),
         support=("tinyc_conv2d_s16_dsp.h",),
         ordered=True,
+        tile=4,
     )
 
 

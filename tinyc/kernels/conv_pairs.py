@@ -53,6 +53,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
     depth = pairs.shape[1]
     params = window_params(node, (kh, kw))
     _, out_h, out_w, out_c = node.output.type.shape
+    odd = out_h * out_w % 4 > 0
     return Binding(
         params={
             **params,
@@ -68,11 +69,11 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
             ),
             _table(node, rows),
         ),
-        scratch=8 * depth
-        + (params["in_c"] if params["padded"] else 0)
-        + (4 * out_c if out_h * out_w % 4 else 0),
+        scratch=8 * depth + (params["in_c"] if params["padded"] else 0) + (4 * out_c if odd else 0),
         support=("tinyc_conv2d_pairs.h",),
         ordered=True,
+        strip_scratch=0 if odd else 4 * out_c,
+        tile=4,
     )
 
 

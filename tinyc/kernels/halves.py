@@ -109,6 +109,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         scratch=columns_bytes(depth, in_c, lanes=2),
         support=("tinyc_conv2d_halves.h",),
         ordered=True,
+        tile=2,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..ir import DType, Node
+from ..ops._conv import NO_PADDING
 from ..ops._pool import Pool
 from ..ops.average_pool import AveragePool2d
 from ..ops.l2_pool import L2Pool2d
@@ -43,6 +45,26 @@ def _bind(node: Node[Pool]) -> Binding:
     )
 
 
+def _reject_strip(node: Node[Pool]) -> str | None:
+    if not isinstance(node.op, AveragePool2d):
+        return "no average"
+    if node.op.kernel != node.inputs[0].type.shape[1:3] or node.op.padding != NO_PADDING:
+        return "more than one window"
+    return None
+
+
+def _bind_strip(node: Node[Pool]) -> Binding:
+    dtype, channels = node.output.type.dtype, node.output.type.shape[3]
+    bound = _bind(node)
+    params = {**bound.params, "function": f"tinyc_pool_strip_s{8 * dtype.size}"}
+    return Binding(params, scratch=4 * channels, support=bound.support)
+
+
+_STRIP: Kernel[Pool] = Kernel(
+    "average_pool_strip", "pool_strip.c.j2", frozenset(), _reject_strip, _bind_strip
+)
+
+
 def _bind_float(node: Node[Pool]) -> Binding:
     kind = next(cls for cls in type(node.op).__mro__ if cls in _FLOATS)
     caption, function, pooling, header = _FLOATS[kind]
@@ -58,7 +80,7 @@ def float_kernel(name: str) -> Kernel[Pool]:
 def kernels(name: str) -> tuple[Kernel[Pool], ...]:
     """Those of int8, int16 and float32."""
     return (
-        portable(f"{name}_s8", DType.I8, _bind, "pool.c.j2"),
-        portable(f"{name}_s16", DType.I16, _bind, "pool.c.j2"),
+        replace(portable(f"{name}_s8", DType.I8, _bind, "pool.c.j2"), by_rows=_STRIP),
+        replace(portable(f"{name}_s16", DType.I16, _bind, "pool.c.j2"), by_rows=_STRIP),
         float_kernel(f"{name}_f32"),
     )

@@ -10,8 +10,10 @@ import numpy as np
 
 from ..errors import CompileError
 from ..ir import Graph, Value
-from .plan import ALIGN, Buffer, Step
+from .chain import Chain, bytes_of, lives
+from .plan import ALIGN, Buffer
 from .rows import distance
+from .step import Step
 
 
 @dataclass(eq=False)
@@ -56,8 +58,43 @@ def aliases(graph: Graph) -> dict[Value, Value]:
     return found
 
 
-def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
-    """Where everything lies that is not a constant."""
+def layout(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain] = ()) -> Layout:
+    """Where everything lies that is not a constant. chains: of some of the steps."""
+    pieces = _pieces(graph, steps, chains)
+    size = _pack(pieces.live)
+    when, alive = _most_alive(pieces.live)
+    last = max(len(steps) - 1, 0)
+    return Layout(
+        {value: buffer.offset for buffer, values in pieces.held.items() for value in values},
+        {s: b.offset for s, b in pieces.scratch.items()},
+        size,
+        (min(max(when, 0), last), alive),
+        tuple(
+            Buffer(b.offset, b.bytes, b.first, b.last, tuple(pieces.held.get(b, ())))
+            for b in pieces.live
+        ),
+    )
+
+
+def alive(graph: Graph, steps: tuple[Step, ...], growing: bool) -> list[int]:
+    """How many bytes are alive in each step, if they run one after the other. growing: whether
+    outputs grow over inputs."""
+    live = _pieces(graph, steps, ()).live
+    change = _changes(live, growing)
+    total = accumulate(change.get(i, 0) for i in range(-1, len(steps)))
+    return list(total)[1:]
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """What needs a place: live; held: the values in each piece; scratch: that of each step."""
+
+    live: list[_Buffer]
+    held: dict[_Buffer, list[Value]]
+    scratch: dict[Step, _Buffer]
+
+
+def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _Pieces:
     views = aliases(graph)
 
     def root(value: Value) -> Value:
@@ -69,9 +106,15 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
         buffers[value] = _Buffer(value.type.bytes, -1, -1)
     scratch: dict[Step, _Buffer] = {}
     last_use: dict[Value, int] = {}
+    made = {value: life for chain in chains for value, life in lives(chain).items()}
+    together = {
+        stage.step.index: (chain.first, chain.last) for chain in chains for stage in chain.stages
+    }
     for step in steps:
         for value in step.node.variable_inputs:
-            last_use[root(value)] = step.index
+            # What a chain reads of others stays until its end.
+            _, last = together.get(step.index, (step.index, step.index))
+            last_use[root(value)] = last
     outputs = {root(v) for v in graph.results}
     for value in graph.outputs:
         if value.constant:  # written once at the end of the run
@@ -81,12 +124,17 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
         last_use[value] = end
     for step in steps:
         for value in step.node.outputs:
-            first = step.index
-            buffers[value] = _Buffer(value.type.bytes, first, first)
+            first, last = made.get(value, (step.index, step.index))
+            buffers[value] = _Buffer(bytes_of(value, chains), first, last)
         if step.binding.scratch:
-            scratch[step] = _Buffer(step.binding.scratch, step.index, step.index)
+            first, last = step.index, step.index
+            if step.part == "sum":
+                first, last = together[step.index]
+            scratch[step] = _Buffer(step.binding.scratch, first, last)
+    rings = {value for chain in chains for value in chain.rings}
     for value, buffer in buffers.items():
-        buffer.last = max(last_use.get(value, buffer.first), buffer.first)
+        if value not in rings:
+            buffer.last = max(last_use.get(value, buffer.last), buffer.last)
 
     # A state's exit is written where its entry lies, if that is no result and has been read by
     # then, or is read for the last time by what makes the exit of it in place.
@@ -95,7 +143,7 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
             step.node.variable_inputs[step.binding.inplace]
         )
         for step in steps
-        if step.binding.inplace is not None
+        if step.binding.inplace is not None and not step.part
     }
     merged: dict[Value, Value] = {}
     for state in graph.states:
@@ -115,7 +163,7 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
         return value
 
     for step in steps:
-        if step.binding.inplace is None:
+        if step.binding.inplace is None or step.part:
             continue
         source = home(step.node.variable_inputs[step.binding.inplace])
         target = step.node.outputs[step.binding.renewed]
@@ -132,25 +180,17 @@ def layout(graph: Graph, steps: tuple[Step, ...]) -> Layout:
         behind = distance(step)
         if behind is None:
             continue
-        read, made = (buffers[home(v)] for v in (step.node.inputs[0], step.node.output))
-        if read is made or read.last > step.index or made.first < step.index:
+        a, b = (buffers[home(v)] for v in (step.node.inputs[0], step.node.output))
+        if a is b or a.last > step.index or b.first < step.index:
             continue
-        made.behind[read] = behind
-        if made.saved(read) <= 0:
-            del made.behind[read]
+        b.behind[a] = behind
+        if b.saved(a) <= 0:
+            del b.behind[a]
     live = [b for v, b in buffers.items() if v not in merged] + list(scratch.values())
-    size = _pack(live)
     held: dict[_Buffer, list[Value]] = {}
     for value in [*buffers, *views]:
         held.setdefault(buffers[home(value)], []).append(value)
-    when, alive = _most_alive(live)
-    return Layout(
-        {value: buffer.offset for buffer, values in held.items() for value in values},
-        {s: b.offset for s, b in scratch.items()},
-        size,
-        (min(max(when, 0), max(end - 1, 0)), alive),
-        tuple(Buffer(b.offset, b.bytes, b.first, b.last, tuple(held.get(b, ()))) for b in live),
-    )
+    return _Pieces(live, held, scratch)
 
 
 def carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:
@@ -204,16 +244,22 @@ def _pack(buffers: list[_Buffer]) -> int:
 
 def _most_alive(buffers: Sequence[_Buffer]) -> tuple[int, int]:
     """The first step in which most bytes are alive, and their number: no arena is smaller."""
+    change = _changes(buffers)
+    times = sorted(change)
+    alive = accumulate(change[t] for t in times)
+    return max(zip(times, alive, strict=True), key=lambda pair: pair[1], default=(0, 0))
+
+
+def _changes(buffers: Sequence[_Buffer], growing: bool = True) -> dict[int, int]:
+    """By how many bytes more are alive in a step than in the one before."""
     change: dict[int, int] = {}
     for b in buffers:
         change[b.first] = change.get(b.first, 0) + _round(b.bytes)
         change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
-        for other in b.behind:
+        for other in b.behind if growing else ():
             change[b.first] -= b.saved(other)
             change[b.first + 1] = change.get(b.first + 1, 0) + b.saved(other)
-    times = sorted(change)
-    alive = accumulate(change[t] for t in times)
-    return max(zip(times, alive, strict=True), key=lambda pair: pair[1], default=(0, 0))
+    return change
 
 
 def _place(buffers: Sequence[_Buffer]) -> None:

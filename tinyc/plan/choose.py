@@ -9,7 +9,7 @@ from ..errors import CompileError
 from ..ir import Array, Graph, Node
 from ..ir.names import identifier
 from ..kernels.base import Constant, Kernel, Schedule, kernels_of, tvm_kernels_of
-from .plan import Step
+from .step import Step
 
 
 def workload(node: Node, kernel: Kernel, core: str) -> str:

@@ -2,60 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ..ir import DType, Graph, Node, Value
+from ..ir import Graph, Value
 from ..ir.printer import Names, few, line
-from ..kernels.base import Binding, Kernel, Schedule
+from .chain import Chain
+from .step import Step
 
 ALIGN = 8
 """Alignment in bytes of the arena and of every buffer in it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One call of the generated code.
-
-    index: position in the order; name: short name for captions; symbol: the C function;
-    rejected: (kernel, reason) of each faster kernel that was not taken, and of each form that
-    a pass could not bring the node into;
-    scratch_offset: where its working memory lies in the arena, in bytes;
-    schedule: what TVM lowered it with, None for a template; cycles: of each backend, measured,
-    where the backend was chosen by them.
-    """
-
-    index: int
-    node: Node
-    kernel: Kernel
-    binding: Binding
-    rejected: tuple[tuple[str, str], ...]
-    name: str
-    symbol: str
-    scratch_offset: int = 0
-    schedule: Schedule | None = None
-    cycles: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def backend(self) -> str:
-        """``tvm`` or ``templates``: what makes the C."""
-        return "templates" if self.schedule is None else "tvm"
-
-    @property
-    def floats(self) -> bool:
-        """Whether its C computes with float32: an input, an output or a table of it is."""
-        values = (*self.node.inputs, *self.node.outputs)
-        return any(v.type.dtype is DType.F32 for v in values) or any(
-            c.data.dtype.kind == "f" for c in self.binding.constants
-        )
-
-    @property
-    def macs(self) -> int:
-        return self.node.op.macs(self.node)
-
-    @property
-    def binary_macs(self) -> int:
-        return self.node.op.binary_macs(self.node)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +32,8 @@ class Plan:
     constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
     order in which none is read after it was written; peak: the step in which most of the arena is
     alive, and how many bytes of it, which no arena can be smaller than; buffers: what the arena
-    holds; features: what the core has; prefix: of every public symbol."""
+    holds; chains: which steps go by rows; features: what the core has; prefix: of every public
+    symbol."""
 
     graph: Graph
     core: str
@@ -88,6 +44,7 @@ class Plan:
     carries: tuple[tuple[Value, Value], ...] = ()
     peak: tuple[int, int] = (0, 0)
     buffers: tuple[Buffer, ...] = ()
+    chains: tuple[Chain, ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -104,7 +61,10 @@ class Plan:
         features = ", ".join(sorted(self.features)) or "no extensions"
         calls = "1 layer" if len(self.steps) == 1 else f"{len(self.steps)} layers"
         lines = [line(f"plan {self.prefix} for {self.core} ({features}): {calls}", indent=0)]
+        begins = {chain.first: chain for chain in self.chains}
         for step in self.steps:
+            if step.index in begins:
+                lines.append(_chain(begins[step.index], names))
             lines.append(_step(step, names))
             if step.rejected:
                 reasons = "; ".join(f"{form}: {reason}" for form, reason in step.rejected)
@@ -118,6 +78,12 @@ class Plan:
         if self.steps:
             lines.append(_peak(self, names))
         return "\n".join(lines)
+
+
+def _chain(chain: Chain, names: Names) -> str:
+    text = f"{chain.first} to {chain.last} by rows, {chain.most} at most at a time"
+    held = ", ".join(f"{ring.rows} of {names[value]}" for value, ring in chain.rings.items())
+    return line(f"{text}, holding {held}" if held else text)
 
 
 def _step(step: Step, names: Names) -> str:

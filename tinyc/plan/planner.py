@@ -8,9 +8,10 @@ from dataclasses import replace
 from ..ir import Graph, Node, Value
 from ..kernels.base import Schedule
 from ..ops.transpose import Transpose
-from .arena import aliases, carries, layout
+from .arena import aliases, carries
 from .choose import Choice, choose
 from .plan import Plan
+from .schedule import schedule
 
 
 def plan(
@@ -21,23 +22,26 @@ def plan(
     schedules: Mapping[str, Schedule] | None = None,
     optimize: str = "balanced",
     forced: Mapping[int, Choice] | None = None,
+    limit: int | None = None,
 ) -> Plan:
     """Choose a kernel for each node and lay out the arena.
 
     backend: ``templates`` or ``tvm``, for all steps or for each; a node that TVM cannot be given
     falls to the templates. schedules: by `workload`, those that TVM uses in the place of its
     default ones. optimize: one of `tinyc.kernels.base.AIMS`. forced: of steps by their index, what
-    computes them in any case. Raises CompileError E306 where no kernel fits a node, or the one
-    that is forced does not, E706 and E708 (no TVM).
+    computes them in any case. limit: bytes that the arena may have, see `tinyc.plan.schedule`.
+    Raises CompileError E306 where no kernel fits a node, or the one that is forced does not, E706
+    and E708 (no TVM).
     """
     graph = _apart(graph)
     steps = choose(graph, core, features, backend, schedules or {}, optimize, forced or {})
-    arena = layout(graph, steps)
-    steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in steps)
+    found = schedule(graph, steps, optimize, limit)
+    arena = found.arena
+    steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in found.steps)
     carried = carries(graph, arena.offsets)
     return Plan(
         graph, core, features, steps, arena.offsets, arena.bytes, carried, arena.peak,
-        arena.buffers,
+        arena.buffers, found.chains,
     )  # fmt: skip
 
 

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
-from ..ir import Node, TensorType, applies
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..ir import Node, Value, applies
+from ..kernels.base import Binding, Kernel
 from ..ops._mixins import Windowed
-from .plan import Step
+from .step import Step
+
+ELEMENT = 8
+"""Products that take as long as an element of a layer without any."""
+FEWEST = 3
+"""An image of fewer rows has none to spare."""
 
 
-def row_bytes(type: TensorType) -> int:
-    """Of a row of an image [1, h, w, c]."""
-    return type.bytes // type.shape[1]
+def height(value: Value) -> int:
+    """Rows of an image [1, h, w, c]."""
+    return value.type.shape[1]
 
 
-def first_row(node: Node[Windowed], y: int) -> int:
-    """The first row of the input that row ``y`` of the output, and those after it, depend on."""
-    return max(0, y * node.op.stride[0] - node.op.padding[0][0])
+def row_bytes(value: Value) -> int:
+    return value.type.bytes // height(value)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The window of a layer along the height: how many rows of the input it spans, by how many it
+    moves on from one row of the output to the next, and how many it begins above the image."""
+
+    rows: int
+    stride: int
+    top: int
+
+    def first_seen(self, y: int) -> int:
+        """The first row of the input that row ``y`` of the output, and those after it, depend
+        on."""
+        return max(0, y * self.stride - self.top)
+
+
+def _reach(step: Step) -> Reach | None:
+    """Of a layer that goes through one image by rows, from the first on."""
+    node = step.node
+    if not (step.binding.ordered and applies(node, Windowed)):
+        return None
+    if node.variable_inputs != node.inputs[:1] or node.inputs[0].type.shape[0] != 1:
+        return None
+    op = node.op
+    rows, _ = op.window(node)
+    return Reach((rows - 1) * op.dilation[0] + 1, op.stride[0], op.padding[0][0])
 
 
 def distance(step: Step) -> int | None:
@@ -22,13 +57,87 @@ def distance(step: Step) -> int | None:
     needed any more: so many that each row of the output ends before the first row of the input
     that is read afterwards. None for layers that do not go through an image row by row.
     """
-    node = step.node
-    if not (step.binding.ordered and applies(node, Windowed)):
+    reach = None if step.part else _reach(step)
+    if reach is None:
         return None
-    if node.variable_inputs != node.inputs[:1]:
-        return None
-    x, y = node.inputs[0].type, node.output.type
-    if x.shape[0] != 1:
-        return None
+    x, y = step.node.inputs[0], step.node.output
     read, made = row_bytes(x), row_bytes(y)
-    return max((i + 1) * made - first_row(node, i) * read for i in range(y.shape[1]))
+    return max((i + 1) * made - reach.first_seen(i) * read for i in range(height(y)))
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A layer as one of a chain. step: bound to make a part of its output;
+    part: ``strip``, some rows at once; ``row``, each row by itself; ``sum``, its output is made
+    when the last row of its input has come."""
+
+    step: Step
+    reach: Reach
+    part: str
+
+    @cached_property
+    def images(self) -> tuple[Value, ...]:
+        """What it reads by rows."""
+        return self.step.node.variable_inputs
+
+    @cached_property
+    def output(self) -> Value:
+        return self.step.node.output
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """Of the output."""
+        return row_bytes(self.output)
+
+    @cached_property
+    def products(self) -> int:
+        """Of the layer; of one without any, a few for each element."""
+        return self.step.macs or ELEMENT * self.output.type.elements
+
+
+def staged(step: Step) -> Stage | None:
+    """A layer as one of a chain; None if it needs its input as a whole."""
+    node = step.node
+    images = (*node.variable_inputs, *node.outputs)
+    if step.schedule is not None or len(node.outputs) != 1 or not node.variable_inputs:
+        return None
+    if any(len(v.type.shape) != 4 or v.type.shape[0] != 1 for v in images):
+        return None
+    if height(images[0]) < FEWEST:
+        return None
+    sums = step.kernel.by_rows
+    if sums is not None and sums.reject(node) is None:
+        return _bound(step, sums, sums.bind(node), Reach(height(node.inputs[0]), 1, 0), "sum")
+    reach = _reach(step)
+    if reach is not None:
+        scratch = step.binding.scratch + step.binding.strip_scratch
+        return _bound(step, step.kernel, replace(step.binding, scratch=scratch), reach, "strip")
+    row = _row(node) if node.op.elementwise else None
+    if row is None or step.kernel.reject(row) is not None:
+        return None
+    return _bound(step, step.kernel, step.kernel.bind(row), Reach(1, 1, 0), "row")
+
+
+def _bound(step: Step, kernel: Kernel, binding: Binding, reach: Reach, part: str) -> Stage:
+    return Stage(replace(step, kernel=kernel, binding=binding, part=part), reach, part)
+
+
+def _row(node: Node) -> Node | None:
+    """An element-wise node of one row; None if its rows differ in more than the images."""
+    if any(v.type.shape != node.output.type.shape for v in node.variable_inputs):
+        return None
+    if any(v.constant and len(v.type.shape) > 2 and v.type.shape[-3] > 1 for v in node.inputs):
+        return None
+
+    def cut(value: Value) -> Value:
+        if value.constant:
+            return value
+        batches, _, *rest = value.type.shape
+        return replace(value, type=replace(value.type, shape=(batches, 1, *rest)))
+
+    cuts = {value: cut(value) for value in (*node.inputs, *node.outputs)}
+    return replace(
+        node,
+        inputs=tuple(cuts[v] for v in node.inputs),
+        outputs=tuple(cuts[v] for v in node.outputs),
+    )

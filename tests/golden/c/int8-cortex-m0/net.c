@@ -37,8 +37,8 @@ void net_run(void *arena)
 {
     uint8_t *const a = arena;
 
-    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @152, out @88 */
-    net_0_conv((const int8_t *)(const void *)(a + 152), (int8_t *)(void *)(a + 88), a + 0);
+    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @136, out @88 */
+    net_0_conv((const int8_t *)(const void *)(a + 136), (int8_t *)(void *)(a + 88), a + 0);
     /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @88, out @0 */
     net_1_scores((const int8_t *)(const void *)(a + 88), (int8_t *)(void *)(a + 0));
 }

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define NET_ARENA_BYTES (184U)
+#define NET_ARENA_BYTES (168U)
 #define NET_ARENA_ALIGN (8U)
 #define NET_INPUTS      (1)
 #define NET_OUTPUTS     (1)
@@ -40,7 +40,7 @@ extern "C" {
 
 static inline int8_t *net_input_0(void *arena)
 {
-    return (int8_t *)(void *)((uint8_t *)arena + 152);
+    return (int8_t *)(void *)((uint8_t *)arena + 136);
 }
 
 /* 'input' */

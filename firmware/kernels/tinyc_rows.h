@@ -1,0 +1,75 @@
+/* Chains of layers that go by rows: of what lies between two of them there are the rows that are
+ * still to be read, and no others. */
+#ifndef TINYC_ROWS_H
+#define TINYC_ROWS_H
+
+#include "tinyc_window.h"
+
+/* An image that is made and read by rows: of its `height` rows of `bytes` bytes those from `first`
+ * up to, not including, `end` lie at `at`, one after the other. */
+struct tinyc_rows {
+    uint8_t *at;
+    int32_t bytes, height, first, end;
+};
+
+/* How many rows a window sees, how many it moves on by, and those of padding above the image. */
+struct tinyc_reach {
+    int32_t rows, stride, top;
+};
+
+TINYC_INLINE int32_t tinyc_lower(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+TINYC_INLINE uint8_t *tinyc_row(const struct tinyc_rows *image, int32_t y)
+{
+    return image->at + (y - image->first) * image->bytes;
+}
+
+/* Of the rows of `in` the first that row `y` of a layer's output sees, and those after it. */
+TINYC_INLINE int32_t tinyc_first_seen(const struct tinyc_rows *in, int32_t y,
+                                      const struct tinyc_reach *reach)
+{
+    const int32_t first = y * reach->stride - reach->top;
+    return first < 0 ? 0 : tinyc_lower(first, in->end);
+}
+
+/* What a layer can make next of the rows that there are of `in`: no more than `most` rows. */
+TINYC_INLINE struct tinyc_strip tinyc_next_strip(const struct tinyc_rows *in,
+                                                 const struct tinyc_rows *out,
+                                                 const struct tinyc_reach *reach, int32_t most)
+{
+    const int32_t below = in->end + reach->top - reach->rows;
+    const int32_t whole = below < 0 ? 0 : tinyc_lower(below / reach->stride + 1, out->height);
+    const int32_t end = in->end == in->height ? out->height : whole;
+    const int32_t first = tinyc_first_seen(in, out->end, reach);
+    const struct tinyc_strip strip = {
+        in->end - first,
+        tinyc_lower(end - out->end, most),
+        first - (out->end * reach->stride - reach->top),
+    };
+    return strip;
+}
+
+/* The rows of `in` that a strip is made of, and where those go that it makes. */
+TINYC_INLINE uint8_t *tinyc_strip_in(const struct tinyc_rows *in, const struct tinyc_strip *strip)
+{
+    return tinyc_row(in, in->end - strip->in_h);
+}
+
+TINYC_INLINE uint8_t *tinyc_next_row(const struct tinyc_rows *out)
+{
+    return tinyc_row(out, out->end);
+}
+
+/* Let go of the rows above `first`, which nobody is going to read: those below move up. */
+TINYC_INLINE void tinyc_let_go(struct tinyc_rows *image, int32_t first)
+{
+    if (first > image->first) {
+        memmove(image->at, tinyc_row(image, first), (size_t)((image->end - first) * image->bytes));
+        image->first = first;
+    }
+}
+
+#endif

@@ -1,0 +1,122 @@
+"""Chains of layers that go by rows, as C (see ``firmware/kernels/tinyc_rows.h``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir import Value
+from ..plan import Chain, Plan, Step
+from .bodies import takes_strips
+
+ROWS = "tinyc_rows.h"
+"""The file of ``firmware/kernels/`` that chains are made with."""
+
+
+def chain_symbol(plan: Plan, chain: Chain) -> str:
+    """The function in which its layers take turns."""
+    return f"{plan.prefix}_rows_{chain.first}_{chain.last}"
+
+
+def described(step: Step) -> str:
+    """A step in a caption: what it makes of what."""
+    values = (step.node.variable_inputs, step.node.outputs)
+    moved = " -> ".join(", ".join(str(v.type) for v in group) for group in values)
+    macs = f" | {step.macs} MAC" if step.macs else ""
+    return f"{step.index}  {step.name}  {moved}{macs}"
+
+
+def chained(plan: Plan) -> list[dict[str, Any]]:
+    """What ``chain.c.j2`` prints of each chain."""
+    return [_chain(plan, chain) for chain in plan.chains]
+
+
+def _chain(plan: Plan, chain: Chain) -> dict[str, Any]:
+    steps = {stage.step.index: stage.step for stage in chain.stages}
+    made = {step.node.output: f"made_{index}" for index, step in steps.items()}
+    read = [value for value in chain.readers if value not in made]
+    names = {**{value: f"read_{i}" for i, value in enumerate(read)}, **made}
+    ends = [v for v in made if v not in chain.rings or not chain.readers[v]]
+    return {
+        "symbol": chain_symbol(plan, chain),
+        "first": chain.first,
+        "last": chain.last,
+        "most": chain.most,
+        "images": [
+            _image(plan, chain, value, name, value in made) for value, name in names.items()
+        ],
+        "unfinished": " || ".join(f"{names[v]}.end < {names[v]}.height" for v in ends),
+        "reaches": [
+            {"name": f"reach_{s.step.index}", "reach": s.reach}
+            for s in chain.stages
+            if s.part != "sum"
+        ],
+        "sums": [s.step.index for s in chain.stages if s.part == "sum"],
+        "layers": [_layer(plan, chain, i, names) for i in range(len(chain.stages))],
+    }
+
+
+def _image(plan: Plan, chain: Chain, value: Value, name: str, made: bool) -> dict[str, Any]:
+    _, height, *_ = value.type.shape
+    ring = chain.rings.get(value)
+    held = f"{ring.rows} of {height} rows" if ring else f"all {height} rows"
+    return {
+        "name": name,
+        "offset": plan.offsets[value],
+        "bytes": value.type.bytes // height,
+        "height": height,
+        "end": 0 if made else height,
+        "caption": f"{value.type}, {held}",
+    }
+
+
+def _layer(plan: Plan, chain: Chain, index: int, names: dict[Value, str]) -> dict[str, Any]:
+    stage = chain.stages[index]
+    step = plan.steps[stage.step.index]
+    ins, output = step.node.variable_inputs, step.node.output
+    out = names[output]
+    args = [_pointer("const ", v, _first_row(stage.part, names[v], out)) for v in ins]
+    args.append(_pointer("", output, f"tinyc_next_row(&{out})"))
+    if step.binding.scratch:
+        args.append(f"a + {step.scratch_offset}")
+    if takes_strips(step):
+        args.append("&strip")
+    return {
+        "index": step.index,
+        "caption": described(step),
+        "part": stage.part,
+        "symbol": step.symbol,
+        "ins": [names[v] for v in ins],
+        "out": out,
+        "args": args,
+        "gone": [
+            {"image": names[v], "first": _first_needed(chain, v, names)}
+            for v in ins
+            if v in chain.rings and chain.readers[v][-1] is stage
+        ],
+    }
+
+
+def _first_row(part: str, image: str, out: str) -> str:
+    """Where a layer's input begins."""
+    if part == "row":
+        return f"tinyc_row(&{image}, {out}.end)"
+    return f"tinyc_strip_in(&{image}, &strip)"
+
+
+def _first_needed(chain: Chain, value: Value, names: dict[Value, str]) -> str:
+    """The first row of an image that somebody still reads."""
+    image = names[value]
+    needed = [
+        f"taken_{s.step.index}"
+        if s.part == "sum"
+        else f"tinyc_first_seen(&{image}, {names[s.output]}.end, &reach_{s.step.index})"
+        for s in chain.readers[value]
+    ]
+    text = needed[0]
+    for other in needed[1:]:
+        text = f"tinyc_lower({text}, {other})"
+    return text
+
+
+def _pointer(const: str, value: Value, place: str) -> str:
+    return f"({const}{value.type.dtype.c} *)({const}void *){place}"
