@@ -5,9 +5,8 @@
 #include "tinyc_columns.h"
 #include "tinyc_halves.h"
 
-/* Outputs of all channels of a layer, at least four. `weights` and `table` of channels that are no
- * whole fours begin with the first four, after which those from channels % 4 on follow: some are
- * computed twice, none is beyond the last. */
+/* A layer of at least four channels; the last four of a count that is no multiple overlap those
+ * before, in `weights` and `table` as well. */
 struct tinyc_halves_layer {
     const int16_t *weights;
     const int32_t *table;
@@ -21,23 +20,17 @@ TINYC_INLINE void tinyc_halves_pixels(const struct tinyc_halves_layer *layer,
                                       tinyc_halves *sums)
 {
     const int32_t half = 1 + 2 * layer->zero_point;
-    const int32_t rows = layer->depth / 2;
-    const int32_t skip = tinyc_halves_skip(rows);
-    const int16_t *const columns_end = columns + 4 * rows;
+    const int32_t skip = tinyc_halves_skip(layer->depth / 2);
+    const int16_t *const columns_end = columns + 2 * layer->depth;
     const int32_t to_second = pixels == 2 ? layer->channels : 0;
-    const int32_t odd = layer->channels % 4;
-    const int16_t *weights = layer->weights;
-    const int32_t *table = layer->table;
-    int8_t *to = out;
+    const int32_t whole = layer->channels / 4 * 4;
+    const int32_t *const table_end = layer->table + 3 * whole;
 
-    if (odd != 0) {
-        sums(weights, columns, columns_end, skip, table, table + 12, half, to, to_second);
-        weights += 4 * rows;
-        table += 12;
-        to += odd;
+    sums(layer->weights, columns, columns_end, skip, layer->table, table_end, half, out, to_second);
+    if (whole != layer->channels) {
+        sums(layer->weights + whole / 2 * layer->depth, columns, columns_end, skip, table_end,
+             table_end + 12, half, out + layer->channels - 4, to_second);
     }
-    sums(weights, columns, columns_end, skip, table, table + 3 * (layer->channels - odd), half, to,
-         to_second);
     if (layer->low != INT8_MIN || layer->high != INT8_MAX) {
         tinyc_clamp_bytes(out, pixels * layer->channels, layer->low, layer->high);
     }

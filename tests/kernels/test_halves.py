@@ -1,5 +1,5 @@
-"""Convolutions by two channels in a halfword: awkward shapes, and both sides of every bound under
-which they are exact."""
+"""Convolutions and dense layers by two channels in a halfword: awkward shapes, and both sides of
+every bound under which they are exact."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from test_ops import check_on_core, check_on_host
 
-from tinyc.ir import DType, Node, Quant, TensorType, Value
+from tinyc.ir import DType, Node, Op, Quant, TensorType, Value
 from tinyc.kernels.base import kernels_of
 from tinyc.ops._conv import out_sizes
 from tinyc.ops.conv2d import Conv2d
+from tinyc.ops.fully_connected import FullyConnected
 
-HALVES = "conv2d_s8_halves"
+HALVES, DENSE = "conv2d_s8_halves", "fully_connected_s8_halves"
 
 
 def chosen(node: Node) -> str:
@@ -34,22 +35,47 @@ def layer(
     activation: str = "none",
 ) -> Node[Conv2d]:
     """A convolution of int8 [o, kh, kw, i] whose multipliers are all ``real``."""
-    channels, kh, kw, depth = weights.shape
+    kh, kw, depth = weights.shape[1:]
     op = Conv2d((stride, stride), (1, 1), ((padding, padding), (padding, padding)), activation)
     shape = (1, *image, depth)
     size = out_sizes(shape, (kh, kw), op.stride, op.dilation, op.padding)
+    return _node(op, shape, weights, bias, real, zeros, (1, *size, len(weights)))
+
+
+def dense(
+    rows: int,
+    weights: np.ndarray,
+    bias: int | list[int] = 0,
+    real: float = 0.01,
+    zeros: tuple[int, int] = (-3, 5),
+    activation: str = "none",
+) -> Node[FullyConnected]:
+    """The same of ``rows`` by int8 [o, i]."""
+    op, shape = FullyConnected(activation), (rows, weights.shape[1])
+    return _node(op, shape, weights, bias, real, zeros, (rows, len(weights)))
+
+
+def _node(
+    op: Op,
+    shape: tuple[int, ...],
+    weights: np.ndarray,
+    bias: int | list[int],
+    real: float,
+    zeros: tuple[int, int],
+    out: tuple[int, ...],
+) -> Node:
     types = [
         TensorType(shape, DType.I8, Quant((1.0,), (zeros[0],))),
         TensorType(weights.shape, DType.I8, Quant((0.25,), (0,))),
-        TensorType((channels,), DType.I32),
-        TensorType((1, *size, channels), DType.I8, Quant((0.25 / real,), (zeros[1],))),
+        TensorType(out[-1:], DType.I32),
+        TensorType(out, DType.I8, Quant((0.25 / real,), (zeros[1],))),
     ]
-    data = [None, weights.astype(np.int8), np.full(channels, bias, np.int32)]
+    data = [None, weights.astype(np.int8), np.full(out[-1], bias, np.int32)]
     inputs = [Value(n, t, "case", d) for n, t, d in zip("xwb", types[:3], data, strict=True)]
     return Node(op, tuple(inputs), (Value("y", types[3], "case"),), "case")
 
 
-def awkward() -> Iterator[Node[Conv2d]]:
+def awkward() -> Iterator[Node]:
     """Every rest of channels, of inputs, of rows of code and of pixels; all zero points."""
     rng = np.random.default_rng(0)
     for i, channels in enumerate((4, 5, 6, 7, 8, 11)):
@@ -62,12 +88,20 @@ def awkward() -> Iterator[Node[Conv2d]]:
             yield layer(
                 size, weights, int(rng.integers(-5000, 5000)), 0.003, zeros, 0, 1, activation
             )
+            if i % 2:
+                yield dense(2 + i // 2, weights[:, 0, 0], 9, 0.003, zeros, activation)
+    for channels in (8, 9, 15, 16, 19):
+        for depth in (128, 132, 136, 140):
+            weights = rng.integers(-127, 128, (channels, depth))
+            zeros = (int(rng.choice([-128, 0, 127])), int(rng.choice([-128, 0, 127])))
+            activation = ("none", "relu", "relu6")[channels % 3]
+            yield dense(1, weights, int(rng.integers(-5000, 5000)), 0.001, zeros, activation)
     for kernel, depth, stride in ((3, 3, 1), (3, 4, 2), (2, 8, 1), (5, 1, 2), (3, 2, 1)):
         weights = rng.integers(-127, 128, (6, kernel, kernel, depth))
         yield layer((7, 5), weights, 77, 0.001, (-5, -128), kernel // 2, stride)
 
 
-def extremes() -> Iterator[Node[Conv2d]]:
+def extremes() -> Iterator[Node]:
     """The largest sums of either sign, and the largest shift."""
     signs = np.array([1, -1, -1, 1])[:, None, None, None]
     weights = 127 * signs * np.ones((4, 1, 1, 256), int)
@@ -77,7 +111,11 @@ def extremes() -> Iterator[Node[Conv2d]]:
         for edge in (most - reach, reach - most):
             yield layer((1, 3), weights, edge, 1.1e-5, (zero, 3))
             yield layer((1, 3), weights, edge, 2.0**-23, (zero, -128))
+            yield dense(2, weights[:, 0, 0], edge, 1.1e-5, (zero, 3))
+            eight = np.repeat(weights[:, 0, 0], 2, 0)[[0, 2, 1, 3, 4, 6, 5, 7]]
+            yield dense(1, eight, edge, 1.1e-5, (zero, 3))
     yield layer((2, 2), weights, 0, 2.0**-26, (0, 9))  # no sum comes to a half
+    yield dense(1, np.concatenate([weights, weights])[:, 0, 0], 0, 2.0**-26, (0, 9))
     dead = np.where(np.arange(4)[:, None, None, None] < 2, 0, weights)
     yield layer((2, 2), dead, [1 << 29, -(1 << 30), 9, 9], 2.0**-24)
     lowest = np.full((4, 1, 1, 8), -128)
@@ -90,8 +128,9 @@ def extremes() -> Iterator[Node[Conv2d]]:
 def ends(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
     """Pixels of nothing but the least, and but the greatest number."""
     shape = node.inputs[0].type.shape
-    pixels = rng.choice(np.array([-128, 127], np.int8), (*shape[:3], 1))
-    pixels.flat[:2] = -128, 127
+    pixels = rng.choice(np.array([-128, 127], np.int8), (*shape[:-1], 1))
+    zero = node.inputs[0].type.zero_point
+    pixels.flat[:2] = (-128, 127) if pixels.size > 1 else -128 if zero > 0 else 127
     return [np.broadcast_to(pixels, shape).copy()]
 
 
@@ -106,7 +145,7 @@ def test_host(name: str, tmp_path: Path) -> None:
         pytest.skip("no host gcc with ASan and UBSan found")
     nodes, options = CASES[name]
     found = list(nodes())
-    assert {chosen(node) for node in found} == {HALVES}
+    assert {chosen(node) for node in found} == {HALVES, DENSE}
     check_on_host(found, tmp_path, gcc, **options)
 
 
@@ -131,3 +170,11 @@ def test_what_is_left_to_others() -> None:
     far = [1 << 25, 0, 1 << 25, 0]
     assert chosen(layer((1, 1), ones, far, 2.0**-24)) == HALVES
     assert chosen(layer((1, 1), ones, far, 2.0**-25)) == "conv2d_s8_dsp"
+    # Dense layers round once, and take eight channels of one row.
+    assert chosen(dense(1, 127 * ones[:, 0, 0].repeat(2, 0), over - 1, zeros=(-128, 0))) == DENSE
+    assert chosen(dense(1, 127 * ones[:, 0, 0].repeat(2, 0), over, zeros=(-128, 0))) != DENSE
+    assert chosen(dense(2, 127 * ones[:, 0, 0], over - 1, zeros=(-128, 0))) == DENSE
+    assert chosen(dense(2, 127 * ones[:, 0, 0], over, zeros=(-128, 0))) != DENSE
+    assert chosen(dense(1, np.ones((7, 256), int))) == "fully_connected_s8_dsp"
+    assert chosen(dense(1, np.ones((8, 255), int))) == "fully_connected_s8_dsp"
+    assert chosen(dense(1, np.ones((8, 124), int))) == "fully_connected_s8_dsp"

@@ -147,10 +147,10 @@ def four_channels(rows: Array, note: str, suffix: str = "weights") -> Constant:
     return Constant(suffix, np.ascontiguousarray(groups), note)
 
 
-def fours(channels: int) -> list[int]:
-    """The channels that kernels take by four, in their order: the last four of a count that is no
-    multiple overlap those before them (tinyc_overlap). There are four at least."""
-    return [min(c, channels - 4) + i for c in range(0, channels, 4) for i in range(4)]
+def fours(channels: int, width: int = 4) -> list[int]:
+    """The channels that kernels take by four, or by ``width``, in their order: the last of a count
+    that is no multiple overlap those before them (tinyc_overlap). There are so many at least."""
+    return [min(c, channels - width) + i for c in range(0, channels, width) for i in range(width)]
 
 
 def four_rows(rows: Array) -> Constant:

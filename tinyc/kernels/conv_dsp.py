@@ -6,6 +6,7 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -221,7 +222,7 @@ DEPTHWISE_CONV2D = Kernel(
 # Fully connected --------------------------------------------------------------------------
 
 
-def _reject_fully_connected(node: Node[FullyConnected]) -> str | None:
+def reject_fully_connected(node: Node[FullyConnected]) -> str | None:
     # A single rounding by SMMUL needs its rounding constant within the high word: shift <= -2.
     return reject(node, node.inputs[1].data, largest_shift=-2)
 
@@ -268,35 +269,42 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
     )
 
 
+def row_window(node: Node[FullyConnected]) -> dict[str, Any]:
+    """The window of a pointwise convolution of an image of one row, whose pixels are the inputs'
+    ``rows``."""
+    channels, depth = node.inputs[1].type.shape
+    rows = node.inputs[0].type.elements // depth
+    return {
+        "rows": rows,
+        "batches": 1,
+        "in_h": 1, "in_w": rows, "in_c": depth,
+        "out_h": 1, "out_w": rows, "out_c": channels,
+        "kernel_h": 1, "kernel_w": 1, "stride_h": 1, "stride_w": 1,
+        "dilation_h": 1, "dilation_w": 1, "pad_top": 0, "pad_left": 0,
+    }  # fmt: skip
+
+
 def _bind_rows(node: Node[FullyConnected]) -> Binding:
-    """As a pointwise convolution of an image of one row, whose pixels are the rows of inputs."""
     x, weights = node.inputs[0].type, node.inputs[1].array
-    channels, depth = weights.shape
-    rows = x.elements // depth
     packed, whole = _pairs(weights)
     scaled = node.op.float_scaled
     return Binding(
         params={
-            "rows": rows,
-            "batches": 1,
-            "in_h": 1, "in_w": rows, "in_c": depth,
-            "out_h": 1, "out_w": rows, "out_c": channels,
-            "kernel_h": 1, "kernel_w": 1, "stride_h": 1, "stride_w": 1,
-            "dilation_h": 1, "dilation_w": 1, "pad_top": 0, "pad_left": 0,
+            **row_window(node),
             **clamp_params(node),
             "input_zero": x.zero_point,
             "last": "tinyc_conv_columns_float" if scaled else "tinyc_dense_columns",
         },
         constants=(packed, table(node, weights, fold=True, single=True)),
-        scratch=columns_bytes(whole, depth),
+        scratch=columns_bytes(whole, weights.shape[1]),
         support=("tinyc_conv2d_float_dsp.h" if scaled else "tinyc_dense_rows_dsp.h",),
-    )  # fmt: skip
+    )
 
 
 FULLY_CONNECTED = Kernel(
     "fully_connected_s8_dsp",
     "fully_connected_s8_dsp.c.j2",
     REQUIRES,
-    _reject_fully_connected,
+    reject_fully_connected,
     _bind_fully_connected,
 )

@@ -12,9 +12,18 @@ from ..ir.quant import multiply_double_rounding, multiply_single_rounding
 from ..ops._conv import channel_multipliers
 from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
+from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import VARYING, clamp_params, largest_sums, window_params
-from .conv_dsp import REQUIRES, columns_bytes, conv_rows, reject_conv, table
+from .conv import VARYING, clamp_params, fours, largest_sums, window_params
+from .conv_dsp import (
+    REQUIRES,
+    columns_bytes,
+    conv_rows,
+    reject_conv,
+    reject_fully_connected,
+    row_window,
+    table,
+)
 
 UPPER_BITS = 23
 """Sums of upper bytes are right under two to this."""
@@ -22,18 +31,18 @@ LARGEST_SHIFT = 23
 """To the right: that of a product under 2**30 to which a zero point is added, shifted up."""
 
 
-def reject(node: Node[Weighted], rows: Array) -> str | None:
+def reject(node: Node[Weighted], rows: Array, width: int = 4) -> str | None:
     """Why a node that `conv_dsp.reject` takes cannot be computed by two channels in a halfword.
-    rows: the weights as [channels, depth]."""
+    rows: the weights as [channels, depth]; width: how many channels the kernel takes at once."""
     if node.op.float_scaled:
         return "its sums are multiplied by a float32"
-    if len(rows) < 4:
-        return "less than four channels"
-    lower, upper = (rows[order(len(rows))[i::2]] for i in (0, 1))
+    if len(rows) < width:
+        return f"less than {width} channels"
+    lower, upper = (rows[fours(len(rows), width)[i::2]] for i in (0, 1))
     if np.any((upper == -128) & (lower < 0)):
         return "weights of -128 with others below zero in a halfword"
     sums = np.where(rows.any(1), largest_sums(node, rows), 0)  # constants apart, see `table`
-    if np.any(sums[order(len(rows))[1::2]] >= 1 << UPPER_BITS):
+    if np.any(sums[fours(len(rows), width)[1::2]] >= 1 << UPPER_BITS):
         return f"a sum of every second channel could reach 2^{UPPER_BITS}"
     if np.any(_is_far(node, rows) & ~_is_naught(node, sums)):
         return f"a channel's multiplier is under 2^-{LARGEST_SHIFT + 1}"
@@ -51,23 +60,16 @@ def _is_naught(node: Node[Weighted], sums: Array) -> Array:
     return np.asarray(~requantize(np.stack([sums, -sums]), *channel_multipliers(node)).any(0))
 
 
-def order(channels: int) -> Array:
-    """Which channel each place of the tiles has: where they are no whole fours, the first four come
-    twice in part."""
-    odd = channels % 4
-    return np.concatenate([np.arange(4 if odd else 0), np.arange(odd, channels)])
-
-
-def pack(node: Node[Weighted], rows: Array) -> tuple[Constant, Constant]:
+def pack(node: Node[Weighted], rows: Array, width: int = 4) -> tuple[Constant, Constant]:
     """Weights and table of a node's channels. rows: [channels, depth]; depths are filled up to
-    multiples of four."""
+    multiples of four; width: how many channels the kernel takes at once."""
     channels, depth = rows.shape
-    places = order(channels)
+    places = fours(channels, width)
     filled = np.zeros((len(places), -(-depth // 4) * 4), np.int16)
     filled[:, :depth] = rows[places]
     halves = filled[0::2] + 256 * filled[1::2]
-    # [four, pair of them, quad, k] -> [four, quad, parity, pair, half]; k = 2 * half + parity
-    quads = halves.reshape(-1, 2, filled.shape[1] // 4, 2, 2)
+    # [tile, pair, quad, k] -> [tile, quad, parity, pair, half]; k = 2 * half + parity
+    quads = halves.reshape(-1, width // 2, filled.shape[1] // 4, 2, 2)
     weights = Constant(
         "weights",
         np.ascontiguousarray(quads.transpose(0, 2, 4, 1, 3)),
@@ -117,3 +119,55 @@ CONV2D = Kernel(
     "conv2d_s8_halves", "conv2d_s8_halves.c.j2", REQUIRES, _reject_conv, _bind_conv,
     varying=VARYING,
 )  # fmt: skip
+
+
+# Fully connected --------------------------------------------------------------------------
+
+
+LEAST_PRODUCTS = 1024
+"""Of a single row: less are not worth the code."""
+
+
+def _reject_fully_connected(node: Node[FullyConnected]) -> str | None:
+    rows = node.inputs[1].data
+    reason = reject_fully_connected(node)
+    if reason is not None or rows is None:
+        return reason
+    if node.inputs[0].type.elements > rows.shape[1]:
+        return reject(node, rows)
+    if rows.size < LEAST_PRODUCTS:
+        return "too small for code of its own"
+    return "inputs are no multiple of 4" if rows.shape[1] % 4 else reject(node, rows, 8)
+
+
+def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
+    """A single row eight channels at a time, several as pixels of a pointwise convolution."""
+    x, weights = node.inputs[0].type, node.inputs[1].array
+    channels, depth = weights.shape
+    if x.elements == depth:
+        return Binding(
+            params={**params(node), "rows": 1, "depth": depth, "channels": channels},
+            constants=pack(node, weights, 8),
+            support=("tinyc_dense_halves.h",),
+        )
+    whole = -(-depth // 4) * 4
+    return Binding(
+        params={
+            **row_window(node),
+            **params(node),
+            "input_zero": x.zero_point,
+            "depth": whole,
+        },
+        constants=pack(node, weights),
+        scratch=columns_bytes(whole, depth, lanes=2),
+        support=("tinyc_conv2d_halves.h",),
+    )
+
+
+FULLY_CONNECTED = Kernel(
+    "fully_connected_s8_halves",
+    "fully_connected_s8_halves.c.j2",
+    REQUIRES,
+    _reject_fully_connected,
+    _bind_fully_connected,
+)
