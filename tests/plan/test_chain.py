@@ -24,7 +24,8 @@ from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.ops.logistic import Logistic
 from tinyc.ops.max_pool import MaxPool2d
 from tinyc.ops.mul import Mul
-from tinyc.plan import Plan, plan, planner
+from tinyc.plan import Plan, arena, plan, planner, rows
+from tinyc.plan.chain import Ring, _Run
 from tinyc.plan.heads import split_outputs
 from tinyc.plan.rows import staged
 from tinyc.plan.schedule import by_rows
@@ -32,7 +33,7 @@ from tinyc.run import run
 from tinyc.target.boards import load_board
 
 sys.path.append(str(ROOT / "tests" / "ops"))
-from test_arena import sound
+from test_arena import Replay, sound
 from test_ops import assert_same, random_array, run_on_host
 
 QUANT = Quant((0.05,), (-11,))
@@ -164,6 +165,40 @@ def networks(seeds: range, chained: Callable[..., Plan], features: frozenset[str
         sound(plans[-1])
     assert sum(bool(p.chains) for p in plans) > 0.7 * len(plans)
     return plans
+
+
+def test_random_networks_find_what_they_read(chained) -> None:
+    assert len(networks(range(300, 360), chained, DSP)) == 60
+
+
+@pytest.mark.parametrize("wrong", ["distance", "behind", "rings"])
+def test_a_replay_sees_what_is_wrong(wrong: str, chained, monkeypatch) -> None:
+    """Eight bytes or a row less than there have to be."""
+    if wrong == "distance":
+        right = rows.distance
+        monkeypatch.setattr(arena, "distance", lambda s: None if right(s) is None else right(s) - 8)
+        monkeypatch.setattr(planner, "schedule", lambda g, s, *_: by_rows(g, s, []))
+        plans = [plan(random_network(seed, "net"), "host", DSP) for seed in range(20)]
+    else:
+        start = _Run.__init__
+
+        def less(self, chain) -> None:
+            start(self, chain)
+            for pieces in self.behind.values() if wrong == "behind" else ():
+                for piece in pieces:
+                    pieces[piece] -= 8
+            for value, ring in self.rings.items() if wrong == "rings" else ():
+                self.rings[value] = Ring(max(1, ring.rows - 1), ring.stays)
+
+        monkeypatch.setattr(_Run, "__init__", less)
+        plans = [chained(random_network(seed, "net"), DSP, 2) for seed in range(20)]
+    seen = 0
+    for planned in plans:
+        try:
+            Replay(planned)
+        except (AssertionError, ValueError):
+            seen += 1
+    assert seen > 2
 
 
 @pytest.mark.slow

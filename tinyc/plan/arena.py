@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from random import Random
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ..errors import CompileError
 from ..ir import Graph, Value
 from .chain import Chain, bytes_of, lives
 from .plan import ALIGN, Buffer
-from .rows import distance
+from .rows import Stage, distance
 from .step import Step
 
 
@@ -20,8 +21,9 @@ from .step import Step
 class _Buffer:
     """A piece of the arena: alive from step ``first`` through ``last``.
 
-    behind: of others that end in the step in which it begins, how many bytes behind its start
-    theirs may lie at the least: what they hold is read before this one grows over it.
+    behind: of others that end while it is alive, how many bytes behind its start theirs may lie at
+    the least (before it, if the number is negative): what they hold is read before this one grows
+    over it.
     """
 
     bytes: int
@@ -30,9 +32,15 @@ class _Buffer:
     offset: int = -1
     behind: dict[_Buffer, int] = field(default_factory=dict)
 
+    def grow(self, other: _Buffer, behind: int) -> None:
+        """Let another lie so many bytes behind, if that is worth something."""
+        self.behind[other] = behind
+        if self.saved(other) <= 0:
+            del self.behind[other]
+
     def saved(self, other: _Buffer) -> int:
         """Bytes that both take together less than one behind the other."""
-        both = max(self.bytes, _round(self.behind[other]) + other.bytes)
+        both = max(self.bytes, _round(max(self.behind[other], 0)) + other.bytes)
         return _round(self.bytes) + _round(other.bytes) - _round(both)
 
 
@@ -183,9 +191,21 @@ def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _
         a, b = (buffers[home(v)] for v in (step.node.inputs[0], step.node.output))
         if a is b or a.last > step.index or b.first < step.index:
             continue
-        b.behind[a] = behind
-        if b.saved(a) <= 0:
-            del b.behind[a]
+        b.grow(a, behind)
+    for chain in chains:
+        for image, pieces in chain.behind.items():
+            a = buffers[home(image)]
+            if a.last != chain.last or a.first >= chain.first:
+                continue
+            for piece, behind in pieces.items():
+                if not isinstance(piece, Stage):
+                    b = buffers[home(piece)]
+                elif piece.step in scratch:
+                    b = scratch[piece.step]
+                else:
+                    continue
+                if b is not a and b.first >= chain.first:
+                    b.grow(a, behind)
     live = [b for v, b in buffers.items() if v not in merged] + list(scratch.values())
     held: dict[_Buffer, list[Value]] = {}
     for value in [*buffers, *views]:
@@ -224,22 +244,51 @@ _ORDERS: tuple[Callable[[_Buffer], tuple[int, ...]], ...] = (
 )
 
 
+TRIES = 128
+"""Changes to the best of the orders that are tried, fewer of long ones."""
+MOST_PLACES = 8192
+"""Buffers that are placed for that."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """In which buffers were placed, and what came of it: the size of the arena, the offsets."""
+
+    bytes: int
+    buffers: list[_Buffer]
+    offsets: list[int]
+
+
 def _pack(buffers: list[_Buffer]) -> int:
-    """Give each buffer the lowest offset at which nothing alive beside it lies, trying several
-    orders and keeping the best. Returns the size of the arena in bytes."""
+    """Give each buffer the lowest offset at which nothing alive beside it lies, in the best of
+    several orders, with one buffer after the other elsewhere in it if that is no worse. Returns
+    the size of the arena in bytes."""
     _, lower = _most_alive(buffers)
-    best: tuple[int, list[int]] | None = None
+    best = _Order(1 << 60, [], [])
+
+    def tried(order: list[_Buffer]) -> _Order:
+        _place(order)
+        size = max((_round(b.offset + b.bytes) for b in order), default=0)
+        return _Order(size, order, [b.offset for b in buffers])
+
     for key in _ORDERS:
-        _place(sorted(buffers, key=key))
-        size = max((_round(b.offset + b.bytes) for b in buffers), default=0)
-        if best is None or size < best[0]:
-            best = size, [b.offset for b in buffers]
-        if size == lower:
+        found = tried(sorted(buffers, key=key))
+        if found.bytes < best.bytes:
+            best = found
+        if best.bytes == lower:
             break
-    assert best is not None
-    for buffer, offset in zip(buffers, best[1], strict=True):
+    random = Random(len(buffers))
+    for _ in range(min(TRIES, MOST_PLACES // max(len(buffers), 1))):
+        if best.bytes == lower:
+            break
+        order = list(best.buffers)
+        order.insert(random.randrange(len(order)), order.pop(random.randrange(len(order))))
+        found = tried(order)
+        if found.bytes <= best.bytes:
+            best = found
+    for buffer, offset in zip(buffers, best.offsets, strict=True):
         buffer.offset = offset
-    return best[0]
+    return best.bytes
 
 
 def _most_alive(buffers: Sequence[_Buffer]) -> tuple[int, int]:
@@ -256,10 +305,24 @@ def _changes(buffers: Sequence[_Buffer], growing: bool = True) -> dict[int, int]
     for b in buffers:
         change[b.first] = change.get(b.first, 0) + _round(b.bytes)
         change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
-        for other in b.behind if growing else ():
-            change[b.first] -= b.saved(other)
-            change[b.first + 1] = change.get(b.first + 1, 0) + b.saved(other)
+    for other, growing_over in _growing(buffers).items() if growing else ():
+        for step in range(min(b.first for b in growing_over), other.last + 1):
+            beside = [b for b in growing_over if b.first <= step <= b.last]
+            # They lie side by side, no further into the other than one of them may reach.
+            reach = max((_round(b.bytes - b.behind[other]) for b in beside), default=0)
+            most = min(sum(b.saved(other) for b in beside), reach)
+            change[step] = change.get(step, 0) - most
+            change[step + 1] = change.get(step + 1, 0) + most
     return change
+
+
+def _growing(buffers: Sequence[_Buffer]) -> dict[_Buffer, list[_Buffer]]:
+    """Of each buffer those that grow over it."""
+    found: dict[_Buffer, list[_Buffer]] = {}
+    for b in buffers:
+        for other in b.behind:
+            found.setdefault(other, []).append(b)
+    return found
 
 
 def _place(buffers: Sequence[_Buffer]) -> None:
@@ -270,21 +333,18 @@ def _place(buffers: Sequence[_Buffer]) -> None:
     # Columns of what is placed, sorted by offset: offset, end, first, last, which.
     placed = np.empty((5, len(buffers)), np.int64)
     places = {id(buffer): count for count, buffer in enumerate(buffers)}
-    grown: dict[int, list[_Buffer]] = {}  # what each may begin in, as the key of `behind`
-    for buffer in buffers:
-        for other in buffer.behind:
-            grown.setdefault(id(other), []).append(buffer)
+    growing = _growing(buffers)
     for count, buffer in enumerate(buffers):
         offset, end, first, last, which = placed[:, :count]
         beside = (first <= buffer.last) & (last >= buffer.first)
         # It may start where it ends before a neighbour, or where that one has ended.
         below, above = offset[beside] - buffer.bytes, end[beside]
-        if buffer.behind or id(buffer) in grown:
+        if buffer.behind or buffer in growing:
             neighbours = which[beside]
             for other, behind in buffer.behind.items():
                 found = neighbours == places[id(other)]
                 below[found] = other.offset - behind
-            for other in grown.get(id(buffer), ()):
+            for other in growing.get(buffer, ()):
                 found = neighbours == places[id(other)]
                 above[found] = _round(other.offset + other.behind[buffer])
             order = np.argsort(below, kind="stable")

@@ -46,7 +46,18 @@ class Chain:
     @cached_property
     def rings(self) -> dict[Value, Ring]:
         """What there is of each image that no other layer reads."""
-        return _run(self)
+        return self._ran.rings
+
+    @cached_property
+    def behind(self) -> dict[Value, dict[Value | Stage, int]]:
+        """Of each image that others made: how many bytes behind the start of what a layer makes,
+        or of its working memory, it may lie at the least if nobody else needs it, before the start
+        if the number is negative: what they grow over has been read."""
+        return self._ran.behind
+
+    @cached_property
+    def _ran(self) -> _Run:
+        return _Run(self)
 
 
 @dataclass(frozen=True)
@@ -58,34 +69,81 @@ class Ring:
     stays: bool
 
 
-def _run(chain: Chain) -> dict[Value, Ring]:
-    """Let the layers run as the generated code does (`tinyc_rows.h`)."""
-    made = [stage.output for stage in chain.stages]
-    first = dict.fromkeys(chain.readers, 0)
-    end = {v: 0 if v in made else height(v) for v in chain.readers}
-    taken = dict.fromkeys(chain.stages, 0)
-    most = dict.fromkeys(made, 0)
-    stays = dict.fromkeys(made, False)
-    rings = [v for v in made if v not in chain.whole]
-    while any(end[v] < height(v) for v in made):
-        before = sum(end.values()) + sum(taken.values())
-        for stage in chain.stages:
-            output = stage.output
-            if stage.part == "sum":
-                (image,) = stage.images
-                taken[stage] = end[image]
-                end[output] = int(end[image] == height(image))
-            else:
-                ready = (_ready(stage, v, end) for v in stage.images)
-                end[output] += max(0, min(*ready, chain.most))
-            most[output] = max(most[output], end[output] - first[output])
-            for value in stage.images:
-                if value in rings and chain.readers[value][-1] is stage:
-                    first[value] = max(first[value], _needed(chain, value, end, taken))
-        for value in rings:
-            stays[value] |= first[value] < end[value]
-        assert sum(end.values()) + sum(taken.values()) > before, "the layers wait for each other"
-    return {v: Ring(most[v], stays[v]) for v in rings}
+class _Run:
+    """The layers' turns, as they take place in the generated code (`tinyc_rows.h`)."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        made = [stage.output for stage in chain.stages]
+        inner = [v for v in made if v not in chain.whole]
+        given = [v for v in chain.readers if v not in made]
+        self.first = dict.fromkeys(chain.readers, 0)
+        self.end = {v: 0 if v in made else height(v) for v in chain.readers}
+        self.taken = dict.fromkeys(chain.stages, 0)
+        most = dict.fromkeys(made, 0)
+        stays = dict.fromkeys(inner, False)
+        # Bytes of a given image that have been read when a layer begins to write to a ring, or to
+        # work; of an image that is made as a whole, less what of it has been written then.
+        free: dict[Value, dict[Value | Stage, int]] = {v: {} for v in given}
+        while any(self.end[v] < height(v) for v in made):
+            progress = False
+            for stage in chain.stages:
+                read = {v: row_bytes(v) * self._unread(v) for v in given}
+                if not self._turn(stage):
+                    continue
+                progress = True
+                output = stage.output
+                most[output] = max(most[output], self.end[output] - self.first[output])
+                written = 0 if output in inner else self.end[output] * stage.row_bytes
+                for image, bytes in read.items():
+                    known = free[image]
+                    known.setdefault(stage, bytes)
+                    known[output] = min(known.get(output, bytes), bytes - written)
+                for value in stage.images:
+                    if value in inner and chain.readers[value][-1] is stage:
+                        self.first[value] = max(self.first[value], self._needed(value))
+            for value in inner:
+                stays[value] |= self.first[value] < self.end[value]
+            assert progress, "the layers wait for each other"
+        self.rings = {v: Ring(most[v], stays[v]) for v in inner}
+        sizes: dict[Value | Stage, int] = {v: most[v] * row_bytes(v) for v in inner}
+        sizes.update((stage, stage.step.binding.scratch) for stage in chain.stages)
+        self.behind = {
+            image: {piece: sizes.get(piece, 0) - bytes for piece, bytes in pieces.items()}
+            for image, pieces in free.items()
+        }
+
+    def _turn(self, stage: Stage) -> bool:
+        """Let a layer make what it can; returns whether there was something."""
+        output = stage.output
+        if stage.part == "sum":
+            (image,) = stage.images
+            rows = self.end[image] - self.taken[stage]
+            self.taken[stage] = self.end[image]
+            self.end[output] = int(self.end[image] == height(image))
+        else:
+            ready = (_ready(stage, v, self.end) for v in stage.images)
+            rows = min(*ready, self.chain.most)
+            self.end[output] += max(0, rows)
+        return rows > 0
+
+    def _needed(self, image: Value) -> int:
+        """The first row of an image that is held for those who read it."""
+        return min(self._seen(stage, image) for stage in self.chain.readers[image])
+
+    def _unread(self, image: Value) -> int:
+        """The first row of an image that somebody is going to read."""
+        return min(
+            height(image)
+            if self.end[stage.output] == height(stage.output)
+            else self._seen(stage, image)
+            for stage in self.chain.readers[image]
+        )
+
+    def _seen(self, stage: Stage, image: Value) -> int:
+        if stage.part == "sum":
+            return self.taken[stage]
+        return min(stage.reach.first_seen(self.end[stage.output]), self.end[image])
 
 
 def _ready(stage: Stage, image: Value, end: dict[Value, int]) -> int:
@@ -96,16 +154,6 @@ def _ready(stage: Stage, image: Value, end: dict[Value, int]) -> int:
     below = end[image] + reach.top - reach.rows
     whole = 0 if below < 0 else min(below // reach.stride + 1, height(output))
     return whole - end[output]
-
-
-def _needed(chain: Chain, image: Value, end: dict[Value, int], taken: dict[Stage, int]) -> int:
-    """The first row of an image that a layer still reads."""
-    return min(
-        taken[stage]
-        if stage.part == "sum"
-        else min(stage.reach.first_seen(end[stage.output]), end[image])
-        for stage in chain.readers[image]
-    )
 
 
 def bytes_of(value: Value, chains: Collection[Chain]) -> int:
