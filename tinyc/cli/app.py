@@ -20,6 +20,7 @@ from . import (
     debug,
     doctor,
     export,
+    fit,
     flash,
     init,
     ops,
@@ -46,8 +47,8 @@ app = typer.Typer(
 )
 for _verb in (
     build.build, test.test, profile.profile, show.show, serve.serve, compare.compare, train.train,
-    flash.flash, debug.debug, export.export, init.init, tune.tune, bench.bench, ops.ops,
-    doctor.doctor,
+    flash.flash, debug.debug, export.export, init.init, tune.tune, bench.bench, fit.fit,
+    ops.ops, doctor.doctor,
 ):  # fmt: skip
     app.command()(_verb)
 app.add_typer(boards.app, name="boards")

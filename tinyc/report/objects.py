@@ -368,6 +368,33 @@ class Export(Versioned):
     files: list[str]
 
 
+class MeasuredPoint(TypedDict):
+    """An image that was measured on silicon."""
+
+    name: str
+    measured_cycles: int
+    modelled_cycles: int
+    error_percent: float
+    left_out_error_percent: float
+    """As a fit of the other points foretells it."""
+    counts: dict[str, int]
+    """What one inference counts, which is what the fit knows of the image."""
+
+
+class Fit(Versioned):
+    """``tinyc fit --json``."""
+
+    board: str
+    source: str
+    charges: dict[str, float]
+    """Term -> cycles for each time; ``TERM apart``: in the points that name it so."""
+    rms_percent: float
+    largest_percent: float
+    left_out_rms_percent: float
+    left_out_largest_percent: float
+    points: list[MeasuredPoint]
+
+
 class TunedLayer(TypedDict):
     name: str
     op: str

@@ -24,6 +24,7 @@ KINDS: dict[str, type] = {
     "doctor": objects.Doctor,
     "error": objects.Failure,
     "export": objects.Export,
+    "fit": objects.Fit,
     "kernels": objects.Kernels,
     "lock": objects.Lock,
     "ops": objects.Ops,
