@@ -60,6 +60,14 @@ TINYC_INLINE uint32_t tinyc_sxtb16_ror8(uint32_t x)
     return r;
 }
 
+/* Bytes 1 and 3 of `x` as unsigned halfwords. */
+TINYC_INLINE uint32_t tinyc_uxtb16_ror8(uint32_t x)
+{
+    uint32_t r;
+    __asm__("uxtb16 %0, %1, ror #8" : "=r"(r) : "r"(x));
+    return r;
+}
+
 /* acc + a.low * b.low + a.high * b.high */
 TINYC_INLINE int32_t tinyc_smlad(uint32_t a, uint32_t b, int32_t acc)
 {
@@ -115,6 +123,22 @@ TINYC_INLINE int32_t tinyc_smmla(int32_t a, int32_t b, int32_t acc)
     return r;
 }
 
+/* The low half of `low` and the high half of `high`. */
+TINYC_INLINE uint32_t tinyc_pkhbt(uint32_t low, uint32_t high)
+{
+    uint32_t r;
+    __asm__("pkhbt %0, %1, %2" : "=r"(r) : "r"(low), "r"(high));
+    return r;
+}
+
+/* x / 2, rounded down, saturated to a signed byte. */
+TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
+{
+    int32_t r;
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(r) : "r"(x));
+    return r;
+}
+
 /* x saturated to a signed byte. */
 TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 {
@@ -162,6 +186,11 @@ TINYC_INLINE uint32_t tinyc_sxtb16_ror8(uint32_t x)
     return tinyc_sxtab16_ror8(0, x);
 }
 
+TINYC_INLINE uint32_t tinyc_uxtb16_ror8(uint32_t x)
+{
+    return (x >> 8) & 0xff00ffU;
+}
+
 TINYC_INLINE int32_t tinyc_smlad(uint32_t a, uint32_t b, int32_t acc)
 {
     return acc + tinyc_low(a) * tinyc_low(b) + tinyc_high(a) * tinyc_high(b);
@@ -197,9 +226,19 @@ TINYC_INLINE int32_t tinyc_smmla(int32_t a, int32_t b, int32_t acc)
     return acc + (int32_t)(((int64_t)a * b) >> 32);
 }
 
+TINYC_INLINE uint32_t tinyc_pkhbt(uint32_t low, uint32_t high)
+{
+    return (low & 0xffffU) | (high & 0xffff0000U);
+}
+
 TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 {
     return x < INT8_MIN ? INT8_MIN : (x > INT8_MAX ? INT8_MAX : x);
+}
+
+TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
+{
+    return tinyc_ssat8(x >> 1);
 }
 
 #endif

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, firmware_files
 from tinyc.ir import Graph, Node, Op, verify
-from tinyc.kernels.base import kernels_of
+from tinyc.kernels.base import AIMS, kernels_of
 from tinyc.pipeline import compile_model
 from tinyc.plan import plan
 from tinyc.target.boards import Board, Core, load_board
@@ -73,11 +74,14 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Project]:
         files = firmware_files(library, board, BuildOptions(main))
         found.append(_written(base / name, board, files))
     seen: set[tuple[type[Op], str]] = set()
-    for name in EVERY_KERNEL:
+    libc = {f"port/libc/{f.name}": f.read_text() for f in (ROOT / "firmware/libc").iterdir()}
+    for name, aim in product(EVERY_KERNEL, AIMS):
         board = load_board(name)
-        library = emit(plan(_new_kernels(board, seen), board.core.name, board.core.features))
-        libc = {f"port/libc/{f.name}": f.read_text() for f in (ROOT / "firmware/libc").iterdir()}
-        found.append(_written(base / f"{name}-kernels", board, {**library.files, **libc}))
+        graph = _new_kernels(board, aim, seen)
+        if graph.nodes:
+            library = emit(plan(graph, board.core.name, board.core.features, optimize=aim))
+            folder = base / f"{name}-{aim}-kernels"
+            found.append(_written(folder, board, {**library.files, **libc}))
     return found
 
 
@@ -89,13 +93,13 @@ def _written(folder: Path, board: Board, files: Mapping[str, str]) -> Project:
     return Project(folder, board.core, tuple(code))
 
 
-def _new_kernels(board: Board, seen: set[tuple[type[Op], str]]) -> Graph:
-    """A small case of each kernel that the board's core has and that was not seen, as one network
-    of unrelated nodes; none that reads a value twice, which makes of a comparison what is always
-    so."""
+def _new_kernels(board: Board, aim: str, seen: set[tuple[type[Op], str]]) -> Graph:
+    """A small case of each kernel that the board's core has for an aim and that was not seen, as
+    one network of unrelated nodes; none that reads a value twice, which makes of a comparison what
+    is always so."""
     found: dict[tuple[type[Op], str], Node] = {}
     for op in OPS:
-        kernels = [k for k in kernels_of(op) if k.requires <= board.core.features]
+        kernels = [k for k in kernels_of(op) if aim in k.aims and k.requires <= board.core.features]
         for node in sorted(cases(op), key=_rank):
             kernel = next((k for k in kernels if k.reject(node) is None), None)
             if kernel is not None and len(set(node.inputs)) == len(node.inputs):

@@ -8,7 +8,7 @@ from ..ir import Array, DType, Node
 from ..ops._conv import centred_weights, filter_rows
 from ..ops._hybrid import plain
 from ..ops.conv2d import Conv2d, HybridConv2d
-from . import conv_armv6m, conv_dsp, conv_dsp16, conv_pairs, halves
+from . import conv_armv6m, conv_dsp, conv_dsp16, conv_pairs, halves, winograd
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import (
     VARYING,
@@ -124,6 +124,7 @@ def _bind_tile4(node: Node[Conv2d]) -> Binding:
 
 provide(
     Conv2d,
+    *winograd.CONV2D,
     halves.CONV2D,
     conv_dsp.CONV2D,
     conv_dsp16.CONV2D,

@@ -107,6 +107,16 @@ class Conv2d(Weighted, Windowed):
             triple = ((1, 3, 3, 130), (3, 3, 3, 130), (1, 3, 3, 3))
             op = cls(one, one, ((1, 1), (1, 1)), "none")
             yield weighted_case(op, rng, DType.I16, triple, 0, True, bias)
+        # Whole tiles of Winograd's, tiles cut off on either side, groups of four that are not full.
+        for x, channels, padding in (
+            ((1, 8, 8, 16), 5, ((1, 1), (1, 1))),
+            ((1, 17, 20, 16), 2, NO_PADDING),
+            ((1, 6, 15, 32), 3, ((0, 2), (1, 0))),
+        ):
+            op = cls(one, one, padding, "relu")
+            size = out_sizes(x, (3, 3), one, one, padding)
+            triple = (x, (channels, 3, 3, x[3]), (1, *size, channels))
+            yield weighted_case(op, rng, DType.I8, triple, 0, True)
 
 
 @register
