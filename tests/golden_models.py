@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tflite_writer import TensorSpec, write_model
 
 from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, verify
+from tinyc.ops.add import Add
+from tinyc.ops.average_pool import AveragePool2d
 from tinyc.ops.cast import Cast
+from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.relu import Relu
 from tinyc.ops.shape import Shape
+from tinyc.plan import Plan, plan, planner
+from tinyc.plan.schedule import by_rows
+from tinyc.target.boards import Core
 
 CONV = {"padding": 1, "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
 
@@ -135,3 +142,36 @@ def known_before() -> Graph:
         Node(Cast(), (shape,), (sizes,), "net"),
     )
     return verify(Graph("net", (x,), (sizes,), nodes))
+
+
+def residual_block(core: Core) -> Plan:
+    """int8 [1, 12, 4, 4] -> its mean: a convolution, two more with the sum of their input, whose
+    layers take turns by rows, two at a time."""
+    rng = np.random.default_rng(0)
+    around = ((1, 1), (1, 1))
+
+    def value(name: str, *shape: int) -> Value:
+        return Value(name, TensorType(shape, DType.I8, Quant((0.05,), (-11,))), "test")
+
+    def convolution(x: Value, name: str) -> Node:
+        weights = rng.integers(-99, 100, (4, 3, 3, 4)).astype(np.int8)
+        bias = rng.integers(-99, 100, 4).astype(np.int32)
+        inputs = (
+            x,
+            Value("w", TensorType(weights.shape, DType.I8, Quant((0.01,), (0,))), "test", weights),
+            Value("b", TensorType(bias.shape, DType.I32), "test", bias),
+        )
+        op = Conv2d((1, 1), (1, 1), around, "relu")
+        return Node(op, inputs, (value(name, 1, 12, 4, 4),), name)
+
+    x, total, mean = value("x", 1, 12, 4, 4), value("sum", 1, 12, 4, 4), value("mean", 1, 1, 1, 4)
+    stem = convolution(x, "stem")
+    one = convolution(stem.output, "one")
+    two = convolution(one.output, "two")
+    both = Node(Add("none"), (stem.output, two.output), (total,), "sum")
+    pool = AveragePool2d((1, 1), ((0, 0), (0, 0)), "none", (12, 4))
+    nodes = (stem, one, two, both, Node(pool, (total,), (mean,), "mean"))
+    network = verify(Graph("net", (x,), (mean,), nodes, sha256="0" * 64))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planner, "schedule", lambda g, steps, *_: by_rows(g, steps, [(0, 4, 2)]))
+        return plan(network, core.title, core.features)

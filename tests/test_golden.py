@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import GOLDEN, pinned, write_binary, write_tiny
-from golden_models import known_before, write_reducible, write_signs
+from golden_models import known_before, residual_block, write_reducible, write_signs
 
 from tinyc import __version__, report
 from tinyc.emit.emitter import emit
@@ -65,6 +65,14 @@ def core_classes() -> dict[str, Core]:
     return {core.name: core for core in classes.values()}
 
 
+def test_a_chain(request: pytest.FixtureRequest) -> None:
+    """Layers that take turns by rows: what they hold and where, and the C."""
+    planned = residual_block(load_board(BOARD).core)
+    pinned(request, "c/rows/plan.txt", f"{planned}\n")
+    text = emit(planned).files["src/net.c"]
+    pinned(request, "c/rows/net.c", text.replace(f"tinyc {__version__}", "tinyc"))
+
+
 @pytest.mark.parametrize("core", core_classes())
 @pytest.mark.parametrize("model", ["int8", "binary"])
 def test_the_c_of_each_core_class(
@@ -82,6 +90,7 @@ def test_the_c_of_each_core_class(
 
 def test_no_other_c_is_pinned() -> None:
     wanted = {f"{model}-{core}" for model in ("int8", "binary") for core in core_classes()}
+    wanted.add("rows")
     assert {folder.name for folder in (GOLDEN / "c").iterdir()} == wanted
 
 

@@ -75,7 +75,7 @@ class CompileOptions:
     ``x``, by which float32 becomes int8; optional_calibration: no error (E217) where there is
     nothing to calibrate; compress: techniques, see `tinyc.compress.base.chosen`; float_glue: leave
     what lies between binary layers in float32; trust: load a model even if that runs code
-    which came with it; optimize, backend, toolchain, max_flash (bytes): see
+    which came with it; optimize, backend, toolchain, max_flash, max_ram (bytes): see
     `tinyc.tuning.backend.lower`;
     database: the file of schedules for TVM, none if it is missing; lock: a file in which `tinyc
     tune` keeps what it chose, see `tinyc.tuning.lock.locked`.
@@ -93,6 +93,7 @@ class CompileOptions:
     lock: Path | None = None
     toolchain: str | None = None
     max_flash: int | None = None
+    max_ram: int | None = None
 
     @classmethod
     def of(cls, config: Config) -> CompileOptions:
@@ -109,6 +110,7 @@ class CompileOptions:
             lock=Path(config.lock),
             toolchain=config.toolchain,
             max_flash=config.expect.max_flash,
+            max_ram=config.expect.max_ram,
         )
 
 
@@ -162,7 +164,7 @@ def _lower(
         schedules = database.schedules(options.database, options.toolchain)
     made = lower(
         graph, board, options.backend, schedules, options.toolchain, options.max_flash,
-        options.optimize,
+        options.optimize, options.max_ram,
     )  # fmt: skip
     return made, None, () if found is None else (found,)
 

@@ -22,7 +22,7 @@ TINYC_INLINE int32_t tinyc_lower(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
-TINYC_INLINE uint8_t *tinyc_row(const struct tinyc_rows *image, int32_t y)
+TINYC_INLINE void *tinyc_row(const struct tinyc_rows *image, int32_t y)
 {
     return image->at + (y - image->first) * image->bytes;
 }
@@ -52,13 +52,19 @@ TINYC_INLINE struct tinyc_strip tinyc_next_strip(const struct tinyc_rows *in,
     return strip;
 }
 
+/* Of two strips of the same output the one of fewer rows. */
+TINYC_INLINE struct tinyc_strip tinyc_shorter(struct tinyc_strip a, struct tinyc_strip b)
+{
+    return a.out_h < b.out_h ? a : b;
+}
+
 /* The rows of `in` that a strip is made of, and where those go that it makes. */
-TINYC_INLINE uint8_t *tinyc_strip_in(const struct tinyc_rows *in, const struct tinyc_strip *strip)
+TINYC_INLINE void *tinyc_strip_in(const struct tinyc_rows *in, const struct tinyc_strip *strip)
 {
     return tinyc_row(in, in->end - strip->in_h);
 }
 
-TINYC_INLINE uint8_t *tinyc_next_row(const struct tinyc_rows *out)
+TINYC_INLINE void *tinyc_next_row(const struct tinyc_rows *out)
 {
     return tinyc_row(out, out->end);
 }

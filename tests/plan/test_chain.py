@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT, slow_but
+from golden_models import residual_block
 from test_passes import constant, convolution, graph, value
 
 from tinyc.emit.emitter import emit
@@ -242,22 +242,26 @@ def test_random_networks_on_a_core(board_name: str, chained, tmp_path: Path) -> 
 
 
 def test_what_is_held_of_a_residual_block() -> None:
-    """Two 3x3 convolutions and the sum with their input, a row at a time: of the input there are
-    the three rows that its convolution sees, which are also those that the sum still waits for."""
-    rng = np.random.default_rng(0)
-    padding = ((1, 1), (1, 1))
-    x = value("x", 1, 12, 4, 4)
-    stem = convolution(x, rng.integers(-99, 99, (4, 3, 3, 4)), np.zeros(4), "stem", padding)
-    one = convolution(stem.output, rng.integers(-99, 99, (4, 3, 3, 4)), np.zeros(4), "1", padding)
-    two = convolution(one.output, rng.integers(-99, 99, (4, 3, 3, 4)), np.zeros(4), "2", padding)
-    y = value("y", 1, 12, 4, 4)
-    total = Node(Add("none"), (stem.output, two.output), (y,), "y")
-    network = graph([x], [stem, one, two, total], [y])
-    planned = plan(network, "Cortex-M4", DSP, optimize="ram")
-    assert not planned.chains  # so small an image is not worth its calls
-    steps = by_rows(network, planned.steps, [(0, 3, 1)])
-    (chain,) = steps.chains
+    """Of the input of two 3x3 convolutions there are the rows that the first one sees: they are
+    those that the sum still waits for."""
+    planned = residual_block(load_board("stm32f4_discovery").core)
+    (chain,) = planned.chains
     held = {v.name: (ring.rows, ring.stays) for v, ring in chain.rings.items()}
-    assert held == {"stem": (3, True), "1": (3, True), "2": (1, False)}
-    text = str(replace(planned, steps=steps.steps, chains=steps.chains))
-    assert "0 to 3 by rows, 1 at most at a time, holding 3 of %1, 3 of %2, 1 of %3" in text
+    assert held == {"stem": (4, True), "one": (4, True), "two": (2, False), "sum": (2, False)}
+    assert planned.steps[4].kernel.name == "average_pool_strip"
+    sound(planned)
+
+
+def test_what_has_no_room_layer_by_layer_goes_by_rows() -> None:
+    rng = np.random.default_rng(0)
+    x, padding = value("x", 1, 40, 4, 4), ((1, 1), (1, 1))
+    wide = convolution(x, rng.integers(-99, 99, (24, 3, 3, 4)), np.zeros(24), "wide", padding)
+    thin = convolution(
+        wide.output, rng.integers(-99, 99, (4, 3, 3, 24)), np.zeros(4), "thin", padding
+    )
+    network = graph([x], [wide, thin], [thin.output])
+    needs = plan(network, "Cortex-M4", DSP, optimize="speed").arena_bytes
+    for limit, chains in ((None, 0), (needs, 0), (needs - 1, 1)):
+        planned = plan(network, "Cortex-M4", DSP, optimize="speed", limit=limit)
+        assert len(planned.chains) == chains
+    assert planned.arena_bytes < 0.7 * needs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..ir import Value
@@ -51,6 +52,7 @@ def _chain(plan: Plan, chain: Chain) -> dict[str, Any]:
             if s.part != "sum"
         ],
         "sums": [s.step.index for s in chain.stages if s.part == "sum"],
+        "branches": any(len(chain.readers[v]) > 1 for v in chain.rings),
         "layers": [_layer(plan, chain, i, names) for i in range(len(chain.stages))],
     }
 
@@ -69,13 +71,13 @@ def _image(plan: Plan, chain: Chain, value: Value, name: str, made: bool) -> dic
     }
 
 
-def _layer(plan: Plan, chain: Chain, index: int, names: dict[Value, str]) -> dict[str, Any]:
+def _layer(plan: Plan, chain: Chain, index: int, names: Mapping[Value, str]) -> dict[str, Any]:
     stage = chain.stages[index]
     step = plan.steps[stage.step.index]
     ins, output = step.node.variable_inputs, step.node.output
     out = names[output]
-    args = [_pointer("const ", v, _first_row(stage.part, names[v], out)) for v in ins]
-    args.append(_pointer("", output, f"tinyc_next_row(&{out})"))
+    args = [_first_row(stage.part, names[v], out) for v in ins]
+    args.append(f"tinyc_next_row(&{out})")
     if step.binding.scratch:
         args.append(f"a + {step.scratch_offset}")
     if takes_strips(step):
@@ -89,7 +91,7 @@ def _layer(plan: Plan, chain: Chain, index: int, names: dict[Value, str]) -> dic
         "out": out,
         "args": args,
         "gone": [
-            {"image": names[v], "first": _first_needed(chain, v, names)}
+            {"image": names[v], "needed": _needed(chain, v, names)}
             for v in ins
             if v in chain.rings and chain.readers[v][-1] is stage
         ],
@@ -103,20 +105,12 @@ def _first_row(part: str, image: str, out: str) -> str:
     return f"tinyc_strip_in(&{image}, &strip)"
 
 
-def _first_needed(chain: Chain, value: Value, names: dict[Value, str]) -> str:
-    """The first row of an image that somebody still reads."""
+def _needed(chain: Chain, value: Value, names: Mapping[Value, str]) -> list[str]:
+    """The first row of an image that each of those who read it still reads."""
     image = names[value]
-    needed = [
+    return [
         f"taken_{s.step.index}"
         if s.part == "sum"
         else f"tinyc_first_seen(&{image}, {names[s.output]}.end, &reach_{s.step.index})"
         for s in chain.readers[value]
     ]
-    text = needed[0]
-    for other in needed[1:]:
-        text = f"tinyc_lower({text}, {other})"
-    return text
-
-
-def _pointer(const: str, value: Value, place: str) -> str:
-    return f"({const}{value.type.dtype.c} *)({const}void *){place}"

@@ -71,6 +71,15 @@ def _plan(plan: Plan) -> dict[str, Any]:
                 }
                 for step in plan.steps
             ],
+            "chains": [
+                {
+                    "first_layer": chain.first,
+                    "last_layer": chain.last,
+                    "rows": chain.most,
+                    "held": {names[value]: ring.rows for value, ring in chain.rings.items()},
+                }
+                for chain in plan.chains
+            ],
             "arena_bytes": plan.arena_bytes,
             "peak_bytes": plan.peak[1],
             "peak_layer": plan.peak[0],

@@ -610,11 +610,23 @@ class ShownBuffer(TypedDict):
     """None of the working memory of a layer."""
 
 
+class ShownChain(TypedDict):
+    """Layers that take turns by rows."""
+
+    first_layer: int
+    last_layer: int
+    rows: int
+    """That each makes in a turn, at most."""
+    held: dict[str, int]
+    """How many rows there are, at most, of what lies between them."""
+
+
 class ShownPlan(TypedDict):
     model: str
     core: str
     features: list[str]
     layers: list[ShownLayer]
+    chains: list[ShownChain]
     arena_bytes: int
     peak_bytes: int
     """Alive at once in ``peak_layer``: no arena is smaller."""

@@ -18,6 +18,8 @@ from ..run.data import random_samples
 from ..target.boards import Board
 
 BACKENDS = ("templates", "tvm")
+BESIDE = 1024
+"""Bytes of RAM that a program takes beside the arena, its stack in the first place."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,23 @@ def lower(
     toolchain: str | None = None,
     max_flash: int | None = None,
     optimize: str = "balanced",
+    max_ram: int | None = None,
 ) -> Plan:
     """Plan ``graph`` for the core of ``board``.
 
     backend: ``templates``, ``tvm``, or ``auto``: of each layer the one that takes fewer cycles on
     the emulated core, as long as the image fits the flash (``max_flash`` bytes of it, if that is
-    given); schedules, optimize: see `tinyc.plan.plan`; toolchain: what ``auto`` builds with. Raises
+    given); schedules, optimize: see `tinyc.plan.plan`; toolchain: what ``auto`` builds with;
+    max_ram: as many bytes of RAM, or the board's largest memory, the arena must leave room in, by
+    `tinyc.plan.schedule` if need be. Raises
     CompileError E306, E4xx (``auto``: nothing fits), E706 and E708 (no TVM), E8xx.
     """
     if backend != "auto":
-        return plan(graph, board.core.title, board.core.features, backend, schedules, optimize)
+        home = max((m.size for m in board.memory if m.kind == "ram"), default=board.ram.size)
+        room = min(home, max_ram or home) - BESIDE
+        return plan(
+            graph, board.core.title, board.core.features, backend, schedules, optimize, limit=room
+        )
     limit = min(board.flash_bytes, max_flash or board.flash_bytes)
     return _fastest(graph, board, schedules or {}, toolchain, limit, optimize)
 
