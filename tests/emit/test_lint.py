@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from conftest import ROOT, write_binary, write_tiny
 from golden_models import residual_block, write_reducible
 from test_ops import OPS, cases
+from test_packing import layers
 
 from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
@@ -87,6 +88,8 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Project]:
             library = emit(plan(graph, board.core.name, board.core.features, optimize=aim))
             folder = base / f"{name}-{aim}-kernels"
             found.append(_written(folder, board, {**library.files, **libc}))
+    packed = plan(_together(node for node, _, _ in layers()), "", frozenset(), optimize="flash")
+    found.append(_written(base / "packed", board, {**emit(packed).files, **libc}))
     return found
 
 
@@ -109,8 +112,14 @@ def _new_kernels(board: Board, aim: str, seen: set[tuple[type[Op], str]]) -> Gra
             kernel = next((k for k in kernels if k.reject(node) is None), None)
             if kernel is not None and len(set(node.inputs)) == len(node.inputs):
                 found[op, kernel.name] = node
-    nodes = tuple(replace(n, outputs=n.outputs) for key, n in found.items() if key not in seen)
+    nodes = [node for key, node in found.items() if key not in seen]
     seen.update(found)
+    return _together(nodes)
+
+
+def _together(alone: Iterable[Node]) -> Graph:
+    """One network of unrelated nodes."""
+    nodes = tuple(replace(n, outputs=n.outputs) for n in alone)
     inputs = tuple(value for node in nodes for value in node.variable_inputs)
     return verify(Graph("net", inputs, tuple(v for n in nodes for v in n.outputs), nodes))
 

@@ -137,10 +137,14 @@ def check_on_host(
     gcc: str,
     inputs: Inputs = random_inputs,
     features: frozenset[str] = ALL_FEATURES,
+    optimize: str = "balanced",
 ) -> None:
     """Each node alone, by the kernels that the planner sees, under ASan and UBSan."""
     rng = np.random.default_rng(1)
-    plans = [plan(alone(node, f"case{i}"), "host", features) for i, node in enumerate(nodes)]
+    plans = [
+        plan(alone(node, f"case{i}"), "host", features, optimize=optimize)
+        for i, node in enumerate(nodes)
+    ]
     arrays = [inputs(node, rng) for node in nodes]
     where = [f"{node.op} {[str(v.type) for v in node.inputs]}" for node in nodes]
     run_on_host(plans, arrays, where, tmp_path, gcc)
@@ -273,7 +277,11 @@ def test_emulated(op: type[Op], kernel: Kernel, board_name: str, only, tmp_path:
 
 
 def check_on_core(
-    nodes: list[Node], board_name: str, tmp_path: Path, inputs: Inputs = random_inputs
+    nodes: list[Node],
+    board_name: str,
+    tmp_path: Path,
+    inputs: Inputs = random_inputs,
+    optimize: str = "balanced",
 ) -> None:
     """All nodes by the kernels that the planner sees, as one network, in one image."""
     from tinyc.image.build import BuildOptions, build
@@ -290,7 +298,7 @@ def check_on_core(
             apart,
         )
     )
-    lowered = plan(graph, board.core.name, board.core.features)
+    lowered = plan(graph, board.core.name, board.core.features, optimize=optimize)
     image = build(emit(lowered), board, None, tmp_path / "out", BuildOptions("test"))
     rng = np.random.default_rng(2)
     arrays = [array for n in apart for array in inputs(n, rng)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..kernels.base import Constant
+from ..kernels.base import Constant, Unpacked
 from ..plan import Step
 from .names import CTYPES, literal
 from .render import render
@@ -43,7 +43,8 @@ def functions(steps: Sequence[Step], symbols: Mapping[Constant, str], prefix: st
     for step in steps:
         alike.setdefault(_shape(step), []).append(step)
     found: dict[Step, str] = {}
-    for number, group in enumerate(g for g in alike.values() if len(g) > 1):
+    shared = [g for g in alike.values() if len(g) > 1 or g[0].binding.packing is not None]
+    for number, group in enumerate(shared):
         body = f"{prefix}_{group[0].kernel.name}_{number}"
         fields = _fields(group)
         for step in group:
@@ -54,12 +55,20 @@ def functions(steps: Sequence[Step], symbols: Mapping[Constant, str], prefix: st
 
 def _shape(step: Step) -> tuple[object, ...]:
     """What steps with the same body have in common; no two have it in kernels that share none."""
-    kernel, constants = step.kernel, step.binding.constants
+    kernel = step.kernel
     if kernel.varying is None:
         return (step,)
     numbers: dict[str, object] = {name: type(step.binding.params[name]) for name in _varying(step)}
-    types = tuple((c.suffix, c.data.dtype.name) for c in constants)
-    return kernel.name, _body(step, "body", tuple(numbers)), types, tuple(numbers.items())
+    body = _body(step, "body", tuple(numbers))
+    return kernel.name, body, tuple(_arrays(step)), tuple(numbers.items())
+
+
+def _arrays(step: Step) -> list[tuple[str, str]]:
+    """Suffix and element type, as numpy calls it, of each array that the template reads."""
+    packing, constants = step.binding.packing, step.binding.constants
+    unpacked = [] if packing is None else [(a.suffix, a.dtype) for a in packing.arrays]
+    others = constants if packing is None else constants[1:]
+    return unpacked + [(c.suffix, c.data.dtype.name) for c in others]
 
 
 def _varying(step: Step) -> tuple[str, ...]:
@@ -82,8 +91,8 @@ def _own(step: Step, symbols: Mapping[Constant, str]) -> str:
 
 def _body(step: Step, name: str, fields: Sequence[str]) -> str:
     """The shared function. fields: names of the numbers that come with ``layer``."""
-    arrays = {c.suffix: str(_Field(c.suffix)) for c in step.binding.constants}
-    members = [f"const {CTYPES[c.data.dtype.name]} *{c.suffix};" for c in step.binding.constants]
+    arrays = {suffix: str(_Field(suffix)) for suffix, _ in _arrays(step)}
+    members = [f"const {CTYPES[dtype]} *{suffix};" for suffix, dtype in _arrays(step)]
     for field in fields:
         ctype = "float" if isinstance(step.binding.params[field], float) else "int32_t"
         members.append(f"{ctype} {field};")
@@ -95,7 +104,10 @@ def _body(step: Step, name: str, fields: Sequence[str]) -> str:
 
 def _call(step: Step, body: str, fields: Sequence[str], symbols: Mapping[Constant, str]) -> str:
     """The function of one layer of a body."""
-    members = [f".{c.suffix} = {symbols[c]}," for c in step.binding.constants]
+    packing, constants = step.binding.packing, step.binding.constants
+    members = [] if packing is None else [f".{a.suffix} = {_unpacked(a)}," for a in packing.arrays]
+    others = constants if packing is None else constants[1:]
+    members += [f".{c.suffix} = {symbols[c]}," for c in others]
     members += [f".{field} = {literal(step.binding.params[field])}," for field in fields]
     ins, outs = step.node.variable_inputs, step.node.outputs
     names = ["in"] if len(ins) == 1 else [f"in{i}" for i in range(len(ins))]
@@ -105,12 +117,20 @@ def _call(step: Step, body: str, fields: Sequence[str], symbols: Mapping[Constan
     names.append("out")
     if step.binding.scratch:
         parameters.append("uint8_t *scratch")
+    if step.binding.scratch if packing is None else packing.scratch:
         names.append("scratch")
     if takes_strips(step):
         parameters.append(STRIP)
         names.append("strip")
     return render(
-        "layer.c", fn=step.symbol, body=body, parameters=parameters, members=members, names=names
+        "layer.c",
+        fn=step.symbol,
+        body=body,
+        parameters=parameters,
+        members=members,
+        names=names,
+        packing=packing,
+        packed=symbols[constants[0]] if packing is not None else "",
     ).strip()
 
 
@@ -125,6 +145,12 @@ def takes_strips(step: Step) -> bool:
 def _strip(step: Step) -> str:
     """What its arguments end with then."""
     return f", {STRIP}" if takes_strips(step) else ""
+
+
+def _unpacked(array: Unpacked) -> str:
+    """Where a layer's function unpacks an array to."""
+    ctype = CTYPES[array.dtype]
+    return f"(const {ctype} *)(const void *)(scratch + {array.offset})"
 
 
 def _rendered(step: Step, name: str, arrays: Mapping[str, str], more: Mapping[str, Any]) -> str:

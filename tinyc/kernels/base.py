@@ -38,6 +38,36 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Unpacked:
+    """An array that is unpacked before a kernel reads it.
+
+    suffix, dtype: as of the `Constant` that it was (numpy's name); bytes: its size; period: see
+    `tinyc.kernels.packed`; offset: where it lies in the step's scratch memory, in bytes.
+    """
+
+    suffix: str
+    dtype: str
+    bytes: int
+    period: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What is unpacked from one constant, ``packed``, before a kernel runs.
+
+    arrays: in the order in which they follow each other there; pieces: how many times in turn they
+    are unpacked and the kernel runs, for ``outputs`` elements of the output each; scratch: bytes of
+    the kernel's own working memory, before theirs.
+    """
+
+    arrays: tuple[Unpacked, ...]
+    pieces: int
+    outputs: int
+    scratch: int
+
+
+@dataclass(frozen=True)
 class Binding:
     """A kernel bound to a node: everything that its template needs, finished.
 
@@ -54,7 +84,9 @@ class Binding:
         above the window of that row for the last time. Then the output may lie over what has been
         read, see `tinyc.plan.rows`, and its template takes strips (see ``_window.c.j2``);
     strip_scratch: bytes of working memory that strips may need besides;
-    tile: pixels of the output that it makes at a time, no less work if they are fewer.
+    tile: pixels of the output that it makes at a time, no less work if they are fewer;
+    packing: of constants in fewer bytes, where the planner has made them so: the first constant is
+        what they are unpacked from, the others are read as they are.
     """
 
     params: dict[str, Any] = field(default_factory=dict)
@@ -66,6 +98,7 @@ class Binding:
     ordered: bool = False
     strip_scratch: int = 0
     tile: int = 1
+    packing: Packing | None = None
 
 
 AIMS = ("balanced", "speed", "ram", "flash")

@@ -307,4 +307,5 @@ FULLY_CONNECTED = Kernel(
     REQUIRES,
     reject_fully_connected,
     _bind_fully_connected,
+    varying=VARYING,
 )

@@ -170,4 +170,5 @@ FULLY_CONNECTED = Kernel(
     REQUIRES,
     _reject_fully_connected,
     _bind_fully_connected,
+    varying=VARYING,
 )

@@ -10,6 +10,7 @@ from ..kernels.base import Schedule
 from ..ops.transpose import Transpose
 from .arena import aliases, carries
 from .choose import Choice, choose
+from .packing import packed
 from .plan import Plan
 from .schedule import schedule
 
@@ -36,6 +37,9 @@ def plan(
     graph = _apart(graph)
     steps = choose(graph, core, features, backend, schedules or {}, optimize, forced or {})
     found = schedule(graph, steps, optimize, limit)
+    if optimize == "flash" and not found.chains:  # whose layers would be unpacked for each strip
+        small = schedule(graph, packed(steps), optimize, limit)
+        found = found if small.chains else small
     arena = found.arena
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in found.steps)
     carried = carries(graph, arena.offsets)

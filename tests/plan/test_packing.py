@@ -1,0 +1,165 @@
+"""Packed constants: what is unpacked is what was there, and layers that unpack compute the same."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from test_ops import ALL_FEATURES, STRICT, alone, check_on_core, check_on_host
+
+from tinyc.ir import Array, DType, Node
+from tinyc.kernels.packed import READ_AHEAD, encode
+from tinyc.ops._conv import NO_PADDING, weighted_case
+from tinyc.ops._mixins import Padding
+from tinyc.ops.conv2d import Conv2d
+from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
+from tinyc.ops.fully_connected import FullyConnected
+from tinyc.plan import plan
+
+ONE = (1, 1)
+
+
+def arrays() -> list[tuple[Array, int]]:
+    """Arrays and how far apart their like bytes are: none of them, one, one of many; one value,
+    two at the ends, all, few and far from zero; distributions narrow and wide; tables."""
+    rng = np.random.default_rng(4)
+    bell = np.clip(rng.normal(0, 40, 3000), -127, 127)
+    sparse = rng.normal(0, 3, 3000) * (rng.random(3000) < 0.3)
+    table = np.stack(
+        [
+            rng.integers(-30000, 30000, 50),
+            rng.integers(1 << 30, (1 << 31) - 1, 50),
+            rng.integers(5, 9, 50),
+        ],
+        1,
+    )
+    plain: list[Array] = [
+        np.zeros(0, np.int8),
+        np.zeros(1, np.int8),
+        np.full(1, -128, np.int8),
+        np.full(37, -128, np.int8),
+        np.zeros(5000, np.int8),
+        np.arange(256, dtype=np.uint8),
+        rng.integers(-128, 128, 1000).astype(np.int8),
+        rng.integers(100, 104, 333).astype(np.int8),
+        rng.choice([-128, 127], 500).astype(np.int8),
+        np.where(rng.random(500) < 0.02, 127, 0).astype(np.int8),
+        np.where(rng.random(500) < 0.02, 0, -128).astype(np.int8),
+        *(rng.integers(-reach, reach + 1, 64).astype(np.int8) for reach in (1, 7, 8, 15, 63)),
+        bell.astype(np.int8),
+        sparse.astype(np.int8),
+    ]
+    tables: list[tuple[Array, int]] = [
+        (table.astype(np.int32), 12),
+        (np.array([[0, -(1 << 31), (1 << 31) - 1]], np.int32), 12),
+        (rng.normal(0, 1, 60).astype(np.float32), 4),
+    ]
+    return [*((data, 1) for data in plain), *tables]
+
+
+def test_unpacked_is_what_was_packed(tmp_path: Path) -> None:
+    """In C, under ASan and UBSan, from a stream of its exact length."""
+    gcc = shutil.which("gcc") or pytest.skip("no host gcc")
+    body, streams = [], b""
+    for data, period in arrays():
+        stream = encode(data, period)
+        # No array takes more than a byte for each run beyond its own.
+        assert len(stream) <= data.nbytes + period
+        body.append(f"    from = unpack(from, {data.nbytes}, {period}, {len(stream)});\n")
+        streams += stream
+    numbers = ",".join(map(str, streams + bytes(READ_AHEAD)))
+    main = tmp_path / "main.c"
+    main.write_text(
+        '#include <stdio.h>\n#include <stdlib.h>\n#include "tinyc_unpack.h"\n'
+        f"static const uint8_t packed[] = {{{numbers}}};\n"
+        "static const uint8_t *unpack(const uint8_t *from, int bytes, int period, int took)\n"
+        "{\n    uint8_t *to = malloc((size_t)bytes);\n"
+        "    const uint8_t *next = tinyc_unpack(from, to, bytes, period);\n"
+        "    if (next != from + took) abort();\n"
+        "    fwrite(to, 1, (size_t)bytes, stdout);\n    free(to);\n    return next;\n}\n"
+        "int main(void)\n{\n    const uint8_t *from = packed;\n"
+        + "".join(body)
+        + "    return from == packed + sizeof packed - 3 ? 0 : 1;\n}\n"
+    )
+    program = tmp_path / "unpack"
+    include = ROOT / "firmware" / "kernels"
+    done = subprocess.run(
+        [gcc, *STRICT, "-I", str(include), str(main), "-o", str(program)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[:4000]
+    ran = subprocess.run([str(program)], capture_output=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr.decode()[:4000]
+    assert ran.stdout == b"".join(data.tobytes() for data, _ in arrays())
+
+
+def layers() -> list[tuple[Node, tuple[str, ...], int]]:
+    """A layer with narrow weights, which of its arrays are packed, in how many pieces."""
+    rng = np.random.default_rng(5)
+
+    def narrow(node: Node) -> Node:
+        x, weights, bias = node.inputs
+        data = np.rint(rng.normal(0, 9, weights.type.shape)).clip(-127, 127).astype(np.int8)
+        data.ravel()[:2] = -127, 127
+        return replace(node, inputs=(x, replace(weights, data=data), bias))
+
+    def dense(channels: int, depth: int) -> Node:
+        shapes = (1, depth), (channels, depth), (1, channels)
+        op = FullyConnected("relu")
+        return narrow(weighted_case(op, rng, DType.I8, shapes, 0))
+
+    def conv(channels: int, size: int, depth: int) -> Node:
+        edge = size // 2
+        padding: Padding = ((edge, edge), (edge, edge))
+        shapes = (1, 5, 6, depth), (channels, size, size, depth), (1, 5, 6, channels)
+        return narrow(weighted_case(Conv2d(ONE, ONE, padding, "none"), rng, DType.I8, shapes, 0))
+
+    def depthwise(channels: int) -> Node:
+        shapes = (1, 7, 6, channels), (1, 3, 3, channels), (1, 5, 4, channels)
+        op = DepthwiseConv2d(ONE, ONE, NO_PADDING, "relu")
+        return narrow(weighted_case(op, rng, DType.I8, shapes, 3))
+
+    both = ("weights", "channels")
+    return [
+        (dense(13, 77), both, 1),
+        (dense(128, 640), both, 16),
+        (dense(72, 130), both, 3),
+        (conv(20, 3, 16), both, 1),
+        (conv(16, 1, 64), both, 1),
+        (conv(200, 1, 64), ("channels",), 1),
+        (depthwise(50), both, 1),
+    ]
+
+
+def test_which_arrays_are_packed() -> None:
+    for node, arrays, pieces in layers():
+        if isinstance(node.op, DepthwiseConv2d):
+            continue  # whose kernels differ in what they hold
+        for aim in ("balanced", "flash"):
+            features = frozenset({"dsp"})
+            (step,) = plan(alone(node, "case"), "Cortex-M4", features, optimize=aim).steps
+            packing = step.binding.packing
+            if aim == "balanced":
+                assert packing is None
+                continue
+            assert packing is not None
+            assert tuple(a.suffix for a in packing.arrays) in (arrays, arrays[::-1])
+            assert packing.pieces == pieces
+            assert packing.outputs * pieces == node.output.type.elements
+
+
+@pytest.mark.parametrize("features", [ALL_FEATURES, frozenset()], ids=["all", "none"])
+def test_layers_that_unpack_on_the_host(features: frozenset[str], tmp_path: Path) -> None:
+    gcc = shutil.which("gcc") or pytest.skip("no host gcc with ASan and UBSan found")
+    nodes = [node for node, _, _ in layers()]
+    check_on_host(nodes, tmp_path, gcc, features=features, optimize="flash")
+
+
+@pytest.mark.parametrize("board", ["mps2_an386", "nucleo_g0b1re"])
+def test_layers_that_unpack_on_a_core(board: str, tmp_path: Path) -> None:
+    check_on_core([node for node, _, _ in layers()], board, tmp_path, optimize="flash")
