@@ -16,7 +16,8 @@ TINYC_INLINE const int8_t *tinyc_tap4(int32_t *acc, const int8_t *in, const int8
 {
     uint32_t x, w, x02, w02;
     __asm__ volatile(
-        "ldr     %[x], %[in]\n\t"
+        ".balign 4\n\t" /* so that no opcode lies across two lines of flash */
+        "ldr.w   %[x], %[in]\n\t"
         "ldr     %[w], [%[weights]], #4\n\t"
         "sxtab16 %[x02], %[offset], %[x]\n\t"
         "sxtb16  %[w02], %[w]\n\t"

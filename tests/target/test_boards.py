@@ -220,7 +220,7 @@ def test_unlike_any_board() -> None:
             "cache: its sets are no power of two",
         ),
         ({"waits": {"states": 5}}, "waits.error"),
-        ({"power": {"milliamps": 0, "volts": 3}}, "power.milliamps"),
+        ({"power": {"milliwatts": 0, "volts": 3, "error": 5}}, "power.milliwatts"),
     ],
     ids=lambda x: x if isinstance(x, str) else next(iter(x)),
 )

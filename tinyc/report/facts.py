@@ -101,8 +101,8 @@ def milliseconds(cycles: int | None, board: Board) -> float | None:
 
 
 def on_board(trace: Trace, board: Board) -> Report:
-    """The inference with the board's flash at its clock, and the energy that the chip takes for it
-    by its data sheet; empty where nothing is known of them."""
+    """The inference with the board's flash at its clock, and the energy that the chip takes for
+    it; empty where nothing is known of them."""
     if trace.board_cycles is None:
         return {}
     spent = trace.board_cycles / board.clock_hz * 1e3
@@ -114,11 +114,12 @@ def on_board(trace: Trace, board: Board) -> Report:
     }
     if board.power is None:
         return facts
-    draws = f"{board.power.milliamps:g} mA at {board.power.volts:g} V"
+    power = board.power
+    draws = f"{power.milliwatts:g} mW ±{power.error:g} % at {power.volts:g} V"
     return {
         **facts,
-        "energy_microjoules": board.power.milliamps * board.power.volts * spent,
-        "energy_source": f"energy (estimated, {draws} by {board.sources['power']})",
+        "energy_microjoules": power.milliwatts * spent,
+        "energy_source": f"energy (estimated, {draws})",
     }
 
 

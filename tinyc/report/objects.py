@@ -173,7 +173,7 @@ class Test(Versioned):
     straddled: NotRequired[int]
     """Executed opcodes that lie across two lines of the flash."""
     energy_microjoules: NotRequired[float]
-    """Estimated by the data sheet's current, where that is known."""
+    """Estimated by what the chip draws as it infers, where that is known."""
     energy_source: NotRequired[str]
     stack_bytes: int | None
     inputs: list[Port]
@@ -203,7 +203,7 @@ class Profile(Versioned):
     straddled: NotRequired[int]
     """Executed opcodes that lie across two lines of the flash."""
     energy_microjoules: NotRequired[float]
-    """Estimated by the data sheet's current, where that is known."""
+    """Estimated by what the chip draws as it infers, where that is known."""
     energy_source: NotRequired[str]
     stack_bytes: int | None
     layers: list[ProfiledLayer]

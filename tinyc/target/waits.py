@@ -57,8 +57,9 @@ class Waits(Strict):
 
 
 class Power(Strict):
-    """What the chip draws as it computes at the rated clock, by its data sheet: milliamperes at
-    volts."""
+    """What the chip draws as it infers at the rated clock: milliwatts at a supply of volts; error:
+    by how many percent what was measured lies about that."""
 
-    milliamps: float = Field(gt=0)
+    milliwatts: float = Field(gt=0)
     volts: float = Field(gt=0)
+    error: float = Field(gt=0, le=100)
