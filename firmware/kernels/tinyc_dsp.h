@@ -147,6 +147,20 @@ TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
     return r;
 }
 
+/* Four signed bytes, each clamped to those of `low` and `high`. */
+TINYC_INLINE uint32_t tinyc_clamp4(uint32_t x, uint32_t low, uint32_t high)
+{
+    uint32_t r;
+    __asm__(
+        "ssub8 %0, %1, %2\n\t"
+        "sel   %0, %1, %2\n\t"
+        "ssub8 %1, %3, %0\n\t"
+        "sel   %0, %0, %3"
+        : "=&r"(r), "+&r"(x)
+        : "r"(low), "r"(high));
+    return r;
+}
+
 #else
 
 TINYC_INLINE int32_t tinyc_low(uint32_t x)
@@ -239,6 +253,20 @@ TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
 {
     return tinyc_ssat8(x >> 1);
+}
+
+TINYC_INLINE uint32_t tinyc_clamp4(uint32_t x, uint32_t low, uint32_t high)
+{
+    int8_t lanes[4], least[4], most[4];
+    memcpy(lanes, &x, 4);
+    memcpy(least, &low, 4);
+    memcpy(most, &high, 4);
+    for (int i = 0; i < 4; i++) {
+        lanes[i] = lanes[i] < least[i] ? least[i] : lanes[i];
+        lanes[i] = lanes[i] > most[i] ? most[i] : lanes[i];
+    }
+    memcpy(&x, lanes, 4);
+    return x;
 }
 
 #endif

@@ -37,18 +37,32 @@ def naive_place(buffers: list[_Buffer]) -> None:
             for start in (0, *(high for _, high in spans))
             if start >= 0 and all(start <= low or start >= high for low, high in spans)
         )
+        for other in beside:
+            if buffer.onto is other or other.onto is buffer:
+                start = other.offset
+                if start < buffer.offset and all(
+                    o is other
+                    or o.offset >= start + buffer.bytes
+                    or start >= -(-(o.offset + o.bytes) // ALIGN) * ALIGN
+                    for o in beside
+                ):
+                    buffer.offset = start
         placed.append(buffer)
 
 
 def grow(buffers: list[_Buffer], rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Let some buffers grow over others that end in their first step, each over one at most, which
-    is saving; returns their indices."""
+    """Let some buffers grow over others that end in their first step, or begin where they begin,
+    each over one at most, which is saving; returns their indices."""
     found: list[tuple[int, int]] = []
     for i, buffer in enumerate(buffers):
         for j, other in enumerate(buffers):
             if i == j or other.last != buffer.first or other.first == buffer.first:
                 continue
-            if buffer.behind or j in [b for _, b in found]:
+            if buffer.behind or buffer.onto or j in [b for _, b in found]:
+                continue
+            if rng.random() < 0.3:
+                buffer.onto = other
+                found.append((i, j))
                 continue
             buffer.behind[other] = int(rng.integers(-40, buffer.bytes + 1))
             if buffer.saved(other) > 0:
@@ -70,7 +84,10 @@ def test_buffers_are_placed_as_by_looking_at_every_pair() -> None:
         quick, slow = ([_Buffer(*f) for f in facts] for _ in range(2))
         grown = grow(quick, rng)
         for i, j in grown:
-            slow[i].behind[slow[j]] = quick[i].behind[quick[j]]
+            if quick[i].onto:
+                slow[i].onto = slow[j]
+            else:
+                slow[i].behind[slow[j]] = quick[i].behind[quick[j]]
         sizes = []
         for key in _ORDERS:
             _place(sorted(quick, key=key))

@@ -79,10 +79,13 @@ class Binding:
         include themselves comes with them, see `tinyc.kernels.support`;
     inplace: index into ``node.variable_inputs`` of an input whose buffer an output may take
         over at the same address, or None; renewed: the index of that output;
+    onto: index of one at whose address an output may begin, be it of another size;
     ordered: whether a kernel of one window and one image makes the rows of its output one after
         the other, from the first on, and has read of the input, when it writes to a row, what lies
         above the window of that row for the last time. Then the output may lie over what has been
         read, see `tinyc.plan.rows`, and its template takes strips (see ``_window.c.j2``);
+    strips: what makes some rows in its place, of a kernel that makes a whole output in another
+        order; call, loss: of such, what a strip and all of them cost besides, in products;
     strip_scratch: bytes of working memory that strips may need besides;
     tile: pixels of the output that it makes at a time, no less work if they are fewer;
     packing: of constants in fewer bytes, where the planner has made them so: the first constant is
@@ -95,7 +98,11 @@ class Binding:
     support: tuple[str, ...] = ()
     inplace: int | None = None
     renewed: int = 0
+    onto: int | None = None
     ordered: bool = False
+    strips: Binding | None = None
+    call: int = 0
+    loss: int = 0
     strip_scratch: int = 0
     tile: int = 1
     packing: Packing | None = None

@@ -173,7 +173,8 @@ def _depthwise_rows(node: Node[DepthwiseConv2d]) -> Array | None:
     return None if data is None else data.reshape(-1, data.shape[3]).T
 
 
-def _reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
+def reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
+    """`reject` of a depthwise convolution, of one image and a filter for each of its channels."""
     x, weights, _ = node.inputs
     if x.type.shape[0] != 1:
         return "more than one batch"
@@ -213,7 +214,7 @@ DEPTHWISE_CONV2D = Kernel(
     "depthwise_conv2d_s8_dsp",
     "depthwise_conv2d_s8_dsp.c.j2",
     REQUIRES,
-    _reject_depthwise,
+    reject_depthwise,
     _bind_depthwise,
     varying=VARYING,
 )

@@ -14,7 +14,7 @@ from ..ops.depthwise_conv2d import (
     depthwise_conv2d_rows,
     flat,
 )
-from . import conv_dsp
+from . import conv_dsp, depthwise_planar
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import (
     VARYING,
@@ -136,6 +136,7 @@ def _bind_s16_dsp(node: Node[DepthwiseConv2d]) -> Binding:
 
 provide(
     DepthwiseConv2d,
+    depthwise_planar.DEPTHWISE_CONV2D,
     conv_dsp.DEPTHWISE_CONV2D,
     Kernel(
         "depthwise_conv2d_s8_tile4",

@@ -99,6 +99,10 @@ class DepthwiseConv2d(Weighted, Windowed):
             ((1, 6, 5, 1), (4, 4), (2, 2), one, ((1, 2), (1, 1)), 8, "none"),
             ((1, 7, 8, 4), (6, 6), one, one, ((2, 3), (2, 3)), 1, "none"),
             ((2, 3, 3, 4), (3, 3), one, one, ((1, 1), (1, 1)), 1, "none"),
+            ((1, 8, 11, 6), (3, 3), one, one, ((1, 1), (1, 1)), 1, "relu6"),
+            ((1, 13, 2, 8), (3, 3), one, one, ((1, 1), (1, 1)), 1, "none"),
+            ((1, 9, 10, 7), (3, 3), (2, 2), one, ((1, 1), (0, 1)), 1, "relu"),
+            ((1, 17, 6, 4), (3, 3), (2, 2), one, NO_PADDING, 1, "relu_n1_to_1"),
         ]
         for x, kernel, stride, dilation, padding, multiplier, activation in shapes:
             op = cls(stride, dilation, padding, activation, multiplier)

@@ -23,7 +23,7 @@ class _Buffer:
 
     behind: of others that end while it is alive, how many bytes behind its start theirs may lie at
     the least (before it, if the number is negative): what they hold is read before this one grows
-    over it.
+    over it; onto: one that ends where it begins and at whose start it may begin.
     """
 
     bytes: int
@@ -31,6 +31,7 @@ class _Buffer:
     last: int
     offset: int = -1
     behind: dict[_Buffer, int] = field(default_factory=dict)
+    onto: _Buffer | None = None
 
     def grow(self, other: _Buffer, behind: int) -> None:
         """Let another lie so many bytes behind, if that is worth something."""
@@ -40,7 +41,7 @@ class _Buffer:
 
     def saved(self, other: _Buffer) -> int:
         """Bytes that both take together less than one behind the other."""
-        both = max(self.bytes, _round(max(self.behind[other], 0)) + other.bytes)
+        both = max(self.bytes, _round(max(self.behind.get(other, 0), 0)) + other.bytes)
         return _round(self.bytes) + _round(other.bytes) - _round(both)
 
 
@@ -183,8 +184,13 @@ def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _
             merged[target] = source
             if target in outputs:
                 outputs.add(source)
-    # An output grows over the rows of an input that its layer has read.
+    # An output grows over the rows of an input that its layer has read, or begins where it begins.
     for step in steps:
+        if step.binding.onto is not None and not step.part:
+            a = buffers[home(step.node.variable_inputs[step.binding.onto])]
+            b = buffers[home(step.node.output)]
+            if a is not b and a.last == step.index == b.first:
+                b.onto = a
         behind = distance(step)
         if behind is None:
             continue
@@ -305,6 +311,9 @@ def _changes(buffers: Sequence[_Buffer], growing: bool = True) -> dict[int, int]
     for b in buffers:
         change[b.first] = change.get(b.first, 0) + _round(b.bytes)
         change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
+        if growing and b.onto is not None:
+            change[b.first] -= b.saved(b.onto)
+            change[b.first + 1] = change.get(b.first + 1, 0) + b.saved(b.onto)
     for other, growing_over in _growing(buffers).items() if growing else ():
         for step in range(min(b.first for b in growing_over), other.last + 1):
             beside = [b for b in growing_over if b.first <= step <= b.last]
@@ -326,7 +335,8 @@ def _growing(buffers: Sequence[_Buffer]) -> dict[_Buffer, list[_Buffer]]:
 
 
 def _place(buffers: Sequence[_Buffer]) -> None:
-    """Give each buffer in turn the lowest offset beside those before it.
+    """Give each buffer in turn the lowest offset beside those before it, or upon one of them, if
+    that is where it may begin.
 
     In numpy, since each meets all before it: with thousands of layers that is what counts.
     """
@@ -334,6 +344,7 @@ def _place(buffers: Sequence[_Buffer]) -> None:
     placed = np.empty((5, len(buffers)), np.int64)
     places = {id(buffer): count for count, buffer in enumerate(buffers)}
     growing = _growing(buffers)
+    upon = {id(b.onto): b for b in buffers if b.onto is not None}
     for count, buffer in enumerate(buffers):
         offset, end, first, last, which = placed[:, :count]
         beside = (first <= buffer.last) & (last >= buffer.first)
@@ -353,6 +364,11 @@ def _place(buffers: Sequence[_Buffer]) -> None:
         starts = np.maximum.accumulate(np.append(0, above))
         fits = starts[:-1] <= below
         buffer.offset = int(starts[fits.argmax() if fits.any() else -1])
+        for other in filter(None, (buffer.onto, upon.get(id(buffer)))):
+            found = which == places[id(other)]
+            apart = (offset >= other.offset + buffer.bytes) | (end <= other.offset)
+            if found.any() and np.all(apart | found | ~beside):
+                buffer.offset = min(buffer.offset, other.offset)
         at = int(offset.searchsorted(buffer.offset, "right"))
         placed[:, at + 1 : count + 1] = placed[:, at:count]
         placed[:, at] = (

@@ -41,9 +41,10 @@ class Reach:
 
 
 def _reach(step: Step) -> Reach | None:
-    """Of a layer that goes through one image by rows, from the first on."""
+    """Of a layer that goes, or can go, through one image by rows, from the first on."""
     node = step.node
-    if not (step.binding.ordered and applies(node, Windowed)):
+    by_rows = step.binding.ordered or step.binding.strips is not None
+    if not (by_rows and applies(node, Windowed)):
         return None
     if node.variable_inputs != node.inputs[:1] or node.inputs[0].type.shape[0] != 1:
         return None
@@ -58,7 +59,7 @@ def distance(step: Step) -> int | None:
     that is read afterwards. None for layers that do not go through an image row by row.
     """
     reach = None if step.part else _reach(step)
-    if reach is None:
+    if reach is None or not step.binding.ordered:
         return None
     x, y = step.node.inputs[0], step.node.output
     read, made = row_bytes(x), row_bytes(y)
@@ -110,8 +111,9 @@ def staged(step: Step) -> Stage | None:
         return _bound(step, sums, sums.bind(node), Reach(height(node.inputs[0]), 1, 0), "sum")
     reach = _reach(step)
     if reach is not None:
-        scratch = step.binding.scratch + step.binding.strip_scratch
-        return _bound(step, step.kernel, replace(step.binding, scratch=scratch), reach, "strip")
+        binding = step.binding.strips or step.binding
+        scratch = binding.scratch + binding.strip_scratch
+        return _bound(step, step.kernel, replace(binding, scratch=scratch), reach, "strip")
     row = _row(node) if node.op.elementwise else None
     if row is None or step.kernel.reject(row) is not None:
         return None

@@ -238,9 +238,9 @@ def _cost(chain: Sequence[Stage], paces: Mapping[Value, _Pace], most: int, enoug
     for stage in chain:
         _, height, width, _ = stage.output.type.shape
         rows = 1 if stage.part == "row" else max(1, int(most / paces[stage.output].step))
-        pixels, tile = rows * width, stage.step.binding.tile
-        waste = -(-pixels // tile) * tile / pixels - 1
-        cost += stage.products * waste + CALL * height / rows
+        binding, pixels = stage.step.binding, rows * width
+        waste = -(-pixels // binding.tile) * binding.tile / pixels - 1
+        cost += stage.products * waste + (CALL + binding.call) * height / rows + binding.loss
         if cost > enough:
             break
     return cost
