@@ -65,6 +65,7 @@ class Library:
     arena_bytes: of the working memory that a run is given;
     inputs, outputs: in the order of the model's; arrays: every constant of ``<name>_weights.c``;
     states: how many the network keeps in the arena between its runs;
+    small: whether its code is to be small rather than fast;
     floats: whether it computes with float32; libm: whether it calls a C library's functions of
     <math.h>.
     """
@@ -78,6 +79,7 @@ class Library:
     states: int = 0
     floats: bool = False
     libm: bool = False
+    small: bool = False
 
     @property
     def input_bytes(self) -> int:
@@ -171,11 +173,7 @@ def emit(plan: Plan) -> Library:
             resets=resets,
         ),
         f"src/{prefix}_kernels.h": render(
-            "kernels.h",
-            **common,
-            dual_issue="dual_issue" in plan.features,
-            floats=floats,
-            parts=[support.text(name) for name in parts],
+            "kernels.h", **common, floats=floats, parts=[support.text(name) for name in parts]
         ),
         f"src/{prefix}_weights.c": render(
             "weights.c", **common, arrays=arrays.texts, notes=arrays.notes
@@ -191,6 +189,7 @@ def emit(plan: Plan) -> Library:
         len(resets),
         floats,
         support.MATH in parts,
+        plan.small,
     )
 
 

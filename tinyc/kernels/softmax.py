@@ -51,7 +51,7 @@ def _bind_f32(node: Node[Softmax]) -> Binding:
 
 provide(
     Softmax,
-    portable("softmax_s8", DType.I8, _bind_s8),
+    portable("softmax_s8", DType.I8, _bind_s8, varying=()),
     portable("softmax_s16", DType.I16, _bind_s16),
     portable("softmax_f32", DType.F32, _bind_f32),
 )

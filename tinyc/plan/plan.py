@@ -32,8 +32,8 @@ class Plan:
     constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
     order in which none is read after it was written; peak: the step in which most of the arena is
     alive, and how many bytes of it, which no arena can be smaller than; buffers: what the arena
-    holds; chains: which steps go by rows; features: what the core has; prefix: of every public
-    symbol."""
+    holds; chains: which steps go by rows; small: whether its code is to be small rather than fast;
+    features: what the core has; prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -45,6 +45,7 @@ class Plan:
     peak: tuple[int, int] = (0, 0)
     buffers: tuple[Buffer, ...] = ()
     chains: tuple[Chain, ...] = ()
+    small: bool = False
 
     @property
     def prefix(self) -> str:
