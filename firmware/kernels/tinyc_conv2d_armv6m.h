@@ -38,9 +38,8 @@ static TINYC_SHARED void tinyc_pair_windows(uint32_t *to, const int8_t *image,
     int32_t y0 = first.y * w->stride.h - w->padding.top;
     int32_t y1 = second.y * w->stride.h - w->padding.top;
     /* Whether the taps of a row of either lie side by side in the image as well. */
-    const int32_t starts = w->in.w - w->kernel.w + 1;
-    const int whole =
-        w->dilation.w == 1 && tinyc_is_inside(x0, starts) && tinyc_is_inside(x1, starts);
+    const int whole = w->dilation.w == 1 && tinyc_are_inside(x0, w->kernel.w, w->in.w) &&
+                      tinyc_are_inside(x1, w->kernel.w, w->in.w);
 
     for (int32_t ky = 0; ky < w->kernel.h; ky++) {
         const int row = whole && tinyc_is_inside(y0, w->in.h) && tinyc_is_inside(y1, w->in.h);

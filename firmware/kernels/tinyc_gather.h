@@ -32,7 +32,7 @@ TINYC_INLINE void tinyc_gather(void *to, const void *in, int32_t bytes, int32_t 
     const int32_t y0 = oy * w->stride.h - w->padding.top;
     const int32_t x0 = ox * w->stride.w - w->padding.left;
     /* Whether the taps of a row lie side by side in the image as well. */
-    const int whole = w->dilation.w == 1 && tinyc_is_inside(x0, w->in.w - w->kernel.w + 1);
+    const int whole = w->dilation.w == 1 && tinyc_are_inside(x0, w->kernel.w, w->in.w);
 
     for (int32_t ky = 0; ky < w->kernel.h; ky++) {
         const int32_t y = y0 + ky * w->dilation.h;

@@ -38,6 +38,12 @@ TINYC_INLINE int tinyc_is_inside(int32_t at, int32_t size)
     return (uint32_t)at < (uint32_t)size;
 }
 
+/* Whether `count` from `at` on do. */
+TINYC_INLINE int tinyc_are_inside(int32_t at, int32_t count, int32_t size)
+{
+    return at >= 0 && at + count <= size;
+}
+
 /* Whether a row and a column lie inside of the image. */
 TINYC_INLINE int tinyc_inside(const struct tinyc_window *window, int32_t y, int32_t x)
 {

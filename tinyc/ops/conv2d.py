@@ -90,6 +90,7 @@ class Conv2d(Weighted, Windowed):
             ((1, 7, 3, 6), (4, 3, 3), (1, 2), one, ((1, 1), (1, 1)), 2, "none"),
             ((1, 2, 2, 2), (9, 5, 5), one, one, ((2, 2), (2, 2)), 1, "none"),
             ((3, 4, 3, 3), (2, 2, 2), one, one, ((3, 0), (0, 4)), 1, "none"),
+            ((1, 3, 1, 2), (3, 3, 3), one, one, ((0, 2), (0, 2)), 1, "none"),
         ]
         for x, (channels, kh, kw), stride, dilation, padding, groups, activation in shapes:
             op = cls(stride, dilation, padding, activation)

@@ -103,6 +103,11 @@ class DepthwiseConv2d(Weighted, Windowed):
             ((1, 13, 2, 8), (3, 3), one, one, ((1, 1), (1, 1)), 1, "none"),
             ((1, 9, 10, 7), (3, 3), (2, 2), one, ((1, 1), (0, 1)), 1, "relu"),
             ((1, 17, 6, 4), (3, 3), (2, 2), one, NO_PADDING, 1, "relu_n1_to_1"),
+            ((1, 4, 6, 7), (3, 3), one, one, ((1, 1), (1, 1)), 1, "none"),
+            ((1, 5, 17, 5), (3, 3), (2, 2), one, ((1, 1), (1, 1)), 1, "relu6"),
+            ((2, 3, 21, 2), (3, 3), (1, 2), one, ((0, 1), (0, 1)), 1, "none"),
+            ((1, 3, 3, 2), (3, 3), one, one, ((2, 2), (2, 2)), 1, "none"),
+            ((1, 1, 2, 4), (3, 3), one, one, ((0, 2), (1, 2)), 1, "none"),
         ]
         for x, kernel, stride, dilation, padding, multiplier, activation in shapes:
             op = cls(stride, dilation, padding, activation, multiplier)

@@ -10,10 +10,10 @@
  * weights: for each pair of channels, for each input, one byte of each;
  * table:   of each channel where `both` and `upper` begin, and multiplier and right shift, at least
  *          1, as of tinyc_requant2. */
-#ifndef TINYC_PAIRS_H
-#define TINYC_PAIRS_H
+#ifndef TINYC_PAIRS_THUMB2_H
+#define TINYC_PAIRS_THUMB2_H
 
-#include "tinyc_requant.h"
+#include "tinyc_store_thumb2.h"
 
 /* `count` inputs of four pixels, whose first are at from[0] to from[3]; returns the next row. */
 static TINYC_SHARED uint32_t *tinyc_put_pairs(uint32_t *columns, const int8_t *const *from,
@@ -31,16 +31,6 @@ static TINYC_SHARED uint32_t *tinyc_put_pairs(uint32_t *columns, const int8_t *c
     return columns;
 }
 
-/* Clamp outputs to the range of an activation, as far as it is less than that of int8. */
-TINYC_INLINE void tinyc_clamp_row(int8_t *out, int32_t count, int32_t low, int32_t high)
-{
-    if (low != INT8_MIN || high != INT8_MAX) {
-        for (int32_t i = 0; i < count; i++) {
-            out[i] = (int8_t)tinyc_clamp(out[i], low, high);
-        }
-    }
-}
-
 /* What is the same for all pixels of a layer. */
 struct tinyc_pairs {
     const int8_t *weights;
@@ -49,7 +39,7 @@ struct tinyc_pairs {
     int32_t zero_point;
 };
 
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if TINYC_THUMB2
 
 /* One input: r0: weights, r1: columns, both moved on; r2 to r9: `both` and `upper` of pixels 0 and
  * 1, then of 2 and 3, then the same of the second channel; r10, r11, r12 and lr are lost. */
@@ -71,34 +61,16 @@ struct tinyc_pairs {
     "add    r8, r11\n\t"              \
     "add    r9, r9, r11, asr #16\n\t"
 
-/* The output of a sum under 2^30: twice the sum makes the upper word the high product, and the last
- * bit that is shifted out, the carry, is what rounds. r0: multiplier, r1: right shift, r12: zero
- * point, r10: where it belongs. */
-#define TINYC_PAIRS_OUTPUT(sum)     \
-    "lsl    " sum ", " sum          \
-    ", #1\n\t"                      \
-    "smull  lr, " sum ", " sum      \
-    ", r0\n\t"                      \
-    "lsls   lr, lr, #1\n\t"         \
-    "adc    " sum ", " sum          \
-    ", #0\n\t"                      \
-    "add    " sum ", " sum ", " sum \
-    ", asr #31\n\t"                 \
-    "asrs   " sum ", " sum          \
-    ", r1\n\t"                      \
-    "adc    " sum ", " sum          \
-    ", r12\n\t"                     \
-    "ssat   " sum ", #8, " sum      \
-    "\n\t"                          \
-    "strb   " sum ", [r10]\n\t"
+/* r0: multiplier, r1: right shift, r12: zero point, r10: where it belongs. */
+#define TINYC_PAIRS_STORE(sum) TINYC_STORE_THUMB2(sum, "lr", "r0", "r1", "r12", "r10")
 
 /* A channel's four pixels. r11: from one to the next. */
-#define TINYC_PAIRS_CHANNEL(a, b, c, d)                                             \
-    "sub    " a ", " a ", " b                                                       \
-    ", lsl #16\n\t"                                                                 \
-    "sub    " c ", " c ", " d                                                       \
-    ", lsl #16\n\t" TINYC_PAIRS_OUTPUT(a) "add    r10, r11\n\t" TINYC_PAIRS_OUTPUT( \
-        b) "add    r10, r11\n\t" TINYC_PAIRS_OUTPUT(c) "add    r10, r11\n\t" TINYC_PAIRS_OUTPUT(d)
+#define TINYC_PAIRS_CHANNEL(a, b, c, d)                                           \
+    "sub    " a ", " a ", " b                                                     \
+    ", lsl #16\n\t"                                                               \
+    "sub    " c ", " c ", " d                                                     \
+    ", lsl #16\n\t" TINYC_PAIRS_STORE(a) "add    r10, r11\n\t" TINYC_PAIRS_STORE( \
+        b) "add    r10, r11\n\t" TINYC_PAIRS_STORE(c) "add    r10, r11\n\t" TINYC_PAIRS_STORE(d)
 
 /* out: four rows of channels, `stride` bytes apart. */
 __attribute__((naked, noinline, unused)) static void tinyc_pairs_2x4(
@@ -183,9 +155,8 @@ static TINYC_SHARED void tinyc_pairs_2x4(const struct tinyc_pairs *layer, const 
             }
             const int32_t sums[2] = {(int32_t)(both - (upper << 16)), (int32_t)upper};
             for (int32_t i = 0; i < 2; i++) {
-                const int32_t y = tinyc_requant2(sums[i], entry[2], -entry[3]);
-                out[(p + i) * stride + c] =
-                    (int8_t)tinyc_clamp_offset(y, layer->zero_point, INT8_MIN, INT8_MAX);
+                tinyc_store_scaled(out + (p + i) * stride + c, sums[i], entry + 2,
+                                   layer->zero_point);
             }
         }
     }

@@ -1,4 +1,5 @@
-"""Two pixels in one register: exact for every weight, and up to the largest sum."""
+"""Kernels in the 32-bit instructions of Thumb-2: exact for every weight, and up to the largest
+sum."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from test_ops import alone, check_on_host
 
 from tinyc.ir import DType, Node, Quant, TensorType, Value, interpret
 from tinyc.ops.conv2d import Conv2d
+from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.target.boards import load_board
 
 THUMB2 = frozenset({"thumb2"})
@@ -56,14 +58,28 @@ def largest_sums() -> Node:
     return pointwise(weights, bias, 5, -128, 1.17e-7)
 
 
+def depthwise() -> Node:
+    """3x3 filters of the least and the greatest weights over a padded image."""
+    weights = np.random.default_rng(5).choice([-128, 127], (1, 3, 3, 6))
+    weights[..., 0], weights[..., 1] = -128, 127
+    types = (
+        TensorType((1, 6, 13, 6), DType.I8, Quant((1.0,), (127,))),
+        TensorType((1, 3, 3, 6), DType.I8, Quant((1.0,), (0,), 3)),
+        TensorType((6,), DType.I32, Quant((1.0,), (0,))),
+    )
+    data = (None, weights.astype(np.int8), np.arange(-30000, 30000, 10000, np.int32))
+    inputs = tuple(Value(n, t, "case", d) for n, t, d in zip("xwb", types, data, strict=True))
+    y = Value("y", TensorType(types[0].shape, DType.I8, Quant((2500.0,), (-3,))), "case")
+    op = DepthwiseConv2d((1, 1), (1, 1), ((1, 1), (1, 1)), "none", 1)
+    return Node(op, inputs, (y,), "case")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [every_pair_of_weights, largest_sums])
+@pytest.mark.parametrize("case", [every_pair_of_weights, largest_sums, depthwise])
 @pytest.mark.parametrize("where", ["host", "mps2_an385"])
-def test_convolutions_at_the_ends(
-    case, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_ends(case, where: str, tmp_path: Path) -> None:
     node = case()
-    assert chosen(node, THUMB2) == "conv2d_s8_pairs"
+    assert chosen(node, THUMB2).endswith("conv2d_s8_thumb2")
     if where == "host":
         gcc = shutil.which("gcc")
         if gcc is None:
@@ -79,5 +95,5 @@ def test_convolutions_at_the_ends(
 
 def test_what_convolutions_leave_to_portable_c() -> None:
     bias = np.array([(1 << 30) - 127 * 256])
-    assert chosen(pointwise(np.array([[127]]), bias - 1, 1, 0, 1e-7), THUMB2) == "conv2d_s8_pairs"
+    assert chosen(pointwise(np.array([[127]]), bias - 1, 1, 0, 1e-7), THUMB2) == "conv2d_s8_thumb2"
     assert chosen(pointwise(np.array([[127]]), bias, 1, 0, 1e-7), THUMB2) == "conv2d_s8_tile4"

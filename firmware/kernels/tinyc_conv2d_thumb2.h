@@ -1,9 +1,9 @@
-/* Convolution of four pixels with all channels, by tinyc_pairs.h. */
-#ifndef TINYC_CONV2D_PAIRS_H
-#define TINYC_CONV2D_PAIRS_H
+/* Convolution of four pixels with all channels, by tinyc_pairs_thumb2.h. */
+#ifndef TINYC_CONV2D_THUMB2_H
+#define TINYC_CONV2D_THUMB2_H
 
 #include "tinyc_gather.h"
-#include "tinyc_pairs.h"
+#include "tinyc_pairs_thumb2.h"
 
 /* The windows of four pixels of the output from `first` on; of pixels behind the image, the last
  * one's. outside: a pixel of the padding. */
@@ -22,7 +22,7 @@ TINYC_INLINE void tinyc_pairs_columns(uint32_t *columns, const int8_t *image, in
         const int32_t oy = pixel / w->out.w;
         y0[p] = oy * w->stride.h - w->padding.top;
         x0[p] = (pixel - oy * w->out.w) * w->stride.w - w->padding.left;
-        whole = whole && tinyc_is_inside(x0[p], w->in.w - w->kernel.w + 1);
+        whole = whole && tinyc_are_inside(x0[p], w->kernel.w, w->in.w);
         from[p] = image + pixel * w->in.c;
     }
     if (tinyc_is_pointwise(w)) {
@@ -52,9 +52,9 @@ TINYC_INLINE void tinyc_pairs_columns(uint32_t *columns, const int8_t *image, in
 }
 
 /* scratch: the columns, a pixel of the padding, and four pixels of the output. */
-TINYC_INLINE void tinyc_conv2d_pairs(const int8_t *in, int8_t *out, uint8_t *scratch,
-                                     const struct tinyc_pairs *layer, const struct tinyc_window *w,
-                                     int32_t input_zero, int32_t low, int32_t high)
+TINYC_INLINE void tinyc_conv2d_thumb2(const int8_t *in, int8_t *out, uint8_t *scratch,
+                                      const struct tinyc_pairs *layer, const struct tinyc_window *w,
+                                      int32_t input_zero, int32_t low, int32_t high)
 {
     const int32_t pixels = w->out.h * w->out.w;
     uint32_t *const columns = (uint32_t *)(void *)scratch;

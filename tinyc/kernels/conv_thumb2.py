@@ -1,0 +1,149 @@
+"""Packing for the int8 kernels of cores with long multiplications but without SIMD (Cortex-M3).
+
+The layouts are those that the kernels in ``firmware/kernels/`` read; see the comments there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import Array, Node
+from ..ops._conv import filter_rows, real_multipliers
+from ..ops._mixins import Weighted
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d, flat
+from .base import Binding, Constant, Kernel
+from .conv import VARYING, clamp_params, window_params
+from .conv_dsp import fixed_point, padded, reject
+
+REQUIRES = frozenset({"thumb2"})
+
+
+def _reject(node: Node[Weighted], rows: Array) -> str | None:
+    """Why a node of weights [channels, depth] cannot use tinyc_store_thumb2.h."""
+    return "scaled by a float32" if node.op.float_scaled else reject(node, rows)
+
+
+def _table(node: Node[Weighted], rows: Array, paired: bool = False) -> Constant:
+    """Bias with the input's zero point, multiplier and right shift of each channel of weights
+    ``rows`` [channels, depth]; paired: with what tinyc_pairs_thumb2.h reads instead of the bias."""
+    x, _, bias = node.inputs[:3]
+    totals = rows.astype(np.int64).sum(1)
+    biases = bias.array.ravel() - x.type.zero_point * totals
+    starts, multipliers, steps = fixed_point(node, rows, biases, single=False).T
+    columns, begin = [starts], "bias with the input offset"
+    if paired:
+        columns = [65537 * starts - 129 * totals, starts + (rows < 0).sum(1)]
+        begin = "where both sums and the upper one begin"
+    entries = np.stack([*columns, multipliers, steps + 1], 1)
+    reals = real_multipliers(node)
+    return Constant(
+        "channels",
+        entries.astype(np.uint32).view(np.int32),
+        f"{begin}, multiplier, right shift of each channel; "
+        f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}",
+    )
+
+
+# Convolution ------------------------------------------------------------------------------
+
+
+def _reject_conv(node: Node[Conv2d]) -> str | None:
+    x, weights, _ = node.inputs
+    if weights.type.shape[3] != x.type.shape[3]:
+        return "grouped"
+    return _reject(node, filter_rows(node))
+
+
+def _bind_conv(node: Node[Conv2d]) -> Binding:
+    x, weights, _ = node.inputs
+    _, kh, kw, _ = weights.type.shape
+    rows = filter_rows(node)
+    pairs = padded(rows, 2, 4)
+    depth = pairs.shape[1]
+    params = window_params(node, (kh, kw))
+    _, out_h, out_w, out_c = node.output.type.shape
+    odd = out_h * out_w % 4 > 0
+    return Binding(
+        params={
+            **params,
+            **clamp_params(node),
+            "depth": depth,
+            "input_zero": x.type.zero_point,
+        },
+        constants=(
+            Constant(
+                "weights",
+                np.ascontiguousarray(pairs.reshape(-1, 2, depth).transpose(0, 2, 1)),
+                "weights of channel pairs, input by input",
+            ),
+            _table(node, rows, paired=True),
+        ),
+        scratch=8 * depth + (params["in_c"] if params["padded"] else 0) + (4 * out_c if odd else 0),
+        support=("tinyc_conv2d_thumb2.h",),
+        ordered=True,
+        strip_scratch=0 if odd else 4 * out_c,
+        tile=4,
+    )
+
+
+CONV2D = Kernel(
+    "conv2d_s8_thumb2",
+    "conv2d_s8_thumb2.c.j2",
+    REQUIRES,
+    _reject_conv,
+    _bind_conv,
+    varying=VARYING,
+)
+
+
+# Depthwise convolution --------------------------------------------------------------------
+
+
+def _reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
+    _, kh, kw, _ = node.inputs[1].type.shape
+    op, padding = node.op, node.op.padding
+    if op.multiplier > 1:
+        return "a depth multiplier"
+    if (kh, kw) != (3, 3) or op.dilation != (1, 1):
+        return "the filter is not 3x3"
+    if op.stride[1] > 2:
+        return "more than two pixels from one window to the next"
+    if max(*padding[0], *padding[1]) > 2:
+        return "windows outside of the image"
+    if node.output.type.shape[2] < 3:
+        return "fewer than three pixels in a row"
+    return _reject(node, flat(node))
+
+
+def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
+    params = window_params(node, (3, 3))
+    rows = flat(node)
+    # How many pixels are made at a time: fours, what is over in one five or one or two threes.
+    stride, (whole, over) = node.op.stride[1], divmod(params["out_w"], 4)
+    counts = {3: over > 1, 4: whole > (over == 1) + (over == 2), 5: over == 1}
+    function = "tinyc_depthwise_" + ("by_two_" if stride == 2 else "")
+    names = {3: "three", 4: "four", 5: "five"}
+    span = (max(n for n in counts if counts[n]) - 1) * stride + 3
+    return Binding(
+        params={
+            **params,
+            **clamp_params(node),
+            "input_zero": node.inputs[0].type.zero_point,
+            "pixels": [f"{function}{names[n]}" if used else "NULL" for n, used in counts.items()],
+        },
+        constants=(Constant("weights", rows, "weights, channel by channel"), _table(node, rows)),
+        scratch=3 * span * params["in_c"] if params["padded"] else 0,
+        support=("tinyc_depthwise_thumb2.h",),
+        ordered=True,
+    )
+
+
+DEPTHWISE_CONV2D = Kernel(
+    "depthwise_conv2d_s8_thumb2",
+    "depthwise_conv2d_s8_thumb2.c.j2",
+    REQUIRES,
+    _reject_depthwise,
+    _bind_depthwise,
+    varying=VARYING,
+)
