@@ -5,6 +5,11 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Whether the core has two instructions in a cycle, such as a load beside a product. */
+#ifndef TINYC_DUAL_ISSUE
+#define TINYC_DUAL_ISSUE 0
+#endif
+
 /* Each layer keeps a symbol of its own, so that debuggers and profilers can name it; what it is
  * made for is inlined there (flatten), also where it is known by a pointer. */
 #if defined(__GNUC__)

@@ -17,7 +17,7 @@ struct tinyc_halves_layer {
 /* The outputs of one or two pixels. */
 TINYC_INLINE void tinyc_halves_pixels(const struct tinyc_halves_layer *layer,
                                       const int16_t *columns, int8_t *out, int32_t pixels,
-                                      tinyc_halves *sums)
+                                      tinyc_halves_tile *tile)
 {
     const int32_t half = 1 + 2 * layer->zero_point;
     const int32_t skip = tinyc_halves_skip(layer->depth / 2);
@@ -26,9 +26,9 @@ TINYC_INLINE void tinyc_halves_pixels(const struct tinyc_halves_layer *layer,
     const int32_t whole = layer->channels / 4 * 4;
     const int32_t *const table_end = layer->table + 3 * whole;
 
-    sums(layer->weights, columns, columns_end, skip, layer->table, table_end, half, out, to_second);
+    tile(layer->weights, columns, columns_end, skip, layer->table, table_end, half, out, to_second);
     if (whole != layer->channels) {
-        sums(layer->weights + whole / 2 * layer->depth, columns, columns_end, skip, table_end,
+        tile(layer->weights + whole / 2 * layer->depth, columns, columns_end, skip, table_end,
              table_end + 12, half, out + layer->channels - 4, to_second);
     }
     if (layer->low != INT8_MIN || layer->high != INT8_MAX) {
@@ -39,7 +39,7 @@ TINYC_INLINE void tinyc_halves_pixels(const struct tinyc_halves_layer *layer,
 TINYC_INLINE void tinyc_conv2d_s8_halves(const int8_t *in, int8_t *out, uint8_t *scratch,
                                          const struct tinyc_window *w,
                                          const struct tinyc_halves_layer *layer, int32_t input_zero,
-                                         tinyc_halves *sums)
+                                         tinyc_halves_tile *tile)
 {
     const int32_t pixels = w->out.h * w->out.w;
 
@@ -47,7 +47,7 @@ TINYC_INLINE void tinyc_conv2d_s8_halves(const int8_t *in, int8_t *out, uint8_t 
         const int32_t count = first + 2 <= pixels ? 2 : 1;
         tinyc_columns(scratch, in, 1, 2, first, count, w, input_zero);
         tinyc_halves_pixels(layer, (const int16_t *)(const void *)scratch, out + first * w->out.c,
-                            count, sums);
+                            count, tile);
     }
 }
 

@@ -12,6 +12,44 @@
 
 /* Four inputs with eight channels: two rows, 32 multiply-accumulates, by 9 loads, 10 SXTB16, 16
  * SMLAD. r0: weights, r1: inputs, both moved on; r4 to r11: sums. */
+#if TINYC_DUAL_ISSUE
+#define TINYC_DENSE_HALVES_QUAD    \
+    "ldr    r12, [r1], #4\n\t"     \
+    "ldr    r2, [r0], #4\n\t"      \
+    "sxtb16 lr, r12\n\t"           \
+    "ldr    r3, [r0], #4\n\t"      \
+    "smlad  r5, r2, lr, r5\n\t"    \
+    "sxtb16 r2, r2\n\t"            \
+    "smlad  r7, r3, lr, r7\n\t"    \
+    "smlad  r4, r2, lr, r4\n\t"    \
+    "sxtb16 r3, r3\n\t"            \
+    "ldr    r2, [r0], #4\n\t"      \
+    "smlad  r6, r3, lr, r6\n\t"    \
+    "ldr    r3, [r0], #4\n\t"      \
+    "smlad  r9, r2, lr, r9\n\t"    \
+    "sxtb16 r2, r2\n\t"            \
+    "smlad  r11, r3, lr, r11\n\t"  \
+    "smlad  r8, r2, lr, r8\n\t"    \
+    "sxtb16 r3, r3\n\t"            \
+    "ldr    r2, [r0], #4\n\t"      \
+    "smlad  r10, r3, lr, r10\n\t"  \
+    "sxtb16 r12, r12, ror #8\n\t"  \
+    "ldr    r3, [r0], #4\n\t"      \
+    "smlad  r5, r2, r12, r5\n\t"   \
+    "sxtb16 r2, r2\n\t"            \
+    "smlad  r7, r3, r12, r7\n\t"   \
+    "smlad  r4, r2, r12, r4\n\t"   \
+    "sxtb16 r3, r3\n\t"            \
+    "ldr    r2, [r0], #4\n\t"      \
+    "smlad  r6, r3, r12, r6\n\t"   \
+    "ldr    lr, [r0], #4\n\t"      \
+    "smlad  r9, r2, r12, r9\n\t"   \
+    "sxtb16 r2, r2\n\t"            \
+    "smlad  r11, lr, r12, r11\n\t" \
+    "smlad  r8, r2, r12, r8\n\t"   \
+    "sxtb16 lr, lr\n\t"            \
+    "smlad  r10, lr, r12, r10\n\t"
+#else
 #define TINYC_DENSE_HALVES_QUAD    \
     "ldr    r12, [r1], #4\n\t"     \
     "ldr    r2, [r0], #4\n\t"      \
@@ -48,6 +86,7 @@
     "sxtb16 r2, r2\n\t"            \
     "smlad  r8, lr, r12, r8\n\t"   \
     "smlad  r10, r2, r12, r10\n\t"
+#endif
 
 /* Channels of `table`, by eight, up to `table_end`, of inputs up to `end`.
  * skip: bytes of the code of four quads that the first pass leaves out.
@@ -61,8 +100,9 @@ __attribute__((naked, noinline, unused)) static void tinyc_dense_eights(
 {
     __asm__ volatile(
         ".syntax unified\n\t"
-        ".macro tinyc_channel at, a\n\t"
-        "ldrd   r2, r12, [r1, #\\at]\n\t"
+        ".macro tinyc_channel multiplier, shift, a\n\t"
+        "ldr    r12, [r1, #\\shift]\n\t"
+        "ldr    r2, [r1, #\\multiplier]\n\t"
         "lsl    r3, lr, r12\n\t"
         "smmla  \\a, \\a, r2, r3\n\t"
         "asr    \\a, \\a, r12\n\t"
@@ -91,14 +131,14 @@ __attribute__((naked, noinline, unused)) static void tinyc_dense_eights(
         "asr    r7, r7, #8\n\t"
         "asr    r9, r9, #8\n\t"
         "asr    r11, r11, #8\n\t"
-        "tinyc_channel 4, r4\n\t"
-        "tinyc_channel 16, r5\n\t"
-        "tinyc_channel 28, r6\n\t"
-        "tinyc_channel 40, r7\n\t"
-        "tinyc_channel 52, r8\n\t"
-        "tinyc_channel 64, r9\n\t"
-        "tinyc_channel 76, r10\n\t"
-        "tinyc_channel 88, r11\n\t"
+        "tinyc_channel 4, 8, r4\n\t"
+        "tinyc_channel 16, 20, r5\n\t"
+        "tinyc_channel 28, 32, r6\n\t"
+        "tinyc_channel 40, 44, r7\n\t"
+        "tinyc_channel 52, 56, r8\n\t"
+        "tinyc_channel 64, 68, r9\n\t"
+        "tinyc_channel 76, 80, r10\n\t"
+        "tinyc_channel 88, 92, r11\n\t"
         ".purgem tinyc_channel\n\t"
         "bfi    r4, r5, #8, #8\n\t"
         "bfi    r8, r9, #8, #8\n\t"

@@ -40,7 +40,7 @@ TINYC_INLINE float tinyc_common_side(float a0, float a1, float b0, float b1)
 }
 
 /* Intersection over union, 0 where a box is empty. */
-TINYC_INLINE float tinyc_overlap(const struct tinyc_box *a, const struct tinyc_box *b)
+TINYC_INLINE float tinyc_box_overlap(const struct tinyc_box *a, const struct tinyc_box *b)
 {
     const float area_a = tinyc_area(a);
     const float area_b = tinyc_area(b);
@@ -67,7 +67,7 @@ TINYC_INLINE int32_t tinyc_survivor(const struct tinyc_box *boxes, const float *
     if (best >= 0) {
         active[best] = 0;
         for (int32_t i = 0; i < d->boxes; i++) {
-            if (active[i] && tinyc_overlap(&boxes[best], &boxes[i]) > d->overlap) {
+            if (active[i] && tinyc_box_overlap(&boxes[best], &boxes[i]) > d->overlap) {
                 active[i] = 0;
             }
         }

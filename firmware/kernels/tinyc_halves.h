@@ -19,9 +19,10 @@
 /* Channels of `table`, by four, up to `table_end`, of columns up to `columns_end`.
  * out: those of the first pixel; to_second: bytes from there to those of the second, 0 where there
  * is none; skip: tinyc_halves_skip of the rows. */
-typedef void tinyc_halves(const int16_t *weights, const int16_t *columns,
-                          const int16_t *columns_end, int32_t skip, const int32_t *table,
-                          const int32_t *table_end, int32_t half, int8_t *out, int32_t to_second);
+typedef void tinyc_halves_tile(const int16_t *weights, const int16_t *columns,
+                               const int16_t *columns_end, int32_t skip, const int32_t *table,
+                               const int32_t *table_end, int32_t half, int8_t *out,
+                               int32_t to_second);
 
 /* What the first pass over code of eight rows leaves out, so that the others are whole. */
 #define TINYC_HALVES_ROW_BYTES 56
@@ -34,7 +35,25 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
 #if TINYC_DSP
 
 /* One row, 16 multiply-accumulates, by 4 loads, 2 SXTB16, 8 SMLAD. r0: weights, r1: columns, both
- * moved on; r4, r6, r8, r10: sums of the first pixel, those behind them of the second. */
+ * moved on; r4, r6, r8, r10: sums of the first pixel, those behind them of the second. Loads that
+ * follow each other take half the time, or none each beside a product. */
+#if TINYC_DUAL_ISSUE
+#define TINYC_HALVES_ROW           \
+    "ldr    r2, [r0], #4\n\t"      \
+    "ldr    r12, [r1], #4\n\t"     \
+    "ldr    lr, [r1], #4\n\t"      \
+    "smlad  r6, r2, r12, r6\n\t"   \
+    "ldr    r3, [r0], #4\n\t"      \
+    "smlad  r7, r2, lr, r7\n\t"    \
+    "sxtb16 r2, r2\n\t"            \
+    "smlad  r10, r3, r12, r10\n\t" \
+    "smlad  r11, r3, lr, r11\n\t"  \
+    "sxtb16 r3, r3\n\t"            \
+    "smlad  r4, r2, r12, r4\n\t"   \
+    "smlad  r5, r2, lr, r5\n\t"    \
+    "smlad  r8, r3, r12, r8\n\t"   \
+    "smlad  r9, r3, lr, r9\n\t"
+#else
 #define TINYC_HALVES_ROW           \
     "ldr    r2, [r0], #4\n\t"      \
     "ldr    r3, [r0], #4\n\t"      \
@@ -50,6 +69,7 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     "smlad  r8, r3, r12, r8\n\t"   \
     "smlad  r5, r2, lr, r5\n\t"    \
     "smlad  r9, r3, lr, r9\n\t"
+#endif
 
 /* A + 256 * B and A, as 2 * B and 2 * A, whose high products SMMLAR rounds. */
 #define TINYC_HALVES_TWICE    \
@@ -108,8 +128,9 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     {                                                                                             \
         __asm__ volatile(                                                                         \
             ".syntax unified\n\t"                                                                 \
-            ".macro tinyc_channel at, a, b\n\t"                                                   \
-            "ldrd   r2, r12, [r1, #\\at]\n\t"                                                     \
+            ".macro tinyc_channel multiplier, shift, a, b\n\t"                                    \
+            "ldr    r12, [r1, #\\shift]\n\t"                                                      \
+            "ldr    r2, [r1, #\\multiplier]\n\t"                                                  \
             "lsl    r3, lr, r12\n\t" multiply                                                     \
             "asr    \\a, \\a, r12\n\t"                                                            \
             "asr    \\b, \\b, r12\n\t"                                                            \
@@ -132,10 +153,10 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
             "str    r0, [sp]\n\t"                                                                 \
             "ldr    r1, [sp, #52]\n\t"                                                            \
             "ldr.w  lr, [sp, #60]\n\t" scale                                                      \
-            "tinyc_channel 4, r4, r5\n\t"                                                         \
-            "tinyc_channel 16, r6, r7\n\t"                                                        \
-            "tinyc_channel 28, r8, r9\n\t"                                                        \
-            "tinyc_channel 40, r10, r11\n\t"                                                      \
+            "tinyc_channel 4, 8, r4, r5\n\t"                                                      \
+            "tinyc_channel 16, 20, r6, r7\n\t"                                                    \
+            "tinyc_channel 28, 32, r8, r9\n\t"                                                    \
+            "tinyc_channel 40, 44, r10, r11\n\t"                                                  \
             ".purgem tinyc_channel\n\t"                                                           \
             "bfi    r4, r6, #8, #8\n\t"                                                           \
             "bfi    r5, r7, #8, #8\n\t"                                                           \

@@ -149,10 +149,12 @@ def test_host(name: str, tmp_path: Path) -> None:
     check_on_host(found, tmp_path, gcc, **options)
 
 
+@pytest.mark.parametrize("board", ["mps2_an386", "stm32f746g_disco"])
 @pytest.mark.parametrize("name", CASES)
-def test_core(name: str, tmp_path: Path) -> None:
+def test_core(name: str, board: str, tmp_path: Path) -> None:
+    """On cores with one and with two instructions in a cycle."""
     nodes, options = CASES[name]
-    check_on_core(list(nodes()), "mps2_an386", tmp_path, **options)
+    check_on_core(list(nodes()), board, tmp_path, **options)
 
 
 def test_what_is_left_to_others() -> None:

@@ -173,7 +173,11 @@ def emit(plan: Plan) -> Library:
             resets=resets,
         ),
         f"src/{prefix}_kernels.h": render(
-            "kernels.h", **common, floats=floats, parts=[support.text(name) for name in parts]
+            "kernels.h",
+            **common,
+            dual_issue="dual_issue" in plan.features,
+            floats=floats,
+            parts=[support.text(name) for name in parts],
         ),
         f"src/{prefix}_weights.c": render(
             "weights.c", **common, arrays=arrays.texts, notes=arrays.notes

@@ -127,7 +127,8 @@ class Kernel(Generic[OpT_contra]):
     defines ``static void {{ fn }}(inputs..., outputs..., [scratch])`` with one pointer for each
     of ``node.variable_inputs``, each output, and ``uint8_t *scratch`` if there is any;
     requires: core features (``thumb2``: its 32-bit instructions, ``dsp``, ``fpu``, ``mve``;
-    ``armv6m``: none beyond Armv6-M), empty for portable C;
+    ``armv6m``: none beyond Armv6-M; ``dual_issue``: two instructions in a cycle), empty for
+    portable C;
     reject: why the kernel cannot compute this node, None if it can;
     bind: packs the constants and fills the template's parameters;
     aims: those of `AIMS` for which the planner takes the kernel by itself, less than all where it
