@@ -46,8 +46,9 @@ static TINYC_SHARED void tinyc_pair_windows(uint32_t *to, const int8_t *image,
         const int32_t taps = row ? w->kernel.w : 1;
         for (int32_t kx = 0; kx < w->kernel.w; kx += taps) {
             const int32_t dx = kx * w->dilation.w;
-            to = tinyc_pair_up(to, tinyc_inputs(image, y0, x0 + dx, w, padding),
-                               tinyc_inputs(image, y1, x1 + dx, w, padding), taps * w->in.c);
+            tinyc_pair_up(to, tinyc_inputs(image, y0, x0 + dx, w, padding),
+                          tinyc_inputs(image, y1, x1 + dx, w, padding), taps * w->in.c);
+            to += taps * w->in.c;
         }
         y0 += w->dilation.h;
         y1 += w->dilation.h;
@@ -88,17 +89,6 @@ static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint
             at = tinyc_next_pixel(next, w);
             out = next_out + channels;
         }
-    }
-}
-
-/* Where an activation leaves less than int8 has. */
-TINYC_INLINE void tinyc_limit_s8(int8_t *x, int32_t count, int32_t low, int32_t high)
-{
-    if (low == INT8_MIN && high == INT8_MAX) {
-        return;
-    }
-    for (; count > 0; count--, x++) {
-        *x = (int8_t)tinyc_clamp(*x, low, high);
     }
 }
 

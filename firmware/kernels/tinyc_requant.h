@@ -137,4 +137,15 @@ TINYC_INLINE int32_t tinyc_clamp_offset(int32_t x, int32_t zero_point, int32_t l
     return tinyc_clamp(x, low - zero_point, high - zero_point) + zero_point;
 }
 
+/* Where an activation leaves less than int8 has: limit stored outputs. */
+TINYC_INLINE void tinyc_limit_s8(int8_t *x, int32_t count, int32_t low, int32_t high)
+{
+    if (low == INT8_MIN && high == INT8_MAX) {
+        return;
+    }
+    for (; count > 0; count--, x++) {
+        *x = (int8_t)tinyc_clamp(*x, low, high);
+    }
+}
+
 #endif

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from test_ops import alone, check_on_host
 from tinyc.ir import Array, DType, Node, Quant, TensorType, Value, interpret
 from tinyc.kernels.base import kernels_of
 from tinyc.ops.conv2d import Conv2d
+from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
+from tinyc.ops.fully_connected import FullyConnected
 from tinyc.target.boards import load_board
 
 BOARD = load_board("nucleo_g0b1re")
@@ -56,7 +59,7 @@ def check(node: Node, inputs: Array, tmp_path: Path) -> Array:
     """The outputs, which the reference, the host and the core have in common."""
     gcc = shutil.which("gcc")
     if gcc is not None:
-        (tmp_path / "host").mkdir()
+        (tmp_path / "host").mkdir(parents=True)
         check_on_host([node], tmp_path / "host", gcc, lambda _, rng: [inputs])
     rows = inputs.reshape(1, -1).view(np.uint8)
     trace = firmware(alone(node, "net"), BOARD, tmp_path / "out", rows, "unicorn")
@@ -99,12 +102,12 @@ def test_the_greatest_sums(zero: int, tmp_path: Path) -> None:
 
 
 def test_what_is_left_to_portable_c() -> None:
-    weights = np.full((2, 8), 100)
+    weights = np.full((2, 64), 127)
     for case, name in {
         (2.0**-1, 0): "conv2d_s8_tile4",
         (2.0**-1 - 2**-20, 0): "conv2d_s8_armv6m",
         (2.0**-19, -128): "conv2d_s8_tile4",
-        (2.0**-18, -128): "conv2d_s8_armv6m",
+        (2.0**-16, -128): "conv2d_s8_armv6m",
     }.items():
         scale, out_zero = case
         assert chosen(pointwise(weights, [0, 0], [scale] * 2, 0, out_zero)) == name, case
@@ -129,3 +132,116 @@ def test_halves(out_zero: int, tmp_path: Path) -> None:
     x[..., 1] = np.arange(-4, 5)[:, None]
     found = check(node, x.reshape(1, 1, -1, 4), tmp_path)
     assert len(np.unique(found[..., 7])) > 100
+
+
+def depthwise(
+    weights: Array, bias: int, scale: float, zero: int, out_zero: int, activation: str = "none"
+) -> Node[DepthwiseConv2d]:
+    """Weights [height, width, channels] over an image of 7x8 pixels with a border of one."""
+    height, width, channels = weights.shape
+    x = TensorType((1, 7, 8, channels), DType.I8, Quant((0.5,), (zero,)))
+    w = TensorType((1, *weights.shape), DType.I8, Quant((2 * scale,), (0,)))
+    shape = (1, 10 - height, 11 - width, channels)
+    y = TensorType(shape, DType.I8, Quant((1.0,), (out_zero,)))
+    biases = np.array([bias, -bias, *[77] * (channels - 2)], np.int32)
+    inputs = (
+        Value("x", x, "case"),
+        Value("w", w, "case", weights.astype(np.int8)[None]),
+        Value("b", TensorType((channels,), DType.I32), "case", biases),
+    )
+    op = DepthwiseConv2d(ONE, ONE, ((1, 1), (1, 1)), activation, 1)
+    return Node(op, inputs, (Value("y", y, "case"),), "c")
+
+
+def edge(node: Callable[[int], Node], name: str, high: int) -> int:
+    """The largest bias with which the kernel takes the node; it leaves larger ones, up to
+    ``high``, behind which the channel is one number."""
+    low = 0
+    assert chosen(node(low)) == name and chosen(node(high)) != name
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if chosen(node(middle)) == name else (low, middle)
+    return low
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "scale", "zero", "out_zero", "activation", "high"),
+    [
+        ((3, 3), 2**-12.1, -128, -128, "relu", 500_000),
+        ((4, 5), 2**-11.1, -128, -128, "relu", 500_000),
+        ((3, 3), 2**-13.1, 127, 9, "none", 1_200_000),
+        ((4, 5), 2**-13.1, 127, 9, "none", 1_200_000),
+    ],
+)
+def test_the_greatest_sums_of_a_channel(
+    size: tuple[int, int],
+    scale: float,
+    zero: int,
+    out_zero: int,
+    activation: str,
+    high: int,
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.choice([-127, 127], (*size, 6))
+    weights[..., 0], weights[..., 1] = 127, -127
+
+    def node(bias: int) -> Node[DepthwiseConv2d]:
+        return depthwise(weights, bias, scale, zero, out_zero, activation)
+
+    bias = edge(node, "depthwise_conv2d_s8_armv6m", high)
+    assert bias > 1 << 17
+    x = rng.choice([-128, 127], (1, 7, 8, 6)).astype(np.int8)
+    x[:, :4, :, :2], x[:, 4:, :, :2] = 127, -128
+    check(node(bias), x, tmp_path)
+    check(depthwise(weights, 0, scale, zero, out_zero, activation), x, tmp_path / "small")
+
+
+def test_channels_that_are_one_number_do_not_matter() -> None:
+    """A bias that saturates whatever the inputs are, and sums that are scaled to nothing."""
+    weights = np.full((2, 8), 100)
+    assert chosen(pointwise(weights, [1 << 28, -(1 << 28)], [0.01] * 2, 0, 0)) == (
+        "conv2d_s8_armv6m"
+    )
+    assert chosen(pointwise(weights, [0, 0], [2**-22, 0.01], 0, -128)) == "conv2d_s8_armv6m"
+
+
+def dense(
+    weights: Array, biases: list[int], scale: float, zero: int, out_zero: int, rows: int = 1
+) -> Node[FullyConnected]:
+    channels, depth = weights.shape
+    x = TensorType((rows, depth), DType.I8, Quant((0.5,), (zero,)))
+    w = TensorType(weights.shape, DType.I8, Quant((2 * scale,), (0,)))
+    y = TensorType((rows, channels), DType.I8, Quant((1.0,), (out_zero,)))
+    inputs = (
+        Value("x", x, "case"),
+        Value("w", w, "case", weights.astype(np.int8)),
+        Value("b", TensorType((channels,), DType.I32), "case", np.array(biases, np.int32)),
+    )
+    return Node(FullyConnected("none"), inputs, (Value("y", y, "case"),), "case")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zero", [-128, 127, 5])
+def test_the_greatest_sums_of_dense_layers(zero: int, tmp_path: Path) -> None:
+    """Just under 2^23, either way, by weights that have all of int8."""
+    weights = signs(5, 253)
+    weights[3:] = np.where(weights[3:] < 0, -128, 127)
+    sums = [127 * 253 * (127 - zero), 127 * 253 * (zero + 128)]
+    up, down = (1 << 23) - 1 - sums[0], sums[0] - (1 << 23) + 1
+    node = dense(weights, [up, down, 0, 0, 77], 2**-13.3, zero, 3, 11)
+    assert chosen(node) == "fully_connected_s8_armv6m"
+    over = dense(weights, [up + 1, down, 0, 0, 77], 2**-13.3, zero, 3)
+    assert chosen(over) == "fully_connected_s8_scalar"
+    check(node, extremes(weights)[0, 0], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [0.9, 0.5, 2**-3, 2**-3.7, 7 / 40])
+def test_halves_of_dense_layers(scale: float, tmp_path: Path) -> None:
+    """Every sum around zero, of scales of up to one."""
+    weights = np.array([[1], [3], [-5], [7], [-1], [2]])
+    node = dense(weights, [0, 1, -2, 3, 0, 5], scale, 5, -7, 256)
+    assert chosen(node) == "fully_connected_s8_armv6m"
+    check(node, np.arange(-128, 128, dtype=np.int8)[:, None], tmp_path)

@@ -107,16 +107,21 @@ def store_support(node: Node[Weighted], *support: str) -> tuple[str, ...]:
     return ("tinyc_integers_float.h", *support) if node.op.float_scaled else support
 
 
-def largest_sums(node: Node[Weighted], rows: Array) -> Array:
-    """int64 [channels]: under what magnitude the sums of weights [channels, depth] stay for any
-    inputs; they begin with bias and zero point, to which the products of the inputs as they are
-    are added."""
+def extreme_sums(node: Node[Weighted], rows: Array) -> tuple[Array, Array]:
+    """int64 [channels] each: the least and the greatest that the sums of weights [channels, depth]
+    come to for any inputs; they begin with bias and zero point, to which the products of the inputs
+    as they are are added."""
     x, _, bias = node.inputs[:3]
     wide = rows.astype(np.int64)
     start = bias.array.astype(np.int64).ravel() - x.type.zero_point * wide.sum(1)
-    largest = start + np.maximum(wide * -128, wide * 127).sum(1)
-    least = start + np.minimum(wide * -128, wide * 127).sum(1)
-    return np.asarray(np.maximum(abs(largest), abs(least)))
+    low, high = wide * -128, wide * 127
+    return start + np.minimum(low, high).sum(1), start + np.maximum(low, high).sum(1)
+
+
+def largest_sums(node: Node[Weighted], rows: Array) -> Array:
+    """int64 [channels]: under what magnitude the sums of `extreme_sums` stay."""
+    least, greatest = extreme_sums(node, rows)
+    return np.asarray(np.maximum(abs(least), abs(greatest)))
 
 
 def channel_table(node: Node[Weighted], rows: Array | None = None) -> Constant:

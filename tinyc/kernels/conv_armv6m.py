@@ -10,38 +10,62 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import Array, Node
-from ..ops._conv import channel_multipliers, filter_rows
+from ..ir import Array, DType, Node
+from ..ops._conv import channel_multipliers, clamp_output, filter_rows, rescaled
 from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d, depthwise_conv2d_rows, flat
+from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import VARYING, clamp_params, largest_sums, window_params
+from .conv import VARYING, clamp_params, extreme_sums, largest_sums, window_params
 from .conv_dsp import padded, reject, table
 
 REQUIRES = frozenset({"armv6m"})
-LARGEST_SUM = 1 << 23
-"""Under it the product of a sum with a byte of its multiplier fits 32 bits."""
+PLANE_BYTES = 2048
+"""Of a channel's image that tinyc_depthwise_armv6m.h lays out at a time, but for one column."""
 
 
-def reject_pairs(node: Node[Weighted], rows: Array) -> str | None:
-    """Why a node of weights [channels, depth] cannot use tinyc_pairs_armv6m.h."""
-    if node.op.float_scaled:
-        return "scaled by a float32"
-    reason = reject(node, rows)
+def live(node: Node[Weighted], rows: Array) -> Array:
+    """Weights [channels, depth], with zeros for those of channels that are one number whatever the
+    inputs are."""
+    sums = np.stack(extreme_sums(node, rows))
+    least, greatest = clamp_output(node, rescaled(node, sums) + node.output.type.zero_point)
+    fixed = (least == greatest) & (abs(sums) < 1 << 31).all(0)
+    return np.where(fixed[:, None], 0, rows).astype(np.int8)
+
+
+def _reject(
+    node: Node[Weighted], rows: Array, parts: int, bits: int, largest_shift: int = -1
+) -> str | None:
+    """Why a node of live weights [channels, depth] cannot be scaled by the lower ``parts`` of a
+    multiplier, of so many ``bits`` each, and by what is left; see `conv_dsp.reject`."""
+    reason = reject(node, rows, largest_shift)
     if reason:
         return reason
+    used = rows.any(1)  # the others are constants, see `table`
+    sums = largest_sums(node, rows)[used]
+    if np.any(sums >= 1 << (31 - bits)):
+        return f"a sum could reach 2^{31 - bits}"
+    rest = 31 - parts * bits  # that a product is then shifted right by to be whole
+    multipliers, shifts = (words[used].astype(np.int64) for words in channel_multipliers(node))
+    offset = abs(1 + 2 * node.output.type.zero_point) << (rest - 1 - shifts)
+    if np.any((sums * multipliers >> parts * bits) + offset + (3 << (rest - 1)) >= 1 << 31):
+        return "a scaled sum could reach 2^31"
+    return None
+
+
+def _reject_pairs(node: Node[Weighted], rows: Array, parts: int, bits: int) -> str | None:
+    """Why two outputs in a register do not do for a node of weights [channels, depth], in the order
+    in which a kernel adds them by twos; parts, bits: of its multiplications, see `_reject`."""
+    if node.inputs[0].type.dtype is not DType.I8:
+        return "not int8"
+    if node.op.float_scaled:
+        return "scaled by a float32"
+    rows = live(node, rows)
     pairs = padded(rows, 1, 2).astype(np.int64).reshape(len(rows), -1, 2)
     if np.any(np.maximum(pairs * -128, pairs * 127).sum(2) >= 1 << 15):
         return "two products could reach 2^15"
-    used = rows.any(1)  # the others are constants, see `table`
-    sums = largest_sums(node, rows)[used]
-    if np.any(sums >= LARGEST_SUM):
-        return "a sum could reach 2^23"
-    multipliers, shifts = (words[used].astype(np.int64) for words in channel_multipliers(node))
-    offset = abs(1 + 2 * node.output.type.zero_point) << (6 - shifts)
-    if np.any((sums * multipliers >> 24) + offset + 64 + 128 >= 1 << 31):
-        return "a scaled sum could reach 2^31"
-    return None
+    return _reject(node, rows, parts, bits)
 
 
 def _order(channels: int) -> list[int]:
@@ -72,12 +96,12 @@ def _reject_conv(node: Node[Conv2d]) -> str | None:
         return "grouped"
     if weights.shape[0] == 1:
         return "one channel"
-    return reject_pairs(node, filter_rows(node))
+    return _reject_pairs(node, filter_rows(node), 3, 8)
 
 
 def _bind_conv(node: Node[Conv2d]) -> Binding:
     _, kh, kw, in_c = node.inputs[1].type.shape
-    rows = filter_rows(node)
+    rows = live(node, filter_rows(node))
     weights = _pairs(rows)
     params = window_params(node, (kh, kw))
     depth = weights.data[0, :, 0].size
@@ -97,5 +121,125 @@ CONV2D = Kernel(
     REQUIRES,
     _reject_conv,
     _bind_conv,
+    varying=VARYING,
+)
+
+
+# Depthwise convolution --------------------------------------------------------------------
+
+
+def _axes(node: Node[DepthwiseConv2d]) -> tuple[int, int]:
+    """The axes, of height and width, along which outputs are pairs, and across: what takes fewer
+    pairs."""
+    height, width = node.output.type.shape[1:3]
+    return (0, 1) if -(-height // 2) * width <= -(-width // 2) * height else (1, 0)
+
+
+def _taps(node: Node[DepthwiseConv2d]) -> Array:
+    """int8 [channels, across, along]: the weights, along an even number but of 3x3."""
+    along, across = _axes(node)
+    rows = depthwise_conv2d_rows(node).transpose(0, 1 + across, 1 + along)
+    missing = rows.shape[2] % 2 if rows.shape[1:] != (3, 3) else 0
+    return np.pad(rows, ((0, 0), (0, 0), (0, missing)))
+
+
+def _reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
+    if node.op.dilation != (1, 1):
+        return "dilated"
+    if max(node.output.type.shape[1:3]) < 2:
+        return "one output"
+    taps = _taps(node)
+    return _reject_pairs(node, taps.reshape(len(taps), -1), 2, 10)
+
+
+def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
+    x, y, op = node.inputs[0].type, node.output.type, node.op
+    taps = _taps(node)
+    taps = live(node, taps.reshape(len(taps), -1)).reshape(taps.shape)
+    _, kh, kw, _ = node.inputs[1].type.shape
+    kernel = kh, kw
+    in_steps, out_steps = ((t.shape[2] * t.shape[3], t.shape[3]) for t in (x, y))
+
+    def axis(a: int) -> tuple[int, ...]:
+        sizes = x.shape[1 + a], y.shape[1 + a], kernel[a], op.stride[a], op.padding[a][0]
+        return *sizes, in_steps[a], out_steps[a]
+
+    along, across = (axis(a) for a in _axes(node))
+    length = (along[1] - 2) * along[3] + taps.shape[2]
+    fitting = (PLANE_BYTES // (4 * length) - across[2]) // across[3] + 1
+    columns = min(across[1], max(1, fitting))
+    plane = (columns - 1) * across[3] + across[2]
+    params = clamp_params(node)
+    away = "" if params["low"] == params["zero_point"] else "_away"
+    return Binding(
+        params={
+            **window_params(node, kernel),
+            **params,
+            "input_zero": x.zero_point,
+            "multiplier": op.multiplier,
+            "along": along,
+            "across": across,
+            "taps": taps.shape[2],
+            "columns": columns,
+            "run": f"tinyc_depthwise_{'3x3' if kernel == (3, 3) else 'any'}{away}",
+        },
+        constants=(
+            Constant("weights", taps, "weights, channel by channel, column by column"),
+            table(node, live(node, flat(node)), fold=True),
+        ),
+        scratch=4 * (taps[0].size + length * plane),
+        support=("tinyc_depthwise_armv6m.h",),
+    )
+
+
+DEPTHWISE_CONV2D = Kernel(
+    "depthwise_conv2d_s8_armv6m",
+    "depthwise_conv2d_s8_armv6m.c.j2",
+    REQUIRES,
+    _reject_depthwise,
+    _bind_depthwise,
+    varying=VARYING,
+)
+
+
+# Fully connected --------------------------------------------------------------------------
+
+
+def _reject_fully_connected(node: Node[FullyConnected]) -> str | None:
+    if node.inputs[0].type.dtype is not DType.I8:
+        return "not int8"
+    if node.op.float_scaled:
+        return "scaled by a float32"
+    return _reject(node, live(node, node.inputs[1].array), 3, 8, largest_shift=0)
+
+
+def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
+    rows = live(node, node.inputs[1].array)
+    channels, depth = rows.shape
+    packed = padded(rows, 4, 4)
+    groups = packed.reshape(len(packed) // 4, 4, -1).transpose(0, 2, 1).astype(np.int16) + 128
+    note = "weights of four channels, input by input, and 128"
+    return Binding(
+        params={
+            "batches": node.inputs[0].type.elements // depth,
+            "depth": depth,
+            "channels": channels,
+            **clamp_params(node),
+        },
+        constants=(
+            Constant("weights", groups.astype(np.uint8), note),
+            table(node, rows, fold=True, single=True),
+        ),
+        scratch=4 * packed.shape[1],
+        support=("tinyc_dense_armv6m.h",),
+    )
+
+
+FULLY_CONNECTED = Kernel(
+    "fully_connected_s8_armv6m",
+    "fully_connected_s8_armv6m.c.j2",
+    REQUIRES,
+    _reject_fully_connected,
+    _bind_fully_connected,
     varying=VARYING,
 )

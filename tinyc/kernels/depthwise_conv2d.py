@@ -14,7 +14,7 @@ from ..ops.depthwise_conv2d import (
     depthwise_conv2d_rows,
     flat,
 )
-from . import conv_dsp, conv_thumb2, depthwise_planar
+from . import conv_armv6m, conv_dsp, conv_thumb2, depthwise_planar
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import (
     VARYING,
@@ -139,6 +139,7 @@ provide(
     depthwise_planar.DEPTHWISE_CONV2D,
     conv_dsp.DEPTHWISE_CONV2D,
     conv_thumb2.DEPTHWISE_CONV2D,
+    conv_armv6m.DEPTHWISE_CONV2D,
     Kernel(
         "depthwise_conv2d_s8_tile4",
         "convolution.c.j2",

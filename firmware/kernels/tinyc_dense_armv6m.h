@@ -1,0 +1,202 @@
+/* Fully connected layers of int8 on cores without SIMD and without a long multiplication, four
+ * channels at a time: a word of their weights w + 128, shifted right by bytes, times an input is a
+ * product for each of them, and a sum of those with a byte less is a sum of all but one of them. */
+#ifndef TINYC_DENSE_ARMV6M_H
+#define TINYC_DENSE_ARMV6M_H
+
+#include "tinyc_base.h"
+#include "tinyc_requant.h"
+
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+
+/* The outputs of a row of inputs, a word each, as many as a multiple of four; table: bias with the
+ * input's zero point, multiplier, and right shift, less two, of each channel; excess: 128 times the
+ * sum of the inputs; offset: one more than twice the output's zero point.
+ *
+ * r0: weights; r1: inputs, up to r12; r8 to r11: sums of the words shifted right by no byte to
+ * three. On the stack: four sums, r8 to r11, the first four arguments, r4 to r7, lr, the others. */
+__attribute__((naked, noinline, unused)) static void tinyc_dense_outputs(
+    __attribute__((unused)) const uint8_t *weights, __attribute__((unused)) const int32_t *inputs,
+    __attribute__((unused)) const int32_t *end, __attribute__((unused)) const int32_t *table,
+    __attribute__((unused)) int8_t *out, __attribute__((unused)) int32_t channels,
+    __attribute__((unused)) int32_t excess, __attribute__((unused)) int32_t offset)
+{
+    __asm__ volatile(
+        ".syntax unified\n\t"
+        /* An input for four weights; the word is lost. */
+        ".macro mac word, input\n\t"
+        "lsrs   r6, \\word, #8\n\t"
+        "muls   r6, \\input, r6\n\t"
+        "add    r9, r9, r6\n\t"
+        "lsrs   r6, \\word, #16\n\t"
+        "muls   r6, \\input, r6\n\t"
+        "add    r10, r10, r6\n\t"
+        "lsrs   r6, \\word, #24\n\t"
+        "muls   r6, \\input, r6\n\t"
+        "add    r11, r11, r6\n\t"
+        "muls   \\word, \\input, \\word\n\t"
+        "add    r8, r8, \\word\n\t"
+        ".endm\n\t"
+        "push   {r0-r7, lr}\n\t"
+        "mov    r4, r8\n\t"
+        "mov    r5, r9\n\t"
+        "mov    r6, r10\n\t"
+        "mov    r7, r11\n\t"
+        "push   {r4-r7}\n\t"
+        "sub    sp, #16\n\t"
+        "1:\n"
+        "movs   r1, #0\n\t"
+        "mov    r8, r1\n\t"
+        "mov    r9, r1\n\t"
+        "mov    r10, r1\n\t"
+        "mov    r11, r1\n\t"
+        "ldr    r1, [sp, #40]\n\t" /* end */
+        "mov    r12, r1\n\t"
+        "ldr    r1, [sp, #36]\n\t" /* inputs */
+        "2:\n"
+        ".rept 2\n\t"
+        "ldm    r0!, {r2, r3}\n\t"
+        "ldm    r1!, {r4, r5}\n\t"
+        "mac    r2, r4\n\t"
+        "mac    r3, r5\n\t"
+        ".endr\n\t"
+        "cmp    r1, r12\n\t"
+        "bne    2b\n\t"
+        "str    r0, [sp, #32]\n\t" /* weights */
+        /* The sum of a byte is that of its word less 256 times that of the next, and less the
+           excess. */
+        "mov    r1, r8\n\t"
+        "mov    r2, r9\n\t"
+        "mov    r3, r10\n\t"
+        "mov    r4, r11\n\t"
+        "ldr    r5, [sp, #76]\n\t" /* excess */
+        "lsls   r6, r2, #8\n\t"
+        "subs   r1, r1, r6\n\t"
+        "subs   r1, r1, r5\n\t"
+        "lsls   r6, r3, #8\n\t"
+        "subs   r2, r2, r6\n\t"
+        "subs   r2, r2, r5\n\t"
+        "lsls   r6, r4, #8\n\t"
+        "subs   r3, r3, r6\n\t"
+        "subs   r3, r3, r5\n\t"
+        "subs   r4, r4, r5\n\t"
+        "mov    r6, sp\n\t"
+        "mov    r8, r6\n\t"
+        "stm    r6!, {r1-r4}\n\t"
+        /* Those of the four that are channels: r8 to r9. */
+        "ldr    r0, [sp, #72]\n\t" /* channels */
+        "movs   r1, #4\n\t"
+        "cmp    r0, r1\n\t"
+        "bge    3f\n\t"
+        "movs   r1, r0\n\t"
+        "3:\n"
+        "subs   r0, r0, r1\n\t"
+        "str    r0, [sp, #72]\n\t" /* channels */
+        "lsls   r1, r1, #2\n\t"
+        "add    r1, r1, r8\n\t"
+        "mov    r9, r1\n\t"
+        "ldr    r7, [sp, #44]\n\t" /* table */
+        "4:\n"
+        "mov    r5, r8\n\t"
+        "ldm    r5!, {r0}\n\t"
+        "mov    r8, r5\n\t"
+        "ldm    r7!, {r4-r6}\n\t"
+        "adds   r0, r0, r4\n\t"
+        "uxtb   r1, r5\n\t"
+        "lsrs   r2, r5, #8\n\t"
+        "uxtb   r2, r2\n\t"
+        "lsrs   r3, r5, #16\n\t"
+        "uxtb   r3, r3\n\t"
+        "lsrs   r4, r5, #24\n\t"
+        "movs   r5, r0\n\t"
+        "muls   r5, r1, r5\n\t"
+        "asrs   r5, r5, #8\n\t"
+        "movs   r1, r0\n\t"
+        "muls   r1, r2, r1\n\t"
+        "adds   r5, r5, r1\n\t"
+        "asrs   r5, r5, #8\n\t"
+        "movs   r1, r0\n\t"
+        "muls   r1, r3, r1\n\t"
+        "adds   r5, r5, r1\n\t"
+        "asrs   r5, r5, #8\n\t"
+        "muls   r0, r4, r0\n\t"
+        "adds   r5, r5, r0\n\t"
+        "ldr    r1, [sp, #80]\n\t" /* offset */
+        "adds   r6, r6, #8\n\t"
+        "lsls   r1, r1, r6\n\t"
+        "adds   r5, r5, r1\n\t"
+        "adds   r6, r6, #1\n\t"
+        "asrs   r5, r5, r6\n\t"
+        "sxtb   r1, r5\n\t"
+        "cmp    r1, r5\n\t"
+        "beq    5f\n\t"
+        "asrs   r5, r5, #31\n\t"
+        "movs   r1, #127\n\t"
+        "eors   r5, r5, r1\n\t"
+        "5:\n"
+        "ldr    r0, [sp, #68]\n\t" /* out */
+        "strb   r5, [r0]\n\t"
+        "adds   r0, r0, #1\n\t"
+        "str    r0, [sp, #68]\n\t" /* out */
+        "cmp    r8, r9\n\t"
+        "bne    4b\n\t"
+        "str    r7, [sp, #44]\n\t" /* table */
+        "ldr    r0, [sp, #72]\n\t" /* channels */
+        "cmp    r0, #0\n\t"
+        "beq    6f\n\t"
+        "ldr    r0, [sp, #32]\n\t" /* weights */
+        "b      1b\n\t"
+        "6:\n"
+        "add    sp, #16\n\t"
+        "pop    {r4-r7}\n\t"
+        "mov    r8, r4\n\t"
+        "mov    r9, r5\n\t"
+        "mov    r10, r6\n\t"
+        "mov    r11, r7\n\t"
+        "pop    {r0-r7, pc}\n\t"
+        ".purgem mac\n\t");
+}
+
+#else
+
+static TINYC_SHARED void tinyc_dense_outputs(const uint8_t *weights, const int32_t *inputs,
+                                             const int32_t *end, const int32_t *table, int8_t *out,
+                                             int32_t channels, int32_t excess, int32_t offset)
+{
+    for (int32_t c = 0; c < channels; c++, table += 3) {
+        const uint8_t *w = weights + c / 4 * 4 * (end - inputs) + c % 4;
+        int32_t sum = table[0] - excess;
+        for (const int32_t *x = inputs; x != end; x++, w += 4) {
+            sum += *w * *x;
+        }
+        const int32_t y = tinyc_requant1(sum, table[1], -2 - table[2]);
+        *out++ = (int8_t)tinyc_clamp(y + (offset >> 1), INT8_MIN, INT8_MAX);
+    }
+}
+
+#endif
+
+/* scratch: a row of inputs, a word each, up to a multiple of four. */
+static TINYC_SHARED void tinyc_dense_armv6m(const int8_t *in, int8_t *out, uint8_t *scratch,
+                                            const uint8_t *weights, const int32_t *table,
+                                            int32_t batches, int32_t depth, int32_t channels,
+                                            int32_t zero_point)
+{
+    int32_t *const inputs = (int32_t *)(void *)scratch;
+
+    for (int32_t b = 0; b < batches; b++, out += channels) {
+        int32_t sum = 0;
+        int32_t k = 0;
+        for (; k < depth; k++) {
+            inputs[k] = *in++;
+            sum += inputs[k];
+        }
+        for (; k % 4 != 0; k++) {
+            inputs[k] = 0;
+        }
+        tinyc_dense_outputs(weights, inputs, inputs + k, table, out, channels, 128 * sum,
+                            1 + 2 * zero_point);
+    }
+}
+
+#endif
