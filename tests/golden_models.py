@@ -173,5 +173,7 @@ def residual_block(core: Core) -> Plan:
     nodes = (stem, one, two, both, Node(pool, (total,), (mean,), "mean"))
     network = verify(Graph("net", (x,), (mean,), nodes, sha256="0" * 64))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planner, "schedule", lambda g, steps, *_: by_rows(g, steps, [(0, 4, 2)]))
+        patch.setattr(
+            planner, "schedule", lambda g, steps, *_: by_rows(g, steps, [(0, 4, 2, True)])
+        )
         return plan(network, core.title, core.features)

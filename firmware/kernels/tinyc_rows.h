@@ -69,13 +69,58 @@ TINYC_INLINE void *tinyc_next_row(const struct tinyc_rows *out)
     return tinyc_row(out, out->end);
 }
 
+#if defined(__GNUC__)
+typedef uint32_t __attribute__((may_alias)) tinyc_row_word;
+#else
+typedef uint32_t tinyc_row_word;
+#endif
+
+/* To a place before them, or to another one: four words at once, as loads that follow each other
+ * take half the time. */
+static TINYC_SHARED void tinyc_move_rows(void *to, const void *from, int32_t bytes)
+{
+    tinyc_row_word *word = to;
+    const tinyc_row_word *source = from;
+    int32_t left = bytes;
+
+    if ((((uintptr_t)to | (uintptr_t)from) & 3U) != 0) {
+        memmove(to, from, (size_t)bytes);
+        return;
+    }
+    for (; left >= 16; left -= 16, word += 4, source += 4) {
+        const uint32_t a = source[0];
+        const uint32_t b = source[1];
+        const uint32_t c = source[2];
+        const uint32_t d = source[3];
+        word[0] = a;
+        word[1] = b;
+        word[2] = c;
+        word[3] = d;
+    }
+    memmove(word, source, (size_t)left);
+}
+
 /* Let go of the rows above `first`, which nobody is going to read: those below move up. */
 TINYC_INLINE void tinyc_let_go(struct tinyc_rows *image, int32_t first)
 {
     if (first > image->first) {
-        memmove(image->at, tinyc_row(image, first), (size_t)((image->end - first) * image->bytes));
+        tinyc_move_rows(image->at, tinyc_row(image, first), (image->end - first) * image->bytes);
         image->first = first;
     }
+}
+
+/* The same, but those below wait at `place` for the next turn, from where they are fetched. */
+TINYC_INLINE void tinyc_park(struct tinyc_rows *image, int32_t first, uint8_t *place)
+{
+    const int32_t from = first > image->first ? first : image->first;
+
+    tinyc_move_rows(place, tinyc_row(image, from), (image->end - from) * image->bytes);
+    image->first = from;
+}
+
+TINYC_INLINE void tinyc_fetch(const struct tinyc_rows *image, const uint8_t *place)
+{
+    tinyc_move_rows(image->at, place, (image->end - image->first) * image->bytes);
 }
 
 #endif

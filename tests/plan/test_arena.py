@@ -135,6 +135,8 @@ class Replay:
             for step in stages:
                 y = step.node.output
                 size = y.type.bytes // height[y]
+                if y in self.plan.parked:
+                    self.move(y, self.plan.parked[y], self.plan.offsets[y], first[y], end[y])
                 if step.part == "sum":
                     (x,) = step.node.variable_inputs
                     if taken[y] < end[x]:
@@ -166,11 +168,18 @@ class Replay:
                     if x in chain.rings and chain.readers[x][-1].step.index == step.index:
                         keep = needed(x)
                         at, size = self.plan.offsets[x], x.type.bytes // height[x]
-                        rows = self.memory[
-                            at + (keep - first[x]) * size : at + (end[x] - first[x]) * size
-                        ]
-                        self.memory[at : at + len(rows)] = rows.copy()
+                        self.move(
+                            x, at + (keep - first[x]) * size, self.plan.parked.get(x, at), keep,
+                            end[x],
+                        )  # fmt: skip
                         first[x] = keep
+                        if x in self.plan.parked:
+                            assert end[x] - keep <= chain.rings[x].stay
+
+    def move(self, value: Value, at: int, to: int, first: int, end: int) -> None:
+        """Rows from one place to another."""
+        size = (end - first) * value.type.bytes // value.type.shape[1]
+        self.memory[to : to + size] = self.memory[at : at + size].copy()
 
     def row(self, value: Value, start: int, end: int, first) -> None:
         size = value.type.bytes // value.type.shape[1]

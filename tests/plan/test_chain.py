@@ -137,14 +137,16 @@ def random_network(seed: int, name: str) -> Graph:
 def chained(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
     """Plans a network with a chain of as many layers as can be, of so many rows at a time."""
 
-    def planned(graph: Graph, features: frozenset[str], most: int, core: str = "host") -> Plan:
+    def planned(
+        graph: Graph, features: frozenset[str], most: int, parks: bool, core: str = "host"
+    ) -> Plan:
         def all_rows(graph, steps, *_):
             able = [staged(step) is not None for step in steps]
             spans, first = [], 0
             for i, is_able in enumerate([*able, False]):
                 if not is_able:
                     if i - first > 1:
-                        spans.append((first, i - 1, most))
+                        spans.append((first, i - 1, most, parks))
                     first = i + 1
             return by_rows(graph, steps, spans)
 
@@ -161,7 +163,9 @@ def networks(seeds: range, chained: Callable[..., Plan], features: frozenset[str
     """Random networks in strips of up to four rows."""
     plans = []
     for i, seed in enumerate(seeds):
-        plans.append(chained(random_network(seed, f"case{i}"), features, 1 + seed % 4))
+        plans.append(
+            chained(random_network(seed, f"case{i}"), features, 1 + seed % 4, seed % 3 > 0)
+        )
         sound(plans[-1])
     assert sum(bool(p.chains) for p in plans) > 0.7 * len(plans)
     return plans
@@ -171,7 +175,7 @@ def test_random_networks_find_what_they_read(chained) -> None:
     assert len(networks(range(300, 360), chained, DSP)) == 60
 
 
-@pytest.mark.parametrize("wrong", ["distance", "behind", "rings"])
+@pytest.mark.parametrize("wrong", ["distance", "behind", "rings", "parked"])
 def test_a_replay_sees_what_is_wrong(wrong: str, chained, monkeypatch) -> None:
     """Eight bytes or a row less than there have to be."""
     if wrong == "distance":
@@ -188,10 +192,14 @@ def test_a_replay_sees_what_is_wrong(wrong: str, chained, monkeypatch) -> None:
                 for piece in pieces:
                     pieces[piece] -= 8
             for value, ring in self.rings.items() if wrong == "rings" else ():
-                self.rings[value] = Ring(max(1, ring.rows - 1), ring.stays)
+                self.rings[value] = Ring(max(1, ring.rows - 1), ring.stay)
+            for value, ring in self.rings.items() if wrong == "parked" else ():
+                self.rings[value] = Ring(ring.rows, max(min(ring.stay, 1), ring.stay - 1))
 
         monkeypatch.setattr(_Run, "__init__", less)
-        plans = [chained(random_network(seed, "net"), DSP, 2) for seed in range(20)]
+        plans = [
+            chained(random_network(seed, "net"), DSP, 2, wrong == "parked") for seed in range(20)
+        ]
     seen = 0
     for planned in plans:
         try:
@@ -230,7 +238,7 @@ def together(seeds: range) -> Graph:
 def test_random_networks_on_a_core(board_name: str, chained, tmp_path: Path) -> None:
     board = load_board(board_name)
     network = together(range(200, 206))
-    planned = chained(network, board.core.features, 2, board.core.name)
+    planned = chained(network, board.core.features, 2, True, board.core.name)
     image = build(emit(planned), board, None, tmp_path / "out", BuildOptions("test"))
     rng = np.random.default_rng(2)
     arrays = [random_array(v, rng) for v in network.inputs]
@@ -246,8 +254,8 @@ def test_what_is_held_of_a_residual_block() -> None:
     those that the sum still waits for."""
     planned = residual_block(load_board("stm32f4_discovery").core)
     (chain,) = planned.chains
-    held = {v.name: (ring.rows, ring.stays) for v, ring in chain.rings.items()}
-    assert held == {"stem": (4, True), "one": (4, True), "two": (2, False), "sum": (2, False)}
+    held = {v.name: (ring.rows, ring.stay) for v, ring in chain.rings.items()}
+    assert held == {"stem": (4, 2), "one": (4, 2), "two": (2, 0), "sum": (2, 0)}
     assert planned.steps[4].kernel.name == "average_pool_strip"
     sound(planned)
 

@@ -90,8 +90,13 @@ def _layer(plan: Plan, chain: Chain, index: int, names: Mapping[Value, str]) -> 
         "ins": [names[v] for v in ins],
         "out": out,
         "args": args,
+        "parked": plan.parked.get(output),
         "gone": [
-            {"image": names[v], "needed": _needed(chain, v, names)}
+            {
+                "image": names[v],
+                "needed": _needed(chain, v, names),
+                "to": plan.parked.get(v),
+            }
             for v in ins
             if v in chain.rings and chain.readers[v][-1] is stage
         ],

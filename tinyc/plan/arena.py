@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..ir import Graph, Value
-from .chain import Chain, bytes_of, lives
+from .chain import Chain, bytes_of, lives, parked
 from .plan import ALIGN, Buffer
 from .rows import Stage, distance
 from .step import Step
@@ -47,11 +47,12 @@ class _Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """scratch: offset of each step's working memory; bytes: of the whole arena; offsets, peak,
-    buffers: see `Plan`."""
+    """scratch: offset of each step's working memory; bytes: of the whole arena; offsets, parked,
+    peak, buffers: see `Plan`."""
 
     offsets: dict[Value, int]
     scratch: dict[Step, int]
+    parked: dict[Value, int]
     bytes: int
     peak: tuple[int, int]
     buffers: tuple[Buffer, ...]
@@ -73,13 +74,17 @@ def layout(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain] = ()) 
     size = _pack(pieces.live)
     when, alive = _most_alive(pieces.live)
     last = max(len(steps) - 1, 0)
+    waiting = {buffer: value for value, buffer in pieces.parked.items()}
     return Layout(
         {value: buffer.offset for buffer, values in pieces.held.items() for value in values},
         {s: b.offset for s, b in pieces.scratch.items()},
+        {v: b.offset for v, b in pieces.parked.items()},
         size,
         (min(max(when, 0), last), alive),
         tuple(
-            Buffer(b.offset, b.bytes, b.first, b.last, tuple(pieces.held.get(b, ())))
+            Buffer(
+                b.offset, b.bytes, b.first, b.last, tuple(pieces.held.get(b, ())), waiting.get(b)
+            )
             for b in pieces.live
         ),
     )
@@ -96,11 +101,13 @@ def alive(graph: Graph, steps: tuple[Step, ...], growing: bool) -> list[int]:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """What needs a place: live; held: the values in each piece; scratch: that of each step."""
+    """What needs a place: live; held: the values in each piece; scratch: that of each step; parked:
+    where rows of a value wait."""
 
     live: list[_Buffer]
     held: dict[_Buffer, list[Value]]
     scratch: dict[Step, _Buffer]
+    parked: dict[Value, _Buffer]
 
 
 def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _Pieces:
@@ -141,6 +148,11 @@ def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _
                 first, last = together[step.index]
             scratch[step] = _Buffer(step.binding.scratch, first, last)
     rings = {value for chain in chains for value in chain.rings}
+    waiting = {
+        value: _Buffer(bytes, chain.first, chain.last)
+        for chain in chains
+        for value, bytes in parked(chain).items()
+    }
     for value, buffer in buffers.items():
         if value not in rings:
             buffer.last = max(last_use.get(value, buffer.last), buffer.last)
@@ -212,11 +224,14 @@ def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _
                     continue
                 if b is not a and b.first >= chain.first:
                     b.grow(a, behind)
-    live = [b for v, b in buffers.items() if v not in merged] + list(scratch.values())
+                if piece in waiting:  # written later than the rows themselves
+                    waiting[piece].grow(a, behind - b.bytes + waiting[piece].bytes)
+    live = [b for v, b in buffers.items() if v not in merged]
+    live += [*scratch.values(), *waiting.values()]
     held: dict[_Buffer, list[Value]] = {}
     for value in [*buffers, *views]:
         held.setdefault(buffers[home(value)], []).append(value)
-    return _Pieces(live, held, scratch)
+    return _Pieces(live, held, scratch, waiting)
 
 
 def carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:

@@ -17,12 +17,14 @@ class Chain:
     that there are, but no more than ``most`` rows.
 
     stages: in the order of their steps, which follow each other; whole: of what they make that of
-    which other layers read, which all rows are kept of.
+    which other layers read, which all rows are kept of; parks: whether the rows that stay from turn
+    to turn wait in a place of their own, so that rows of several images are worked with in one.
     """
 
     stages: tuple[Stage, ...]
     most: int
     whole: frozenset[Value]
+    parks: bool = False
 
     @property
     def first(self) -> int:
@@ -62,11 +64,10 @@ class Chain:
 
 @dataclass(frozen=True)
 class Ring:
-    """rows: the most that there are at once of an image; stays: whether some of them do from one
-    turn to the next."""
+    """rows: the most that there are at once of an image; stay: from one turn to the next."""
 
     rows: int
-    stays: bool
+    stay: int
 
 
 class _Run:
@@ -81,7 +82,7 @@ class _Run:
         self.end = {v: 0 if v in made else height(v) for v in chain.readers}
         self.taken = dict.fromkeys(chain.stages, 0)
         most = dict.fromkeys(made, 0)
-        stays = dict.fromkeys(inner, False)
+        stay = dict.fromkeys(inner, 0)
         # Bytes of a given image that have been read when a layer begins to write to a ring, or to
         # work; of an image that is made as a whole, less what of it has been written then.
         free: dict[Value, dict[Value | Stage, int]] = {v: {} for v in given}
@@ -103,9 +104,9 @@ class _Run:
                     if value in inner and chain.readers[value][-1] is stage:
                         self.first[value] = max(self.first[value], self._needed(value))
             for value in inner:
-                stays[value] |= self.first[value] < self.end[value]
+                stay[value] = max(stay[value], self.end[value] - self.first[value])
             assert progress, "the layers wait for each other"
-        self.rings = {v: Ring(most[v], stays[v]) for v in inner}
+        self.rings = {v: Ring(most[v], stay[v]) for v in inner}
         sizes: dict[Value | Stage, int] = {v: most[v] * row_bytes(v) for v in inner}
         sizes.update((stage, stage.step.binding.scratch) for stage in chain.stages)
         self.behind = {
@@ -164,14 +165,20 @@ def bytes_of(value: Value, chains: Collection[Chain]) -> int:
     return value.type.bytes
 
 
+def parked(chain: Chain) -> dict[Value, int]:
+    """Bytes of the place where the rows of an image wait for the next turn."""
+    rings = chain.rings.items() if chain.parks else ()
+    return {value: ring.stay * row_bytes(value) for value, ring in rings if ring.stay}
+
+
 def lives(chain: Chain) -> dict[Value, tuple[int, int]]:
     """The steps from which and through which what a chain makes is alive: all of the chain's, if
-    some of it stays from turn to turn."""
+    some of it stays there from turn to turn."""
     found = {}
     for stage in chain.stages:
         output = stage.output
         ring = chain.rings.get(output)
-        if ring is not None and not ring.stays:
+        if ring is not None and (chain.parks or not ring.stay):
             found[output] = stage.step.index, chain.readers[output][-1].step.index
         else:
             found[output] = chain.first, chain.last

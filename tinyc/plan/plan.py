@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..ir import Graph, Value
 from ..ir.printer import Names, few, line
@@ -17,13 +18,15 @@ ALIGN = 8
 class Buffer:
     """A piece of the arena, ``bytes`` from ``offset`` on, in use from the step ``first`` through
     ``last``: -1 stands for what is there before a run, the number of steps for what is read after
-    it. values: what lies there, one after the other; none in the working memory of a step."""
+    it. values: what lies there, one after the other; none in the working memory of a step, or where
+    rows of a value wait for the next turn of a chain: parked."""
 
     offset: int
     bytes: int
     first: int
     last: int
     values: tuple[Value, ...]
+    parked: Value | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +35,9 @@ class Plan:
     constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
     order in which none is read after it was written; peak: the step in which most of the arena is
     alive, and how many bytes of it, which no arena can be smaller than; buffers: what the arena
-    holds; chains: which steps go by rows; small: whether its code is to be small rather than fast;
-    features: what the core has; prefix: of every public symbol."""
+    holds; chains: which steps go by rows; parked: where, in bytes, rows of a value wait between
+    turns; small: whether its code is to be small rather than fast; features: what the core has;
+    prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -45,6 +49,7 @@ class Plan:
     peak: tuple[int, int] = (0, 0)
     buffers: tuple[Buffer, ...] = ()
     chains: tuple[Chain, ...] = ()
+    parked: Mapping[Value, int] = field(default_factory=dict)
     small: bool = False
 
     @property
@@ -122,4 +127,6 @@ def _peak(plan: Plan, names: Names) -> str:
 
 def _held(buffer: Buffer, names: Names) -> str:
     """What lies in a piece of the arena, one after the other."""
+    if buffer.parked is not None:
+        return f"rows of {names[buffer.parked]} that wait"
     return " then ".join(names[v] for v in buffer.values) or "scratch"

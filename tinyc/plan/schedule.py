@@ -17,6 +17,8 @@ LONGEST = 40
 """Layers of a chain."""
 CALL = 100
 """What a call for a strip costs besides its products, in as many of these."""
+COPY = 1.0
+"""What a byte costs that is copied once more, likewise."""
 ALLOWED = {"ram": 0.15, "balanced": 0.05}
 """What chains may cost by what a build optimizes, as a part of the products of their layers."""
 SPARED = {"ram": 1.0, "balanced": 1.25}
@@ -26,13 +28,14 @@ SPARED = {"ram": 1.0, "balanced": 1.25}
 @dataclass(frozen=True)
 class _Segment:
     """Layers ``first`` to ``last``, a chain of strips of ``most`` rows, or one alone if that is 0.
-    peak: bytes; cost: of running by rows, in products."""
+    peak: bytes; cost: of running by rows, in products; parks: see `Chain`."""
 
     first: int
     last: int
     most: int
     peak: int
     cost: float
+    parks: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def schedule(
         least = max((s.peak for s in _best(segments, len(steps), 0)), default=0)
         chosen = _best(segments, len(steps), int(least * SPARED[optimize]))
         if any(s.most for s in chosen):
-            spans = [(s.first, s.last, s.most) for s in chosen if s.most]
+            spans = [(s.first, s.last, s.most, s.parks) for s in chosen if s.most]
             made = by_rows(graph, steps, spans)
             found.append(replace(made, cost=sum(s.cost for s in chosen)))
     enough = min(s.arena.bytes for s in found) * SPARED[optimize]
@@ -87,16 +90,16 @@ def schedule(
 
 
 def by_rows(
-    graph: Graph, steps: tuple[Step, ...], spans: Sequence[tuple[int, int, int]]
+    graph: Graph, steps: tuple[Step, ...], spans: Sequence[tuple[int, int, int, bool]]
 ) -> Schedule:
     """The order in which layers ``first`` to ``last`` make ``most`` rows at a time, for each of
-    ``spans``, and the others all at once."""
+    ``spans``, whose last part is `Chain.parks`, and the others all at once."""
     values, bound, chains = _Values(graph, steps), list(steps), []
-    for first, last, most in spans:
+    for first, last, most, parks in spans:
         stages = [staged(step) for step in steps[first : last + 1]]
         own = tuple(stage for stage in stages if stage is not None)
         assert len(own) == len(stages), "a layer needs its input as a whole"
-        chains.append(Chain(own, most, frozenset(values.whole(first, last))))
+        chains.append(Chain(own, most, frozenset(values.whole(first, last)), parks))
         bound[first : last + 1] = [stage.step for stage in own]
     arena = layout(graph, tuple(bound), chains)
     return Schedule(tuple(bound), tuple(chains), arena)
@@ -165,15 +168,15 @@ def _chains(
             fixed = before + sum(v.type.bytes for v in whole)
             if fixed >= most_alone:
                 continue
-            held = _Held(chain, paces, whole)
             enough = allowed * sum(stage.products for stage in chain)
-            for most in STRIPES:
-                peak = fixed + held.bytes(most)
-                if peak >= most_alone:
-                    break
-                cost = _cost(chain, paces, most, enough)
-                if cost <= enough:
-                    yield _Segment(first, last, most, peak, cost)
+            costs = {most: _cost(chain, paces, most, enough) for most in STRIPES}
+            for parks in (False, True):
+                held = _Held(chain, paces, whole, parks)
+                for most in STRIPES:
+                    peak = fixed + held.bytes(most)
+                    cost = costs[most] + COPY * held.copied / most
+                    if peak < most_alone and cost <= enough:
+                        yield _Segment(first, last, most, peak, cost, parks)
 
 
 def _pace(stage: Stage, paces: Mapping[Value, _Pace]) -> _Pace:
@@ -192,10 +195,15 @@ def _pace(stage: Stage, paces: Mapping[Value, _Pace]) -> _Pace:
 
 class _Held:
     """Bytes of the rows between the layers of a chain, and of what they work with, where most of
-    them are alive; `Chain.rings` are what it comes to in the end."""
+    them are alive; `Chain.rings` are what it comes to in the end. copied: those that are brought
+    back and put away again in each turn, if they are parked."""
 
     def __init__(
-        self, chain: Sequence[Stage], paces: Mapping[Value, _Pace], whole: Sequence[Value]
+        self,
+        chain: Sequence[Stage],
+        paces: Mapping[Value, _Pace],
+        whole: Sequence[Value],
+        parks: bool,
     ) -> None:
         index = {stage.output: i for i, stage in enumerate(chain)}
         ends: dict[Value, int] = {}
@@ -211,6 +219,7 @@ class _Held:
         self.stays, self.stays_row = 0, 0
         """What stays from turn to turn, and what more of it there is for each row of a turn."""
         self.passes, self.passes_row = [0] * len(chain), [0] * len(chain)
+        self.copied = 0
         for i, stage in enumerate(chain):
             if stage.part == "sum":
                 self.stays += stage.step.binding.scratch
@@ -219,12 +228,15 @@ class _Held:
             value = stage.output
             if value not in ends or value in whole:
                 continue
-            if waits[value] > 0:
-                self.stays += waits[value] * stage.row_bytes
+            waiting = waits[value] * stage.row_bytes
+            self.stays += waiting
+            if waiting and not parks:
                 self.stays_row += stage.row_bytes
-            else:
-                for k in range(i, ends[value] + 1):
-                    self.passes_row[k] += stage.row_bytes
+                continue
+            self.copied += waiting * value.type.shape[1]
+            for k in range(i, ends[value] + 1):
+                self.passes[k] += waiting
+                self.passes_row[k] += stage.row_bytes
 
     def bytes(self, most: int) -> int:
         """With so many rows in a turn."""

@@ -128,6 +128,7 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         int32_t needed;
 
         /* 0  stem  1x12x4x4 i8 -> 1x12x4x4 i8 | 6912 MAC */
+        tinyc_fetch(&made_0, a + 464);
         strip = tinyc_next_strip(&read_0, &made_0, &reach_0, 2);
         if (strip.out_h > 0) {
             net_0_stem(tinyc_strip_in(&read_0, &strip), tinyc_next_row(&made_0), a + 192, &strip);
@@ -135,6 +136,7 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         }
 
         /* 1  one  1x12x4x4 i8 -> 1x12x4x4 i8 | 6912 MAC */
+        tinyc_fetch(&made_1, a + 496);
         strip = tinyc_next_strip(&made_0, &made_1, &reach_1, 2);
         if (strip.out_h > 0) {
             net_1_one(tinyc_strip_in(&made_0, &strip), tinyc_next_row(&made_1), a + 192, &strip);
@@ -147,7 +149,7 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
             net_2_two(tinyc_strip_in(&made_1, &strip), tinyc_next_row(&made_2), a + 192, &strip);
             made_2.end += strip.out_h;
         }
-        tinyc_let_go(&made_1, tinyc_first_seen(&made_1, made_2.end, &reach_2));
+        tinyc_park(&made_1, tinyc_first_seen(&made_1, made_2.end, &reach_2), a + 496);
 
         /* 3  sum  1x12x4x4 i8, 1x12x4x4 i8 -> 1x12x4x4 i8 */
         strip = tinyc_next_strip(&made_0, &made_3, &reach_3, 2);
@@ -159,7 +161,7 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         }
         needed = tinyc_first_seen(&made_0, made_1.end, &reach_1);
         needed = tinyc_lower(needed, tinyc_first_seen(&made_0, made_3.end, &reach_3));
-        tinyc_let_go(&made_0, needed);
+        tinyc_park(&made_0, needed, a + 464);
         tinyc_let_go(&made_2, tinyc_first_seen(&made_2, made_3.end, &reach_3));
 
         /* 4  mean  1x12x4x4 i8 -> 1x1x1x4 i8 */
