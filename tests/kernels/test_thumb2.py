@@ -15,6 +15,7 @@ from test_ops import alone, check_on_host
 from tinyc.ir import DType, Node, Quant, TensorType, Value, interpret
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
+from tinyc.ops.fully_connected import FullyConnected
 from tinyc.target.boards import load_board
 
 THUMB2 = frozenset({"thumb2"})
@@ -39,7 +40,7 @@ def ends(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
     """Pixels of the least input, of the greatest, and of both."""
     shape = node.inputs[0].type.shape
     x = rng.choice(np.array([-128, 127], np.int8), shape)
-    x[0, 0, 0], x[0, 0, 1] = -128, 127
+    x.reshape(-1, shape[-1])[:2] = [[-128], [127]]
     return [x]
 
 
@@ -67,19 +68,34 @@ def depthwise() -> Node:
         TensorType((1, 3, 3, 6), DType.I8, Quant((1.0,), (0,), 3)),
         TensorType((6,), DType.I32, Quant((1.0,), (0,))),
     )
-    data = (None, weights.astype(np.int8), np.arange(-30000, 30000, 10000, np.int32))
+    data = (None, weights.astype(np.int8), np.arange(-30000, 30000, 10000, dtype=np.int32))
     inputs = tuple(Value(n, t, "case", d) for n, t, d in zip("xwb", types, data, strict=True))
     y = Value("y", TensorType(types[0].shape, DType.I8, Quant((2500.0,), (-3,))), "case")
     op = DepthwiseConv2d((1, 1), (1, 1), ((1, 1), (1, 1)), "none", 1)
     return Node(op, inputs, (y,), "case")
 
 
+def dense() -> Node:
+    """Every weight but -128, each times inputs of either end."""
+    every = np.resize(np.arange(-127, 128), 260)
+    weights = np.stack([every, every[::-1], np.full(260, -127), np.full(260, 127), every])
+    types = (
+        TensorType((3, 260), DType.I8, Quant((1.0,), (-128,))),
+        TensorType(weights.shape, DType.I8, Quant((1.0,), (0,))),
+        TensorType((5,), DType.I32, Quant((1.0,), (0,))),
+    )
+    data = (None, weights.astype(np.int8), np.arange(-20000, 30000, 10000, dtype=np.int32))
+    inputs = tuple(Value(n, t, "case", d) for n, t, d in zip("xwb", types, data, strict=True))
+    y = Value("y", TensorType((3, 5), DType.I8, Quant((70000.0,), (-3,))), "case")
+    return Node(FullyConnected("none"), inputs, (y,), "case")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [every_pair_of_weights, largest_sums, depthwise])
+@pytest.mark.parametrize("case", [every_pair_of_weights, largest_sums, depthwise, dense])
 @pytest.mark.parametrize("where", ["host", "mps2_an385"])
 def test_the_ends(case, where: str, tmp_path: Path) -> None:
     node = case()
-    assert chosen(node, THUMB2).endswith("conv2d_s8_thumb2")
+    assert chosen(node, THUMB2).endswith("_s8_thumb2")
     if where == "host":
         gcc = shutil.which("gcc")
         if gcc is None:

@@ -5,6 +5,8 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..ir import Array, Node
@@ -12,30 +14,36 @@ from ..ops._conv import filter_rows, real_multipliers
 from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d, flat
+from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import VARYING, clamp_params, window_params
+from .conv import VARYING, clamp_params, four_channels, window_params
 from .conv_dsp import fixed_point, padded, reject
 
 REQUIRES = frozenset({"thumb2"})
 
 
-def _reject(node: Node[Weighted], rows: Array) -> str | None:
+def _reject(node: Node[Weighted], rows: Array, largest_shift: int = -1) -> str | None:
     """Why a node of weights [channels, depth] cannot use tinyc_store_thumb2.h."""
-    return "scaled by a float32" if node.op.float_scaled else reject(node, rows)
+    return "scaled by a float32" if node.op.float_scaled else reject(node, rows, largest_shift)
 
 
-def _table(node: Node[Weighted], rows: Array, paired: bool = False) -> Constant:
+def _table(
+    node: Node[Weighted], rows: Array, paired: bool = False, single: bool = False
+) -> Constant:
     """Bias with the input's zero point, multiplier and right shift of each channel of weights
-    ``rows`` [channels, depth]; paired: with what tinyc_pairs_thumb2.h reads instead of the bias."""
+    ``rows`` [channels, depth]; paired: with what tinyc_pairs_thumb2.h reads instead of the bias;
+    single: for one rounding, up to whole fours of channels."""
     x, _, bias = node.inputs[:3]
     totals = rows.astype(np.int64).sum(1)
     biases = bias.array.ravel() - x.type.zero_point * totals
-    starts, multipliers, steps = fixed_point(node, rows, biases, single=False).T
+    starts, multipliers, steps = fixed_point(node, rows, biases, single).T
     columns, begin = [starts], "bias with the input offset"
     if paired:
         columns = [65537 * starts - 129 * totals, starts + (rows < 0).sum(1)]
         begin = "where both sums and the upper one begin"
     entries = np.stack([*columns, multipliers, steps + 1], 1)
+    if single:
+        entries = np.concatenate([entries, np.zeros((-len(entries) % 4, 3), np.int64)])
     reals = real_multipliers(node)
     return Constant(
         "channels",
@@ -146,4 +154,44 @@ DEPTHWISE_CONV2D = Kernel(
     _reject_depthwise,
     _bind_depthwise,
     varying=VARYING,
+)
+
+
+# Fully connected --------------------------------------------------------------------------
+
+
+def _reject_dense(node: Node[FullyConnected]) -> str | None:
+    weights = node.inputs[1].array
+    if weights.shape[1] % 4:
+        return "inputs are no multiple of 4"
+    if weights.min() == -128:
+        return "a weight is -128"
+    return _reject(node, weights, largest_shift=-2)
+
+
+def _bind_dense(node: Node[FullyConnected]) -> Binding:
+    weights = node.inputs[1].array
+    channels, depth = weights.shape
+    packed = four_channels(weights, "weights of four channels, input by input, plus 128")
+    return Binding(
+        params={
+            "batches": node.inputs[0].type.elements // depth,
+            "depth": depth,
+            "channels": channels,
+            **clamp_params(node),
+        },
+        constants=(
+            replace(packed, data=packed.data ^ np.int8(-128)),
+            _table(node, weights, single=True),
+        ),
+        support=("tinyc_dense_thumb2.h",),
+    )
+
+
+FULLY_CONNECTED = Kernel(
+    "fully_connected_s8_thumb2",
+    "fully_connected_s8_thumb2.c.j2",
+    REQUIRES,
+    _reject_dense,
+    _bind_dense,
 )

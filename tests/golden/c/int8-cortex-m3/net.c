@@ -30,12 +30,13 @@ static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scrat
 }
 
 extern const int8_t net_1_scores_weights[256] __attribute__((aligned(4)));
-extern const int32_t net_1_scores_channels[9];
+extern const int32_t net_1_scores_channels[12];
 
 /* fully connected, 64 to 3, four channels at a time */
 static TINYC_LAYER void net_1_scores(const int8_t *in, int8_t *out)
 {
-    tinyc_dense_s8(in, out, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 0, 5, -128, 127);
+    tinyc_dense_thumb2(in, out, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 5, -128,
+                       127);
 }
 
 void net_run(void *arena)
