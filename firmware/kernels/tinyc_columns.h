@@ -97,6 +97,40 @@ TINYC_INLINE int32_t tinyc_columns_depth(const struct tinyc_window *w, int32_t l
     return (w->kernel.h * w->kernel.w * w->in.c + 2 * lanes - 1) / (2 * lanes) * (2 * lanes);
 }
 
+/* A window that lies in the image as it is, behind each other's rows. */
+TINYC_INLINE void tinyc_copy_window(int8_t *patch, const int8_t *first, int32_t bytes,
+                                    const struct tinyc_window *w)
+{
+    const int32_t size = w->kernel.w * w->in.c * bytes;
+
+    TINYC_UNROLL(16)
+    for (int32_t ky = 0; ky < w->kernel.h; ky++) {
+        memcpy(patch + ky * size, first + ky * w->in.w * w->in.c * bytes, (size_t)size);
+    }
+}
+
+/* tinyc_put_pair_s8 written out, without loops, of up to so many inputs: less of pixels, as there
+ * are many such layers. */
+enum { TINYC_SHORT_WINDOW = 40, TINYC_SHORT_PIXEL = 16 };
+
+TINYC_INLINE void tinyc_put_short_pair_s8(uint32_t *column, const int8_t *patch, int32_t depth)
+{
+    TINYC_UNROLL(5)
+    for (int32_t k = 0; k < depth / 8 * 8; k += 8) {
+        const uint32_t first = tinyc_load4(patch + k);
+        const uint32_t second = tinyc_load4(patch + k + 4);
+        column[k] = tinyc_sxtb16(first);
+        column[k + 2] = tinyc_sxtb16_ror8(first);
+        column[k + 4] = tinyc_sxtb16(second);
+        column[k + 6] = tinyc_sxtb16_ror8(second);
+    }
+    if (depth % 8 != 0) {
+        const uint32_t last = tinyc_load4(patch + depth - 4);
+        column[depth - 4] = tinyc_sxtb16(last);
+        column[depth - 2] = tinyc_sxtb16_ror8(last);
+    }
+}
+
 /* The windows of `count` (1 to `lanes`) pixels of the output from `first`. scratch: the columns
  * and, where a pixel's inputs are no whole words, a window as it lies in the image, then what fills
  * it up, which meets weights of 0. */
@@ -110,6 +144,7 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
     tinyc_put_padding *const put_padding = bytes == 2   ? tinyc_put_column_padding_s16
                                            : lanes == 4 ? tinyc_put_column_padding_s8
                                                         : tinyc_put_pair_padding_s8;
+    const int8_t *const image = in;
     const int32_t depth = tinyc_columns_depth(w, lanes);
     uint32_t *column = (uint32_t *)(void *)scratch;
     int8_t *const patch = (int8_t *)(column + lanes * depth / 2);
@@ -118,14 +153,34 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
     for (int32_t pixel = first; pixel < first + count; pixel++, column++) {
         const int32_t oy = pixel / w->out.w;
         const int32_t ox = pixel % w->out.w;
-        if (size % 4 != 0) {
+        const int32_t y0 = oy * w->stride.h - w->padding.top;
+        const int32_t x0 = ox * w->stride.w - w->padding.left;
+        if (tinyc_is_pointwise(w) &&
+            (size % 4 == 0 || (w->in.h * w->in.w - pixel) * size >= depth * bytes)) {
+            /* What fills a column up is the next pixel. */
+            if (bytes == 1 && lanes == 2 && depth <= TINYC_SHORT_PIXEL) {
+                tinyc_put_short_pair_s8(column, image + pixel * size, depth);
+            } else {
+                (void)put(column, image + pixel * size, depth * bytes);
+            }
+            continue;
+        }
+        if (size % 4 == 0) {
+            tinyc_gather(column, in, bytes, oy, ox, w, padding, put, put_padding);
+            continue;
+        }
+        if (w->dilation.h == 1 && w->dilation.w == 1 &&
+            tinyc_is_inside(y0, w->in.h - w->kernel.h + 1) &&
+            tinyc_is_inside(x0, w->in.w - w->kernel.w + 1)) {
+            tinyc_copy_window(patch, image + (y0 * w->in.w + x0) * size, bytes, w);
+        } else {
             tinyc_gather(patch, in, bytes, oy, ox, w, padding, tinyc_put_bytes,
                          tinyc_put_padding_bytes);
-            (void)put(column, patch, depth * bytes);
-        } else if (tinyc_is_pointwise(w)) {
-            (void)put(column, (const int8_t *)in + pixel * size, size);
+        }
+        if (bytes == 1 && lanes == 2 && depth <= TINYC_SHORT_WINDOW) {
+            tinyc_put_short_pair_s8(column, patch, depth);
         } else {
-            tinyc_gather(column, in, bytes, oy, ox, w, padding, put, put_padding);
+            (void)put(column, patch, depth * bytes);
         }
     }
 }
