@@ -152,4 +152,5 @@ DEPTHWISE_CONV2D = Kernel(
     REQUIRES,
     _reject,
     _bind,
+    varying=(),
 )
