@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from ..emit.emitter import emit
 from ..errors import CompileError
 from ..image.build import BuildOptions, Image, build
 from ..ir import Graph
-from ..kernels.base import Schedule
-from ..plan import Plan, plan
+from ..kernels.base import Binding, Schedule
+from ..plan import Choice, Plan, Step, plan
 from ..run import run
 from ..run.data import random_samples
 from ..target.boards import Board
@@ -20,6 +20,8 @@ from ..target.boards import Board
 BACKENDS = ("templates", "tvm")
 BESIDE = 1024
 """Bytes of RAM that a program takes beside the arena, its stack in the first place."""
+CODE = 32 * 1024
+"""Bytes of flash that are kept for code."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,51 @@ def lower(
     the emulated core, as long as the image fits the flash (``max_flash`` bytes of it, if that is
     given); schedules, optimize: see `tinyc.plan.plan`; toolchain: what ``auto`` builds with;
     max_ram: as many bytes of RAM, or the board's largest memory, the arena must leave room in, by
-    `tinyc.plan.schedule` if need be. Raises
-    CompileError E306, E4xx (``auto``: nothing fits), E706 and E708 (no TVM), E8xx.
+    `tinyc.plan.schedule` if need be. For ``speed``, kernels that take much flash are left out of
+    as many layers as that demands. Raises CompileError E306, E4xx (``auto``: nothing fits), E706
+    and E708 (no TVM), E8xx.
     """
+    limit = min(board.flash_bytes, max_flash or board.flash_bytes)
     if backend != "auto":
         home = max((m.size for m in board.memory if m.kind == "ram"), default=board.ram.size)
         room = min(home, max_ram or home) - BESIDE
-        return plan(
-            graph, board.core.title, board.core.features, backend, schedules, optimize, limit=room
-        )
-    limit = min(board.flash_bytes, max_flash or board.flash_bytes)
+
+        def planned(optimize: str, forced: Mapping[int, Choice] | None = None) -> Plan:
+            return plan(
+                graph, board.core.title, board.core.features, backend, schedules, optimize,
+                forced, room,
+            )  # fmt: skip
+
+        found = planned(optimize)
+        if optimize == "speed" and backend == "templates":
+            spared = _spared(found, planned("balanced"), limit - CODE)
+            return planned(optimize, spared) if spared else found
+        return found
     return _fastest(graph, board, schedules or {}, toolchain, limit, optimize)
+
+
+def _spared(fast: Plan, usual: Plan, room: int) -> dict[int, Choice]:
+    """Layers of ``fast`` that have to take the kernels of ``usual``, so that all constants lie in
+    ``room`` bytes of flash: those with the fewest MACs for each byte that they spare."""
+    chosen = {step.index: step.binding for step in fast.steps}
+    rates: list[tuple[float, Step]] = []
+    for dear, cheap in zip(fast.steps, usual.steps, strict=True):
+        spared = _constant_bytes([dear.binding]) - _constant_bytes([cheap.binding])
+        if spared > 0:
+            rates.append((dear.macs / spared, cheap))
+    forced: dict[int, Choice] = {}
+    for _, cheap in sorted(rates, key=lambda rate: rate[0]):
+        if _constant_bytes(chosen.values()) <= room:
+            break
+        chosen[cheap.index] = cheap.binding
+        forced[cheap.index] = Choice(cheap.kernel.name)
+    return forced
+
+
+def _constant_bytes(bindings: Iterable[Binding]) -> int:
+    """Of the constants of layers, those that are one counted once."""
+    arrays = {id(c.data): c.data.nbytes for binding in bindings for c in binding.constants}
+    return sum(arrays.values())
 
 
 def _fastest(
