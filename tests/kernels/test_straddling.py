@@ -21,7 +21,7 @@ from tinyc.target.boards import load_board
 
 RNG = np.random.default_rng(3)
 BOARD = "nucleo_l4r5zi"
-HOT = 0.1
+HOT = 0.15
 """Of the executed instructions: what a block of code executes at least to be a hot one."""
 
 
