@@ -19,8 +19,7 @@ TINYC_INLINE int32_t tinyc_add_s8_dsp(int32_t x, int32_t y, const struct tinyc_a
 {
     const int32_t z = tinyc_plus_or_minus(tinyc_addend_s8_dsp(x, &add->left),
                                           tinyc_addend_s8_dsp(y, &add->right), add->subtract);
-    const int32_t scaled = tinyc_requant2_small_dsp(z, add->sum.multiplier, add->sum.shift);
-    return tinyc_quantized_s8_dsp(scaled, &add->output);
+    return tinyc_requantized_s8_dsp(z, add->sum.multiplier, add->sum.shift, &add->output);
 }
 
 #endif
