@@ -199,6 +199,7 @@ DEPTHWISE_CONV2D = Kernel(
     _reject_depthwise,
     _bind_depthwise,
     varying=VARYING,
+    aims=frozenset({"speed"}),  # a whole output at a time: layers cannot take turns by rows
 )
 
 
@@ -242,4 +243,5 @@ FULLY_CONNECTED = Kernel(
     _reject_fully_connected,
     _bind_fully_connected,
     varying=VARYING,
+    aims=frozenset({"balanced", "speed", "flash"}),  # four bytes of scratch memory an input
 )
