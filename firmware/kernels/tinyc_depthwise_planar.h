@@ -294,15 +294,15 @@ TINYC_PLANAR_SUMS(tinyc_planar_sums_2_signed, 2, 1)
 
 #endif
 
-/* `count` lines of the output from `first`, which go to `out`. Four channels after the other, see
- * tinyc_overlap: each output is computed of its own channel's inputs alone, and may be written over
- * such as no later line sees. scratch: tinyc_planar_words, and two words for each output of a line.
+/* All lines of four channels, then those of the next four, see tinyc_overlap: each output is
+ * computed of its own channel's inputs alone, and may be written over such as no later line sees.
+ * scratch: tinyc_planar_words, and two words for each output of a line.
  */
 TINYC_INLINE void tinyc_depthwise_planar(const int8_t *in, int8_t *out, uint8_t *scratch,
                                          const int32_t *table, const struct tinyc_planar *layer,
-                                         int32_t first, int32_t count, int32_t stride,
-                                         tinyc_planar_sums *sums)
+                                         int32_t stride, tinyc_planar_sums *sums)
 {
+    const int32_t count = layer->out_lines;
     const int32_t pairs = stride == 1 ? (count + 1) / 2 : count;
     int8_t *const staged = (int8_t *)scratch + 4 * tinyc_planar_words(layer, pairs);
 
@@ -311,7 +311,7 @@ TINYC_INLINE void tinyc_depthwise_planar(const int8_t *in, int8_t *out, uint8_t 
         const int32_t channel = c - overlap;
         uint32_t *cells = (uint32_t *)(void *)scratch;
         int8_t *to = out + channel;
-        int32_t y = first * stride - layer->above;
+        int32_t y = -layer->above;
 
         tinyc_planar_pair(cells, in + channel, y, layer);
         for (int32_t left = count; left > 0; left -= 2) {
@@ -337,11 +337,11 @@ TINYC_INLINE void tinyc_depthwise_planar(const int8_t *in, int8_t *out, uint8_t 
 }
 
 /* A whole image; one function for all layers of a stride. */
-#define TINYC_DEPTHWISE_PLANAR(name, stride, sums)                                                 \
-    static TINYC_SHARED void name(const int8_t *in, int8_t *out, uint8_t *scratch,                 \
-                                  const int32_t *table, const struct tinyc_planar *layer)          \
-    {                                                                                              \
-        tinyc_depthwise_planar(in, out, scratch, table, layer, 0, layer->out_lines, stride, sums); \
+#define TINYC_DEPTHWISE_PLANAR(name, stride, sums)                                        \
+    static TINYC_SHARED void name(const int8_t *in, int8_t *out, uint8_t *scratch,        \
+                                  const int32_t *table, const struct tinyc_planar *layer) \
+    {                                                                                     \
+        tinyc_depthwise_planar(in, out, scratch, table, layer, stride, sums);             \
     }
 
 TINYC_DEPTHWISE_PLANAR(tinyc_depthwise_planar_1, 1, tinyc_planar_sums_1)
