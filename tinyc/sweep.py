@@ -25,7 +25,8 @@ Row = dict[str, Any]
 
 _COUNTED = (
     "core", "compiler", "sha256", "macs", "binary_macs", "cycles", "cycles_per_mac",
-    "cycles_source", "instructions", "flash_bytes", "ram_bytes", "arena_bytes", "stack_bytes",
+    "cycles_source", "board_cycles", "instructions", "flash_bytes", "ram_bytes",
+    "arena_bytes", "stack_bytes",
 )  # fmt: skip
 _WAIT_S = 10
 """How long a scheduler may take to answer."""
@@ -82,7 +83,7 @@ def _steps(cell: Config) -> Iterator[Row]:
     per_mac = round(trace.cycles / total, 3) if trace.cycles and total else None
     yield {
         "cycles": trace.cycles, "cycles_per_mac": per_mac, "cycles_source": trace.cycles_source,
-        "instructions": trace.instructions,
+        "board_cycles": trace.board_cycles, "instructions": trace.instructions,
     }  # fmt: skip
     project.compared(samples, trace, reference(project.compiled, samples), None)
     for verdict in project.verdicts():

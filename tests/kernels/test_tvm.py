@@ -45,7 +45,7 @@ from tinyc.passes import optimize
 from tinyc.plan import Plan, plan, workload
 from tinyc.run import run
 from tinyc.target.boards import load_board
-from tinyc.tuning import database, tune
+from tinyc.tuning import database, layers
 from tinyc.tuning.backend import lower
 
 try:
@@ -415,8 +415,7 @@ def test_settings_file_names_the_backend(
 def test_schedules_are_searched_and_builds_take_the_best(tiny_model: Path, tmp_path: Path) -> None:
     graph, board = optimize(read_model(str(tiny_model))[0]), load_board(M4)
     file = tmp_path / "schedules.jsonl"
-    layers = tune.measured(tune.Task(graph, board, "tvm"), file)
-    for layer in layers:
+    for layer in layers.measured(layers.Task(graph, board, "tvm"), file):
         assert len(layer.ways) > 2 and all(way.choice.schedule for way in layer.ways)
     # A build takes what the database calls the best, whatever it is.
     best = database.schedules(file, None)

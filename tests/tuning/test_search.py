@@ -55,7 +55,7 @@ def test_what_is_spread_has_the_best_of_each_goal(rng: np.random.Generator) -> N
     layers = layers_of(rng, 5, 5, 5, 5)
     known = front(layers)
     costs = [cost(layers, picks) for picks in known]
-    few = [cost(layers, picks) for picks in spread(known, costs, 8)]
+    few = [cost(layers, p) for p in spread(dict(zip(known, costs, strict=True)), 8)]
     assert len(set(few)) == len(few) == min(8, len(known))
     for goal in ("speed", "flash", "ram", "balanced"):
         assert min(few, key=lambda c: c.by(goal)) == min(costs, key=lambda c: c.by(goal))

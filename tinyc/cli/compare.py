@@ -14,7 +14,7 @@ from .printing import judge, log, print_json, print_table
 
 
 @verb(
-    "board data emulator output_dir toolchain samples seed calibrate compress trust "
+    "board data emulator output_dir toolchain samples seed calibrate compress trust lock "
     "as_json verbose quiet",
 )
 def compare(

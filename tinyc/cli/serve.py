@@ -16,7 +16,7 @@ from .printing import log
 
 @verb(
     "model board * output_dir toolchain model_id strict calibrate compress float_glue "
-    "trust verbose quiet",
+    "trust lock verbose quiet",
 )
 def serve(
     call: Call,

@@ -14,7 +14,11 @@ from .printing import log, print_json, print_table, progress, show
 
 if TYPE_CHECKING:
     from ..job import Job
-    from ..tuning.tune import Point, Task, Tuned
+    from ..tuning.layers import Task
+    from ..tuning.tune import Point, Tuned
+
+
+_ORDERS = {"speed": "layer by layer", "balanced": "some by rows", "ram": "most by rows"}
 
 
 @verb(
@@ -29,13 +33,16 @@ def tune(call: Call) -> None:
     from ..passes import optimize
     from ..tuning import lock
     from ..tuning import tune as tuning
+    from ..tuning.layers import Task
 
     settings = config.load(call.given)
     job = call.job(backend="templates", lock=lock.NONE)
     database, file = Path(settings.database), Path(settings.lock)
+    if file.name != lock.NONE and file.exists():
+        lock.read(file)  # what cannot be written in the end is told at once
     limits = (settings.expect.max_flash, settings.expect.max_ram)
     placed = settings.placement
-    task = tuning.Task(
+    task = Task(
         optimize(job.compiled.graph),
         job.board,
         settings.backend,
@@ -93,6 +100,7 @@ def _entry(job: Job, task: Task, found: Tuned, limits: Sequence[int | None]) -> 
         "max_flash": limits[0],
         "max_ram": limits[1],
         "cycles_source": source(task.board.core),
+        "order": found.best.order,
         **_cost(found.best),
         "layers": [
             {
@@ -111,7 +119,8 @@ def _entry(job: Job, task: Task, found: Tuned, limits: Sequence[int | None]) -> 
 
 
 def _point(found: Tuned, point: Point) -> dict[str, Any]:
-    return {**_cost(point), "kernels": [choice.kernel for choice in found.choices(point)]}
+    kernels = [choice.kernel for choice in found.choices(point)]
+    return {**_cost(point), "order": point.order, "kernels": kernels}
 
 
 def _cost(point: Point) -> dict[str, int]:
@@ -144,5 +153,6 @@ def _print(entry: Mapping[str, Any]) -> None:
     for point in points:
         notes = ["chosen"] if all(point[key] == entry[key] for key in sizes) else []
         notes += ["without tuning"] if point == usual else []
-        front.append([*(show(point[key]) for key in sizes), ", ".join(notes)])
-    print_table(["cycles", "flash", "RAM", "note"], front)
+        order = _ORDERS[point["order"]]
+        front.append([*(show(point[key]) for key in sizes), order, ", ".join(notes)])
+    print_table(["cycles", "flash", "RAM", "order", "note"], front)

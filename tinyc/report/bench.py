@@ -19,7 +19,8 @@ _KEY = ("model", "board", "optimize", "backend", "toolchain")
 """What tells the rows of a file apart."""
 _JUDGED = {"cycles": "cycles", "instructions": "instructions", "ram_bytes": "bytes of RAM",
            "flash_bytes": "bytes of flash"}  # fmt: skip
-_SHOWN = {"cycles": "cycles", "cycles_per_mac": "cycles/MAC", "instructions": "instructions",
+_SHOWN = {"cycles": "cycles", "cycles_per_mac": "cycles/MAC",
+          "board_cycles": "on board", "instructions": "instructions",
           "ram_bytes": "RAM", "flash_bytes": "flash", "build_seconds": "build s"}  # fmt: skip
 
 
@@ -108,11 +109,12 @@ def bench_table(
     before = {_key(row): row for row in known}
     varying = [key for key in _KEY[2:] if len({row[key] for row in rows}) > 1]
     failed = any("error" in row for row in rows)
-    heading = ["model", "board", *varying, *_SHOWN.values()]
+    shown = {k: v for k, v in _SHOWN.items() if any(row.get(k) is not None for row in rows)}
+    heading = ["model", "board", *varying, *shown.values()]
     heading += [*(["change"] if known else []), *(["error"] if failed else [])]
     table = []
     for row in rows:
-        texts = [_cell(row.get(key)) for key in ("model", "board", *varying, *_SHOWN)]
+        texts = [_cell(row.get(key)) for key in ("model", "board", *varying, *shown)]
         if known:
             texts.append(_change(row, before.get(_key(row))))
         if failed:
@@ -131,6 +133,8 @@ def bench_sources(rows: Sequence[Row]) -> list[tuple[str, str]]:
     found = [(key, str(*values)) for key, values in alike if len(values) == 1]
     found.append(("toolchain", ", ".join(compilers)))
     found += [("cycles", source.removeprefix("cycles ").strip("()")) for source in sources]
+    if any(row.get("board_cycles") for row in rows):
+        found.append(("on board", "cycles with the board's flash at its clock"))
     found.append(("instructions", f"of one inference of a random input, executed ({emulators})"))
     found.append(("RAM, flash", "bytes of the linked ELF, RAM with the deepest stack"))
     return found

@@ -280,6 +280,8 @@ class BenchRow(TypedDict):
     cycles_per_mac: float | None
     """MACs of signs included."""
     cycles_source: str | None
+    board_cycles: int | None
+    """With the board's flash, where something is known of that."""
     instructions: int | None
     flash_bytes: int | None
     """Sizes are of the linked ELF, see ``tinyc build``."""
@@ -413,6 +415,8 @@ class TunedPoint(TypedDict):
     cycles: int
     flash_bytes: int
     ram_bytes: int
+    order: Literal["speed", "balanced", "ram"]
+    """Whether layers run one by one (``speed``), or by rows where that saves memory."""
     kernels: list[str]
     """Layer by layer."""
 
@@ -438,6 +442,7 @@ class TunedBuild(TypedDict):
     cycles_source: str
     flash_bytes: int
     ram_bytes: int
+    order: Literal["speed", "balanced", "ram"]
     layers: list[TunedLayer]
     front: list[TunedPoint]
     """What nothing else that was measured is better than in all, by cycles."""

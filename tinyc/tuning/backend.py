@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from ..emit.emitter import emit
 from ..errors import CompileError
-from ..image.build import BuildOptions, Image, build
 from ..ir import Graph
 from ..kernels.base import Binding, Schedule
 from ..plan import Choice, Plan, Step, plan
-from ..run import run
 from ..run.data import random_samples
 from ..target.boards import Board
+from .measure import Measured, measure
 
 BACKENDS = ("templates", "tvm")
 BESIDE = 1024
 """Bytes of RAM that a program takes beside the arena, its stack in the first place."""
 CODE = 32 * 1024
 """Bytes of flash that are kept for code."""
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """A plan as its image ran on the emulated core; layers: cycles of each step."""
-
-    plan: Plan
-    image: Image
-    cycles: int
-    layers: tuple[int, ...]
 
 
 def lower(
@@ -108,12 +94,13 @@ def _fastest(
     def planned(backend: str | Sequence[str]) -> Plan:
         return plan(graph, board.core.title, board.core.features, backend, schedules, optimize)
 
-    pure: dict[str, _Measured] = {}
+    samples = random_samples(graph, 1, 0)
+    pure: dict[str, Measured] = {}
     refused: list[CompileError] = []
     for backend in BACKENDS:
         lowered = planned(backend)
         try:
-            pure[backend] = _measure(lowered, board, toolchain)
+            pure[backend] = measure(lowered, board, toolchain, samples)
         except CompileError as error:
             if error.id != "E401":
                 raise
@@ -134,7 +121,7 @@ def _fastest(
     while True:
         mixed = planned(chosen)
         try:
-            measured = _measure(mixed, board, toolchain)
+            measured = measure(mixed, board, toolchain, samples)
         except CompileError as error:
             if error.id != "E401":
                 raise
@@ -168,22 +155,9 @@ def _smaller(
     return min(costs, key=lambda i: costs[i]) if costs else None
 
 
-def _sizes(found: _Measured) -> list[int]:
+def _sizes(found: Measured) -> list[int]:
     """Bytes of each layer's own code and constants."""
     return [
         found.image.symbols[step.symbol][1] + sum(c.data.nbytes for c in step.binding.constants)
         for step in found.plan.steps
     ]
-
-
-def _measure(lowered: Plan, board: Board, toolchain: str | None) -> _Measured:
-    """Build with the test harness and count the inference of one seeded random sample."""
-    name = lowered.graph.name
-    symbols = tuple(step.symbol for step in lowered.steps)
-    with tempfile.TemporaryDirectory() as folder:
-        image = build(emit(lowered), board, toolchain, Path(folder) / name, BuildOptions("test"))
-        inputs = random_samples(lowered.graph, 1, 0).bytes(bool(lowered.graph.states))
-        trace = run(image, inputs, profile=True, layers=symbols)
-    assert trace.cycles is not None
-    layers = tuple(trace.layers[symbol].cycles for symbol in symbols)
-    return _Measured(lowered, image, trace.cycles, layers)

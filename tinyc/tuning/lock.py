@@ -78,7 +78,7 @@ def read(path: Path) -> list[Entry]:
             raise CompileError("E255", str(path), what, "take the tinyc that wrote it")
         entries: list[Entry] = found["builds"]
         for entry in entries:
-            _key(entry), entry["graph"], _choices(entry)
+            _key(entry), entry["graph"], entry["order"], _choices(entry)
     except OSError as error:
         raise CompileError("E203", str(path), f"cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -125,7 +125,7 @@ def _planned(path: Path, graph: Graph, board: Board, entry: Entry) -> Plan:
         raise CompileError("E254", str(path), what, _AGAIN)
     chosen, core = _choices(entry), board.core
     try:
-        made = plan(graph, core.title, core.features, optimize=entry["optimize"], forced=chosen)
+        made = plan(graph, core.title, core.features, optimize=entry["order"], forced=chosen)
     except CompileError as error:
         if error.id != "E306":
             raise

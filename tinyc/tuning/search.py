@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import TypeVar
 
 from ..ir import Array
 
 _MOST = 1024
 """Points of a front that are kept while it is built; of more, those that are alike in flash."""
+
+_Key = TypeVar("_Key")
 
 Picks = tuple[int, ...]
 """For each layer the index of its option."""
@@ -66,18 +69,18 @@ def front(layers: Sequence[Sequence[Cost]]) -> list[Picks]:
     for bound in (b for b in bounds if b >= least):
         for picks in _bounded(layers, bound):
             found[picks] = cost(layers, picks)
-    return _unbeaten(found)
+    return unbeaten(found)
 
 
-def _unbeaten(found: dict[Picks, Cost]) -> list[Picks]:
+def unbeaten(found: Mapping[_Key, Cost]) -> list[_Key]:
     """Those that none of the others beats, one of each cost, by cycles."""
-    kept: list[Picks] = []
+    kept: list[_Key] = []
     costs = np.empty((len(found), 3), np.int64)
-    for picks, mine in sorted(found.items(), key=lambda item: item[1].by("speed")):
+    for key, mine in sorted(found.items(), key=lambda item: item[1].by("speed")):
         point = (mine.cycles, mine.flash, mine.ram)
         if not (costs[: len(kept)] <= point).all(axis=1).any():
             costs[len(kept)] = point
-            kept.append(picks)
+            kept.append(key)
     return kept
 
 
@@ -124,21 +127,24 @@ def _thinned(flash: Array, kept: Array) -> Array:
     return np.asarray(kept[last])
 
 
-def spread(known: Sequence[Picks], costs: Sequence[Cost], count: int) -> list[Picks]:
-    """Of ``known`` with their ``costs`` the best for each goal, and others as far from those, and
-    from each other, as can be by ratios; ``count`` in all."""
+def spread(known: Mapping[_Key, Cost], count: int) -> list[_Key]:
+    """Of ``known`` the best for each goal, and others as far from those, and from each other, as
+    can be by ratios; ``count`` in all."""
+    keys, costs = list(known), list(known.values())
+    if not keys:
+        return []
     points = np.log([[max(c.cycles, 1), max(c.flash, 1), max(c.ram, 1)] for c in costs])
     chosen = list(
         dict.fromkeys(
-            min(range(len(known)), key=lambda i: costs[i].by(goal))
+            min(range(len(keys)), key=lambda i: costs[i].by(goal))
             for goal in ("speed", "balanced", "flash", "ram")
         )
     )
-    while len(chosen) < min(count, len(known)):
+    while len(chosen) < min(count, len(keys)):
         distance = np.min([np.abs(points - points[i]).sum(axis=1) for i in chosen], axis=0)
         distance[chosen] = -1
         chosen.append(int(distance.argmax()))
-    return [known[i] for i in chosen[:count]]
+    return [keys[i] for i in chosen[:count]]
 
 
 def apart(one: Picks, other: Picks) -> int:
