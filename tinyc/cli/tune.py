@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ..tuning.tune import Point, Tuned
 
 
-_ORDERS = {"speed": "layer by layer", "balanced": "some by rows", "ram": "most by rows"}
+_ORDERS = {"speed": "layer by layer", "balanced": "some by rows", "ram": "most by rows",
+           "flash": "constants packed"}  # fmt: skip
 
 
 @verb(

@@ -415,8 +415,9 @@ class TunedPoint(TypedDict):
     cycles: int
     flash_bytes: int
     ram_bytes: int
-    order: Literal["speed", "balanced", "ram"]
-    """Whether layers run one by one (``speed``), or by rows where that saves memory."""
+    order: Literal["speed", "balanced", "ram", "flash"]
+    """Layers run one by one (``speed``), with packed constants (``flash``), or by rows where that
+    saves memory."""
     kernels: list[str]
     """Layer by layer."""
 
@@ -442,7 +443,7 @@ class TunedBuild(TypedDict):
     cycles_source: str
     flash_bytes: int
     ram_bytes: int
-    order: Literal["speed", "balanced", "ram"]
+    order: Literal["speed", "balanced", "ram", "flash"]
     layers: list[TunedLayer]
     front: list[TunedPoint]
     """What nothing else that was measured is better than in all, by cycles."""

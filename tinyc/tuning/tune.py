@@ -20,6 +20,7 @@ from ..kernels.base import AIMS
 from ..kernels.tvm import check
 from ..plan import Choice, Step, kernel_of
 from ..plan.choose import choose
+from ..plan.packing import packed
 from ..plan.schedule import schedule
 from ..run.data import random_samples
 from ..run.forks import each
@@ -31,8 +32,8 @@ from .search import Cost, Picks, cost, front, nearest, spread, unbeaten
 _WHOLE, _ROUNDS, _EACH = 12, 3, 4
 """Images that are measured first; how often more follow, and how many then."""
 
-ORDERS = (ONE_BY_ONE, "balanced", "ram")
-"""How layers may follow each other: what is optimized in `tinyc.plan.schedule`."""
+ORDERS = (ONE_BY_ONE, "balanced", "ram", "flash")
+"""How the same kernels may be planned: what `tinyc.plan.plan` optimizes then."""
 
 Combination = tuple[str, Picks]
 """One of `ORDERS`, and for each layer the index of its way."""
@@ -147,7 +148,7 @@ def _usual(task: Task, layers: Sequence[Layer], aim: str) -> Combination | None:
         if (choice := Choice(step.kernel.name)) not in known:
             return None
         picks.append(known.index(choice))
-    return aim if aim in ORDERS else ONE_BY_ONE, tuple(picks)
+    return aim, tuple(picks)
 
 
 class _Search:
@@ -155,13 +156,18 @@ class _Search:
 
     def __init__(self, task: Task, layers: Sequence[Layer]) -> None:
         self.task = task
+        steps = tuple(layer.step for layer in layers)
+        self.packs = any(step.binding.packing for step in packed(steps))
         self.costs = {order: _costs(task, layers, order) for order in ORDERS}
         every = [(order, picks) for order in ORDERS for picks in front(self.costs[order])]
         self.found = [one for one in every if one[0] == ONE_BY_ONE or self._saves(one)]
 
     def _saves(self, one: Combination) -> bool:
-        """Whether its order makes the arena smaller."""
-        return self._sum(one).ram < self._sum((ONE_BY_ONE, one[1])).ram
+        """Whether its order makes the arena smaller, or constants."""
+        order, picks = one
+        if order == "flash":
+            return self.packs
+        return self._sum(one).ram < self._sum((ONE_BY_ONE, picks)).ram
 
     def _sum(self, one: Combination) -> Cost:
         return cost(self.costs[one[0]], one[1])
