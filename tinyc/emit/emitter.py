@@ -193,7 +193,8 @@ def emit(plan: Plan) -> Library:
         len(resets),
         floats,
         support.MATH in parts,
-        plan.small,
+        # For small code of Armv6-M GCC does without r8 to r12, which the kernels' assembly needs.
+        plan.small and "armv6m" not in plan.features,
     )
 
 
