@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -14,6 +16,7 @@ from tinyc.ir import Graph, Node, State, Value, verify
 from tinyc.ops._mixins import Windowed
 from tinyc.ops.add import Add
 from tinyc.ops.concat import Concat
+from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.relu import Relu
 from tinyc.ops.reshape import Reshape
 from tinyc.passes import optimize
@@ -89,14 +92,12 @@ class Replay:
     def step(self, step: Step) -> None:
         node = step.node
         if step.binding.ordered and node.inputs[0].type.shape[0] == 1:
-            x, y = node.inputs[0], node.output
-            rows = [seen(node, i) for i in range(y.type.shape[1])]
-            size = y.type.bytes // len(rows)
-            for i in range(len(rows)):
-                self.work(step)
-                for row in {row for later in rows[i:] for row in later}:
-                    self.read_rows(x, row, row + 1)
-                self.write(y, i * size, (i + 1) * size)
+            for (start, end), needed in parts(step):
+                for _ in range(2):  # before the part is written, and while it is
+                    self.work(step)
+                    for place in needed:
+                        self.read(node.inputs[0], *place)
+                    self.write(node.output, start, end)
             return
         self.work(step)
         for x in node.variable_inputs:
@@ -185,6 +186,24 @@ class Replay:
         size = value.type.bytes // value.type.shape[1]
         at = self.plan.offsets[value] + (start - first[value]) * size
         self.read_rows(value, start, end, at)
+
+
+def parts(step: Step) -> Iterator[tuple[tuple[int, int], list[tuple[int, int]]]]:
+    """The bytes of the output that an ordered layer makes one after the other, and those of the
+    input that each needs: rows, or as many pixels of a pointwise layer as are made at a time."""
+    node = step.node
+    x, y = node.inputs[0].type, node.output.type
+    pointwise = isinstance(node.op, Conv2d) and node.op.window(node) == (1, 1)
+    if pointwise and node.op.stride == (1, 1) and x.shape[:3] == y.shape[:3]:
+        pixels, tile = x.shape[1] * x.shape[2], step.binding.tile
+        read, made = x.bytes // pixels, y.bytes // pixels
+        for first in range(0, pixels, tile):
+            end = min(first + tile, pixels)
+            yield (first * made, end * made), [(first * read, end * read)]
+        return
+    read, made = x.bytes // x.shape[1], y.bytes // y.shape[1]
+    for i in range(y.shape[1]):
+        yield (i * made, (i + 1) * made), [(r * read, (r + 1) * read) for r in seen(node, i)]
 
 
 def seen(node: Node, y: int) -> list[int]:

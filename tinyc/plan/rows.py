@@ -8,6 +8,7 @@ from functools import cached_property
 from ..ir import Node, Value, applies
 from ..kernels.base import Binding, Kernel
 from ..ops._mixins import Windowed
+from ..ops.conv2d import Conv2d
 from .step import Step
 
 ELEMENT = 8
@@ -63,7 +64,26 @@ def distance(step: Step) -> int | None:
         return None
     x, y = step.node.inputs[0], step.node.output
     read, made = row_bytes(x), row_bytes(y)
+    if (
+        applies(step.node, Conv2d)
+        and reach == Reach(1, 1, 0)
+        and x.type.shape[:3] == y.type.shape[:3]
+    ):
+        # A pixel sees one, so a row is as many as are computed at a time.
+        pixels = height(x) * x.type.shape[2]
+        return _pixels_between(
+            pixels, step.binding.tile, x.type.bytes // pixels, y.type.bytes // pixels
+        )
     return max((i + 1) * made - reach.first_seen(i) * read for i in range(height(y)))
+
+
+def _pixels_between(pixels: int, tile: int, read: int, made: int) -> int:
+    """`distance` of a layer that makes ``tile`` pixels of ``made`` bytes, each of one of ``read``,
+    at a time."""
+    last = (pixels - 1) // tile * tile
+    # The greatest is at one of the ends, the last of which may be short.
+    firsts = (0, max(last - tile, 0), last)
+    return max(min(first + tile, pixels) * made - first * read for first in firsts)
 
 
 @dataclass(frozen=True, eq=False)
