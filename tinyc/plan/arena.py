@@ -298,7 +298,7 @@ def _pack(buffers: list[_Buffer]) -> int:
             best = found
         if best.bytes == lower:
             break
-    random = Random(len(buffers))
+    random = Random(3)
     for _ in range(min(TRIES, MOST_PLACES // max(len(buffers), 1))):
         if best.bytes == lower:
             break

@@ -86,6 +86,11 @@ def _pixels_between(pixels: int, tile: int, read: int, made: int) -> int:
     return max(min(first + tile, pixels) * made - first * read for first in firsts)
 
 
+def products(step: Step) -> int:
+    """Of a layer; of one without any, a few for each element."""
+    return step.macs or ELEMENT * sum(v.type.elements for v in step.node.outputs)
+
+
 @dataclass(frozen=True, eq=False)
 class Stage:
     """A layer as one of a chain. step: bound to make a part of its output;
@@ -112,8 +117,7 @@ class Stage:
 
     @cached_property
     def products(self) -> int:
-        """Of the layer; of one without any, a few for each element."""
-        return self.step.macs or ELEMENT * self.output.type.elements
+        return products(self.step)
 
 
 def staged(step: Step) -> Stage | None:

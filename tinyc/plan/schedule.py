@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..ir import Graph, Value
 from .arena import Layout, aliases, alive, layout
 from .chain import Chain
-from .rows import Stage, staged
+from .rows import Stage, products, staged
 from .step import Step
 
 STRIPES = (1, 2, 3, 4, 6, 8)
@@ -20,7 +20,7 @@ CALL = 100
 COPY = 1.0
 """What a byte costs that is copied once more, likewise."""
 ALLOWED = {"ram": 0.15, "balanced": 0.05}
-"""What chains may cost by what a build optimizes, as a part of the products of their layers."""
+"""What chains may cost by what a build optimizes, as a part of the products of all layers."""
 SPARED = {"ram": 1.0, "balanced": 1.25}
 """How many times the least peak is good enough, so that no more layers run by rows than have to."""
 
@@ -73,20 +73,25 @@ def schedule(
         return plain
     stages = [staged(step) for step in steps]
     values = _Values(graph, steps)
-    found = [plain]
-    # The packing may need as much as if no output grew over an input, or less.
+    found: dict[tuple[_Segment, ...], Schedule] = {(): plain}
+    allowed = ALLOWED[optimize] * sum(products(step) for step in steps)
+    # What the packing makes of it decides: it may need as much as if no output grew over an input,
+    # or find room in what a chain has read.
     for growing in (True, False):
         alone = alive(graph, steps, growing)
-        segments = [_Segment(i, i, 0, bytes, 0) for i, bytes in enumerate(alone)]
-        segments += _chains(values, stages, alone, ALLOWED[optimize])
-        least = max((s.peak for s in _best(segments, len(steps), 0)), default=0)
-        chosen = _best(segments, len(steps), int(least * SPARED[optimize]))
-        if any(s.most for s in chosen):
-            spans = [(s.first, s.last, s.most, s.parks) for s in chosen if s.most]
-            made = by_rows(graph, steps, spans)
-            found.append(replace(made, cost=sum(s.cost for s in chosen)))
-    enough = min(s.arena.bytes for s in found) * SPARED[optimize]
-    return min((s for s in found if s.arena.bytes <= enough), key=lambda s: s.cost)
+        singles = [_Segment(i, i, 0, bytes, 0) for i, bytes in enumerate(alone)]
+        chains = list(_chains(values, stages, alone, allowed))
+        for most in (allowed, allowed / 4, allowed / 16):
+            segments = [*singles, *(s for s in chains if s.cost <= most)]
+            least = max((s.peak for s in _best(segments, len(steps), 0)), default=0)
+            best = _best(segments, len(steps), int(least * SPARED[optimize]))
+            chosen = tuple(s for s in best if s.most)
+            cost = sum(s.cost for s in chosen)
+            if chosen not in found and cost <= most:
+                spans = [(s.first, s.last, s.most, s.parks) for s in chosen]
+                found[chosen] = replace(by_rows(graph, steps, spans), cost=cost)
+    enough = min(s.arena.bytes for s in found.values()) * SPARED[optimize]
+    return min((s for s in found.values() if s.arena.bytes <= enough), key=lambda s: s.cost)
 
 
 def by_rows(
@@ -146,9 +151,10 @@ class _Pace:
 
 
 def _chains(
-    values: _Values, stages: Sequence[Stage | None], alone: Sequence[int], allowed: float
+    values: _Values, stages: Sequence[Stage | None], alone: Sequence[int], enough: float
 ) -> Iterator[_Segment]:
-    """The chains that need less memory than their layers one by one."""
+    """The chains that need less memory than their layers one by one, and cost no more than
+    ``enough``."""
     # What there is no way around.
     floor = max([values.before(0), *(b for b, s in zip(alone, stages, strict=True) if s is None)])
     for first in range(len(stages)):
@@ -168,7 +174,6 @@ def _chains(
             fixed = before + sum(v.type.bytes for v in whole)
             if fixed >= most_alone:
                 continue
-            enough = allowed * sum(stage.products for stage in chain)
             costs = {most: _cost(chain, paces, most, enough) for most in STRIPES}
             for parks in (False, True):
                 held = _Held(chain, paces, whole, parks)
