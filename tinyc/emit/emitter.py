@@ -65,7 +65,6 @@ class Library:
     arena_bytes: of the working memory that a run is given;
     inputs, outputs: in the order of the model's; arrays: every constant of ``<name>_weights.c``;
     states: how many the network keeps in the arena between its runs;
-    small: whether its code is to be small rather than fast;
     floats: whether it computes with float32; libm: whether it calls a C library's functions of
     <math.h>.
     """
@@ -79,7 +78,6 @@ class Library:
     states: int = 0
     floats: bool = False
     libm: bool = False
-    small: bool = False
 
     @property
     def input_bytes(self) -> int:
@@ -193,8 +191,6 @@ def emit(plan: Plan) -> Library:
         len(resets),
         floats,
         support.MATH in parts,
-        # For small code of Armv6-M GCC does without r8 to r12, which the kernels' assembly needs.
-        plan.small and "armv6m" not in plan.features,
     )
 
 

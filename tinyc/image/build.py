@@ -17,7 +17,7 @@ from ..errors import CompileError
 from ..files.folder import replacing, written
 from ..files.paths import resource
 from ..target.boards import Board, Core, Memory
-from ..target.toolchain import SMALL, Toolchain, find_toolchain
+from ..target.toolchain import Toolchain, find_toolchain
 from .ide import project
 from .mailbox import INBOX, OUTBOX
 from .placement import place
@@ -166,13 +166,12 @@ def _build(
         target.write_text(text)
     (work / "obj").mkdir()
     more = ["-Iinclude", *([] if tools.has_libc else ["-isystem", "port/libc"])]
-    model = [*more, *([SMALL] if library.small else [])]
     port = [*more, "-Iport", *tools.freestanding()]
     jobs = [
         (
             Path(path),
             Path("obj") / f"{path.replace('/', '-')}.o",
-            model if path in library.files else port,
+            more if path in library.files else port,
         )
         for path in compiled
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from ..emit.emitter import Library
 from ..emit.render import render
 from ..target.boards import Board, Core
-from ..target.toolchain import CFLAGS, CLANG_FLAGS, GCC_LDFLAGS, SMALL, Toolchain
+from ..target.toolchain import CFLAGS, CLANG_FLAGS, GCC_LDFLAGS, Toolchain
 
 PRESETS = (
     ("gcc", "arm-none-eabi-gcc"),
@@ -34,7 +34,6 @@ def project(files: Iterable[str], library: Library, board: Board, kind: str) -> 
         "presets": PRESETS,
         "preset": _PRESET_OF_KIND[kind],
         "model": [path for path in code if path in library.files],
-        "small": SMALL if library.small else "",
         "port": [path for path in code if path not in library.files],
         # Another compiler may warn of more than those that tinyc is tested with.
         "cflags": [flag for flag in CFLAGS if flag not in ("-Werror", "-pipe")],

@@ -194,4 +194,5 @@ FULLY_CONNECTED = Kernel(
     REQUIRES,
     _reject_dense,
     _bind_dense,
+    varying=VARYING,
 )

@@ -36,8 +36,7 @@ class Plan:
     order in which none is read after it was written; peak: the step in which most of the arena is
     alive, and how many bytes of it, which no arena can be smaller than; buffers: what the arena
     holds; chains: which steps go by rows; parked: where, in bytes, rows of a value wait between
-    turns; small: whether its code is to be small rather than fast; features: what the core has;
-    prefix: of every public symbol."""
+    turns; features: what the core has; prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -50,7 +49,6 @@ class Plan:
     buffers: tuple[Buffer, ...] = ()
     chains: tuple[Chain, ...] = ()
     parked: Mapping[Value, int] = field(default_factory=dict)
-    small: bool = False
 
     @property
     def prefix(self) -> str:

@@ -45,7 +45,7 @@ def plan(
     carried = carries(graph, arena.offsets)
     return Plan(
         graph, core, features, steps, arena.offsets, arena.bytes, carried, arena.peak,
-        arena.buffers, found.chains, arena.parked, optimize == "flash",
+        arena.buffers, found.chains, arena.parked,
     )  # fmt: skip
 
 

@@ -34,13 +34,10 @@ CFLAGS = (
     "-Wall -Wextra -Wconversion -Wshadow -Wundef -Wdouble-promotion -Werror"
 ).split()
 
-# Over the -O2 above, where a few cycles do not matter.
-SMALL = "-Os"
-
-# For start-up and the C library's stand-ins only: a memcpy must not become a call of itself.
-# In generated code the compiler is to know memcpy: four bytes of it are one load (-fhosted, as
-# ziglang's Clang is freestanding by itself for such a target).
-FREESTANDING = ("-ffreestanding", "-fno-builtin", SMALL)
+# For start-up and the C library's stand-ins only, of which cycles count less than bytes: a memcpy
+# must not become a call of itself. In generated code the compiler is to know memcpy: four bytes of
+# it are one load (-fhosted, as ziglang's Clang is freestanding by itself for such a target).
+FREESTANDING = ("-ffreestanding", "-fno-builtin", "-Os")
 
 GCC_LDFLAGS = (
     "-nostartfiles -nostdlib -Wl,--gc-sections -Wl,--no-warn-rwx-segments -Wl,--build-id=none"
