@@ -101,7 +101,7 @@ def test_facts_are_those_of_the_text(tiny_model: Path) -> None:
             name = f"tiny_{role.lower()}_{buffer.identifier}"
             assert f"{name}(" in header and f"+ {buffer.offset});" in header
     defined = re.findall(r"^const (\w+) (\w+)\[(\d+)\]", made.files["src/tiny_weights.c"], re.M)
-    sizes = {"int8_t": 1, "int32_t": 4}
+    sizes = {"int8_t": 1, "int16_t": 2, "int32_t": 4}
     assert [(c, s, int(n)) for c, s, n in defined] == [
         (a.ctype, a.symbol, a.elements) for a in made.arrays
     ]
