@@ -170,8 +170,8 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
             continue;
         }
         if (w->dilation.h == 1 && w->dilation.w == 1 &&
-            tinyc_is_inside(y0, w->in.h - w->kernel.h + 1) &&
-            tinyc_is_inside(x0, w->in.w - w->kernel.w + 1)) {
+            tinyc_are_inside(y0, w->kernel.h, w->in.h) &&
+            tinyc_are_inside(x0, w->kernel.w, w->in.w)) {
             tinyc_copy_window(patch, image + (y0 * w->in.w + x0) * size, bytes, w);
         } else {
             tinyc_gather(patch, in, bytes, oy, ox, w, padding, tinyc_put_bytes,

@@ -7,7 +7,7 @@
 
 /* An image that is made and read by rows: of its `height` rows of `bytes` bytes those from `first`
  * up to, not including, `end` lie at `at`, one after the other. */
-struct tinyc_rows {
+struct tinyc_image_rows {
     uint8_t *at;
     int32_t bytes, height, first, end;
 };
@@ -22,13 +22,13 @@ TINYC_INLINE int32_t tinyc_lower(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
-TINYC_INLINE void *tinyc_row(const struct tinyc_rows *image, int32_t y)
+TINYC_INLINE void *tinyc_row_of(const struct tinyc_image_rows *image, int32_t y)
 {
     return image->at + (y - image->first) * image->bytes;
 }
 
 /* Of the rows of `in` the first that row `y` of a layer's output sees, and those after it. */
-TINYC_INLINE int32_t tinyc_first_seen(const struct tinyc_rows *in, int32_t y,
+TINYC_INLINE int32_t tinyc_first_seen(const struct tinyc_image_rows *in, int32_t y,
                                       const struct tinyc_reach *reach)
 {
     const int32_t first = y * reach->stride - reach->top;
@@ -36,8 +36,8 @@ TINYC_INLINE int32_t tinyc_first_seen(const struct tinyc_rows *in, int32_t y,
 }
 
 /* What a layer can make next of the rows that there are of `in`: no more than `most` rows. */
-TINYC_INLINE struct tinyc_strip tinyc_next_strip(const struct tinyc_rows *in,
-                                                 const struct tinyc_rows *out,
+TINYC_INLINE struct tinyc_strip tinyc_next_strip(const struct tinyc_image_rows *in,
+                                                 const struct tinyc_image_rows *out,
                                                  const struct tinyc_reach *reach, int32_t most)
 {
     const int32_t below = in->end + reach->top - reach->rows;
@@ -59,14 +59,14 @@ TINYC_INLINE struct tinyc_strip tinyc_shorter(struct tinyc_strip a, struct tinyc
 }
 
 /* The rows of `in` that a strip is made of, and where those go that it makes. */
-TINYC_INLINE void *tinyc_strip_in(const struct tinyc_rows *in, const struct tinyc_strip *strip)
+TINYC_INLINE void *tinyc_strip_in(const struct tinyc_image_rows *in, const struct tinyc_strip *strip)
 {
-    return tinyc_row(in, in->end - strip->in_h);
+    return tinyc_row_of(in, in->end - strip->in_h);
 }
 
-TINYC_INLINE void *tinyc_next_row(const struct tinyc_rows *out)
+TINYC_INLINE void *tinyc_next_row(const struct tinyc_image_rows *out)
 {
-    return tinyc_row(out, out->end);
+    return tinyc_row_of(out, out->end);
 }
 
 #if defined(__GNUC__)
@@ -101,24 +101,24 @@ static TINYC_SHARED void tinyc_move_rows(void *to, const void *from, int32_t byt
 }
 
 /* Let go of the rows above `first`, which nobody is going to read: those below move up. */
-TINYC_INLINE void tinyc_let_go(struct tinyc_rows *image, int32_t first)
+TINYC_INLINE void tinyc_let_go(struct tinyc_image_rows *image, int32_t first)
 {
     if (first > image->first) {
-        tinyc_move_rows(image->at, tinyc_row(image, first), (image->end - first) * image->bytes);
+        tinyc_move_rows(image->at, tinyc_row_of(image, first), (image->end - first) * image->bytes);
         image->first = first;
     }
 }
 
 /* The same, but those below wait at `place` for the next turn, from where they are fetched. */
-TINYC_INLINE void tinyc_park(struct tinyc_rows *image, int32_t first, uint8_t *place)
+TINYC_INLINE void tinyc_park(struct tinyc_image_rows *image, int32_t first, uint8_t *place)
 {
     const int32_t from = first > image->first ? first : image->first;
 
-    tinyc_move_rows(place, tinyc_row(image, from), (image->end - from) * image->bytes);
+    tinyc_move_rows(place, tinyc_row_of(image, from), (image->end - from) * image->bytes);
     image->first = from;
 }
 
-TINYC_INLINE void tinyc_fetch(const struct tinyc_rows *image, const uint8_t *place)
+TINYC_INLINE void tinyc_fetch(const struct tinyc_image_rows *image, const uint8_t *place)
 {
     tinyc_move_rows(image->at, place, (image->end - image->first) * image->bytes);
 }

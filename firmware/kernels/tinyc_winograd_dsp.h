@@ -336,7 +336,7 @@ TINYC_INLINE void tinyc_winograd_s8_dsp(const int8_t *in, int8_t *out, uint8_t *
             const int32_t tx = (first + t) % across;
             const int32_t y = ty * m - w->padding.top;
             const int32_t x = tx * m - w->padding.left;
-            if (tinyc_is_inside(y, w->in.h - n + 1) && tinyc_is_inside(x, w->in.w - n + 1)) {
+            if (tinyc_are_inside(y, n, w->in.h) && tinyc_are_inside(x, n, w->in.w)) {
                 read(points + t, in + (y * w->in.w + x) * depth, w->in.w * depth, depth, depth);
             } else {
                 tinyc_gather(patch, in, 1, ty, tx, &tile, input_zero, tinyc_put_bytes,

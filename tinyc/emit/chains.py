@@ -106,7 +106,7 @@ def _layer(plan: Plan, chain: Chain, index: int, names: Mapping[Value, str]) -> 
 def _first_row(part: str, image: str, out: str) -> str:
     """Where a layer's input begins."""
     if part == "row":
-        return f"tinyc_row(&{image}, {out}.end)"
+        return f"tinyc_row_of(&{image}, {out}.end)"
     return f"tinyc_strip_in(&{image}, &strip)"
 
 

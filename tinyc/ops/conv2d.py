@@ -113,11 +113,17 @@ class Conv2d(Weighted, Windowed):
             ((1, 8, 8, 16), 5, ((1, 1), (1, 1))),
             ((1, 17, 20, 16), 2, NO_PADDING),
             ((1, 6, 15, 32), 3, ((0, 2), (1, 0))),
+            ((1, 2, 32, 16), 4, ((1, 1), (1, 1))),
         ):
             op = cls(one, one, padding, "relu")
             size = out_sizes(x, (3, 3), one, one, padding)
             triple = (x, (channels, 3, 3, x[3]), (1, *size, channels))
             yield weighted_case(op, rng, DType.I8, triple, 0, True)
+        # Windows that begin within an image that is smaller than they are.
+        x, padding = (1, 2, 3, 3), ((0, 4), (0, 3))
+        op = cls(one, one, padding, "none")
+        triple = (x, (4, 5, 5, 3), (1, *out_sizes(x, (5, 5), one, one, padding), 4))
+        yield weighted_case(op, rng, DType.I8, triple, 0, True)
 
 
 @register

@@ -110,17 +110,17 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
     static const struct tinyc_reach reach_2 = {3, 1, 1};
     static const struct tinyc_reach reach_3 = {1, 1, 0};
     /* 1x12x4x4 i8, all 12 rows */
-    struct tinyc_rows read_0 = {a + 0, 16, 12, 0, 12};
+    struct tinyc_image_rows read_0 = {a + 0, 16, 12, 0, 12};
     /* 1x12x4x4 i8, 4 of 12 rows */
-    struct tinyc_rows made_0 = {a + 336, 16, 12, 0, 0};
+    struct tinyc_image_rows made_0 = {a + 336, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 4 of 12 rows */
-    struct tinyc_rows made_1 = {a + 400, 16, 12, 0, 0};
+    struct tinyc_image_rows made_1 = {a + 400, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 2 of 12 rows */
-    struct tinyc_rows made_2 = {a + 0, 16, 12, 0, 0};
+    struct tinyc_image_rows made_2 = {a + 0, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 2 of 12 rows */
-    struct tinyc_rows made_3 = {a + 192, 16, 12, 0, 0};
+    struct tinyc_image_rows made_3 = {a + 192, 16, 12, 0, 0};
     /* 1x1x1x4 i8, all 1 rows */
-    struct tinyc_rows made_4 = {a + 48, 4, 1, 0, 0};
+    struct tinyc_image_rows made_4 = {a + 48, 4, 1, 0, 0};
     int32_t taken_4 = 0;
 
     while (made_4.end < made_4.height) {
@@ -155,7 +155,7 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         strip = tinyc_next_strip(&made_0, &made_3, &reach_3, 2);
         strip = tinyc_shorter(strip, tinyc_next_strip(&made_2, &made_3, &reach_3, 2));
         for (; strip.out_h > 0; strip.out_h--) {
-            net_3_sum(tinyc_row(&made_0, made_3.end), tinyc_row(&made_2, made_3.end),
+            net_3_sum(tinyc_row_of(&made_0, made_3.end), tinyc_row_of(&made_2, made_3.end),
                       tinyc_next_row(&made_3));
             made_3.end++;
         }
