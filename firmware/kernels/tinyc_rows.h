@@ -59,7 +59,8 @@ TINYC_INLINE struct tinyc_strip tinyc_shorter(struct tinyc_strip a, struct tinyc
 }
 
 /* The rows of `in` that a strip is made of, and where those go that it makes. */
-TINYC_INLINE void *tinyc_strip_in(const struct tinyc_image_rows *in, const struct tinyc_strip *strip)
+TINYC_INLINE void *tinyc_strip_in(const struct tinyc_image_rows *in,
+                                  const struct tinyc_strip *strip)
 {
     return tinyc_row_of(in, in->end - strip->in_h);
 }
