@@ -73,7 +73,7 @@ TINYC_INLINE void tinyc_conv2d_thumb2(const int8_t *in, int8_t *out, uint8_t *sc
             if (to != out) {
                 memcpy(out, to, (size_t)bytes);
             }
-            tinyc_clamp_row(out, bytes, low, high);
+            tinyc_limit_s8(out, bytes, low, high);
             out += bytes;
         }
     }

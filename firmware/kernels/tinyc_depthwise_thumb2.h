@@ -258,7 +258,7 @@ TINYC_INLINE void tinyc_depthwise_thumb2(const int8_t *in, int8_t *out, uint8_t 
                 x0 += count * w->stride.w;
                 left -= count;
             }
-            tinyc_clamp_row(out - w->out.w * w->out.c, w->out.w * w->out.c, low, high);
+            tinyc_limit_s8(out - w->out.w * w->out.c, w->out.w * w->out.c, low, high);
         }
     }
 }

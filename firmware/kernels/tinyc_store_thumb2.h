@@ -47,14 +47,4 @@ TINYC_INLINE void tinyc_store_scaled(int8_t *out, int32_t sum, const int32_t *sc
 
 #endif
 
-/* Clamp outputs to the range of an activation, as far as it is less than that of int8. */
-TINYC_INLINE void tinyc_clamp_row(int8_t *out, int32_t count, int32_t low, int32_t high)
-{
-    if (low != INT8_MIN || high != INT8_MAX) {
-        for (int32_t i = 0; i < count; i++) {
-            out[i] = (int8_t)tinyc_clamp(out[i], low, high);
-        }
-    }
-}
-
 #endif

@@ -362,9 +362,7 @@ TINYC_INLINE void tinyc_winograd_s8_dsp(const int8_t *in, int8_t *out, uint8_t *
         }
     }
     if (low != INT8_MIN || high != INT8_MAX) {
-        for (int32_t i = 0; i < w->out.h * w->out.w * w->out.c; i++) {
-            out[i] = tinyc_clamp_s8(out[i], low, high);
-        }
+        tinyc_clamp_bytes(out, w->out.h * w->out.w * w->out.c, low, high);
     }
 }
 
