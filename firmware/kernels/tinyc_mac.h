@@ -24,15 +24,10 @@ TINYC_INLINE void tinyc_mac_rows(const int8_t *weights, const int16_t *columns, 
 
 #if TINYC_DSP
 
-/* The same of one row, 16 multiply-accumulates, by 5 loads, 2 SXTB16, 8 SMLAD. r0: weights, r1:
- * columns, both moved on; r4 to r7 and r8 to r11: sums of channels 0 and 1; r2, r3, r12 and lr are
- * lost. */
-#define TINYC_MAC_ROW_2X4          \
-    "ldr    r3, [r0], #4\n\t"      \
-    "ldr    r12, [r1], #4\n\t"     \
-    "ldr    lr, [r1], #4\n\t"      \
-    "sxtb16 r2, r3\n\t"            \
-    "sxtb16 r3, r3, ror #8\n\t"    \
+/* 16 multiply-accumulates: the pairs of weights of two channels in r2 and r3 by those of inputs of
+ * two pixels in r12 and lr, and of the next two from r1 on. r4 to r7 and r8 to r11: sums of
+ * channels 0 and 1. */
+#define TINYC_MAC_PRODUCTS_2X4     \
     "smlad  r4, r2, r12, r4\n\t"   \
     "smlad  r8, r3, r12, r8\n\t"   \
     "smlad  r5, r2, lr, r5\n\t"    \
@@ -43,6 +38,15 @@ TINYC_INLINE void tinyc_mac_rows(const int8_t *weights, const int16_t *columns, 
     "smlad  r10, r3, r12, r10\n\t" \
     "smlad  r7, r2, lr, r7\n\t"    \
     "smlad  r11, r3, lr, r11\n\t"
+
+/* tinyc_mac_rows of one row, by 5 loads, 2 SXTB16, 8 SMLAD. r0: weights, r1: columns, both moved
+ * on; r2, r3, r12 and lr are lost. */
+#define TINYC_MAC_ROW_2X4      \
+    "ldr    r3, [r0], #4\n\t"  \
+    "ldr    r12, [r1], #4\n\t" \
+    "ldr    lr, [r1], #4\n\t"  \
+    "sxtb16 r2, r3\n\t"        \
+    "sxtb16 r3, r3, ror #8\n\t" TINYC_MAC_PRODUCTS_2X4
 
 /* tinyc_mac_rows of sums that begin with table[0] and table[3]; the weights' length up to `end` is
  * a multiple of four words. */

@@ -20,6 +20,7 @@
 
 #include "tinyc_dsp.h"
 #include "tinyc_gather.h"
+#include "tinyc_mac.h"
 
 /* The most points along an axis. */
 #define TINYC_WINOGRAD_POINTS 6
@@ -29,21 +30,11 @@
 #if TINYC_DSP
 
 /* r0: weights, r1: points; r4 to r7 and r8 to r11: sums of channels 0 and 1. */
-#define TINYC_WINOGRAD_ROW         \
-    "ldr    r2, [r0], #4\n\t"      \
-    "ldr    r3, [r0], #4\n\t"      \
-    "ldr    r12, [r1], #4\n\t"     \
-    "ldr    lr, [r1], #4\n\t"      \
-    "smlad  r4, r2, r12, r4\n\t"   \
-    "smlad  r8, r3, r12, r8\n\t"   \
-    "smlad  r5, r2, lr, r5\n\t"    \
-    "smlad  r9, r3, lr, r9\n\t"    \
-    "ldr    r12, [r1], #4\n\t"     \
-    "ldr    lr, [r1], #4\n\t"      \
-    "smlad  r6, r2, r12, r6\n\t"   \
-    "smlad  r10, r3, r12, r10\n\t" \
-    "smlad  r7, r2, lr, r7\n\t"    \
-    "smlad  r11, r3, lr, r11\n\t"
+#define TINYC_WINOGRAD_ROW     \
+    "ldr    r2, [r0], #4\n\t"  \
+    "ldr    r3, [r0], #4\n\t"  \
+    "ldr    r12, [r1], #4\n\t" \
+    "ldr    lr, [r1], #4\n\t" TINYC_MAC_PRODUCTS_2X4
 
 /* On the stack: the row of points' bytes, products, their end. */
 __attribute__((naked, noinline, unused)) static void tinyc_winograd_products(
