@@ -117,6 +117,7 @@ def test_the_tests_of_operators_find_a_toy(copy: Path, tmp_path: Path) -> None:
         assert re.search(rf"test_{re.escape(test)} PASSED", done.stdout), test
 
 
+@pytest.mark.slow
 def test_a_toy_of_each_runs(copy: Path, tmp_path: Path) -> None:
     kind = {"shape": (1, 6), "dtype": "int8", "scale": 1.0}
     write_model(

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, slow_but
 from test_build import toy
 from test_uf2 import read_uf2
 
@@ -267,7 +267,7 @@ NO_SERIALS = [
 
 
 @pytest.mark.parametrize("probe", NO_SERIALS, ids=repr)
-@pytest.mark.parametrize("verb", ["flash", "debug"])
+@pytest.mark.parametrize("verb", slow_but(["flash"], ["flash", "debug"]))
 def test_what_is_no_serial_number_is_refused(
     verb: str, probe: str, bench: Bench, elfs: dict[str, Path], capsys: pytest.CaptureFixture
 ) -> None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, write_tiny
+from conftest import ROOT, slow_but, write_tiny
 
 from tinyc import report
 from tinyc.cli import app as cli
@@ -383,7 +383,7 @@ def start_build(folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", slow_but([signal.SIGTERM], [signal.SIGTERM, signal.SIGHUP]))
 def test_sigterm_cleans_up(here: Path, number: signal.Signals) -> None:
     write_tiny(here / "tiny.tflite")
     process = start_build(here)

@@ -172,6 +172,7 @@ def test_names_cannot_reach_the_code(
     assert out.count("output '") == 3
 
 
+@pytest.mark.slow
 def test_names_reach_reports_header_and_data(
     models: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

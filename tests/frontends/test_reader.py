@@ -567,6 +567,7 @@ def flatbuffer(path: Path, operators: int, operands: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operators", "operands", "word"),
     [(200_000, 1, "operators"), (16_000, 1, "15,999 more"), (100, 100_000, "operands")],

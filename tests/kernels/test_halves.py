@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from test_ops import check_on_core, check_on_host
 
 from tinyc.ir import DType, Node, Op, Quant, TensorType, Value
@@ -149,7 +150,7 @@ def test_host(name: str, tmp_path: Path) -> None:
     check_on_host(found, tmp_path, gcc, **options)
 
 
-@pytest.mark.parametrize("board", ["mps2_an386", "stm32f746g_disco"])
+@pytest.mark.parametrize("board", slow_but(["mps2_an386"], ["mps2_an386", "stm32f746g_disco"]))
 @pytest.mark.parametrize("name", CASES)
 def test_core(name: str, board: str, tmp_path: Path) -> None:
     """On cores with one and with two instructions in a cycle."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, ROOT, write_binary, write_tiny
+from conftest import DATA, ROOT, slow_but, write_binary, write_tiny
 from tflite_writer import TensorSpec, write_model
 
 from tinyc.compress.binarize import binarize
@@ -627,6 +627,7 @@ FOLDERS = (DATA / "cases", DATA / "mlperf-tiny", ROOT / "recipes")
     sorted(path for folder in FOLDERS for path in folder.glob("*.tflite")),
     ids=lambda path: path.name,
 )
+@pytest.mark.slow
 def test_each_pass_on_real_models(path: Path) -> None:
     try:
         before = read(path)
@@ -650,7 +651,7 @@ def test_each_pass_on_each_operator(op: type[Op]) -> None:
         assert_each_pass_exact(verify(Graph("one", node.variable_inputs, node.outputs, (node,))), 1)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", slow_but([str(seed) for seed in range(20)], range(40)))
 def test_each_pass_on_random_graphs(seed: int) -> None:
     assert_each_pass_exact(random_graph(seed))
 

@@ -160,6 +160,7 @@ def test_layers_that_unpack_on_the_host(features: frozenset[str], tmp_path: Path
     check_on_host(nodes, tmp_path, gcc, features=features, optimize="flash")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", ["mps2_an386", "mps2_an385", "nucleo_g0b1re"])
 def test_layers_that_unpack_on_a_core(board: str, tmp_path: Path) -> None:
     check_on_core([node for node, _, _ in layers()], board, tmp_path, optimize="flash")

@@ -72,6 +72,7 @@ def grow(buffers: list[_Buffer], rng: np.random.Generator) -> list[tuple[int, in
     return found
 
 
+@pytest.mark.slow
 def test_buffers_are_placed_as_by_looking_at_every_pair() -> None:
     rng = np.random.default_rng(5)
     for _ in range(200):

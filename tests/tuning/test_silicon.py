@@ -158,6 +158,7 @@ def image(request, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "a.elf"
 
 
+@pytest.mark.slow
 def test_an_image_of_anybodys(image: Path) -> None:
     price = inference(image, load_board("nucleo_l4r5zi"), REGISTERS)
     # bl 1, movs 1, ten times subs and bne, bx 1, subs 1, bne 1; nine branches, and bl, bx and bne.
@@ -166,6 +167,7 @@ def test_an_image_of_anybodys(image: Path) -> None:
     assert (price.reads, price.misses) == (0, 0)
 
 
+@pytest.mark.slow
 def test_images_are_run_for_their_counts(image: Path, tmp_path: Path, capsys) -> None:
     data = image.read_bytes()
     (tmp_path / "a.elf").write_bytes(data)
