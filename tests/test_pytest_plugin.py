@@ -105,6 +105,7 @@ def test_a_firmware_computes_what_the_reference_does(repository: pytest.Pytester
     }
 
 
+@pytest.mark.slow
 def test_each_model_and_board_is_built_once(
     repository: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +140,7 @@ def test_each_model_and_board_is_built_once(
     assert len(built) == 2
 
 
+@pytest.mark.slow
 def test_several_inputs_and_outputs(repository: pytest.Pytester) -> None:
     tensors = [TensorSpec(name, (1, 6), "int8", 0.1, 0) for name in ("a", "b", "sum", "max")]
     write_model(
@@ -291,6 +293,7 @@ def test_no_settings(repository: pytest.Pytester) -> None:
     result.assert_outcomes(errors=1)
 
 
+@pytest.mark.slow
 def test_a_missing_tool_skips(repository: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     repository.makepyfile(
         """

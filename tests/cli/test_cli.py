@@ -110,6 +110,7 @@ def test_profile_sums_over_the_layers(run, tiny_model: Path) -> None:
     assert report["macs"] == sum(layer["macs"] for layer in report["layers"])
 
 
+@pytest.mark.slow
 def test_profile_judges_and_keeps_what_was_known(run, here: Path, tiny_model: Path) -> None:
     command = [tiny_model, "--board", "stm32", "--json"]
     code, out, err = run("test", *command, "--samples", 3)

@@ -106,6 +106,7 @@ def test_every_setting_is_there_and_explained(folder: Path) -> None:
     assert loaded.placement == config.Place(arena="RAM", weights=("FLASH",))
 
 
+@pytest.mark.slow
 def test_the_samples_are_digits_of_scikit_learn() -> None:
     pytest.importorskip("sklearn")
     spec = importlib.util.spec_from_file_location(
@@ -320,6 +321,7 @@ def test_the_files_for_release(wheel: Path) -> None:
 # It works as it stands ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_build_and_test_work_as_they_stand(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -245,6 +245,7 @@ def test_tables_at_powers_of_two_are_litert_s(cases: Path, name: str) -> None:
         assert interpret(graph, [x])[graph.outputs[0]] == theirs
 
 
+@pytest.mark.slow
 def test_a_relu_of_packed_signs_is_in_their_thresholds(cases: Path) -> None:
     pytest.importorskip("larq_compute_engine")
     path = cases / "larq_relu.tflite"
@@ -541,7 +542,9 @@ def test_a_dynamic_range_model_rounds_its_inputs_as_litert_does(
     np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=2e-6, atol=0)
 
 
-@pytest.mark.parametrize("board", ["stm32f4_discovery", "nucleo_g0b1re"])
+@pytest.mark.parametrize(
+    "board", slow_but(["stm32f4_discovery"], ["stm32f4_discovery", "nucleo_g0b1re"])
+)
 def test_a_uint8_model_is_exact(board: str, cases: Path, tmp_path: Path) -> None:
     path = cases / "tf1_uint8.tflite"
     graph = read(path)
@@ -552,6 +555,7 @@ def test_a_uint8_model_is_exact(board: str, cases: Path, tmp_path: Path) -> None
     assert emulated(graph, board, x.reshape(4, -1), tmp_path / "out") == expected
 
 
+@pytest.mark.slow
 def test_a_dynamic_range_model_calibrates(cases: Path, tmp_path: Path) -> None:
     path, data = cases / "mnist_hybrid.tflite", tmp_path / "x.npz"
     rng, images = np.random.default_rng(5), np.zeros((60, 28, 28, 1), np.float32)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from tflite_writer import litert
 
 from tinyc.frontends.tflite import read
@@ -26,7 +27,7 @@ def tensor_index(value: Value) -> int:
     return int(match[1])
 
 
-@pytest.mark.parametrize("name", ["ad", "ic", "kws", "sww", "vww"])
+@pytest.mark.parametrize("name", slow_but(["kws"], ["ad", "ic", "kws", "sww", "vww"]))
 def test_every_layer(name: str) -> None:
     path = MODELS / f"{name}.tflite"
     if not path.exists():

@@ -93,6 +93,7 @@ def test_saved_models_keep_their_order(models: ModuleType, saved: str, tmp_path:
             np.testing.assert_allclose(ours, value, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_of_the_converter_is_known_by_its_signature(
     models: ModuleType, tmp_path: Path
 ) -> None:

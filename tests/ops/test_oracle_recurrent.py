@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from sequences import Change, compare, having, int8_matrices, point
 from tflite_writer import TensorSpec, litert, run_litert, write_model
 
@@ -74,7 +75,7 @@ def lstm(
     return write_model(path, [operator], tensors, inputs, [OUTPUT])
 
 
-@pytest.mark.parametrize("major", [False, True])
+@pytest.mark.parametrize("major", slow_but(["False"], [False, True]))
 @pytest.mark.parametrize("coupled", [False, True])
 @pytest.mark.parametrize("narrow", [False, True])
 def test_lstm(narrow: bool, coupled: bool, major: bool, rng, tmp_path: Path) -> None:

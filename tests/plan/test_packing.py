@@ -153,6 +153,7 @@ def test_which_arrays_are_packed() -> None:
             assert packing.outputs * pieces == node.output.type.elements
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", [ALL_FEATURES, frozenset()], ids=["all", "none"])
 def test_layers_that_unpack_on_the_host(features: frozenset[str], tmp_path: Path) -> None:
     gcc = shutil.which("gcc") or pytest.skip("no host gcc with ASan and UBSan found")

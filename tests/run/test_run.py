@@ -44,7 +44,7 @@ def _refused(*args, **options) -> CompileError:
     return caught.value
 
 
-@pytest.mark.parametrize("toolchain", ["gcc", "clang"])
+@pytest.mark.parametrize("toolchain", slow_but(["gcc"], ["gcc", "clang"]))
 @pytest.mark.parametrize("board", slow_but(["mps2_an386"], BOARDS))
 def test_emulators_agree(board: str, toolchain: str, tmp_path: Path) -> None:
     if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:

@@ -187,6 +187,7 @@ def test_random_inputs_are_no_verdict(run: Run, close: Path) -> None:
     assert line.removeprefix("warning: ") in report["warnings"]
 
 
+@pytest.mark.slow
 def test_inputs_outside_of_the_calibration(run: Run, tmp_path: Path) -> None:
     """The original computes with the numbers as they were given, and not as they saturate."""
     rng = np.random.default_rng(0)
