@@ -36,44 +36,43 @@ struct tinyc_depthwise_job {
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
 
 /* A run of a column's words: from `word` on, `stride` bytes apart, up to `end`, one at least. The
- * first is of `first` and x[at], the next of x[at] and x[at + step], and so on; `first` becomes the
- * last input. Returns the word behind. */
-TINYC_INLINE uint32_t *tinyc_run_words(uint32_t *word, const uint32_t *end, int32_t stride,
-                                       const int8_t *x, int32_t at, int32_t step, int32_t *first)
+ * first is of `first` and x[0], the next of x[0] and x[step], and so on; `first` becomes the last
+ * input. Returns the word behind.
+ *
+ * r2: x; r3: from there to the next input, in steps of r12. */
+__attribute__((naked, noinline, unused)) static uint32_t *tinyc_run_words(
+    __attribute__((unused)) uint32_t *word, __attribute__((unused)) const uint32_t *end,
+    __attribute__((unused)) const int8_t *x, __attribute__((unused)) int32_t step,
+    __attribute__((unused)) int32_t stride, __attribute__((unused)) int32_t *first)
 {
-    int32_t last = *first;
-    int32_t next;
-    int32_t pair;
-
     __asm__ volatile(
-        ".syntax unified\n"
+        ".syntax unified\n\t"
+        ".macro word last, next\n\t"
+        "ldrsb  \\next, [r2, r3]\n\t"
+        "add    r3, r3, r12\n\t"
+        "lsls   r6, \\next, #16\n\t"
+        "adds   r6, r6, \\last\n\t"
+        "str    r6, [r0]\n\t"
+        "adds   r0, r0, r7\n\t"
+        "cmp    r0, r1\n\t"
+        ".endm\n\t"
+        "push   {r4-r7, lr}\n\t"
+        "ldr    r7, [sp, #20]\n\t" /* stride */
+        "ldr    r6, [sp, #24]\n\t" /* first */
+        "ldr    r4, [r6]\n\t"
+        "mov    r12, r3\n\t"
+        "movs   r3, #0\n"
         "1:\n\t"
-        "ldrsb  %[next], [%[x], %[at]]\n\t"
-        "add    %[at], %[at], %[step]\n\t"
-        "lsls   %[pair], %[next], #16\n\t"
-        "adds   %[pair], %[pair], %[last]\n\t"
-        "str    %[pair], [%[word]]\n\t"
-        "add    %[word], %[word], %[stride]\n\t"
-        "cmp    %[word], %[end]\n\t"
+        "word   r4, r5\n\t"
         "bhs    2f\n\t"
-        "ldrsb  %[last], [%[x], %[at]]\n\t"
-        "add    %[at], %[at], %[step]\n\t"
-        "lsls   %[pair], %[last], #16\n\t"
-        "adds   %[pair], %[pair], %[next]\n\t"
-        "str    %[pair], [%[word]]\n\t"
-        "add    %[word], %[word], %[stride]\n\t"
-        "cmp    %[word], %[end]\n\t"
+        "word   r5, r4\n\t"
         "blo    1b\n\t"
-        "b      3f\n"
+        "movs   r5, r4\n"
         "2:\n\t"
-        "movs   %[last], %[next]\n"
-        "3:\n\t"
-        :
-        [word] "+l"(word), [at] "+l"(at), [last] "+l"(last), [next] "=&l"(next), [pair] "=&l"(pair)
-        : [end] "h"(end), [stride] "h"(stride), [x] "l"(x), [step] "h"(step)
-        : "cc", "memory");
-    *first = last;
-    return word;
+        "ldr    r6, [sp, #24]\n\t" /* first */
+        "str    r5, [r6]\n\t"
+        "pop    {r4-r7, pc}\n\t"
+        ".purgem word\n\t");
 }
 
 /* 3x3: the first four weights behind the job, the others in r8 to r11 and lr; r12: the gap. */
@@ -289,12 +288,12 @@ TINYC_INLINE uint32_t *tinyc_run_words(uint32_t *word, const uint32_t *end, int3
 #define TINYC_UP   0
 #define TINYC_AWAY 1
 
-TINYC_INLINE uint32_t *tinyc_run_words(uint32_t *word, const uint32_t *end, int32_t stride,
-                                       const int8_t *x, int32_t at, int32_t step, int32_t *first)
+static TINYC_SHARED uint32_t *tinyc_run_words(uint32_t *word, const uint32_t *end, const int8_t *x,
+                                              int32_t step, int32_t stride, int32_t *first)
 {
-    for (; word < end; word += stride / 4, at += step) {
-        *word = tinyc_pair_word(*first, x[at]);
-        *first = x[at];
+    for (; word < end; word += stride / 4, x += step) {
+        *word = tinyc_pair_word(*first, *x);
+        *first = *x;
     }
     return word;
 }
@@ -365,6 +364,18 @@ struct tinyc_planes {
     int32_t columns;                 /* of outputs at a time */
 };
 
+/* A layer of some rows of the image, which are its columns. */
+TINYC_INLINE struct tinyc_planes tinyc_planes_strip(const struct tinyc_planes *layer,
+                                                    const struct tinyc_strip *strip)
+{
+    struct tinyc_planes part = *layer;
+
+    part.across.in = strip->in_h;
+    part.across.out = strip->out_h;
+    part.across.padding = strip->top;
+    return part;
+}
+
 /* `length` words of a column of inputs `x`, with its padding. */
 static TINYC_SHARED void tinyc_column_words(uint32_t *to, int32_t length, const int8_t *x,
                                             const struct tinyc_axis *axis, int32_t zero)
@@ -383,8 +394,8 @@ static TINYC_SHARED void tinyc_column_words(uint32_t *to, int32_t length, const 
         }
         int32_t first = at >= 0 && at < axis->in ? x[at * axis->in_step] : zero;
         if (word < edge) {
-            word = tinyc_run_words(word, edge, 4 * stride, x, (at + stride) * axis->in_step,
-                                   stride * axis->in_step, &first);
+            word = tinyc_run_words(word, edge, x + (at + stride) * axis->in_step,
+                                   stride * axis->in_step, 4 * stride, &first);
         }
         for (; word < end; word += stride) {
             *word = tinyc_pair_word(first, zero);

@@ -11,12 +11,15 @@ import pytest
 from test_models import firmware
 from test_ops import alone, check_on_host
 
+from tinyc.emit.emitter import emit
 from tinyc.ir import Array, DType, Node, Quant, TensorType, Value, interpret
 from tinyc.kernels.base import kernels_of
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.ops.fully_connected import FullyConnected
+from tinyc.plan import plan
 from tinyc.target.boards import load_board
+from tinyc.target.toolchain import find_toolchain
 
 BOARD = load_board("nucleo_g0b1re")
 ONE = (1, 1)
@@ -245,3 +248,25 @@ def test_halves_of_dense_layers(scale: float, tmp_path: Path) -> None:
     node = dense(weights, [0, 1, -2, 3, 0, 5], scale, 5, -7, 256)
     assert chosen(node) == "fully_connected_s8_armv6m"
     check(node, np.arange(-128, 128, dtype=np.int8)[:, None], tmp_path)
+
+
+@pytest.mark.slow
+def test_compiles_whatever_a_project_optimizes(tmp_path: Path) -> None:
+    """A library is compiled with its user's flags: GCC may have few registers."""
+    toolchain = find_toolchain("gcc")
+    rng = np.random.default_rng(0)
+    nodes = [
+        depthwise(rng.integers(-127, 128, (3, 3, 4)), 5, 2**-12, -128, -128, "relu"),
+        pointwise(rng.integers(-127, 128, (3, 8)), [5] * 3, [2**-12] * 3, -128, 3),
+        dense(rng.integers(-127, 128, (3, 8)), [5] * 3, 2**-12, -128, 3),
+    ]
+    jobs = []
+    for i, node in enumerate(nodes):
+        library = emit(plan(alone(node, f"net{i}"), BOARD.core.title, BOARD.core.features))
+        for name, text in library.files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        for level in ("-Os", "-O1", "-O3"):
+            flags = (level, "-fno-omit-frame-pointer", "-Iinclude", "-Isrc")
+            jobs.append((Path(f"src/net{i}.c"), Path(f"net{i}{level}.o"), flags))
+    toolchain.compile(BOARD.core, jobs, tmp_path)

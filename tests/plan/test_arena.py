@@ -190,7 +190,7 @@ class Replay:
 
 def parts(step: Step) -> Iterator[tuple[tuple[int, int], list[tuple[int, int]]]]:
     """The bytes of the output that an ordered layer makes one after the other, and those of the
-    input that each needs: rows, or as many pixels of a pointwise layer as are made at a time."""
+    input that each needs: as many rows, or pixels of a pointwise layer, as are made at a time."""
     node = step.node
     x, y = node.inputs[0].type, node.output.type
     pointwise = isinstance(node.op, Conv2d) and node.op.window(node) == (1, 1)
@@ -202,8 +202,10 @@ def parts(step: Step) -> Iterator[tuple[tuple[int, int], list[tuple[int, int]]]]
             yield (first * made, end * made), [(first * read, end * read)]
         return
     read, made = x.bytes // x.shape[1], y.bytes // y.shape[1]
-    for i in range(y.shape[1]):
-        yield (i * made, (i + 1) * made), [(r * read, (r + 1) * read) for r in seen(node, i)]
+    for first in range(0, y.shape[1], step.binding.rows):
+        end = min(first + step.binding.rows, y.shape[1])
+        needed = [(r * read, (r + 1) * read) for i in range(first, end) for r in seen(node, i)]
+        yield (first * made, end * made), needed
 
 
 def seen(node: Node, y: int) -> list[int]:

@@ -16,6 +16,7 @@ from test_passes import constant, convolution, graph, value
 from tinyc.emit.emitter import emit
 from tinyc.image.build import BuildOptions, build
 from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
+from tinyc.kernels import conv_armv6m
 from tinyc.ops._conv import out_sizes
 from tinyc.ops.add import Add
 from tinyc.ops.average_pool import AveragePool2d
@@ -220,6 +221,28 @@ def test_random_networks_on_the_host(name: str, seed: int, chained, tmp_path: Pa
     plans = networks(seeds, chained, frozenset(CORES[name]))
     arrays = [[random_array(v, rng) for v in p.graph.inputs] for p in plans]
     run_on_host(plans, arrays, [f"network {seed}" for seed in seeds], tmp_path, gcc)
+
+
+@pytest.mark.slow
+def test_outputs_made_by_several_rows_lie_behind_them(monkeypatch, tmp_path: Path) -> None:
+    """Depthwise convolutions that lay out a few rows, or all, of a channel at a time."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("no host gcc with ASan and UBSan found")
+    monkeypatch.setattr(conv_armv6m, "PLANE_BYTES", 128)
+    rng = np.random.default_rng(1)
+    seeds = range(400, 430)
+    found = [
+        plan(random_network(seed, f"case{i}"), "host", frozenset({"armv6m"}), optimize="speed")
+        for i, seed in enumerate(seeds)
+    ]
+    own = [s for p in found for s in p.steps if s.kernel is conv_armv6m.DEPTHWISE_CONV2D]
+    assert {s.binding.inplace for s in own} == {None, 0}
+    assert any(1 < s.binding.rows < rows.height(s.node.output) for s in own)
+    for planned in found:
+        sound(planned)
+    arrays = [[random_array(v, rng) for v in p.graph.inputs] for p in found]
+    run_on_host(found, arrays, [f"network {seed}" for seed in seeds], tmp_path, gcc)
 
 
 def together(seeds: range) -> Graph:

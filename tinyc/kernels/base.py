@@ -84,6 +84,7 @@ class Binding:
         the other, from the first on, and has read of the input, when it writes to a row, what lies
         above the window of that row for the last time. Then the output may lie over what has been
         read, see `tinyc.plan.rows`, and its template takes strips (see ``_window.c.j2``);
+    rows: how many of them it makes at a time, in any order among themselves;
     strips: what makes some rows in its place, of a kernel that makes a whole output in another
         order; call, loss: of such, what a strip and all of them cost besides, in products;
     strip_scratch: bytes of working memory that strips may need besides;
@@ -100,6 +101,7 @@ class Binding:
     renewed: int = 0
     onto: int | None = None
     ordered: bool = False
+    rows: int = 1
     strips: Binding | None = None
     call: int = 0
     loss: int = 0

@@ -23,6 +23,13 @@ from .conv_dsp import padded, reject, table
 REQUIRES = frozenset({"armv6m"})
 PLANE_BYTES = 2048
 """Of a channel's image that tinyc_depthwise_armv6m.h lays out at a time, but for one column."""
+STRIP_BYTES = 512
+"""The same of some rows."""
+CHANNEL, WORD, PAIR = 250, 10, 135
+"""Cycles of a depthwise convolution: to begin with a channel, to lay out a word, for a pair of
+outputs."""
+PRODUCT = 4
+"""Cycles of a product, in which `Binding.call` and `Binding.loss` count."""
 
 
 def live(node: Node[Weighted], rows: Array) -> Array:
@@ -131,13 +138,18 @@ CONV2D = Kernel(
 def _axes(node: Node[DepthwiseConv2d]) -> tuple[int, int]:
     """The axes, of height and width, along which outputs are pairs, and across: what takes fewer
     pairs."""
-    height, width = node.output.type.shape[1:3]
-    return (0, 1) if -(-height // 2) * width <= -(-width // 2) * height else (1, 0)
+    return (0, 1) if _pairs_along(node, 0) <= _pairs_along(node, 1) else (1, 0)
 
 
-def _taps(node: Node[DepthwiseConv2d]) -> Array:
+def _pairs_along(node: Node[DepthwiseConv2d], axis: int) -> int:
+    """Pairs of outputs of a channel along an axis."""
+    sizes = node.output.type.shape[1:3]
+    return -(-sizes[axis] // 2) * sizes[1 - axis]
+
+
+def _taps(node: Node[DepthwiseConv2d], axes: tuple[int, int]) -> Array:
     """int8 [channels, across, along]: the weights, along an even number but of 3x3."""
-    along, across = _axes(node)
+    along, across = axes
     rows = depthwise_conv2d_rows(node).transpose(0, 1 + across, 1 + along)
     missing = rows.shape[2] % 2 if rows.shape[1:] != (3, 3) else 0
     return np.pad(rows, ((0, 0), (0, 0), (0, missing)))
@@ -148,13 +160,56 @@ def _reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
         return "dilated"
     if max(node.output.type.shape[1:3]) < 2:
         return "one output"
-    taps = _taps(node)
-    return _reject_pairs(node, taps.reshape(len(taps), -1), 2, 10)
+    for axes in ((0, 1), (1, 0)):
+        taps = _taps(node, axes)
+        reason = _reject_pairs(node, taps.reshape(len(taps), -1), 2, 10)
+        if reason:
+            return reason
+    return None
 
 
 def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
+    y = node.output.type
+    found = _bind_whole(node)
+    if y.shape[2] < 2:
+        return found
+    strips = _bind_planes(node, (1, 0), STRIP_BYTES)
+    kernel, stride = node.inputs[1].type.shape[1], node.op.stride[0]
+    above = max(0, kernel - stride) * strips.params["length"]  # words that were there before
+    more = y.shape[3] * (_pairs_along(node, 1) - _pairs_along(node, _axes(node)[0]))
+    return replace(
+        found,
+        strips=replace(
+            strips,
+            call=int(y.shape[3] * (CHANNEL + WORD * above) / PRODUCT),
+            loss=int(more * PAIR / PRODUCT),
+        ),
+    )
+
+
+def _bind_whole(node: Node[DepthwiseConv2d]) -> Binding:
+    """What takes less memory: outputs that lie behind the rows that have been read, or over the
+    inputs, each channel of which is laid out as a whole before it is written to."""
+    x, y = node.inputs[0].type, node.output.type
+    bound = _bind_planes(node, _axes(node), PLANE_BYTES)
+    apart = y.bytes + bound.scratch
+    if y.shape[2] > 1:
+        bound = _bind_planes(node, (1, 0), PLANE_BYTES)
+        rows = bound.params["columns"]
+        bound = replace(bound, ordered=True, rows=rows)
+        apart = rows * y.bytes // y.shape[1] + bound.scratch
+    if x.shape == y.shape:
+        onto = _bind_planes(node, _axes(node), apart)
+        if onto.params["columns"] == onto.params["across"][1]:
+            return replace(onto, inplace=0)
+    return bound
+
+
+def _bind_planes(node: Node[DepthwiseConv2d], axes: tuple[int, int], bytes: int) -> Binding:
+    """axes: along which outputs are pairs, and across; bytes: of a channel's image at a time, but
+    for one line of outputs."""
     x, y, op = node.inputs[0].type, node.output.type, node.op
-    taps = _taps(node)
+    taps = _taps(node, axes)
     taps = live(node, taps.reshape(len(taps), -1)).reshape(taps.shape)
     _, kh, kw, _ = node.inputs[1].type.shape
     kernel = kh, kw
@@ -164,9 +219,9 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
         sizes = x.shape[1 + a], y.shape[1 + a], kernel[a], op.stride[a], op.padding[a][0]
         return *sizes, in_steps[a], out_steps[a]
 
-    along, across = (axis(a) for a in _axes(node))
+    along, across = (axis(a) for a in axes)
     length = (along[1] - 2) * along[3] + taps.shape[2]
-    fitting = (PLANE_BYTES // (4 * length) - across[2]) // across[3] + 1
+    fitting = (bytes // (4 * length) - across[2]) // across[3] + 1
     columns = min(across[1], max(1, fitting))
     plane = (columns - 1) * across[3] + across[2]
     params = clamp_params(node)
@@ -180,6 +235,7 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
             "along": along,
             "across": across,
             "taps": taps.shape[2],
+            "length": length,
             "columns": columns,
             "run": f"tinyc_depthwise_{'3x3' if kernel == (3, 3) else 'any'}{away}",
         },
@@ -199,7 +255,7 @@ DEPTHWISE_CONV2D = Kernel(
     _reject_depthwise,
     _bind_depthwise,
     varying=VARYING,
-    aims=frozenset({"speed"}),  # a whole output at a time: layers cannot take turns by rows
+    aims=frozenset({"balanced", "speed", "flash"}),  # lays out images in scratch memory
 )
 
 

@@ -56,8 +56,9 @@ def _reach(step: Step) -> Reach | None:
 
 def distance(step: Step) -> int | None:
     """How many bytes behind the start of the output the input may lie at the least, if it is not
-    needed any more: so many that each row of the output ends before the first row of the input
-    that is read afterwards. None for layers that do not go through an image row by row.
+    needed any more: so many that each row of the output, or as many as are made at a time, end
+    before the first row of the input that is read afterwards. None for layers that do not go
+    through an image row by row.
     """
     reach = None if step.part else _reach(step)
     if reach is None or not step.binding.ordered:
@@ -74,7 +75,11 @@ def distance(step: Step) -> int | None:
         return _pixels_between(
             pixels, step.binding.tile, x.type.bytes // pixels, y.type.bytes // pixels
         )
-    return max((i + 1) * made - reach.first_seen(i) * read for i in range(height(y)))
+    rows = step.binding.rows
+    return max(
+        min(i + rows, height(y)) * made - reach.first_seen(i) * read
+        for i in range(0, height(y), rows)
+    )
 
 
 def _pixels_between(pixels: int, tile: int, read: int, made: int) -> int:
