@@ -513,6 +513,11 @@ def _(c: Case) -> Any:
     raise errors.summary
 
 
+@case("E354")
+def _(c: Case) -> Any:
+    compile_model(write_tiny(c.folder / "tiny.tflite"), load_board(F4), CompileOptions(stream=1))
+
+
 # Boards, outputs, budgets ------------------------------------------------------------------
 
 

@@ -100,8 +100,9 @@ class Firmware(Project):
     (``run(gyro=g, accel=a)``), without the batch dimension of 1 that a model's shape may begin
     with; in the model's dtype, or float, which is then quantized. Outputs have the same form: one
     array, or a named tuple of several. To a model that keeps states the n are one sequence, the
-    first of them after a reset. Methods raise CompileError: E401 (does not fit the board), E7xx (a
-    tool is missing), E8xx (the emulator or the disk).
+    first of them after a reset; to a stream they are frames, or recordings of any length, each
+    after a reset, and there is an output for each frame. Methods raise CompileError: E401 (does not
+    fit the board), E7xx (a tool is missing), E8xx (the emulator or the disk).
 
     What is built to run it lies in a temporary folder, and goes with the object.
     """
@@ -174,7 +175,7 @@ class Firmware(Project):
         count by layer)."""
         samples = self._given(inputs, named) if inputs or named else self.samples(1)
         first = tuple(array[:1] for array in samples.inputs)
-        found = self.profiled(replace(samples, inputs=first, labels={}, given=()))
+        found = self.profiled(replace(samples, inputs=first, labels={}, given=(), starts=None))
         keys = [key.name for key in fields(Layer)]
         layers = [
             {**layer, "macs": layer["macs"] + layer.get("binary_macs", 0)}
@@ -201,17 +202,20 @@ class Firmware(Project):
         from .reference import reference
         from .run.data import given_samples, load_npz
 
+        stream = self.compiled.stream
         if data is None:
             source, samples = self.config.data, self.samples()
         elif isinstance(data, Mapping):
             arrays = self._arrays(data)
-            source, samples = "arrays", given_samples(arrays, self.compiled.graph, self.name)
+            samples = given_samples(arrays, self.compiled.graph, self.name, stream=stream)
+            source = "arrays"
         elif not isinstance(data, (str, os.PathLike)):
             what = f"is of type {type(data).__name__}, neither arrays by name nor a file's path"
             hint = 'pass {"x": inputs, "y": labels}, or the path of an .npz'
             raise CompileError("E209", f"{self.name}: data", what, hint)
         else:
-            source, samples = os.fspath(data), load_npz(Path(data), self.compiled.graph)
+            samples = load_npz(Path(data), self.compiled.graph, stream=stream)
+            source = os.fspath(data)
         trace = self.emulate(samples)
         expected = reference(self.compiled, samples, self.listener)
         return self.compared(samples, trace, expected, source)
@@ -298,7 +302,8 @@ class Firmware(Project):
             what, hint = f"takes {takes}, not {len(given)}", "pass an array [n, ...] for each"
             raise CompileError("E211", self.name, what, hint)
         arrays = self._arrays(named or dict(zip(places, inputs, strict=True)))
-        return given_samples(arrays, self.compiled.graph, self.name, with_labels=False)
+        graph, stream = self.compiled.graph, self.compiled.stream
+        return given_samples(arrays, graph, self.name, with_labels=False, stream=stream)
 
     def _arrays(self, given: Mapping[str, Any]) -> dict[str, Array]:
         import numpy as np

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from .passes.fold_affine import fold_affine
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
+from .passes.stream import Stream, stream
 from .plan import Plan
 from .run.data import load_inputs, load_npz
 from .settings import Config
@@ -44,7 +45,8 @@ class Compiled:
     is the same unless the model was binarized or calibrated here; plan: after the passes, for one
     core; predict: what its framework computes, if it is there; changes: what made another network
     of the one that was given, in order, each with the network after it; warnings: about the
-    calibration data and the lock; tuned: by which entry of a lock it was planned."""
+    calibration data and the lock; tuned: by which entry of a lock it was planned; stream: how
+    ``graph`` computes one of windows, of which the changes are."""
 
     source: Graph
     graph: Graph
@@ -53,6 +55,7 @@ class Compiled:
     changes: Mapping[str, Graph] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     tuned: Mapping[str, object] | None = None
+    stream: Stream | None = None
 
     @cached_property
     def c_library(self) -> Library:
@@ -62,7 +65,7 @@ class Compiled:
 
 CHANGES = {"binarization": "binarize", "calibration": "calibrate"}
 """The stages that make another network of the one that was given, besides its techniques."""
-STAGES = ("read", *CHANGES.values(), *names(), "plan")
+STAGES = ("read", *CHANGES.values(), "stream", *names(), "plan")
 """What `stages` may name, in this order."""
 
 
@@ -76,7 +79,7 @@ class CompileOptions:
     nothing to calibrate; compress: techniques, see `tinyc.compress.base.chosen`; float_glue: leave
     what lies between binary layers in float32; trust: load a model even if that runs code
     which came with it; optimize, backend, toolchain, max_flash, max_ram (bytes): see
-    `tinyc.tuning.backend.lower`;
+    `tinyc.tuning.backend.lower`; stream: see `tinyc.passes.stream.stream`;
     database: the file of schedules for TVM, none if it is missing; lock: a file in which `tinyc
     tune` keeps what it chose, see `tinyc.tuning.lock.locked`.
     """
@@ -88,6 +91,7 @@ class CompileOptions:
     float_glue: bool = False
     trust: bool = False
     optimize: str = "balanced"
+    stream: int | None = None
     backend: str = "templates"
     database: Path = Path("schedules.jsonl")
     lock: Path | None = None
@@ -105,6 +109,7 @@ class CompileOptions:
             float_glue=config.float_glue,
             trust=config.trust,
             optimize=config.optimize,
+            stream=config.stream,
             backend=config.backend,
             database=Path(config.database),
             lock=Path(config.lock),
@@ -126,13 +131,14 @@ def compile_model(model: str | Path, board: Board, options: CompileOptions = DEF
     source, predict = read_model(str(model), options.trust)
     refuse_heavy(source, board, options.calibration is not None, is_binary(source))
     prepared = _prepare(source, board, options)
-    graph = prepared.graph
+    made = _stream(prepared.graph, options)
+    graph = prepared.graph if made is None else made.graph
     planned, tuned, more = _lower(optimize(graph), board, options)
     if options.strict:
         _refuse_fallbacks(planned)
     changes = prepared.changes if predict is None else {"conversion": source, **prepared.changes}
     warnings = (*prepared.warnings, *more)
-    return Compiled(source, graph, planned, predict, changes, warnings, tuned)
+    return Compiled(source, graph, planned, predict, changes, warnings, tuned, made)
 
 
 def stages(
@@ -146,10 +152,23 @@ def stages(
     prepared = _prepare(source, board, options)
     yield from ((CHANGES.get(change, change), graph) for change, graph in prepared.changes.items())
     last = prepared.graph
-    for name, last in rewrites(prepared.graph):
+    if (made := _stream(last, options)) is not None:
+        last = made.graph
+        yield "stream", last
+    for name, rewritten in rewrites(last):
+        last = rewritten
         yield name, last
     if board is not None:
         yield "plan", _lower(last, board, options)[0]
+
+
+def _stream(graph: Graph, options: CompileOptions) -> Stream | None:
+    """``graph`` as a stream, if that is asked for, out of its rewritten form, in which a layer is
+    no longer several that hide what it does along the time."""
+    if options.stream is None:
+        return None
+    made = stream(optimize(graph), options.stream)
+    return replace(made, window=graph, graph=verify(made.graph))
 
 
 def _lower(

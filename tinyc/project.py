@@ -94,6 +94,11 @@ class Project:
             listener.info(note)
         for text in compiled.warnings:
             listener.warn(text)
+        if compiled.stream is not None:
+            frames = compiled.stream.frames
+            listener.info(f"as a stream: {frames}")
+            if frames.whole is not None:
+                listener.info(f"from {frames.whole} on each window is computed as a whole")
         if compiled.tuned is not None:
             _tell_of_lock(settings, compiled.tuned, listener)
         return cls(settings, board, compiled, listener)
@@ -158,13 +163,16 @@ class Project:
         """The first of the settings' data, or as many random ones."""
         from .run.data import load_npz, random_samples
 
-        graph, data = self.compiled.graph, self.config.data
+        graph, data, stream = self.compiled.graph, self.config.data, self.compiled.stream
         most = most or self.config.samples
         if data is None:
-            return random_samples(graph, most or _RANDOM_SAMPLES, self.config.seed)
-        samples = load_npz(Path(data), graph, most)
-        if most is not None and len(samples) < most:
-            fewer = f"{data}: has {len(samples)} samples, {most:,} were asked for"
+            return random_samples(graph, most or _RANDOM_SAMPLES, self.config.seed, stream)
+        samples = load_npz(Path(data), graph, most, stream)
+        if (
+            most is not None
+            and (count := int(samples.begins.sum()) if stream else len(samples)) < most
+        ):
+            fewer = f"{data}: has {count} samples, {most:,} were asked for"
             samples = replace(samples, warnings=(*samples.warnings, fewer))
         for text in samples.warnings:
             self.listener.warn(text)

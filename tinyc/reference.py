@@ -16,8 +16,13 @@ from .run.data import Samples
 
 
 def reference(compiled: Compiled, samples: Samples, listener: Listener = SILENT) -> list[Array]:
-    """For each output an array [n, *shape] of its dtype, by the numpy reference."""
-    return _interpret(compiled.graph, samples, "computing the reference", listener)
+    """For each output an array [n, *shape] of its dtype, by the numpy reference: of a stream that
+    of the network of its windows."""
+    text, stream = "computing the reference", compiled.stream
+    if stream is None:
+        return _interpret(compiled.graph, samples, text, listener)
+    windows = Samples(tuple(_inputs(compiled, stream.window, samples)))
+    return stream.newest(_interpret(stream.window, windows, text, listener))
 
 
 def original(
@@ -29,14 +34,18 @@ def original(
     """The same as float32, of the network as it was given: by Keras or PyTorch where it is theirs,
     and otherwise by the numpy reference, which is ``reference`` if nothing of the network
     changed."""
-    if compiled.predict is None and compiled.source is compiled.graph:
+    stream = compiled.stream
+    graph = compiled.graph if stream is None else stream.window
+    if compiled.predict is None and compiled.source is graph:
         found = list(reference)
     else:
         inputs = _inputs(compiled, compiled.source, samples)
         if compiled.predict is not None:
-            return compiled.predict(inputs)
+            found = compiled.predict(inputs)
+            return found if stream is None else stream.newest(found)
         text = "computing the original"
         found = _interpret(compiled.source, Samples(tuple(inputs)), text, listener)
+        found = found if stream is None else stream.newest(found)
     return [dequantize(y, v.type) for y, v in zip(found, compiled.source.outputs, strict=True)]
 
 
@@ -56,6 +65,7 @@ def cost(
     for change, graph in compiled.changes.items():
         inputs = Samples(tuple(_inputs(compiled, graph, samples)))
         outputs = _interpret(graph, inputs, f"looking at the {change}", listener)
+        outputs = outputs if compiled.stream is None else compiled.stream.newest(outputs)
         decided = head.decide(outputs[index], graph.outputs[index].type)
         after = float(np.mean(decided == truth))
         lost[change], before = before - after, after
@@ -65,12 +75,15 @@ def cost(
 
 def _inputs(compiled: Compiled, graph: Graph, samples: Samples) -> list[Array]:
     """``samples`` as the inputs of ``graph``, which the compiled graph was made of: as they
-    are where their type is the same, else the real numbers that were given."""
-    found = []
+    are where their type is the same, else the real numbers that were given; of a stream as its
+    windows."""
+    found, zeros = [], []
     for i, (to, own) in enumerate(zip(graph.inputs, compiled.graph.inputs, strict=True)):
         same = to.type.dtype is own.type.dtype
         found.append(samples.inputs[i] if same else samples.reals(i, own.type))
-    return found
+        zeros.append(own.type.zero_point if same else 0)
+    stream = compiled.stream
+    return found if stream is None else stream.windows(found, samples.begins, zeros)
 
 
 def _interpret(graph: Graph, samples: Samples, text: str, listener: Listener) -> list[Array]:

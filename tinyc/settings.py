@@ -151,6 +151,10 @@ class Config:
         Literal["balanced", "speed", "ram", "flash"],
         Setting("What a build is to save: balanced, speed, ram or flash [balanced]."),
     ] = "balanced"
+    stream: Annotated[
+        int | None,
+        Setting("The axis of the inputs that is the time: each run takes what is new.", least=0),
+    ] = None
     backend: Annotated[
         Literal["templates", "tvm", "auto"],
         Setting("templates, tvm, or auto: the faster for each layer."),

@@ -23,7 +23,7 @@ _ORDERS = {"speed": "layer by layer", "balanced": "some by rows", "ram": "most b
 
 
 @verb(
-    "model board optimize max_flash max_ram backend database lock toolchain main calibrate "
+    "model board optimize stream max_flash max_ram backend database lock toolchain main calibrate "
     "compress float_glue trust as_json verbose quiet",
 )
 def tune(call: Call) -> None:

@@ -3,6 +3,7 @@ bytes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -133,6 +134,7 @@ def emit(plan: Plan) -> Library:
         "version": __version__,
         "sha256": graph.sha256 or "(none: built from a graph in memory)",
         "core": plan.core,
+        "frames": graph.frames,
     }
     arrays = _Arrays()
     for step in plan.steps:
@@ -166,6 +168,7 @@ def emit(plan: Plan) -> Library:
             ],
             arrays=arrays.others,
             chains=chained(plan),
+            inputs=[_port(plan, "input", port) for port in ports],
             calls=_calls(plan),
             copies=copies,
             resets=resets,
@@ -232,10 +235,22 @@ def _resets(plan: Plan, arrays: _Arrays) -> list[dict[str, Any]]:
     for index, state in enumerate(plan.graph.states):
         entry = state.entry
         byte, source = _only_byte(state.initial), f"{plan.prefix}_state_{index}"
+        piece = _piece(state.initial)
         if byte is None:
-            arrays.add(source, state.initial, f"state {entry.type} at the start")
+            arrays.add(source, piece, f"state {entry.type} at the start")
         caption = f"{entry.type} '{comment(entry.name)}'"
-        found.append({**_copy(caption, plan, entry, source), "byte": byte})
+        facts = {**_copy(caption, plan, entry, source), "byte": byte}
+        found.append({**facts, "piece": piece.nbytes, "pieces": state.initial.size // piece.size})
+    return found
+
+
+def _piece(data: Array) -> Array:
+    """The shortest run of an array's rows, of whatever axis, that all of it repeats."""
+    found = data.ravel()
+    for axis in range(data.ndim):
+        rows = data.reshape(math.prod(data.shape[: axis + 1]), -1)
+        if (rows == rows[0]).all():
+            found = rows[0]
     return found
 
 

@@ -1,14 +1,16 @@
 """The intermediate representation: frozen values, checked after every pass."""
 
-from .graph import Graph, Missed, State
+from .graph import Frames, Graph, Missed, State
 from .interpret import interpret, kept
-from .node import Node, Op, OpT, Order, Value, applies
+from .node import Along, Node, Op, OpT, Order, Value, applies
 from .types import Array, DType, Quant, TensorType
 from .verify import verify
 
 __all__ = [
+    "Along",
     "Array",
     "DType",
+    "Frames",
     "Graph",
     "Missed",
     "Node",

@@ -39,6 +39,22 @@ class State:
     initial: Array
 
 
+@dataclass(frozen=True)
+class Frames:
+    """What each run of a stream takes of the time, which is ``axis`` of the model's inputs: the
+    next ``steps`` of it, whose results are those for the last ``window`` steps. whole: the first
+    layer that is computed of all that is left of the window, if there is one."""
+
+    axis: int
+    steps: int
+    window: int
+    whole: str | None = None
+
+    def __str__(self) -> str:
+        steps = f"{self.steps} step{'s' * (self.steps > 1)}"
+        return f"a run takes {steps} of a window of {self.window} along axis {self.axis}"
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A network: ``nodes`` in an order in which each reads only what stands before it.
@@ -46,7 +62,7 @@ class Graph:
     notes: what was taken for granted in reading it, one sentence each, for the user to hear;
     missed: of the passes that it went through; input_names, output_names: what the model calls
     them, see `tinyc.ir.ports`; input_orders, output_orders: for each of them which axis of the
-    model's own stands where, () where each is in its place.
+    model's own stands where, () where each is in its place; frames: of a stream.
     """
 
     name: str
@@ -61,6 +77,7 @@ class Graph:
     states: tuple[State, ...] = ()
     input_orders: tuple[Order, ...] = ()
     output_orders: tuple[Order, ...] = ()
+    frames: Frames | None = None
 
     @property
     def sources(self) -> tuple[Value, ...]:
@@ -117,7 +134,7 @@ class Graph:
         """All of it, in lines of `tinyc.ir.printer.WIDTH` columns at most, where only long lists
         of attributes go on in a second one."""
         names = self.names()
-        lines = [f"graph {self.name}"]
+        lines = [f"graph {self.name}{'' if self.frames is None else f': {self.frames}'}"]
         orders = dict(zip(self.inputs, self.input_orders, strict=False))
         for value in self.inputs:
             text = f"{names[value]} = input{_axes(orders.get(value, ()))}"

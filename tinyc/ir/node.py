@@ -41,6 +41,21 @@ class Value:
         return self.data
 
 
+@dataclass(frozen=True)
+class Along:
+    """How outputs go along an axis of an operand: index i there depends on ``span`` indices of the
+    operand, from ``first + i * stride`` on (what lies outside of it is padding), and on nothing
+    else that differs from index to index.
+
+    axis: what becomes of that axis in every output; None if they have it no more.
+    """
+
+    axis: int | None
+    span: int = 1
+    stride: int = 1
+    first: int = 0
+
+
 class Op:
     """Base of every operator; a subclass is a frozen dataclass of attributes.
 
@@ -107,6 +122,22 @@ class Op:
         """
         return None
 
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        """How the outputs go along ``axis`` of one of the operands; None if what they hold there
+        depends on all of it."""
+        x, out = node.inputs[operand].type.shape, node.outputs[0].type.shape
+        at = axis + len(out) - len(x)
+        if not self.elementwise or any(
+            _extent(v, at - len(out)) > 1 for v in node.inputs if v.constant
+        ):
+            return None
+        return Along(at)
+
+    def shortened(self, axis: int, count: int) -> Op:
+        """The operator for outputs of ``count`` indices along ``axis`` of the operands, which have
+        then no more than those depend on, see `along`."""
+        return self
+
     def channelwise(self, node: Node[Self]) -> bool:
         """Whether each index of the output's last axis depends on that index of the operands' last
         axes alone, modulo their extents, and the operator means the same for any number of them;
@@ -126,6 +157,12 @@ class Op:
         """Awkward nodes for the generic test of reference and kernels (see tests/ops/test_ops.py):
         odd sizes, one channel, extreme zero points, and whatever the operator finds hard."""
         return iter(())
+
+
+def _extent(value: Value, axis: int) -> int:
+    """Of an axis, counted from the last one, which is -1; 1 if there is none."""
+    shape = value.type.shape
+    return shape[axis] if -axis <= len(shape) else 1
 
 
 OpT = TypeVar("OpT", bound=Op)

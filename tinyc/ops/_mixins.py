@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from ..ir import Array, Node, Op
+from ..ir import Along, Array, Node, Op
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
@@ -30,6 +30,20 @@ class Windowed(Op):
         """(height, width) of the filter, in taps."""
         _, height, width, _ = node.inputs[1].type.shape
         return height, width
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        if operand or axis not in (1, 2):
+            return None
+        taps, dilation = self.window(node)[axis - 1], self.dilation[axis - 1]
+        before, _ = self.padding[axis - 1]
+        return Along(axis, (taps - 1) * dilation + 1, self.stride[axis - 1], -before)
+
+
+class Rowwise(Op):
+    """Each row, which lies along the last axis, is computed by itself."""
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        return Along(axis) if axis < len(node.inputs[0].type.shape) - 1 else None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ on stand-ins, their strides give the loops of the kernel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, OpT, Order, Quant, TensorType, Value
+from ..ir import Along, Array, DType, Node, Op, OpT, Order, Quant, TensorType, Value
 from .base import CONVERT_AGAIN, REQUANTIZE, fail
 
 MOST_RANK = 8
@@ -72,6 +73,15 @@ def taken(value: Value, axis: int, indices: Sequence[int]) -> Value:
     return replace(value, type=TensorType(data.shape, value.type.dtype, quant), data=data)
 
 
+def renamed(shape: tuple[int, ...], axis: int, out: tuple[int, ...]) -> Along | None:
+    """How the elements of ``shape``, taken for those of another one, go along one of its axes: in
+    their place, if that has the axis too."""
+    for at, size in enumerate(out):
+        if size == shape[axis] and math.prod(out[:at]) == math.prod(shape[:axis]):
+            return Along(at)
+    return None
+
+
 # Moves by strides -------------------------------------------------------------------------
 
 
@@ -120,6 +130,11 @@ class Lookup(Op):
     def tables(self, node: Node[Self]) -> list[Array]:
         """For each axis of the output the index into the input's axis."""
         raise AssertionError(f"{type(self).__name__} states no tables")
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        x, out = node.inputs[0].type.shape, node.output.type.shape
+        plain = np.array_equal(self.tables(node)[axis], np.arange(x[axis]))
+        return Along(axis) if plain and len(x) == len(out) else None
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         picked = inputs[0][np.ix_(*self.tables(node))] if inputs[0].ndim else inputs[0]

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Order, TensorType
+from ..ir import Along, Array, DType, Node, Op, Order, TensorType
 from ._move import case, expect_axis, without
 from .base import expect_arity, expect_dtype, expect_shape, register
 
@@ -35,6 +35,9 @@ class ArgMax(Op):
 
     def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
         return replace(self, axis=order[self.axis]), without(order, (self.axis,))
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        return None if axis == self.axis else Along(axis - (axis > self.axis))
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x = inputs[0]

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, TensorType, Value
+from ..ir import Along, Array, DType, Node, Op, TensorType, Value
 from ..ir.quant import (
     clamp,
     multiply_double_rounding,
@@ -88,6 +88,10 @@ class BatchMatMul(Op):
         data = np.empty_like(b.data)
         data[(..., rows) if self.adj_y else (..., rows, slice(None))] = b.data
         return a, replace(b, data=data)
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        rows = operand == 0 and axis == len(node.inputs[0].type.shape) - 2 and not self.adj_x
+        return Along(len(node.output.type.shape) - 2) if rows and node.inputs[1].constant else None
 
     def sizes(self, node: Node[Self]) -> tuple[int, int, int]:
         """(i, k, j)."""

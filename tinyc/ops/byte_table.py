@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, Node, Op, Value
+from ..ir import Along, Array, Node, Op, Value
 from ._unary import BYTES, SHAPES
 from .base import expect_arity, expect_dtype, expect_shape, register
 from .quantize import quantized_type
@@ -31,6 +31,9 @@ class ByteTable(Op):
         expect_dtype(node, entries, (out.dtype,), "the table")
         expect_shape(node, entries, (256,), "the table")
         expect_shape(node, out, x.shape, "output")
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along:
+        return Along(axis)
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, entries = inputs

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Order
+from ..ir import Along, Array, DType, Node, Op, Order
 from ..ir.quant import clamp
 from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
 from ._unary import check_unary, unary_cases
@@ -42,6 +42,10 @@ class Concat(Movement):
 
     def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
         return replace(self, axis=order[self.axis]), order
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        whole = axis == self.axis or any(v.constant for v in node.inputs)
+        return None if whole else Along(axis)
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         at = 0

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Value
+from ..ir import Along, Array, DType, Node, Value
 from ..ir.quant import multiply_real
 from ._conv import (
     centred_weights,
@@ -24,7 +24,7 @@ from ._conv import (
 from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
 from ._mixins import Weighted
-from ._move import row_places, taken
+from ._move import renamed, row_places, taken
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
@@ -73,6 +73,11 @@ class FullyConnected(Weighted):
         if rows is None or not (weights.constant and bias.constant) or len(bias.type.shape) != 1:
             return None
         return x, taken(weights, 0, rows.tolist()), taken(bias, 0, rows.tolist())
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        x, out = node.inputs[0].type.shape, node.output.type.shape
+        rows = x[-1] == node.inputs[1].type.shape[1] and operand == 0 and axis < len(x) - 1
+        return renamed(x, axis, out) if rows else None
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         x, zero = inputs[0], node.inputs[0].type.zero_point

@@ -11,6 +11,7 @@ import numpy as np
 from ..ir import Array, DType, Node, Op, Order, Quant
 from ..ir.quant import clamp, multiply_double_rounding
 from ._fixedpoint import inverse_sqrt
+from ._mixins import Rowwise
 from ._unary import check_unary, unary_cases
 from .base import CONVERT_AGAIN, fail, register
 
@@ -26,7 +27,7 @@ DEEPEST = 1 << 15
 
 @register
 @dataclass(frozen=True)
-class L2Normalization(Op):
+class L2Normalization(Rowwise):
     """Input and output of one shape, int8 (output scale 1/128, zero point 0) or float32."""
 
     fixed_quant = OUTPUT

@@ -8,14 +8,15 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Quant, TensorType, Value
+from ..ir import Array, DType, Node, Quant, TensorType, Value
 from ._bits import expect_packed, unpack, words
+from ._mixins import Rowwise
 from .base import CONVERT_AGAIN, expect_arity, expect_dtype, expect_quant, fail, register
 
 
 @register
 @dataclass(frozen=True)
-class LceDequantize(Op):
+class LceDequantize(Rowwise):
     """Input packed signs; output [..., channels] of +1 and -1 as float32 or int8, or true and
     false as bool (larq_compute_engine/tflite/kernels/quantization.cc)."""
 

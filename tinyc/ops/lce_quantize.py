@@ -8,15 +8,16 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, TensorType, Value
+from ..ir import Array, DType, Node, TensorType, Value
 from ._bits import expect_packed, pack, unpack, words
 from ._conv import random_type
+from ._mixins import Rowwise
 from .base import CONVERT_AGAIN, expect_dtype, expect_quant, expect_shape, fail, register
 
 
 @register
 @dataclass(frozen=True)
-class LceQuantize(Op):
+class LceQuantize(Rowwise):
     """Input x [..., channels] of float32, int8 or bool; output its signs, packed.
 
     A bit is set where the number is negative: below 0, below the zero point, false

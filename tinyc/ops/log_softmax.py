@@ -9,13 +9,14 @@ from typing import Self
 import numpy as np
 
 from ..ir import Array, DType, Node, Op, Order
+from ._mixins import Rowwise
 from ._unary import check_unary, integer_cases
 from .base import CONVERT_AGAIN, fail, register
 
 
 @register
 @dataclass(frozen=True)
-class LogSoftmax(Op):
+class LogSoftmax(Rowwise):
     """Input and output of one shape, float32."""
 
     def check(self, node: Node[Self]) -> None:

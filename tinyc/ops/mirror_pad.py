@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from ..ir import Array, Node, Op, Order
+from ..ir import Along, Array, Node, Op, Order
 from ._move import Lookup, case, every_dtype, stored
 from .base import expect_arity, fail, register
 from .pad import check_paddings
@@ -34,6 +34,9 @@ class MirrorPad(Lookup):
 
     def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
         return replace(self, paddings=stored(self.paddings, order)), order
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along:
+        return Along(axis, first=-self.paddings[axis][0])
 
     def tables(self, node: Node[Self]) -> list[Array]:
         mode: Literal["symmetric", "reflect"] = "symmetric" if self.symmetric else "reflect"

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, Node, Value
+from ..ir import Along, Array, Node, Value
 from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
 from .base import CONVERT_AGAIN, expect_shape, fail, register
 
@@ -36,6 +36,10 @@ class Pack(Movement):
             raise fail(node, "has not one output", CONVERT_AGAIN, "E301")
         _check(node, node.output, node.inputs, self.axis)
 
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        constant = any(v.constant for v in node.inputs)
+        return None if constant else Along(axis + (axis >= self.axis))
+
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         along = np.moveaxis(outputs[0], self.axis, 0)
         for i, array in enumerate(inputs):
@@ -61,6 +65,9 @@ class Unpack(Movement):
         if len(node.inputs) != 1 or not node.outputs:
             raise fail(node, "has not one input, or no output", CONVERT_AGAIN, "E301")
         _check(node, node.inputs[0], node.outputs, self.axis)
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        return None if axis == self.axis else Along(axis - (axis > self.axis))
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         along = np.moveaxis(inputs[0], self.axis, 0)

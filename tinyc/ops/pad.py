@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Order, Quant
+from ..ir import Along, Array, DType, Node, Op, Order, Quant
 from ..ir.quant import rounded
 from ._move import Move, Movement, case, every_dtype, same_kind, stored
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
@@ -52,6 +52,9 @@ class Pad(Movement):
 
     def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
         return replace(self, paddings=stored(self.paddings, order)), order
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along:
+        return Along(axis, first=-self.paddings[axis][0])
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         inside = tuple(

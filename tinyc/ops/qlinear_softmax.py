@@ -9,16 +9,17 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Value
+from ..ir import Array, DType, Node, Value
 from ..ir.quant import clamp
 from ._conv import random_type
+from ._mixins import Rowwise
 from ._unary import check_unary
 from .base import CONVERT_AGAIN, fail, register
 
 
 @register
 @dataclass(frozen=True)
-class QLinearSoftmax(Op):
+class QLinearSoftmax(Rowwise):
     """x of rank 1 or more, int8 -> int8 of its shape, along the last axis
     (onnxruntime/contrib_ops/cpu/quantization/qlinear_softmax.cc)."""
 

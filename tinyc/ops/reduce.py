@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Order, TensorType, Value
+from ..ir import Along, Array, DType, Node, Op, Order, TensorType, Value
 from ..ir.quant import (
     clamp,
     multiply_double_rounding,
@@ -82,6 +82,11 @@ class Reduce(Op):
             return None  # sums would be added in another order
         op = replace(self, axes=tuple(sorted(axes)))
         return op, order if self.keep_dims else without(order, self.axes)
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        if axis in self.axes:
+            return None
+        return Along(axis if self.keep_dims else axis - sum(a < axis for a in self.axes))
 
     def channelwise(self, node: Node[Self]) -> bool:
         return len(node.inputs[0].type.shape) - 1 not in self.axes

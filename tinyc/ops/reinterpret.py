@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, Node, Op, Value
+from ..ir import Along, Array, Node, Op, Value
 from ._unary import BYTES
 from .base import expect_arity, expect_dtype, expect_quant, expect_shape, register
 from .quantize import quantized_type
@@ -28,6 +28,9 @@ class Reinterpret(Op):
         expect_dtype(node, out, (x.dtype,), "output")
         expect_shape(node, out, x.shape, "output")
         expect_quant(node, out, "output")
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along:
+        return Along(axis)
 
     def evaluate(self, node: Node[Self], *inputs: Array) -> tuple[Array, ...]:
         return (inputs[0],)

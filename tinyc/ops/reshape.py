@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Order
-from ._move import case, same_kind
+from ..ir import Along, Array, DType, Node, Op, Order
+from ._move import case, renamed, same_kind
 from .base import CONVERT_AGAIN, expect_arity, fail, register
 
 
@@ -52,6 +52,9 @@ class Reshape(Op):
         groups.sort(key=lambda axes: min(order[a] for a in axes))
         stored = [a for axes in groups for a in axes]
         return tuple(stored.index(a) for a in range(len(x)))
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        return renamed(node.inputs[0].type.shape, axis, node.output.type.shape)
 
     def channelwise(self, node: Node[Self]) -> bool:
         x, out = node.inputs[0].type.shape, node.output.type.shape

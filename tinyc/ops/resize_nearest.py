@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -25,6 +25,10 @@ class ResizeNearest(Lookup):
 
     def check(self, node: Node[Self]) -> None:
         check_resize(node, self.size)
+
+    def shortened(self, axis: int, count: int) -> ResizeNearest:
+        height, width = (count if axis == 1 + i else size for i, size in enumerate(self.size))
+        return replace(self, size=(height, width))
 
     def _nearest(self, size: int, out: int) -> Array:
         """The input's index for each of ``out`` (GetNearestNeighbor), in float32."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from ..ir import Array, Node, Op, Order
-from ._move import Move, Movement, case, every_dtype, same_kind, stored
+from ..ir import Along, Array, Node, Op, Order
+from ._move import Move, Movement, case, every_dtype, renamed, same_kind, stored
 from .base import CONVERT_AGAIN, expect_arity, fail, register
 
 
@@ -50,6 +50,18 @@ class Slice(Movement):
             return None
         begin, step, sizes = (stored(item, order) for item in (self.begin, self.step, self.sizes))
         return Slice(begin, step, sizes), order
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        if self.step[axis] < 1:
+            return None
+        at = renamed(self.sizes, axis, node.output.type.shape)
+        place = None if at is None else at.axis
+        return Along(place, 1, self.step[axis], self.begin[axis])
+
+    def shortened(self, axis: int, count: int) -> Slice:
+        begin, sizes = list(self.begin), list(self.sizes)
+        begin[axis], sizes[axis] = 0, count
+        return replace(self, begin=tuple(begin), sizes=tuple(sizes))
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         taken = inputs[0]

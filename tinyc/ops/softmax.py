@@ -19,6 +19,7 @@ from ..ir.quant import (
 from ._binary import NUMBERS
 from ._conv import random_type
 from ._fixedpoint import exp_of_negative, reciprocal
+from ._mixins import Rowwise
 from ._samples16 import interpolate16, samples16
 from ._unary import FRACTION, check_unary
 from .base import (
@@ -54,7 +55,7 @@ INVERSE = samples16(lambda x: 1.0 / (1.0 + x), (0.0, 1.0 / 65535 * 65535), _RANG
 
 @register
 @dataclass(frozen=True)
-class Softmax(Op):
+class Softmax(Rowwise):
     """Input and output of one shape, rank 1 or more, int8 (output scale 1/256 and zero point
     -128), int16 (output scale 1/32768) or float32; or int8 to int16 (output scale 1/65536 and zero
     point -32768). beta: finite, positive if integer."""

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, Node, Op, Order
+from ..ir import Along, Array, Node, Op, Order
 from ._move import Move, Movement, case, every_dtype, expect_axis, same_kind
 from .base import CONVERT_AGAIN, expect_shape, fail, register
 
@@ -40,6 +40,9 @@ class Split(Movement):
 
     def transposed(self, node: Node[Self], order: Order) -> tuple[Op, Order]:
         return replace(self, axis=order[self.axis]), order
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along | None:
+        return None if axis == self.axis else Along(axis)
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         parts = np.split(inputs[0], np.cumsum(self.sizes)[:-1], self.axis)

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..ir import Array, Node
+from ..ir import Along, Array, Node
 from ._move import Move, Movement, case, every_dtype, same_kind
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
@@ -27,6 +27,9 @@ class Transpose(Movement):
             raise fail(node, f"{list(self.axes)} is no order of its axes", CONVERT_AGAIN, "E301")
         same_kind(node, x, node.output.type)
         expect_shape(node, node.output.type, tuple(x.shape[a] for a in self.axes), "output")
+
+    def along(self, node: Node[Self], operand: int, axis: int) -> Along:
+        return Along(self.axes.index(axis))
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
         yield Move(0, inputs[0].transpose(self.axes), 0, outputs[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
         "fits": image.fits,
         "inputs": [_port(port) for port in input_ports(plan.graph)],
         "outputs": [_port(port) for port in output_ports(plan.graph)],
+        **({"frames": asdict(plan.graph.frames)} if plan.graph.frames else {}),
         "memories": [
             {"name": m.name, "kind": m.kind, "used_bytes": image.used[m.name], "size_bytes": m.size}
             for m in board.memory
@@ -247,7 +249,7 @@ def _constant(
         elif real and index in classes:
             decided = np.unique(head.decide(array, head.port.value.type))
             labels = samples.labels.get(index)
-            if len(decided) == 1 and (labels is None or len(np.unique(labels)) > 1):
+            if len(decided) == 1 and (labels is None or len(np.unique(labels[labels >= 0])) > 1):
                 yield f"the class of '{name}' is {decided[0]} for all {len(array)} samples"
 
 
@@ -298,8 +300,9 @@ def _per_binary_mac(step: Step, cycles: int | None) -> dict[str, Any]:
 
 
 def accuracy(head: Head, output: Array, labels: Array) -> float:
-    """The part of the samples whose class is the label's."""
-    return float(np.mean(head.decide(output, head.port.value.type) == labels))
+    """The part of the samples with a label whose class it is."""
+    right = head.decide(output, head.port.value.type) == labels
+    return float(np.mean(right[labels >= 0]))
 
 
 def comparison(reports: Sequence[tuple[Report, Report, Mapping[str, int | None]]]) -> Report:

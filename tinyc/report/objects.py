@@ -117,6 +117,17 @@ class ProfiledLayer(Layer):
     cycles_per_binary_mac: NotRequired[float | None]
 
 
+class Frames(TypedDict):
+    """What a run of a stream takes: ``steps`` along ``axis`` of the model's inputs, of which it
+    gives what the model does of the last ``window``."""
+
+    axis: int
+    steps: int
+    window: int
+    whole: str | None
+    """The first layer that is computed of all that is left of the window."""
+
+
 class Build(Versioned):
     """``tinyc build --json``, and ``build`` in report.json. Sizes are of the linked ELF."""
 
@@ -131,6 +142,8 @@ class Build(Versioned):
     fits: bool
     inputs: list[Port]
     outputs: list[Port]
+    frames: NotRequired[Frames]
+    """Of a stream."""
     memories: list[Memory]
     layers: list[BuiltLayer]
     warnings: list[str]

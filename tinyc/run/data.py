@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..ops.cast import Cast
 from ..ops.gather import GatherComputed
 from ..ops.gather_nd import GatherNd
 from ..ops.one_hot import OneHot
+from ..passes.stream import Stream
 from ..plan.heads import Head, check_labels, heads
 from .keys import input_keys, label_keys, label_like
 from .npz import MOST_BYTES, Npz, Rowed, Rows, too_large
@@ -37,12 +38,15 @@ class Samples:
     """inputs: for each input of the graph an array [n, *shape] of its dtype;
     labels: output (by index) -> class indices int64 [n];
     given: float32 [n, *shape] for each input that was given as real numbers and quantized here,
-    else None; warnings: what is odd about all this, in words."""
+    else None; warnings: what is odd about all this, in words; starts: bool [n], with which of the
+    samples a sequence begins, to a model that keeps states: with the first alone if None. A label
+    of -1 is none: of a recording it is the last frame that has one."""
 
     inputs: tuple[Array, ...]
     labels: Mapping[int, Array] = field(default_factory=dict)
     given: tuple[Array | None, ...] = ()
     warnings: tuple[str, ...] = ()
+    starts: Array | None = None
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -59,22 +63,29 @@ class Samples:
     def bytes(self, states: bool = False) -> Array:
         """uint8 [n, bytes]: each sample's inputs one after the other, little-endian.
 
-        states: of a model that keeps some; the samples are one sequence to it, and each is led by
-        a byte that is 1 where the states are reset before: with the first (see `tinyc.run.run`).
+        states: of a model that keeps some: each is led by a byte that is 1 where the states are
+        reset before (see `tinyc.run.run`).
         """
         rows = [
             np.ascontiguousarray(a, a.dtype.newbyteorder("<")).reshape(len(a), -1).view(np.uint8)
             for a in self.inputs
         ]
         if states:
-            rows.insert(0, (np.arange(len(self)) == 0).astype(np.uint8)[:, None])
+            rows.insert(0, self.begins.astype(np.uint8)[:, None])
         return np.concatenate(rows, axis=1)
 
+    @property
+    def begins(self) -> Array:
+        """`starts`, which may be None."""
+        return np.arange(len(self)) == 0 if self.starts is None else self.starts
 
-def random_samples(graph: Graph, count: int, seed: int) -> Samples:
+
+def random_samples(graph: Graph, count: int, seed: int, stream: Stream | None = None) -> Samples:
     """``count`` seeded samples: integers over their whole range, floats from N(0, 1), indices
-    into a table (of either type) over its rows. Raises CompileError E228 (more than fits into
-    memory)."""
+    into a table (of either type) over its rows; of a stream one sequence of frames, of which as
+    many end a whole window. Raises CompileError E228 (more than fits into memory)."""
+    if stream is not None and count > 1:  # one is what it takes to measure
+        count += stream.fills - 1
     size = count * sum(v.type.bytes for v in (*graph.inputs, *graph.outputs))
     if size > MOST_BYTES:
         raise too_large("--samples", f"{count:,} samples of '{graph.name}'", size)
@@ -119,7 +130,9 @@ def _random(type: TensorType, count: int, rng: np.random.Generator, rows: int | 
     return rng.integers(low, high, shape, type.dtype.numpy, endpoint=True)
 
 
-def load_npz(path: Path, graph: Graph, most: int | None = None) -> Samples:
+def load_npz(
+    path: Path, graph: Graph, most: int | None = None, stream: Stream | None = None
+) -> Samples:
     """The first ``most`` samples of an ``.npz`` (None: all), see `given_samples`. What is not
     used is not read. Raises CompileError E202 (no such file), E210 (not an npz), E228 (too large)
     and those of `given_samples`."""
@@ -127,7 +140,7 @@ def load_npz(path: Path, graph: Graph, most: int | None = None) -> Samples:
     def first(count: int) -> Rows:
         return range(count if most is None else min(count, most))
 
-    return given_samples(Npz(path), graph, str(path), first)
+    return given_samples(Npz(path), graph, str(path), first, stream=stream)
 
 
 def load_inputs(path: Path, graph: Graph, most: int) -> Samples:
@@ -149,6 +162,7 @@ def given_samples(
     origin: str,
     choose: Callable[[int], Rows] = range,
     with_labels: bool = True,
+    stream: Stream | None = None,
 ) -> Samples:
     """An array for each input and, with_labels, the optional labels; choose: the number of
     samples that there are -> the indices of those to take, rising.
@@ -160,6 +174,11 @@ def given_samples(
     QUANTIZE does, halves away from zero). Labels are class indices [n], or [n, classes] with a
     single 1 in each row: ``y`` of the first output that is a classifier
     (`tinyc.plan.heads.labelled`), ``y_<output>`` of that output. origin: where they are from.
+
+    stream: of one, ``graph`` takes frames, and a sample is a window, or a recording of any length,
+    of which each becomes a sequence of frames whose last one has the label; zeros before it make
+    these whole. Samples as long as a frame are one sequence.
+
     Raises CompileError E211 (a key is missing, or two are for the same), E212 (shape), E213
     (dtype), E214 (values), E229 (a label that is no class).
     """
@@ -169,8 +188,9 @@ def given_samples(
     warnings: list[str] = []
     chosen = [arrays[key] for key in keys]
     inputs, given = [], []
-    for key, array, port in zip(keys, chosen, ports, strict=True):
-        x, real = _input(f"{origin}: {key}", array, port, choose, warnings)
+    times = [None] * len(ports) if stream is None else stream.inputs
+    for key, array, port, time in zip(keys, chosen, ports, times, strict=True):
+        x, real = _input(f"{origin}: {key}", array, port, choose, warnings, time)
         inputs.append(x)
         given.append(real)
     counts = {array.shape[0] for array in chosen}
@@ -198,7 +218,44 @@ def given_samples(
     meant = [x if real is None else real for x, real in zip(inputs, given, strict=True)]
     if len(inputs[0]) > 1 and all((x == x[:1]).all() for x in meant):
         warnings.append(f"{origin}: its {len(inputs[0])} samples are all the same")
-    return Samples(tuple(inputs), labels, tuple(given), tuple(warnings))
+    samples = Samples(tuple(inputs), labels, tuple(given), tuple(warnings))
+    return samples if stream is None else _framed(samples, stream, origin)
+
+
+def _framed(samples: Samples, stream: Stream, origin: str) -> Samples:
+    """Recordings [n, *shape], longer than a frame along the time, as frames."""
+    lengths = {
+        x.shape[1 + axis]
+        for x, axis in zip(samples.inputs, stream.inputs, strict=True)
+        if axis is not None
+    }
+    if len(lengths) > 1:
+        what = f"holds inputs of {' and '.join(map(str, sorted(lengths)))} steps"
+        raise CompileError("E212", origin, what, "all inputs of a stream are equally long")
+    steps = stream.frames.steps
+    frames = -(-lengths.pop() // steps)
+    if frames == 1:
+        return samples
+
+    def cut(array: Array, axis: int | None, zero: float) -> Array:
+        if axis is None:
+            return np.repeat(array, frames, 0)
+        room = [(0, 0)] * array.ndim
+        room[1 + axis] = (-array.shape[1 + axis] % steps, 0)
+        whole = np.pad(array, room, constant_values=zero)
+        parts = np.stack(np.split(whole, frames, 1 + axis), 1)
+        return np.asarray(parts.reshape(-1, *parts.shape[2:]))
+
+    inputs, given = [], []
+    for i, axis in enumerate(stream.inputs):
+        real = samples.given[i]
+        inputs.append(cut(samples.inputs[i], axis, stream.graph.inputs[i].type.zero_point))
+        given.append(None if real is None else cut(real, axis, 0))
+    ends = (np.arange(len(inputs[0])) + 1) % frames == 0
+    labels = {i: np.where(ends, np.repeat(y, frames), -1) for i, y in samples.labels.items()}
+    return replace(
+        samples, inputs=tuple(inputs), given=tuple(given), labels=labels, starts=np.roll(ends, 1)
+    )
 
 
 # Contents ---------------------------------------------------------------------------------
@@ -210,11 +267,16 @@ def _input(
     port: Port,
     choose: Callable[[int], Rows],
     warnings: list[str],
+    time: int | None = None,
 ) -> tuple[Array, Array | None]:
-    """(an input's array, the real numbers that it was made of where it was quantized)."""
+    """(an input's array, the real numbers that it was made of where it was quantized). time: the
+    axis along which it may be of any length."""
     value, own = port.value, port.own_shape
     shape, dtype = value.type.shape, value.type.dtype
     given = array.shape[1:]
+    if time is not None:
+        own = _as_long(own, port.order[time] if port.order else time, given)
+        shape = _as_long(shape, time, given)
     if not array.shape or given not in (*_accepted(own), *_accepted(shape)):
         also = f", the firmware [n, {_listed(shape)}]" if port.order else ""
         raise CompileError(
@@ -251,6 +313,12 @@ def _input(
 def _accepted(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     """The shapes of one sample of an input; its batch of 1 may be left out."""
     return [shape, shape[1:]] if shape[:1] == (1,) else [shape]
+
+
+def _as_long(shape: tuple[int, ...], axis: int, given: tuple[int, ...]) -> tuple[int, ...]:
+    """``shape``, as long along ``axis`` as ``given``, which may be without its batch of 1."""
+    at = axis + len(given) - len(shape)
+    return (*shape[:axis], given[at] if 0 <= at < len(given) else 0, *shape[axis + 1 :])
 
 
 def _listed(shape: tuple[int, ...]) -> str:
