@@ -24,6 +24,7 @@ def _bind(node: Node[Slide]) -> Binding:
             "bytes": window.shape[axis] * piece,
             "new_bytes": new.shape[axis] * piece,
         },
+        support=("tinyc_rows.h",),
         inplace=1,
     )
 
