@@ -318,7 +318,7 @@ def test_causal_padding_is_refused() -> None:
 
 def test_a_network_that_gains_nothing_is_refused() -> None:
     net = Net((1, 9, 1, 2))
-    with pytest.raises(CompileError, match="E354 layer0: needs all 9 steps at once, so that"):
+    with pytest.raises(CompileError, match="E354 layer1: needs all 9 steps at once, so that"):
         stream(net.graph(net.dense(net.inputs[0], 3)), 1)
 
 

@@ -13,7 +13,7 @@ from .printing import log
 
 
 @verb(
-    "model board * output_dir toolchain strict calibrate compress float_glue trust lock "
+    "model board * output_dir toolchain strict calibrate compress float_glue stream trust lock "
     "max_flash max_ram as_json verbose quiet",
 )
 def debug(

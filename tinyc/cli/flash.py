@@ -40,7 +40,7 @@ DryRunOpt = Annotated[
 
 
 @verb(
-    "model board * output_dir toolchain strict calibrate compress float_glue trust lock "
+    "model board * output_dir toolchain strict calibrate compress float_glue stream trust lock "
     "max_flash max_ram as_json verbose quiet",
 )
 def flash(

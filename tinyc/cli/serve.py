@@ -15,7 +15,7 @@ from .printing import log
 
 
 @verb(
-    "model board * output_dir toolchain model_id strict calibrate compress float_glue "
+    "model board * output_dir toolchain model_id strict calibrate compress float_glue stream "
     "trust lock verbose quiet",
 )
 def serve(

@@ -96,16 +96,15 @@ def stream(graph: Graph, axis: int) -> Stream:
     )
     made = _Rewrite(graph, lanes).made()
     if (macs := _macs(graph)) and _macs(made) >= macs:
-        reason = lanes.whole[1] if lanes.whole else "needs all of it"
-        origin = lanes.whole[0].origin if lanes.whole else graph.name
         raise CompileError(
-            "E354", origin, f"{reason}, so that nothing is computed less often as a stream",
+            "E354", lanes.whole or graph.name,
+            f"{lanes.why or 'needs all of it'}, so that nothing is computed less often as a stream",
             "leave --stream out, or begin the network with convolutions without padding along the "
             "time",
         )  # fmt: skip
     outputs = tuple(lanes.of[v].axis if v in lanes.of else None for v in graph.outputs)
     window = next(lane.length for lane in lanes.of.values())
-    frames = Frames(axis, lanes.hop, window, lanes.whole[0].origin if lanes.whole else None)
+    frames = Frames(axis, lanes.hop, window, lanes.whole)
     return Stream(graph, replace(made, frames=frames), frames, inputs, outputs)
 
 
@@ -156,14 +155,17 @@ class _Lanes:
     """How the values of a window go along the time.
 
     of: those that do; ways: of each node that goes along it how it does so, for each operand, None
-    for one that is the same at all times; whole: the first node that is given all of the time, and
-    why; hop: steps of the inputs after which each lane has moved by whole rows.
+    for one that is the same at all times; whole: the origin of the first layer that is given all of
+    the time, of a view the one behind it, and why; hop: steps of the inputs after which each lane
+    has moved by whole rows.
     """
 
     def __init__(self, graph: Graph, inputs: dict[Value, int]) -> None:
         self.of = {v: _Lane(axis, v.type.shape[axis], 1) for v, axis in inputs.items()}
         self.ways: dict[Node, list[Along | None]] = {}
-        self.whole: tuple[Node, str] | None = None
+        self.whole: str | None = None
+        self.why = ""
+        self.uses = graph.uses()
         self.varying = set(graph.inputs)
         """What differs from run to run."""
         for node in graph.nodes:
@@ -200,8 +202,10 @@ class _Lanes:
         return None
 
     def _all_of(self, node: Node, why: str) -> None:
+        while node.op.view and node.output in self.uses:
+            node = self.uses[node.output][0]
         if self.whole is None:
-            self.whole = node, why
+            self.whole, self.why = node.origin, why
 
     def _expect_no_padding(self, node: Node, way: Along, length: int) -> None:
         """Raise CompileError E354 for a layer that sees beyond the ends of the time."""

@@ -274,15 +274,14 @@ def _input(
     value, own = port.value, port.own_shape
     shape, dtype = value.type.shape, value.type.dtype
     given = array.shape[1:]
+    also = f", the firmware [n, {_listed(shape)}]" if port.order else ""
+    takes = f"the model takes [n, {_listed(own)}]{also}"
     if time is not None:
+        takes += ", or longer along the time"
         own = _as_long(own, port.order[time] if port.order else time, given)
         shape = _as_long(shape, time, given)
     if not array.shape or given not in (*_accepted(own), *_accepted(shape)):
-        also = f", the firmware [n, {_listed(shape)}]" if port.order else ""
-        raise CompileError(
-            "E212", origin, f"has shape {list(array.shape)}",
-            f"the model takes [n, {_listed(own)}]{also}",
-        )  # fmt: skip
+        raise CompileError("E212", origin, f"has shape {list(array.shape)}", takes)
     same = array.dtype == dtype.numpy
     if not same and (
         array.dtype.kind != "f" or (value.type.quant is None and dtype is not DType.F32)
@@ -295,7 +294,8 @@ def _input(
     x = array[choose(array.shape[0])]
     if port.order and given in _accepted(own):  # meant where both fit
         x = x.reshape(len(x), *own).transpose(0, *(1 + a for a in port.order))
-    x = x.reshape(len(x), *shape)
+    else:
+        x = x.reshape(len(x), *shape)
     if same and dtype is not DType.F32:
         return x.astype(dtype.numpy, copy=False), None
     with np.errstate(over="ignore"):
