@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tflite_writer import TensorSpec, write_model
 
+from tinyc.frontends.tflite import read
 from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, verify
 from tinyc.ops.add import Add
 from tinyc.ops.average_pool import AveragePool2d
@@ -15,6 +17,8 @@ from tinyc.ops.cast import Cast
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.relu import Relu
 from tinyc.ops.shape import Shape
+from tinyc.passes import optimize
+from tinyc.passes.stream import stream
 from tinyc.plan import Plan, plan, planner
 from tinyc.plan.schedule import by_rows
 from tinyc.target.boards import Core
@@ -88,6 +92,43 @@ def write_reducible(path: Path) -> Path:
          for name, options, ins, out in operators],
         tensors, [at["image"]], [at["scores"]],
     )  # fmt: skip
+
+
+def write_temporal(path: Path) -> Path:
+    """int8 [1, 11, 1, 3] -> int8 [1, 3], along the time at axis 1 without padding: a convolution of
+    three steps that moves by two, one of two steps, and a dense layer."""
+    rng = np.random.default_rng(3)
+
+    def ints(*shape: int) -> np.ndarray:
+        return rng.integers(-127, 127, shape)
+
+    tensors = [
+        TensorSpec("x", (1, 11, 1, 3), "int8", 0.05, -3),
+        TensorSpec("first", (4, 3, 1, 3), "int8", 0.01, 0, 0, ints(4, 3, 1, 3)),
+        TensorSpec("first_bias", (4,), "int32", 0.0005, 0, 0, ints(4)),
+        TensorSpec("a", (1, 5, 1, 4), "int8", 0.02, -10),
+        TensorSpec("second", (4, 2, 1, 4), "int8", 0.01, 0, 0, ints(4, 2, 1, 4)),
+        TensorSpec("second_bias", (4,), "int32", 0.0002, 0, 0, ints(4)),
+        TensorSpec("b", (1, 4, 1, 4), "int8", 0.02, 5),
+        TensorSpec("shape", (2,), "int32", data=[1, 16]),
+        TensorSpec("flat", (1, 16), "int8", 0.02, 5),
+        TensorSpec("weights", (3, 16), "int8", 0.02, 0, 0, ints(3, 16)),
+        TensorSpec("bias", (3,), "int32", 0.0004, 0, 0, ints(3)),
+        TensorSpec("y", (1, 3), "int8", 0.05, 1),
+    ]
+    operators = [
+        ("CONV_2D", CONV | {"strideH": 2}, [0, 1, 2], [3]),
+        ("CONV_2D", CONV, [3, 4, 5], [6]),
+        ("RESHAPE", {"newShape": [1, 16]}, [6, 7], [8]),
+        ("FULLY_CONNECTED", {}, [8, 9, 10], [11]),
+    ]
+    return write_model(path, operators, tensors, [0], [11])
+
+
+def frame_by_frame(core: Core, folder: Path) -> Plan:
+    """That network as a stream."""
+    graph = replace(read(write_temporal(folder / "net.tflite")), sha256="0" * 64)
+    return plan(optimize(stream(optimize(graph), 1).graph), core.title, core.features)
 
 
 def write_signs(path: Path) -> Path:

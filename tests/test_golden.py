@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import GOLDEN, pinned, write_binary, write_tiny
-from golden_models import known_before, residual_block, write_reducible, write_signs
+from golden_models import (
+    frame_by_frame,
+    known_before,
+    residual_block,
+    write_reducible,
+    write_signs,
+)
 
 from tinyc import __version__, report
 from tinyc.emit.emitter import emit
@@ -73,6 +79,15 @@ def test_a_chain(request: pytest.FixtureRequest) -> None:
     pinned(request, "c/rows/net.c", text.replace(f"tinyc {__version__}", "tinyc"))
 
 
+def test_a_stream(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """The network of a frame: what it keeps and where, and the C."""
+    planned = frame_by_frame(load_board(BOARD).core, tmp_path)
+    pinned(request, "c/stream/plan.txt", f"{planned.graph}\n\n{planned}\n")
+    for path in ("src/net.c", "include/net.h"):
+        text = emit(planned).files[path].replace(f"tinyc {__version__}", "tinyc")
+        pinned(request, f"c/stream/{Path(path).name}", text)
+
+
 @pytest.mark.parametrize("core", core_classes())
 @pytest.mark.parametrize("model", ["int8", "binary"])
 def test_the_c_of_each_core_class(
@@ -90,7 +105,7 @@ def test_the_c_of_each_core_class(
 
 def test_no_other_c_is_pinned() -> None:
     wanted = {f"{model}-{core}" for model in ("int8", "binary") for core in core_classes()}
-    wanted.add("rows")
+    wanted |= {"rows", "stream"}
     assert {folder.name for folder in (GOLDEN / "c").iterdir()} == wanted
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, write_binary, write_tiny
-from golden_models import residual_block, write_reducible
+from golden_models import frame_by_frame, residual_block, write_reducible
 from test_ops import OPS, cases
 from test_packing import layers
 
@@ -75,10 +75,12 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Project]:
         files = firmware_files(library, board, BuildOptions(main))
         found.append(_written(base / name, board, files))
     board = load_board("mps2_an386")
-    chain = emit(residual_block(board.core))
-    found.append(
-        _written(base / "chain", board, firmware_files(chain, board, BuildOptions("test")))
-    )
+    for name, planned in (
+        ("chain", residual_block(board.core)),
+        ("stream", frame_by_frame(board.core, base)),
+    ):
+        files = firmware_files(emit(planned), board, BuildOptions("test"))
+        found.append(_written(base / name, board, files))
     seen: set[tuple[type[Op], str]] = set()
     libc = {f"port/libc/{f.name}": f.read_text() for f in (ROOT / "firmware/libc").iterdir()}
     for name, aim in product(EVERY_KERNEL, AIMS):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tflite_writer import TensorSpec, write_model
+from golden_models import write_temporal
 
 from tinyc.cli.app import execute
 from tinyc.errors import CompileError
@@ -24,35 +24,7 @@ STEPS, HOP = 11, 2
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """[1, 11, 1, 3] by a convolution of 3 that moves by 2, another of 2, and a dense layer."""
-    rng = np.random.default_rng(3)
-
-    def ints(*shape: int) -> np.ndarray:
-        return rng.integers(-127, 127, shape)
-
-    tensors = [
-        TensorSpec("x", (1, STEPS, 1, 3), "int8", 0.05, -3),
-        TensorSpec("first", (4, 3, 1, 3), "int8", 0.01, 0, 0, ints(4, 3, 1, 3)),
-        TensorSpec("first_bias", (4,), "int32", 0.0005, 0, 0, ints(4)),
-        TensorSpec("a", (1, 5, 1, 4), "int8", 0.02, -10),
-        TensorSpec("second", (4, 2, 1, 4), "int8", 0.01, 0, 0, ints(4, 2, 1, 4)),
-        TensorSpec("second_bias", (4,), "int32", 0.0002, 0, 0, ints(4)),
-        TensorSpec("b", (1, 4, 1, 4), "int8", 0.02, 5),
-        TensorSpec("shape", (2,), "int32", data=[1, 16]),
-        TensorSpec("flat", (1, 16), "int8", 0.02, 5),
-        TensorSpec("weights", (3, 16), "int8", 0.02, 0, 0, ints(3, 16)),
-        TensorSpec("bias", (3,), "int32", 0.0004, 0, 0, ints(3)),
-        TensorSpec("y", (1, 3), "int8", 0.05, 1),
-    ]
-    conv = {"padding": 1, "strideW": 1, "dilationWFactor": 1, "dilationHFactor": 1}
-    nodes = [
-        ("CONV_2D", conv | {"strideH": 2}, [0, 1, 2], [3]),
-        ("CONV_2D", conv | {"strideH": 1}, [3, 4, 5], [6]),
-        ("RESHAPE", {"newShape": [1, 16]}, [6, 7], [8]),
-        ("FULLY_CONNECTED", {}, [8, 9, 10], [11]),
-    ]
-    path = tmp_path_factory.mktemp("stream") / "tcn.tflite"
-    return write_model(path, nodes, tensors, [0], [11])
+    return write_temporal(tmp_path_factory.mktemp("stream") / "tcn.tflite")
 
 
 @pytest.fixture(scope="module")
