@@ -518,6 +518,12 @@ def _(c: Case) -> Any:
     compile_model(write_tiny(c.folder / "tiny.tflite"), load_board(F4), CompileOptions(stream=1))
 
 
+@case("E355")
+def _(c: Case) -> Any:
+    c.dense()
+    compile_model("m.tflite", load_board(F4), CompileOptions(feed="rows"))
+
+
 # Boards, outputs, budgets ------------------------------------------------------------------
 
 

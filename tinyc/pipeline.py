@@ -78,7 +78,7 @@ class CompileOptions:
     ``x``, by which float32 becomes int8; optional_calibration: no error (E217) where there is
     nothing to calibrate; compress: techniques, see `tinyc.compress.base.chosen`; float_glue: leave
     what lies between binary layers in float32; trust: load a model even if that runs code
-    which came with it; optimize, backend, toolchain, max_flash, max_ram (bytes): see
+    which came with it; optimize, feed, backend, toolchain, max_flash, max_ram (bytes): see
     `tinyc.tuning.backend.lower`; stream: see `tinyc.passes.stream.stream`;
     database: the file of schedules for TVM, none if it is missing; lock: a file in which `tinyc
     tune` keeps what it chose, see `tinyc.tuning.lock.locked`.
@@ -92,6 +92,7 @@ class CompileOptions:
     trust: bool = False
     optimize: str = "balanced"
     stream: int | None = None
+    feed: str = "whole"
     backend: str = "templates"
     database: Path = Path("schedules.jsonl")
     lock: Path | None = None
@@ -110,6 +111,7 @@ class CompileOptions:
             trust=config.trust,
             optimize=config.optimize,
             stream=config.stream,
+            feed=config.feed,
             backend=config.backend,
             database=Path(config.database),
             lock=Path(config.lock),
@@ -175,7 +177,9 @@ def _lower(
     graph: Graph, board: Board, options: CompileOptions
 ) -> tuple[Plan, Mapping[str, object] | None, tuple[str, ...]]:
     """The plan, the entry of the lock that it is by, and what is odd about the lock."""
-    found = None if options.lock is None else locked(options.lock, graph, board, options.optimize)
+    found = None
+    if options.lock is not None:
+        found = locked(options.lock, graph, board, options.optimize, options.feed)
     if isinstance(found, Locked):
         return found.plan, found.entry, ()
     schedules = {}
@@ -183,7 +187,7 @@ def _lower(
         schedules = database.schedules(options.database, options.toolchain)
     made = lower(
         graph, board, options.backend, schedules, options.toolchain, options.max_flash,
-        options.optimize, options.max_ram,
+        options.optimize, options.max_ram, options.feed,
     )  # fmt: skip
     return made, None, () if found is None else (found,)
 

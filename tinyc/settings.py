@@ -155,6 +155,10 @@ class Config:
         int | None,
         Setting("The axis of the inputs that is the time: each run takes what is new.", least=0),
     ] = None
+    feed: Annotated[
+        Literal["whole", "rows"],
+        Setting("How the input comes: whole, or by rows as from a camera [whole]."),
+    ] = "whole"
     backend: Annotated[
         Literal["templates", "tvm", "auto"],
         Setting("templates, tvm, or auto: the faster for each layer."),

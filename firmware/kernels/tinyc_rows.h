@@ -12,6 +12,17 @@ struct tinyc_image_rows {
     int32_t bytes, height, first, end;
 };
 
+/* Which rows of an image there are, from one row that is fed to the next. */
+struct tinyc_rows {
+    int32_t first, end;
+};
+
+TINYC_INLINE struct tinyc_rows tinyc_rows_of(const struct tinyc_image_rows *image)
+{
+    const struct tinyc_rows rows = {image->first, image->end};
+    return rows;
+}
+
 /* How many rows a window sees, how many it moves on by, and those of padding above the image. */
 struct tinyc_reach {
     int32_t rows, stride, top;
@@ -50,6 +61,13 @@ TINYC_INLINE struct tinyc_strip tinyc_next_strip(const struct tinyc_image_rows *
         first - (out->end * reach->stride - reach->top),
     };
     return strip;
+}
+
+TINYC_INLINE int32_t tinyc_can_make(const struct tinyc_image_rows *in,
+                                    const struct tinyc_image_rows *out,
+                                    const struct tinyc_reach *reach, int32_t rows)
+{
+    return tinyc_next_strip(in, out, reach, rows).out_h == rows;
 }
 
 /* Of two strips of the same output the one of fewer rows. */

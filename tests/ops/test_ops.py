@@ -169,11 +169,14 @@ def run_on_host(
         sources.append(str(tmp_path / f"unit{i}.c"))
         Path(sources[-1]).write_text("".join(parts))
         includes.append(f'#include "case{i}.h"')
-        reads = "".join(
+        computes = "".join(
             f"    if (fread(case{i}_input_{k}(arena), 1, CASE{i}_INPUT_{k}_BYTES, stdin) != "
             f"CASE{i}_INPUT_{k}_BYTES) return 1;\n"
             for k in range(len(graph.inputs))
         )
+        computes += f"    case{i}_run(arena);\n"
+        if library.fed is not None:
+            computes = feeding(f"case{i}", library.fed.ctype)
         writes = "".join(
             f"    fwrite(case{i}_output_{k}(arena), 1, CASE{i}_OUTPUT_{k}_BYTES, stdout);\n"
             for k in range(len(graph.outputs))
@@ -182,7 +185,7 @@ def run_on_host(
         body.append(
             f"    arena = malloc(CASE{i}_ARENA_BYTES);\n"
             f"    memset(arena, 0x5a, CASE{i}_ARENA_BYTES);\n"
-            f"{reads}    case{i}_run(arena);\n{writes}    free(arena);\n"
+            f"{computes}{writes}    free(arena);\n"
         )
         stdin += b"".join(a.tobytes() for a in arrays)
         env = interpret(graph, arrays)
@@ -210,6 +213,33 @@ def run_on_host(
             at += array.nbytes
             assert_same(array, actual, place)
     assert at == len(ran.stdout)
+
+
+def feeding(name: str, ctype: str) -> str:
+    """C that feeds an image from standard input, behind one that is given up in the middle, and
+    returns from main where something is told that is not so. Every other row is copied."""
+    rows, bytes = f"{name.upper()}_ROWS", f"{name.upper()}_ROW_BYTES"
+    return f"""    {{
+        {ctype} *const row = malloc({bytes});
+        int32_t y;
+        memset(row, 0x33, {bytes});
+        {name}_begin(arena);
+        if ({name}_finish(arena) != {rows}) return 2;
+        for (y = 0; y < {rows} - 1; y++) {{
+            if ({name}_push_row(arena, row) != {rows} - 1 - y) return 3;
+        }}
+        if ({name}_finish(arena) != 1) return 4;
+        {name}_begin(arena);
+        for (y = 0; y < {rows}; y++) {{
+            {ctype} *const to = y % 2 ? {name}_next_row(arena) : row;
+            if (fread(to, 1, {bytes}, stdin) != {bytes}) return 5;
+            if ({name}_push_row(arena, to) != {rows} - 1 - y) return 6;
+        }}
+        if ({name}_next_row(arena) || {name}_push_row(arena, row) != -1) return 7;
+        if ({name}_finish(arena) != 0) return 8;
+        free(row);
+    }}
+"""
 
 
 def extremes(node: Node, rng: np.random.Generator) -> list[np.ndarray]:

@@ -22,7 +22,7 @@ from tinyc.ops.reshape import Reshape
 from tinyc.passes import optimize
 from tinyc.plan import ALIGN, Chain, Plan, Step, plan
 from tinyc.plan.arena import _Buffer, _pack, aliases
-from tinyc.plan.chain import bytes_of
+from tinyc.plan.chain import bytes_of, counted_bytes
 
 PIECES = st.builds(
     lambda size, first, life: _Buffer(size, first, first + life),
@@ -50,7 +50,7 @@ class Replay:
     """A run of a plan in a memory that knows of each byte which one of which tensor it holds.
     Layers read what their operators say, row by row where they go by rows, and must find it."""
 
-    NOTHING = -1
+    NOTHING, COUNTS = -1, -2
 
     def __init__(self, planned: Plan) -> None:
         self.plan = planned
@@ -58,8 +58,12 @@ class Replay:
         self.roots = aliases(planned.graph)
         self.base: dict[Value, int] = {}
         for source in planned.graph.sources:
-            self.write(source, 0, source.type.bytes)
+            if planned.fed is None:
+                self.write(source, 0, source.type.bytes)
         chains = {chain.first: chain for chain in planned.chains}
+        counted = sum(counted_bytes(chain) for chain in planned.chains)
+        counts = self.memory[planned.counted : planned.counted + counted]
+        counts[:] = self.COUNTS
         for step in planned.steps:
             if step.index in chains:
                 self.turns(chains[step.index])
@@ -69,6 +73,7 @@ class Replay:
         for result in {*planned.graph.results} - carried:
             if not result.constant:
                 self.read(result, 0, result.type.bytes)
+        assert (counts == self.COUNTS).all() and counted % 4 == 0
 
     def bytes(self, value: Value, start: int, end: int) -> np.ndarray:
         root = self.roots.get(value, value)
@@ -119,7 +124,7 @@ class Replay:
             v: v.type.shape[1] for s in stages for v in (*s.node.variable_inputs, *s.node.outputs)
         }
         first = dict.fromkeys(height, 0)
-        end = {v: 0 if v in made else rows for v, rows in height.items()}
+        end = {v: 0 if v in made or v is chain.fed else rows for v, rows in height.items()}
         taken = dict.fromkeys(made, 0)
         reaches = {stage.output: stage.reach for stage in chain.stages}
 
@@ -132,7 +137,26 @@ class Replay:
                 found.append(min(max(first, 0), end[image]))
             return min(found)
 
+        def come() -> None:
+            """Rows are fed until the first layer can make what it makes at a time."""
+            (x,) = stages[0].node.variable_inputs
+            size = x.type.bytes // height[x]
+            while end[x] < height[x]:
+                y, reach = made[0], reaches[made[0]]
+                until, rows = taken[y] + chain.most, height[x]
+                if chain.stages[0].part != "sum":
+                    last = end[y] + chain.most - 1
+                    until, rows = last * reach.stride - reach.top + reach.rows, height[y] - last
+                if end[x] >= until and rows > 0:
+                    return
+                at = self.plan.offsets[x] + (end[x] - first[x]) * size
+                self.write(x, end[x] * size, (end[x] + 1) * size, at)
+                end[x] += 1
+                assert end[x] - first[x] <= chain.rings[x].rows
+
         while any(end[v] < height[v] for v in made):
+            if chain.fed is not None:
+                come()
             for step in stages:
                 y = step.node.output
                 size = y.type.bytes // height[y]

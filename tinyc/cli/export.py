@@ -13,7 +13,7 @@ from .printing import log, print_json
 
 
 @verb(
-    "* model board output_dir strict calibrate compress float_glue stream trust lock as_json "
+    "* model board output_dir strict calibrate compress float_glue stream feed trust lock as_json "
     "verbose quiet",
 )
 def export(

@@ -9,8 +9,8 @@ from .printing import judge, print_report
 
 @verb(
     "model board emulator output_dir toolchain seed strict calibrate compress float_glue "
-    "max_cycles max_instructions max_flash max_ram trust optimize stream backend database lock "
-    "as_json verbose quiet",
+    "max_cycles max_instructions max_flash max_ram trust optimize stream feed backend database "
+    "lock as_json verbose quiet",
 )
 def profile(call: Call) -> None:
     """Count instructions and modelled cycles of one inference, layer by layer."""

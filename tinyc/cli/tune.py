@@ -23,8 +23,8 @@ _ORDERS = {"speed": "layer by layer", "balanced": "some by rows", "ram": "most b
 
 
 @verb(
-    "model board optimize stream max_flash max_ram backend database lock toolchain main calibrate "
-    "compress float_glue trust as_json verbose quiet",
+    "model board optimize stream feed max_flash max_ram backend database lock toolchain main "
+    "calibrate compress float_glue trust as_json verbose quiet",
 )
 def tune(call: Call) -> None:
     """Measure every kernel of every layer, choose by cycles, flash and RAM, and keep the choice."""
@@ -51,6 +51,7 @@ def tune(call: Call) -> None:
         (limits[0] or float("inf"), limits[1] or float("inf")),
         settings.toolchain,
         BuildOptions(settings.main, settings.model_id, placed.arena, placed.weights),
+        settings.feed,
     )
     try:
         found = tuning.tune(task, database, _started)

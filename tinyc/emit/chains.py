@@ -7,6 +7,7 @@ from typing import Any
 
 from ..ir import Value
 from ..plan import Chain, Plan, Step
+from ..plan.rows import height, row_bytes
 from .bodies import takes_strips
 
 ROWS = "tinyc_rows.h"
@@ -34,17 +35,18 @@ def chained(plan: Plan) -> list[dict[str, Any]]:
 def _chain(plan: Plan, chain: Chain) -> dict[str, Any]:
     steps = {stage.step.index: stage.step for stage in chain.stages}
     made = {step.node.output: f"made_{index}" for index, step in steps.items()}
-    read = [value for value in chain.readers if value not in made]
+    read = [value for value in chain.readers if value not in made and value is not chain.fed]
     names = {**{value: f"read_{i}" for i, value in enumerate(read)}, **made}
+    if chain.fed is not None:
+        names = {chain.fed: "fed", **names}
     ends = [v for v in made if v not in chain.rings or not chain.readers[v]]
     return {
         "symbol": chain_symbol(plan, chain),
+        **_fed(plan, chain, names),
         "first": chain.first,
         "last": chain.last,
         "most": chain.most,
-        "images": [
-            _image(plan, chain, value, name, value in made) for value, name in names.items()
-        ],
+        "images": [_image(plan, chain, value, name) for value, name in names.items()],
         "unfinished": " || ".join(f"{names[v]}.end < {names[v]}.height" for v in ends),
         "reaches": [
             {"name": f"reach_{s.step.index}", "reach": s.reach}
@@ -57,16 +59,30 @@ def _chain(plan: Plan, chain: Chain) -> dict[str, Any]:
     }
 
 
-def _image(plan: Plan, chain: Chain, value: Value, name: str, made: bool) -> dict[str, Any]:
-    _, height, *_ = value.type.shape
+def _fed(plan: Plan, chain: Chain, names: Mapping[Value, str]) -> dict[str, Any]:
+    """What a chain that is fed has besides: where it keeps which rows there are, and how many the
+    first layer can make of those that have come."""
+    first = chain.stages[0]
+    if chain.fed is None:
+        return {"fed": False}
+    can_make = f"fed.end - taken_{first.step.index} >= {chain.most}"
+    if first.part != "sum":
+        out, reach = names[first.output], f"reach_{first.step.index}"
+        can_make = f"tinyc_can_make(&fed, &{out}, &{reach}, {chain.most})"
+    return {"fed": True, "counted": plan.counted, "can_make": can_make}
+
+
+def _image(plan: Plan, chain: Chain, value: Value, name: str) -> dict[str, Any]:
+    rows = height(value)
     ring = chain.rings.get(value)
-    held = f"{ring.rows} of {height} rows" if ring else f"all {height} rows"
+    held = f"{ring.rows} of {rows} rows" if ring else f"all {rows} rows"
+    given = value is not chain.fed and all(stage.output is not value for stage in chain.stages)
     return {
         "name": name,
         "offset": plan.offsets[value],
-        "bytes": value.type.bytes // height,
-        "height": height,
-        "end": 0 if made else height,
+        "bytes": row_bytes(value),
+        "height": rows,
+        "end": rows if given else 0,
         "caption": f"{value.type}, {held}",
     }
 

@@ -17,6 +17,7 @@ from ..kernels import support
 from ..kernels.base import Constant
 from ..plan import ALIGN, Plan, Step
 from ..plan.heads import heads
+from ..plan.rows import height, row_bytes
 from .bodies import functions
 from .chains import ROWS, chain_symbol, chained, described
 from .names import CTYPES, comment, literals
@@ -58,6 +59,19 @@ class ConstantArray:
 
 
 @dataclass(frozen=True)
+class Fed:
+    """An input that comes row by row. rows: of an image; bytes: of a row; ctype: of an element;
+    offset: in bytes from the arena's start, of the first of those that there are; turns: the
+    function in which the first layers take turns."""
+
+    rows: int
+    bytes: int
+    ctype: str
+    offset: int
+    turns: str
+
+
+@dataclass(frozen=True)
 class Library:
     """A network as C, and what whoever builds or runs it has to know.
 
@@ -66,6 +80,7 @@ class Library:
     arena_bytes: of the working memory that a run is given;
     inputs, outputs: in the order of the model's; arrays: every constant of ``<name>_weights.c``;
     states: how many the network keeps in the arena between its runs;
+    fed: how the rows of the input come, None where it comes as a whole;
     floats: whether it computes with float32; libm: whether it calls a C library's functions of
     <math.h>.
     """
@@ -79,6 +94,7 @@ class Library:
     states: int = 0
     floats: bool = False
     libm: bool = False
+    fed: Fed | None = None
 
     @property
     def input_bytes(self) -> int:
@@ -89,6 +105,13 @@ class Library:
     def output_bytes(self) -> int:
         """Of all outputs of one run."""
         return sum(buffer.bytes for buffer in self.outputs)
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The functions that an inference consists of, the layers' own aside."""
+        if self.fed is None:
+            return (f"{self.name}_run",)
+        return f"{self.name}_push_row", f"{self.name}_finish", self.fed.turns
 
 
 @dataclass
@@ -144,6 +167,7 @@ def emit(plan: Plan) -> Library:
     parts = support.needed([*called, *([ROWS] if plan.chains else [])])
     floats = support.FLOAT_SCALE in parts or any(step.floats for step in plan.steps)
     ports, ends = input_ports(graph), heads(graph)
+    fed = _fed(plan)
     files = {
         f"include/{prefix}.h": render(
             "model.h",
@@ -156,6 +180,7 @@ def emit(plan: Plan) -> Library:
             inputs=[_port(plan, "input", port) for port in ports],
             outputs=[_port(plan, "output", h.port) | {"threshold": h.least} for h in ends],
             states=len(resets),
+            fed=fed,
         ),
         f"src/{prefix}.c": render(
             "model.c",
@@ -172,6 +197,7 @@ def emit(plan: Plan) -> Library:
             calls=_calls(plan),
             copies=copies,
             resets=resets,
+            fed=fed,
         ),
         f"src/{prefix}_kernels.h": render(
             "kernels.h",
@@ -194,6 +220,7 @@ def emit(plan: Plan) -> Library:
         len(resets),
         floats,
         support.MATH in parts,
+        fed,
     )
 
 
@@ -206,6 +233,7 @@ def main_program(library: Library, template: str, **options: Any) -> str:
         inputs=len(library.inputs),
         outputs=len(library.outputs),
         states=library.states,
+        fed=library.fed,
         **options,
     )
 
@@ -264,6 +292,17 @@ def _only_byte(data: Array) -> int | None:
     """The byte that all of an array's bytes are; None if there are several."""
     found = np.unique(np.frombuffer(data.tobytes(), np.uint8))
     return int(found[0]) if len(found) == 1 else None
+
+
+def _fed(plan: Plan) -> Fed | None:
+    for chain in plan.chains:
+        if chain.fed is not None:
+            image = chain.fed
+            return Fed(
+                height(image), row_bytes(image), image.type.dtype.c, plan.offsets[image],
+                chain_symbol(plan, chain),
+            )  # fmt: skip
+    return None
 
 
 def _buffer(plan: Plan, port: Port) -> Buffer:

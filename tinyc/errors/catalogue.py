@@ -101,6 +101,7 @@ CATALOGUE = {
     "E352": "The ONNX file is of an operator set that is too old, or newer than the onnx package.",
     "E353": "Several operators of the model are refused: how many, and the way out.",
     "E354": "A layer, or a state, does not let the network be computed as a stream.",
+    "E355": "The rows of the input cannot come one at a time.",
     # The board.
     "E401": "The firmware needs more flash or RAM than the board has.",
     # Outputs.

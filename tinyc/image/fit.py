@@ -170,7 +170,8 @@ def with_room(lowered: Plan, kinds: Sequence[str]) -> Iterable[Board]:
             continue
         features = board.core.features
         if features not in plans:
-            plans[features] = plan(lowered.graph, board.core.title, features)
+            feed = "whole" if lowered.fed is None else "rows"
+            plans[features] = plan(lowered.graph, board.core.title, features, feed=feed)
         there = plans[features]
         if _weights(there) + _code(there) <= flash and there.arena_bytes <= room:
             yield board

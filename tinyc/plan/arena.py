@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
 
 import numpy as np
 
-from ..errors import CompileError
 from ..ir import Graph, Value
-from .chain import Chain, bytes_of, lives, parked
+from .chain import Chain, bytes_of, counted_bytes, lives, parked
 from .plan import ALIGN, Buffer
 from .rows import Stage, distance
 from .step import Step
@@ -48,11 +47,12 @@ class _Buffer:
 @dataclass(frozen=True, eq=False)
 class Layout:
     """scratch: offset of each step's working memory; bytes: of the whole arena; offsets, parked,
-    peak, buffers: see `Plan`."""
+    counted, peak, buffers: see `Plan`."""
 
     offsets: dict[Value, int]
     scratch: dict[Step, int]
     parked: dict[Value, int]
+    counted: int
     bytes: int
     peak: tuple[int, int]
     buffers: tuple[Buffer, ...]
@@ -79,11 +79,18 @@ def layout(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain] = ()) 
         {value: buffer.offset for buffer, values in pieces.held.items() for value in values},
         {s: b.offset for s, b in pieces.scratch.items()},
         {v: b.offset for v, b in pieces.parked.items()},
+        0 if pieces.counted is None else pieces.counted.offset,
         size,
         (min(max(when, 0), last), alive),
         tuple(
             Buffer(
-                b.offset, b.bytes, b.first, b.last, tuple(pieces.held.get(b, ())), waiting.get(b)
+                b.offset,
+                b.bytes,
+                b.first,
+                b.last,
+                tuple(pieces.held.get(b, ())),
+                waiting.get(b),
+                b is pieces.counted,
             )
             for b in pieces.live
         ),
@@ -102,12 +109,13 @@ def alive(graph: Graph, steps: tuple[Step, ...], growing: bool) -> list[int]:
 @dataclass(frozen=True)
 class _Pieces:
     """What needs a place: live; held: the values in each piece; scratch: that of each step; parked:
-    where rows of a value wait."""
+    where rows of a value wait; counted: what tells which rows there are."""
 
     live: list[_Buffer]
     held: dict[_Buffer, list[Value]]
     scratch: dict[Step, _Buffer]
     parked: dict[Value, _Buffer]
+    counted: _Buffer | None
 
 
 def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _Pieces:
@@ -120,6 +128,11 @@ def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _
     buffers: dict[Value, _Buffer] = {}
     for value in graph.sources:
         buffers[value] = _Buffer(value.type.bytes, -1, -1)
+    counted = None
+    for chain in chains:
+        if chain.fed is not None:
+            buffers[root(chain.fed)] = _Buffer(bytes_of(chain.fed, chains), -1, chain.last)
+            counted = _Buffer(counted_bytes(chain), -1, end)
     scratch: dict[Step, _Buffer] = {}
     last_use: dict[Value, int] = {}
     made = {value: life for chain in chains for value, life in lives(chain).items()}
@@ -227,32 +240,11 @@ def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _
                 if piece in waiting:  # written later than the rows themselves
                     waiting[piece].grow(a, behind - b.bytes + waiting[piece].bytes)
     live = [b for v, b in buffers.items() if v not in merged]
-    live += [*scratch.values(), *waiting.values()]
+    live += [*scratch.values(), *waiting.values(), *([] if counted is None else [counted])]
     held: dict[_Buffer, list[Value]] = {}
     for value in [*buffers, *views]:
         held.setdefault(buffers[home(value)], []).append(value)
-    return _Pieces(live, held, scratch, waiting)
-
-
-def carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:
-    """See `Plan`; raises CompileError E306 for states that exchange their values."""
-    waiting = [
-        (state.exit, state.entry)
-        for state in graph.states
-        if state.exit.constant or offsets[state.exit] != offsets[state.entry]
-    ]
-    ordered: list[tuple[Value, Value]] = []
-    while waiting:
-        read = [offsets[exit] for exit, _ in waiting if not exit.constant]
-        ready = [pair for pair in waiting if offsets[pair[1]] not in read]
-        if not ready:
-            raise CompileError(
-                "E306", waiting[0][1].origin, "its states exchange their values",
-                "keep both in one tensor",
-            )  # fmt: skip
-        ordered += ready
-        waiting = [pair for pair in waiting if pair not in ready]
-    return tuple(ordered)
+    return _Pieces(live, held, scratch, waiting, counted)
 
 
 _ORDERS: tuple[Callable[[_Buffer], tuple[int, ...]], ...] = (

@@ -18,13 +18,16 @@ class Chain:
 
     stages: in the order of their steps, which follow each other; whole: of what they make that of
     which other layers read, which all rows are kept of; parks: whether the rows that stay from turn
-    to turn wait in a place of their own, so that rows of several images are worked with in one.
+    to turn wait in a place of their own, so that rows of several images are worked with in one;
+    fed: the image whose rows come from outside, one at a time: whenever the first layer can make
+    ``most`` rows there is a turn, and when the last one has come, as many as it takes.
     """
 
     stages: tuple[Stage, ...]
     most: int
     whole: frozenset[Value]
     parks: bool = False
+    fed: Value | None = None
 
     @property
     def first(self) -> int:
@@ -76,57 +79,80 @@ class _Run:
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
         made = [stage.output for stage in chain.stages]
-        inner = [v for v in made if v not in chain.whole]
-        given = [v for v in chain.readers if v not in made]
+        fed = [] if chain.fed is None else [chain.fed]
+        self.inner = [*fed, *(v for v in made if v not in chain.whole)]
+        self.given = [v for v in chain.readers if v not in made and v is not chain.fed]
         self.first = dict.fromkeys(chain.readers, 0)
-        self.end = {v: 0 if v in made else height(v) for v in chain.readers}
+        self.end = {v: height(v) if v in self.given else 0 for v in chain.readers}
         self.taken = dict.fromkeys(chain.stages, 0)
-        most = dict.fromkeys(made, 0)
-        stay = dict.fromkeys(inner, 0)
+        self.most = dict.fromkeys([*fed, *made], 0)
+        self.stay = dict.fromkeys(self.inner, 0)
         # Bytes of a given image that have been read when a layer begins to write to a ring, or to
         # work; of an image that is made as a whole, less what of it has been written then.
-        free: dict[Value, dict[Value | Stage, int]] = {v: {} for v in given}
+        self.free: dict[Value, dict[Value | Stage, int]] = {v: {} for v in self.given}
+        for image in fed:
+            for end in range(1, height(image)):
+                self._come(image, end)
+                while self._can_make(chain.stages[0]) >= chain.most:
+                    self._turns()
+            self._come(image, height(image))
         while any(self.end[v] < height(v) for v in made):
-            progress = False
-            for stage in chain.stages:
-                read = {v: row_bytes(v) * self._unread(v) for v in given}
-                if not self._turn(stage):
-                    continue
-                progress = True
-                output = stage.output
-                most[output] = max(most[output], self.end[output] - self.first[output])
-                written = 0 if output in inner else self.end[output] * stage.row_bytes
-                for image, bytes in read.items():
-                    known = free[image]
-                    known.setdefault(stage, bytes)
-                    known[output] = min(known.get(output, bytes), bytes - written)
-                for value in stage.images:
-                    if value in inner and chain.readers[value][-1] is stage:
-                        self.first[value] = max(self.first[value], self._needed(value))
-            for value in inner:
-                stay[value] = max(stay[value], self.end[value] - self.first[value])
-            assert progress, "the layers wait for each other"
-        self.rings = {v: Ring(most[v], stay[v]) for v in inner}
-        sizes: dict[Value | Stage, int] = {v: most[v] * row_bytes(v) for v in inner}
+            self._turns()
+        self.rings = {v: Ring(self.most[v], self.stay[v]) for v in self.inner}
+        sizes: dict[Value | Stage, int] = {v: self.most[v] * row_bytes(v) for v in self.inner}
         sizes.update((stage, stage.step.binding.scratch) for stage in chain.stages)
         self.behind = {
             image: {piece: sizes.get(piece, 0) - bytes for piece, bytes in pieces.items()}
-            for image, pieces in free.items()
+            for image, pieces in self.free.items()
         }
+
+    def _come(self, image: Value, end: int) -> None:
+        """A row comes from outside, after which there are ``end``."""
+        self.end[image] = end
+        self.most[image] = max(self.most[image], end - self.first[image])
+
+    def _turns(self) -> None:
+        """A turn of each layer."""
+        chain, progress = self.chain, False
+        for stage in chain.stages:
+            read = {v: row_bytes(v) * self._unread(v) for v in self.given}
+            if not self._turn(stage):
+                continue
+            progress = True
+            output = stage.output
+            self.most[output] = max(self.most[output], self.end[output] - self.first[output])
+            written = 0 if output in self.inner else self.end[output] * stage.row_bytes
+            for image, bytes in read.items():
+                known = self.free[image]
+                known.setdefault(stage, bytes)
+                known[output] = min(known.get(output, bytes), bytes - written)
+            for value in stage.images:
+                if value in self.inner and chain.readers[value][-1] is stage:
+                    self.first[value] = max(self.first[value], self._needed(value))
+        for value in self.inner:
+            self.stay[value] = max(self.stay[value], self.end[value] - self.first[value])
+        assert progress, "the layers wait for each other"
 
     def _turn(self, stage: Stage) -> bool:
         """Let a layer make what it can; returns whether there was something."""
         output = stage.output
+        rows = self._can_make(stage)
         if stage.part == "sum":
             (image,) = stage.images
-            rows = self.end[image] - self.taken[stage]
             self.taken[stage] = self.end[image]
             self.end[output] = int(self.end[image] == height(image))
         else:
-            ready = (_ready(stage, v, self.end) for v in stage.images)
-            rows = min(*ready, self.chain.most)
+            rows = min(rows, self.chain.most)
             self.end[output] += max(0, rows)
         return rows > 0
+
+    def _can_make(self, stage: Stage) -> int:
+        """Rows that a layer can make, or take in if it makes one of all, of those that there
+        are."""
+        if stage.part == "sum":
+            (image,) = stage.images
+            return self.end[image] - self.taken[stage]
+        return min(_ready(stage, v, self.end) for v in stage.images)
 
     def _needed(self, image: Value) -> int:
         """The first row of an image that is held for those who read it."""
@@ -165,10 +191,21 @@ def bytes_of(value: Value, chains: Collection[Chain]) -> int:
     return value.type.bytes
 
 
+def counted_bytes(chain: Chain) -> int:
+    """Of what tells, from one row that is fed to the next, how far the layers have come: the first
+    and the last row that there are of each image, and how many each mean has taken in."""
+    sums = sum(stage.part == "sum" for stage in chain.stages)
+    return 0 if chain.fed is None else 4 * (2 * len(chain.readers) + sums)
+
+
 def parked(chain: Chain) -> dict[Value, int]:
     """Bytes of the place where the rows of an image wait for the next turn."""
     rings = chain.rings.items() if chain.parks else ()
-    return {value: ring.stay * row_bytes(value) for value, ring in rings if ring.stay}
+    return {
+        value: ring.stay * row_bytes(value)
+        for value, ring in rings
+        if ring.stay and value is not chain.fed
+    }
 
 
 def lives(chain: Chain) -> dict[Value, tuple[int, int]]:

@@ -18,8 +18,9 @@ ALIGN = 8
 class Buffer:
     """A piece of the arena, ``bytes`` from ``offset`` on, in use from the step ``first`` through
     ``last``: -1 stands for what is there before a run, the number of steps for what is read after
-    it. values: what lies there, one after the other; none in the working memory of a step, or where
-    rows of a value wait for the next turn of a chain: parked."""
+    it. values: what lies there, one after the other; none in the working memory of a step, where
+    rows of a value wait for the next turn of a chain: parked, or where a chain that is fed keeps
+    which rows there are: counted."""
 
     offset: int
     bytes: int
@@ -27,6 +28,7 @@ class Buffer:
     last: int
     values: tuple[Value, ...]
     parked: Value | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,8 @@ class Plan:
     order in which none is read after it was written; peak: the step in which most of the arena is
     alive, and how many bytes of it, which no arena can be smaller than; buffers: what the arena
     holds; chains: which steps go by rows; parked: where, in bytes, rows of a value wait between
-    turns; features: what the core has; prefix: of every public symbol."""
+    turns; counted: where a chain that is fed keeps which rows there are; features: what the core
+    has; prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -49,10 +52,16 @@ class Plan:
     buffers: tuple[Buffer, ...] = ()
     chains: tuple[Chain, ...] = ()
     parked: Mapping[Value, int] = field(default_factory=dict)
+    counted: int = 0
 
     @property
     def prefix(self) -> str:
         return self.graph.name
+
+    @property
+    def fed(self) -> Value | None:
+        """The input whose rows come one at a time; None where it comes as a whole."""
+        return next((chain.fed for chain in self.chains if chain.fed is not None), None)
 
     def __repr__(self) -> str:
         return f"<plan {self.prefix} for {self.core} of {len(self.steps)} layers>"
@@ -86,6 +95,8 @@ class Plan:
 
 def _chain(chain: Chain, names: Names) -> str:
     text = f"{chain.first} to {chain.last} by rows, {chain.most} at most at a time"
+    if chain.fed is not None:
+        text += f", fed with those of {names[chain.fed]}"
     held = ", ".join(f"{ring.rows} of {names[value]}" for value, ring in chain.rings.items())
     return line(f"{text}, holding {held}" if held else text)
 
@@ -125,6 +136,8 @@ def _peak(plan: Plan, names: Names) -> str:
 
 def _held(buffer: Buffer, names: Names) -> str:
     """What lies in a piece of the arena, one after the other."""
+    if buffer.counted:
+        return "which rows there are"
     if buffer.parked is not None:
         return f"rows of {names[buffer.parked]} that wait"
     return " then ".join(names[v] for v in buffer.values) or "scratch"

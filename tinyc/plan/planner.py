@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..errors import CompileError
 from ..ir import Graph, Node, Value
 from ..kernels.base import Schedule
 from ..ops.transpose import Transpose
-from .arena import aliases, carries
+from .arena import aliases
 from .choose import Choice, choose
 from .packing import packed
 from .plan import Plan
@@ -24,28 +25,29 @@ def plan(
     optimize: str = "balanced",
     forced: Mapping[int, Choice] | None = None,
     limit: int | None = None,
+    feed: str = "whole",
 ) -> Plan:
     """Choose a kernel for each node and lay out the arena.
 
     backend: ``templates`` or ``tvm``, for all steps or for each; a node that TVM cannot be given
     falls to the templates. schedules: by `workload`, those that TVM uses in the place of its
     default ones. optimize: one of `tinyc.kernels.base.AIMS`. forced: of steps by their index, what
-    computes them in any case. limit: bytes that the arena may have, see `tinyc.plan.schedule`.
-    Raises CompileError E306 where no kernel fits a node, or the one that is forced does not, E706
-    and E708 (no TVM).
+    computes them in any case. limit, feed: bytes that the arena may have, and how the input comes,
+    see `tinyc.plan.schedule`. Raises CompileError E306 where no kernel fits a node, or the one
+    that is forced does not, E355 (it cannot be fed by rows), E706 and E708 (no TVM).
     """
     graph = _apart(graph)
     steps = choose(graph, core, features, backend, schedules or {}, optimize, forced or {})
-    found = schedule(graph, steps, optimize, limit)
+    found = schedule(graph, steps, optimize, limit, feed)
     if optimize == "flash" and not found.chains:  # whose layers would be unpacked for each strip
         small = schedule(graph, packed(steps), optimize, limit)
         found = found if small.chains else small
     arena = found.arena
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in found.steps)
-    carried = carries(graph, arena.offsets)
+    carried = _carries(graph, arena.offsets)
     return Plan(
         graph, core, features, steps, arena.offsets, arena.bytes, carried, arena.peak,
-        arena.buffers, found.chains, arena.parked,
+        arena.buffers, found.chains, arena.parked, arena.counted,
     )  # fmt: skip
 
 
@@ -62,3 +64,24 @@ def _apart(graph: Graph) -> Graph:
             copies[value] = Node(Transpose(axes), (value,), (copy,), value.origin)
     outputs = tuple(copies[v].output if v in copies else v for v in graph.outputs)
     return replace(graph, nodes=(*graph.nodes, *copies.values()), outputs=outputs)
+
+
+def _carries(graph: Graph, offsets: Mapping[Value, int]) -> tuple[tuple[Value, Value], ...]:
+    """See `Plan`; raises CompileError E306 for states that exchange their values."""
+    waiting = [
+        (state.exit, state.entry)
+        for state in graph.states
+        if state.exit.constant or offsets[state.exit] != offsets[state.entry]
+    ]
+    ordered: list[tuple[Value, Value]] = []
+    while waiting:
+        read = [offsets[exit] for exit, _ in waiting if not exit.constant]
+        ready = [pair for pair in waiting if offsets[pair[1]] not in read]
+        if not ready:
+            raise CompileError(
+                "E306", waiting[0][1].origin, "its states exchange their values",
+                "keep both in one tensor",
+            )  # fmt: skip
+        ordered += ready
+        waiting = [pair for pair in waiting if pair not in ready]
+    return tuple(ordered)

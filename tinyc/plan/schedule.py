@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from ..ir import Graph, Value
 from .arena import Layout, aliases, alive, layout
 from .chain import Chain
-from .rows import Stage, products, staged
+from .feed import fed_image
+from .rows import Stage, products, row_bytes, staged
 from .step import Step
 
 STRIPES = (1, 2, 3, 4, 6, 8)
 """Rows that the layers of a chain may make at a time."""
 LONGEST = 40
 """Layers of a chain."""
+_ANY = 1 << 60
+"""Bytes that any arena may have."""
 CALL = 100
 """What a call for a strip costs besides its products, in as many of these."""
 COPY = 1.0
@@ -59,52 +62,84 @@ class Schedule:
 
 
 def schedule(
-    graph: Graph, steps: tuple[Step, ...], optimize: str, limit: int | None = None
+    graph: Graph,
+    steps: tuple[Step, ...],
+    optimize: str,
+    limit: int | None = None,
+    feed: str = "whole",
 ) -> Schedule:
     """The order that needs little memory; layer by layer where a network is to be fast or small.
 
     limit: bytes that the arena may have: what optimizes something else turns to ``ram`` where it
-    would have more.
+    would have more; feed: how the input comes, ``whole`` or by ``rows``: then the first layers are
+    a chain in any case. Raises CompileError E355 where they cannot be one.
     """
-    plain = Schedule(steps, (), layout(graph, steps))
-    if limit is not None and plain.arena.bytes > limit:
+    stages = [staged(step) for step in steps]
+    fed = fed_image(graph, steps, stages) if feed == "rows" else None
+    values = _Values(graph, steps, fed)
+    least_of_all: tuple[_Segment, ...] = ()
+    if fed is not None:
+        segments = [*_singles(graph, steps, True), *_fed(values, stages, float("inf"))]
+        least_of_all = _chosen(_best(segments, len(steps), _ANY, True))
+    cheapest = _scheduled(graph, steps, least_of_all, fed)
+    if limit is not None and cheapest.arena.bytes > limit:
         optimize = "ram"
     if optimize not in ALLOWED:
-        return plain
-    stages = [staged(step) for step in steps]
-    values = _Values(graph, steps)
-    found: dict[tuple[_Segment, ...], Schedule] = {(): plain}
-    allowed = ALLOWED[optimize] * sum(products(step) for step in steps)
+        return cheapest
+    found: dict[tuple[_Segment, ...], Schedule] = {least_of_all: cheapest}
+    allowed = cheapest.cost + ALLOWED[optimize] * sum(products(step) for step in steps)
     # What the packing makes of it decides: it may need as much as if no output grew over an input,
     # or find room in what a chain has read.
     for growing in (True, False):
-        alone = alive(graph, steps, growing)
-        singles = [_Segment(i, i, 0, bytes, 0) for i, bytes in enumerate(alone)]
-        chains = list(_chains(values, stages, alone, allowed))
-        for most in (allowed, allowed / 4, allowed / 16):
+        singles = _singles(graph, steps, growing)
+        chains = list(_chains(values, stages, [s.peak for s in singles], allowed))
+        if fed is not None:
+            chains += [*least_of_all, *_fed(values, stages, allowed)]
+        for part in (1, 4, 16):
+            most = max(allowed / part, cheapest.cost)
             segments = [*singles, *(s for s in chains if s.cost <= most)]
-            least = max((s.peak for s in _best(segments, len(steps), 0)), default=0)
-            best = _best(segments, len(steps), int(least * SPARED[optimize]))
-            chosen = tuple(s for s in best if s.most)
-            cost = sum(s.cost for s in chosen)
-            if chosen not in found and cost <= most:
-                spans = [(s.first, s.last, s.most, s.parks) for s in chosen]
-                found[chosen] = replace(by_rows(graph, steps, spans), cost=cost)
-    enough = min(s.arena.bytes for s in found.values()) * SPARED[optimize]
-    return min((s for s in found.values() if s.arena.bytes <= enough), key=lambda s: s.cost)
+            best = _best(segments, len(steps), 0, fed is not None)
+            least = max((s.peak for s in best), default=0)
+            enough = int(least * SPARED[optimize])
+            chosen = _chosen(_best(segments, len(steps), enough, fed is not None))
+            if chosen not in found and sum(s.cost for s in chosen) <= most:
+                found[chosen] = _scheduled(graph, steps, chosen, fed)
+    most_bytes = min(s.arena.bytes for s in found.values()) * SPARED[optimize]
+    return min((s for s in found.values() if s.arena.bytes <= most_bytes), key=lambda s: s.cost)
+
+
+def _singles(graph: Graph, steps: tuple[Step, ...], growing: bool) -> list[_Segment]:
+    return [_Segment(i, i, 0, bytes, 0) for i, bytes in enumerate(alive(graph, steps, growing))]
+
+
+def _chosen(segments: Sequence[_Segment]) -> tuple[_Segment, ...]:
+    """The chains among them."""
+    return tuple(s for s in segments if s.most)
+
+
+def _scheduled(
+    graph: Graph, steps: tuple[Step, ...], chains: Sequence[_Segment], fed: Value | None
+) -> Schedule:
+    spans = [(s.first, s.last, s.most, s.parks) for s in chains]
+    return replace(by_rows(graph, steps, spans, fed), cost=sum(s.cost for s in chains))
 
 
 def by_rows(
-    graph: Graph, steps: tuple[Step, ...], spans: Sequence[tuple[int, int, int, bool]]
+    graph: Graph,
+    steps: tuple[Step, ...],
+    spans: Sequence[tuple[int, int, int, bool]],
+    fed: Value | None = None,
 ) -> Schedule:
     """The order in which layers ``first`` to ``last`` make ``most`` rows at a time, for each of
-    ``spans``, whose last part is `Chain.parks`, and the others all at once."""
+    ``spans``, whose last part is `Chain.parks`, and the others all at once. fed: what the layers
+    from the first on are fed with by rows."""
     values, bound, chains = _Values(graph, steps), list(steps), []
     for first, last, most, parks in spans:
         stages = [staged(step) for step in steps[first : last + 1]]
         own = tuple(stage for stage in stages if stage is not None)
         assert len(own) == len(stages), "a layer needs its input as a whole"
-        chains.append(Chain(own, most, frozenset(values.whole(first, last)), parks))
+        whole = frozenset(values.whole(first, last))
+        chains.append(Chain(own, most, whole, parks, None if first else fed))
         bound[first : last + 1] = [stage.step for stage in own]
     arena = layout(graph, tuple(bound), chains)
     return Schedule(tuple(bound), tuple(chains), arena)
@@ -113,11 +148,12 @@ def by_rows(
 class _Values:
     """How long the values of a network live, if its layers run one after the other."""
 
-    def __init__(self, graph: Graph, steps: Sequence[Step]) -> None:
-        self.steps = steps
+    def __init__(self, graph: Graph, steps: Sequence[Step], fed: Value | None = None) -> None:
+        self.steps, self.fed = steps, fed
         views = aliases(graph)
         kept = {views.get(v, v) for v in (*graph.results, *(s.entry for s in graph.states))}
-        self.made = dict.fromkeys(graph.sources, -1)
+        # What is fed is in its chain alone, and is counted there.
+        self.made = dict.fromkeys(() if fed is not None else graph.sources, -1)
         self.last = dict.fromkeys(kept, len(steps))
         for step in steps:
             self.made.update(dict.fromkeys(step.node.outputs, step.index))
@@ -184,6 +220,33 @@ def _chains(
                         yield _Segment(first, last, most, peak, cost, parks)
 
 
+def _fed(values: _Values, stages: Sequence[Stage | None], enough: float) -> Iterator[_Segment]:
+    """The chains that are fed, which cost no more than ``enough``."""
+    first, image = stages[0], values.fed
+    assert first is not None and image is not None
+    reach = first.reach
+    # The rows that the first layer needs for its first one come before the turns begin.
+    step = 1 / reach.stride
+    paces = {image: _Pace(step, -max(0, reach.rows - 1 - reach.top) * step)}
+    last_reader = max(i for i, stage in enumerate(stages) if stage and image in stage.images)
+    chain: list[Stage] = []
+    for last, stage in enumerate(stages[: max(LONGEST, last_reader + 1)]):
+        if stage is None:
+            break
+        chain.append(stage)
+        paces[stage.output] = _pace(stage, paces)
+        if last < last_reader:
+            continue
+        whole = values.whole(0, last)
+        fixed = sum(v.type.bytes for v in whole)
+        for parks in (False, True):
+            held = _Held(chain, paces, whole, parks, image)
+            for most in STRIPES:
+                cost = _cost(chain, paces, most, enough) + COPY * held.copied / most
+                if cost <= enough:
+                    yield _Segment(0, last, most, fixed + held.bytes(most), cost, parks)
+
+
 def _pace(stage: Stage, paces: Mapping[Value, _Pace]) -> _Pace:
     """Of the output, from those of what it is made of; what lies there from the beginning does not
     count."""
@@ -209,6 +272,7 @@ class _Held:
         paces: Mapping[Value, _Pace],
         whole: Sequence[Value],
         parks: bool,
+        fed: Value | None = None,
     ) -> None:
         index = {stage.output: i for i, stage in enumerate(chain)}
         ends: dict[Value, int] = {}
@@ -216,7 +280,7 @@ class _Held:
         for i, stage in enumerate(chain):
             made = paces[stage.output]
             for value in stage.images:
-                if value in index:
+                if value in index or value is fed:
                     pace = paces[value]
                     wait = int((made.delay - pace.delay) / pace.step) + stage.reach.top
                     waits[value] = max(waits.get(value, 0), wait)
@@ -225,6 +289,10 @@ class _Held:
         """What stays from turn to turn, and what more of it there is for each row of a turn."""
         self.passes, self.passes_row = [0] * len(chain), [0] * len(chain)
         self.copied = 0
+        if fed is not None:
+            ahead = chain[0].reach.stride
+            self.stays += (waits[fed] + 1 - ahead) * row_bytes(fed)
+            self.stays_row += ahead * row_bytes(fed)
         for i, stage in enumerate(chain):
             if stage.part == "sum":
                 self.stays += stage.step.binding.scratch
@@ -263,19 +331,24 @@ def _cost(chain: Sequence[Stage], paces: Mapping[Value, _Pace], most: int, enoug
     return cost
 
 
-def _best(segments: Sequence[_Segment], count: int, enough: int) -> list[_Segment]:
+def _best(
+    segments: Sequence[_Segment], count: int, enough: int, fed: bool = False
+) -> list[_Segment]:
     """Segments that cover ``count`` layers with the least peak, and of those with as little of one,
-    or with ``enough``, those that cost least."""
+    or with ``enough``, those that cost least. fed: the first of them is a chain."""
     ending: list[list[_Segment]] = [[] for _ in range(count)]
     for segment in segments:
-        ending[segment.last].append(segment)
-    best = [_Way(enough, 0, None)]
+        if segment.first or segment.most or not fed:
+            ending[segment.last].append(segment)
+    best: dict[int, _Way] = {0: _Way(enough, 0, None)}
     for last in range(count):
         ways = [
             _Way(max(best[s.first].peak, s.peak), best[s.first].cost + s.cost, s)
             for s in ending[last]
+            if s.first in best
         ]
-        best.append(min(ways, key=lambda way: (way.peak, way.cost)))
+        if ways:
+            best[last + 1] = min(ways, key=lambda way: (way.peak, way.cost))
     chosen: list[_Segment] = []
     way = best[count]
     while way.last is not None:

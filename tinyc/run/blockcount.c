@@ -8,9 +8,8 @@ enum { KEEP = 0, RUN = 0xFFFF, OUTSIDE = 0xFFFE };
 
 struct counter {
     uint64_t base, halfwords; /* the code that is counted */
-    uint64_t run_entry;       /* counting starts here ... */
-    const uint16_t *owner;    /* ... and ends in OUTSIDE: layer + 1, or one of the above */
-    uint64_t *count, *taken;  /* [layer][halfword], layer 0 is the run function itself */
+    const uint16_t *owner;    /* layer + 1, or one of the above: from RUN to OUTSIDE is counted */
+    uint64_t *count, *taken;  /* [layer][halfword], layer 0 is RUN's */
     uint32_t *size;           /* bytes of the block that starts at a halfword */
     uint64_t previous_end, previous_slot;
     uint64_t block;                      /* where the running block starts */
@@ -57,12 +56,10 @@ void tinyc_count_block(void *uc, uint64_t address, uint32_t size, struct counter
         return;
     }
     const uint16_t owner = c->owner[index];
-    if (address == c->run_entry) {
-        c->active = 1;
-    }
     if (owner == OUTSIDE) {
         c->active = 0;
     } else if (owner == RUN) {
+        c->active = 1;
         c->current = 0;
     } else if (owner != KEEP) {
         c->current = owner;

@@ -23,7 +23,6 @@ class _Counter(ctypes.Structure):
     _fields_ = (
         ("base", ctypes.c_uint64),
         ("halfwords", ctypes.c_uint64),
-        ("run_entry", ctypes.c_uint64),
         ("owner", ctypes.c_void_p),
         ("count", ctypes.c_void_p),
         ("taken", ctypes.c_void_p),
@@ -49,17 +48,17 @@ class _Counter(ctypes.Structure):
 
 
 class Counts:
-    """Executions of each block in each layer, on a board. code: what lies at ``base``; entry:
-    where counting starts.
+    """Executions of each block in each layer, on a board. code: what lies at ``base``.
 
     owner [halfwords]: what a function's code says of the layer that runs: a layer's number from
-    1, `RUN` none, `KEEP` the same as before (functions that layers call), `OUTSIDE` no inference;
+    1, `RUN` none, `KEEP` the same as before (functions that layers call), `OUTSIDE` that there is
+    no inference until `RUN` code comes;
     count, taken [layers + 1, halfwords]: by the block's first halfword, how often it ran and how
     often the next block was not the one behind it; size: bytes of that block; reads, misses
     [layers + 1]: of data from flash, and of lines that its cache did not hold.
     """
 
-    def __init__(self, board: Board, base: int, code: bytes, entry: int, layers: int = 0) -> None:
+    def __init__(self, board: Board, base: int, code: bytes, layers: int = 0) -> None:
         self.board, self.base, self.code = board, base, code
         halfwords = len(code) // 2
         self.owner = np.zeros(halfwords, np.uint16)
@@ -73,7 +72,7 @@ class Counts:
         self._lines = np.zeros(cache.bytes // self._line if cache else 0, np.uint64)
         self._reads_counted = False
         self.state = _Counter(
-            base, halfwords, entry,
+            base, halfwords,
             *(a.ctypes.data for a in (self.owner, self.count, self.taken, self.size)),
             reads=self.reads.ctypes.data, misses=self.misses.ctypes.data,
             lines=self._lines.ctypes.data, line_bits=self._line.bit_length() - 1,
@@ -141,12 +140,10 @@ class Counts:
         if not 0 <= index < len(self.owner):
             return
         owner = int(self.owner[index])
-        if address == state.run_entry:
-            state.active = 1
         if owner == OUTSIDE:
             state.active = 0
         elif owner == RUN:
-            state.current = 0
+            state.active, state.current = 1, 0
         elif owner != KEEP:
             state.current = owner
         if state.active:

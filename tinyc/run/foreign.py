@@ -67,7 +67,7 @@ class _Machine:
         self.image = _flat(path, board)
         self.registers = {register.at: register for register in registers}
         self.stored = {register.at: register.value for register in registers}
-        self.counts = Counts(board, board.flash.origin, self.image, 0, 1)
+        self.counts = Counts(board, board.flash.origin, self.image, 1)
         self.said, self.given, self.taken, self.accesses = "", b"", 0, 0
         self.commands = list(_COMMANDS)
         self.interrupt: int | None = None

@@ -93,14 +93,14 @@ def _instructions(machine: list[str], image: Image, first: Array) -> int | None:
         plugin = shared_library(Path(__file__).with_name("qemucount.c"))
     except CompileError:
         return None
-    places: dict[str, int] = {}
+    places: list[tuple[str, int]] = []
     for key, function in (("", "infer_once"), ("skip", "SysTick_Handler")):
         address, size = image.symbols[function]
-        places |= {f"{key}low": address & ~1, f"{key}high": (address & ~1) + size}
-    places["entry"] = image.symbols[f"{image.name}_run"][0] & ~1
+        places += [(f"{key}low", address & ~1), (f"{key}high", (address & ~1) + size)]
+    places += [("entry", image.symbols[name][0] & ~1) for name in image.c_library.entries]
     with tempfile.TemporaryDirectory(prefix="tinyc-") as name:
         count = Path(name) / "count"
-        options = ",".join(f"{key}={value}" for key, value in places.items())
+        options = ",".join(f"{key}={value}" for key, value in places)
         counted = [*machine, "-plugin", f"{plugin},{options},path={count}"]
         try:
             with _session(counted, image, time_limit(10)) as session:

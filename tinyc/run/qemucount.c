@@ -1,5 +1,5 @@
-/* A plugin of QEMU's TCG, API version 1 (QEMU 4.2 and later): counts the instructions of the
- * first call of one function, callees included, and writes the number to a file.
+/* A plugin of QEMU's TCG, API version 1 (QEMU 4.2 and later): counts the instructions of calls of
+ * some functions, callees included, and writes the number to a file after each.
  *
  * The declarations below are those of the few functions that it needs, by their documentation
  * (QEMU, docs/devel/tcg-plugins.rst), so that no header of QEMU's has to be installed. */
@@ -21,10 +21,10 @@ void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, void (*cb)(
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
-enum state { BEFORE, INSIDE, AFTER };
+enum { ENTRIES = 4 };
 
-static uint64_t entry, outside_low, outside_high, skip_low, skip_high, instructions;
-static enum state state;
+static uint64_t entry[ENTRIES], outside_low, outside_high, skip_low, skip_high, instructions;
+static int entries, inside;
 static char path[4096];
 
 struct block {
@@ -35,15 +35,15 @@ static void run_block(unsigned cpu, void *data)
 {
     const struct block *block = data;
     (void)cpu;
-    if (state == BEFORE && block->address == entry) {
-        state = INSIDE;
+    for (int i = 0; i < entries; i++) {
+        inside |= block->address == entry[i];
     }
-    if (state != INSIDE) {
+    if (!inside) {
         return;
     }
     if (block->address >= outside_low && block->address < outside_high) {
         FILE *file = fopen(path, "w");
-        state = AFTER;
+        inside = 0;
         if (file != NULL) {
             fprintf(file, "%llu\n", (unsigned long long)instructions);
             fclose(file);
@@ -66,8 +66,8 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     }
 }
 
-/* Arguments: entry=, low=, high= (addresses: the function, and its caller's range), path=, and
- * skiplow=, skiphigh= (the interrupt handler, which is not of the function). */
+/* Arguments: entry=, low=, high= (addresses: of each function, and their caller's range), path=, and
+ * skiplow=, skiphigh= (the interrupt handler, which is not of the functions). */
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
                                                                const void *info, int argc,
                                                                char **argv)
@@ -79,8 +79,8 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
             return -1;
         }
         value++;
-        if (strncmp(argv[i], "entry=", 6) == 0) {
-            entry = strtoull(value, NULL, 0);
+        if (strncmp(argv[i], "entry=", 6) == 0 && entries < ENTRIES) {
+            entry[entries++] = strtoull(value, NULL, 0);
         } else if (strncmp(argv[i], "low=", 4) == 0) {
             outside_low = strtoull(value, NULL, 0);
         } else if (strncmp(argv[i], "high=", 5) == 0) {

@@ -206,9 +206,9 @@ def place(image: Image, pc: int) -> str:
 def _counts(image: Image, layers: Sequence[str]) -> Counts:
     """What counts an inference of an image, each of ``layers`` by itself."""
     base, code = _code(image)
-    run = f"{image.name}_run"
-    counts = Counts(image.board, base, code, image.symbols[run][0] & ~1, len(layers))
-    owners = [("main", OUTSIDE), (run, RUN), *((s, i) for i, s in enumerate(layers, 1))]
+    counts = Counts(image.board, base, code, len(layers))
+    owners = [("main", OUTSIDE), *((name, RUN) for name in image.c_library.entries)]
+    owners += [(symbol, i) for i, symbol in enumerate(layers, 1)]
     for symbol, owner in owners:
         counts.own(*image.symbols[symbol], owner)
     return counts
@@ -239,7 +239,7 @@ def _count(
         symbol: _layer_count(image, symbol, [price])
         for symbol, price in zip(layers, prices[1:], strict=True)
     }
-    return _layer_count(image, f"{image.name}_run", prices), by_layer, outputs
+    return _layer_count(image, image.name, prices), by_layer, outputs
 
 
 def _layer_count(image: Image, symbol: str, prices: Sequence[Price]) -> LayerCount:

@@ -29,16 +29,17 @@ def lower(
     max_flash: int | None = None,
     optimize: str = "balanced",
     max_ram: int | None = None,
+    feed: str = "whole",
 ) -> Plan:
     """Plan ``graph`` for the core of ``board``.
 
     backend: ``templates``, ``tvm``, or ``auto``: of each layer the one that takes fewer cycles on
     the emulated core, as long as the image fits the flash (``max_flash`` bytes of it, if that is
-    given); schedules, optimize: see `tinyc.plan.plan`; toolchain: what ``auto`` builds with;
+    given); schedules, optimize, feed: see `tinyc.plan.plan`; toolchain: what ``auto`` builds with;
     max_ram: as many bytes of RAM, or the board's largest memory, the arena must leave room in, by
     `tinyc.plan.schedule` if need be. For ``speed``, kernels that take much flash are left out of
-    as many layers as that demands. Raises CompileError E306, E4xx (``auto``: nothing fits), E706
-    and E708 (no TVM), E8xx.
+    as many layers as that demands. Raises CompileError E306, E355, E4xx (``auto``: nothing fits),
+    E706 and E708 (no TVM), E8xx.
     """
     limit = min(board.flash_bytes, max_flash or board.flash_bytes)
     if backend != "auto":
@@ -48,7 +49,7 @@ def lower(
         def planned(optimize: str, forced: Mapping[int, Choice] | None = None) -> Plan:
             return plan(
                 graph, board.core.title, board.core.features, backend, schedules, optimize,
-                forced, room,
+                forced, room, feed,
             )  # fmt: skip
 
         found = planned(optimize)
@@ -56,7 +57,7 @@ def lower(
             spared = _spared(found, planned("balanced"), limit - CODE)
             return planned(optimize, spared) if spared else found
         return found
-    return _fastest(graph, board, schedules or {}, toolchain, limit, optimize)
+    return _fastest(graph, board, schedules or {}, toolchain, limit, optimize, feed)
 
 
 def _spared(fast: Plan, usual: Plan, room: int) -> dict[int, Choice]:
@@ -90,9 +91,12 @@ def _fastest(
     toolchain: str | None,
     limit: int,
     optimize: str,
+    feed: str,
 ) -> Plan:
     def planned(backend: str | Sequence[str]) -> Plan:
-        return plan(graph, board.core.title, board.core.features, backend, schedules, optimize)
+        return plan(
+            graph, board.core.title, board.core.features, backend, schedules, optimize, feed=feed
+        )
 
     samples = random_samples(graph, 1, 0)
     pure: dict[str, Measured] = {}

@@ -39,7 +39,8 @@ Started = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 class Task:
     """What is tuned: ``graph`` for ``board``, by the kernels of ``backend`` (see
     `tinyc.plan.choices`), so that ``optimize`` is best within ``limits``: bytes of flash and of
-    RAM of the firmware that ``options`` are of."""
+    RAM of the firmware that ``options`` are of. feed: how its input comes, see `tinyc.plan.plan`.
+    """
 
     graph: Graph
     board: Board
@@ -48,6 +49,7 @@ class Task:
     limits: tuple[float, float] = (float("inf"), float("inf"))
     toolchain: str | None = None
     options: BuildOptions = field(default_factory=BuildOptions)
+    feed: str = "whole"
 
     def plan(self, **more: Any) -> Plan:
         return plan(self.graph, self.board.core.title, self.board.core.features, **more)

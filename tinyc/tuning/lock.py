@@ -97,12 +97,14 @@ def write(path: Path, entry: Entry) -> None:
         file.write(f"{text}\n".encode())
 
 
-def locked(path: Path, graph: Graph, board: Board, optimize: str) -> Locked | str | None:
-    """The plan of ``graph`` as the lock has it; a word where it has nothing for this build; None
-    where there is no lock.
+def locked(
+    path: Path, graph: Graph, board: Board, optimize: str, feed: str = "whole"
+) -> Locked | str | None:
+    """The plan of ``graph`` as the lock has it, fed as `tinyc.plan.plan` says; a word where it has
+    nothing for this build; None where there is no lock.
 
     A file of another name than `NAME` has to be there and to have the build. Raises CompileError
-    E254 (it does not fit the build), and those of `read`.
+    E254 (it does not fit the build), E355, and those of `read`.
     """
     if path.name == NONE or (str(path) == NAME and not path.exists()):
         return None
@@ -113,10 +115,10 @@ def locked(path: Path, graph: Graph, board: Board, optimize: str) -> Locked | st
         if path.name != NAME:
             raise CompileError("E254", str(path), what, "`tinyc tune` adds it")
         return f"{path} {what}: `tinyc tune` adds it"
-    return Locked(_planned(path, graph, board, mine), mine, path)
+    return Locked(_planned(path, graph, board, mine, feed), mine, path)
 
 
-def _planned(path: Path, graph: Graph, board: Board, entry: Entry) -> Plan:
+def _planned(path: Path, graph: Graph, board: Board, entry: Entry, feed: str) -> Plan:
     if entry["graph"] != digest(graph):
         what = (
             f"does not fit {graph.name} any more: the model, what it is calibrated or compressed "
@@ -125,7 +127,9 @@ def _planned(path: Path, graph: Graph, board: Board, entry: Entry) -> Plan:
         raise CompileError("E254", str(path), what, _AGAIN)
     chosen, core = _choices(entry), board.core
     try:
-        made = plan(graph, core.title, core.features, optimize=entry["order"], forced=chosen)
+        made = plan(
+            graph, core.title, core.features, optimize=entry["order"], forced=chosen, feed=feed
+        )
     except CompileError as error:
         if error.id != "E306":
             raise

@@ -213,14 +213,14 @@ def _costs(task: Task, layers: Sequence[Layer], order: str) -> list[list[Cost]]:
     the way of the least working memory."""
     graph = task.plan(optimize=ONE_BY_ONE).graph
     lean = [_step(layer, min(layer.ways, key=_working_memory)) for layer in layers]
-    least = schedule(graph, tuple(lean), order).arena.bytes
+    least = schedule(graph, tuple(lean), order, feed=task.feed).arena.bytes
 
     def of(index: int, way: Way) -> Cost:
         if way.record is None:
             return Cost(0, 0, least)
         steps = list(lean)
         steps[index] = _step(layers[index], way)
-        ram = schedule(graph, tuple(steps), order).arena.bytes
+        ram = schedule(graph, tuple(steps), order, feed=task.feed).arena.bytes
         return Cost(way.record.cycles, way.record.flash, ram)
 
     return [[of(i, way) for way in layer.ways] for i, layer in enumerate(layers)]
@@ -244,7 +244,7 @@ def _whole(task: Task, layers: Sequence[Layer], one: Combination) -> Point | Non
     """The firmware of a combination, whose outputs must be the reference's; None if it does not
     fit the board."""
     forced = dict(enumerate(_choices(layers, one)))
-    lowered = task.plan(optimize=one[0], forced=forced)
+    lowered = task.plan(optimize=one[0], forced=forced, feed=task.feed)
     samples = random_samples(task.graph, 1, 0)
     try:
         found = measure(lowered, task.board, task.toolchain, samples, task.options)
