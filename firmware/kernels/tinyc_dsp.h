@@ -99,6 +99,22 @@ TINYC_INLINE int32_t tinyc_smlatt(uint32_t a, uint32_t b, int32_t acc)
     return r;
 }
 
+/* acc + (a * b.low >> 16) */
+TINYC_INLINE int32_t tinyc_smlawb(int32_t a, uint32_t b, int32_t acc)
+{
+    int32_t r;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+}
+
+/* acc + (a * b.high >> 16) */
+TINYC_INLINE int32_t tinyc_smlawt(int32_t a, uint32_t b, int32_t acc)
+{
+    int32_t r;
+    __asm__("smlawt %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+}
+
 /* (a * b + 2^31) >> 32 */
 TINYC_INLINE int32_t tinyc_smmulr(int32_t a, int32_t b)
 {
@@ -139,11 +155,32 @@ TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
     return r;
 }
 
+/* The same of x / 2^20. */
+TINYC_INLINE int32_t tinyc_ssat8_asr20(int32_t x)
+{
+    int32_t r;
+    __asm__("ssat %0, #8, %1, asr #20" : "=r"(r) : "r"(x));
+    return r;
+}
+
 /* x saturated to a signed byte. */
 TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 {
     int32_t r;
     __asm__("ssat %0, #8, %1" : "=r"(r) : "r"(x));
+    return r;
+}
+
+/* The lowest bytes of four numbers, the first one's lowest. */
+TINYC_INLINE uint32_t tinyc_pack4(int32_t x0, int32_t x1, int32_t x2, int32_t x3)
+{
+    uint32_t r = (uint32_t)x0;
+    __asm__(
+        "bfi %0, %1, #8, #8\n\t"
+        "bfi %0, %2, #16, #8\n\t"
+        "bfi %0, %3, #24, #8"
+        : "+&r"(r)
+        : "r"(x1), "r"(x2), "r"(x3));
     return r;
 }
 
@@ -225,6 +262,16 @@ TINYC_INLINE int32_t tinyc_smlatt(uint32_t a, uint32_t b, int32_t acc)
     return acc + tinyc_high(a) * tinyc_high(b);
 }
 
+TINYC_INLINE int32_t tinyc_smlawb(int32_t a, uint32_t b, int32_t acc)
+{
+    return acc + (int32_t)(((int64_t)a * tinyc_low(b)) >> 16);
+}
+
+TINYC_INLINE int32_t tinyc_smlawt(int32_t a, uint32_t b, int32_t acc)
+{
+    return acc + (int32_t)(((int64_t)a * tinyc_high(b)) >> 16);
+}
+
 TINYC_INLINE int32_t tinyc_smmulr(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
@@ -253,6 +300,17 @@ TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
 {
     return tinyc_ssat8(x >> 1);
+}
+
+TINYC_INLINE int32_t tinyc_ssat8_asr20(int32_t x)
+{
+    return tinyc_ssat8(x >> 20);
+}
+
+TINYC_INLINE uint32_t tinyc_pack4(int32_t x0, int32_t x1, int32_t x2, int32_t x3)
+{
+    return ((uint32_t)x0 & 0xffU) | ((uint32_t)x1 & 0xffU) << 8 | ((uint32_t)x2 & 0xffU) << 16 |
+           (uint32_t)x3 << 24;
 }
 
 TINYC_INLINE uint32_t tinyc_clamp4(uint32_t x, uint32_t low, uint32_t high)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import DType, Node, TensorType
-from ..ir.quant import multiply_double_rounding, quantize_multiplier
+from ..ir import Array, DType, Node, TensorType
+from ..ir.quant import activation_range, multiply_double_rounding, quantize_multiplier
 from ..ops.add import LEFT_SHIFT, Add, Sub, add_reals, pot_shifts
-from .base import Binding, provide, provide_tvm
+from .base import Binding, Kernel, provide, provide_tvm
 from .binary import binary_kernel, bind_binary, caption, clamped_f32, looped
 from .formula import Fields, Formula, output_fields, scale_fields
 from .tvm import tvm
@@ -20,6 +20,9 @@ from .tvm.elementwise import binary_kernel as tir_kernel
 HEADER = "tinyc_add.h"
 MOST_ADDENDS = 256
 """Elements of a constant that is kept in the four bytes of an addend each."""
+BYTES = np.arange(-128, 128)
+LINEAR_BITS = 20
+"""Of a `struct tinyc_add_linear`'s sums, those below an output."""
 
 
 def _fields(node: Node[Add]) -> Fields:
@@ -61,6 +64,55 @@ def _bind_s8_dsp(node: Node[Add]) -> Binding:
     return _bind_s8(node, "_dsp")
 
 
+def _linear(node: Node[Add]) -> Fields | None:
+    """A ``struct tinyc_add_linear`` with which all pairs of bytes come to what `Add` makes of them,
+    None if there is none: sums that are rounded once stand for those that are three times where
+    none of 2^16 comes between the two."""
+    left, right = (v.type.scale / node.output.type.scale for v in node.inputs)
+    pair = [_addends(node, i) for i in (0, 1)]
+    if isinstance(node.op, Sub):
+        right, pair[1] = -right, -pair[1]
+    factors = [round(real * 2.0 ** (LINEAR_BITS + 8)) for real in (left, right)]
+    if max(map(abs, factors)) >= 1 << 31:
+        return None
+    x, y = (factor * BYTES >> 8 for factor in factors)
+    sums = x[:, None] + y
+    scaled = multiply_double_rounding(
+        pair[0][:, None] + pair[1], *quantize_multiplier(add_reals(node)[2])
+    )
+    z = np.clip(scaled.astype(np.int64) + node.output.type.zero_point, -128, 127)
+    least = ((z << LINEAR_BITS) - sums)[z > -128].max(initial=-(1 << 31))
+    most = (((z + 1) << LINEAR_BITS) - 1 - sums)[z < 127].min(initial=(1 << 31) - 1)
+    bias = int(least + most) // 2
+    if least > most or np.abs(bias + x).max() + np.abs(y).max() >= 1 << 31:
+        return None
+    low, high = activation_range(node.op.activation, node.output.type)
+    return {"left": factors[0], "right": factors[1], "bias": bias, "low": low, "high": high}
+
+
+def _addends(node: Node[Add], i: int) -> Array:
+    """All bytes of an operand, at the common scale."""
+    up = (BYTES - node.inputs[i].type.zero_point) << LEFT_SHIFT
+    return multiply_double_rounding(up, *quantize_multiplier(add_reals(node)[i])).astype(np.int64)
+
+
+def _reject_quads(node: Node[Add]) -> str | None:
+    if node.inputs[0].type.dtype is not DType.I8:
+        return "not int8"
+    if len(node.variable_inputs) < 2 or len({v.type.shape for v in node.inputs}) > 1:
+        return "not of two tensors of one shape"
+    return "no sum of two products rounds as it does" if _linear(node) is None else None
+
+
+def _bind_quads(node: Node[Add]) -> Binding:
+    fields = _linear(node)
+    assert fields is not None
+    formula = Formula(
+        "tinyc_add_quads_s8_dsp", "tinyc_add_dsp.h", struct="tinyc_add_linear", fields=fields
+    )
+    return bind_binary(node, caption(node, _sign(node)), formula)
+
+
 def _s16(node: Node[Add]) -> Formula:
     if not node.op.pot:
         return _whole("tinyc_add_s16", HEADER, _fields(node))
@@ -81,6 +133,7 @@ def _sign(node: Node[Add]) -> str:
 
 provide(
     Add,
+    Kernel("add_s8_quads", "add_quads.c.j2", frozenset({"dsp"}), _reject_quads, _bind_quads),
     replace(looped("add_s8_dsp", DType.I8, _bind_s8_dsp), requires=frozenset({"dsp"})),
     looped("add_s8", DType.I8, _bind_s8),
     binary_kernel("add_s16", DType.I16, _sign, _s16),
