@@ -201,8 +201,8 @@ static TINYC_SHARED void tinyc_dense_eights(const int16_t *weights, const int8_t
         for (int32_t c = 0; c < 8; c += 2, table += 6, out += 2) {
             int32_t acc[2];
             tinyc_dense_halves_sums(weights + c, in, end, table, acc);
-            out[0] = tinyc_halves_output(acc[0], table, half, tinyc_product_once);
-            out[1] = tinyc_halves_output(acc[1], table + 3, half, tinyc_product_once);
+            out[0] = tinyc_output_once(acc[0], table, half);
+            out[1] = tinyc_output_once(acc[1], table + 3, half);
         }
     }
 }

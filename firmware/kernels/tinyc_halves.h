@@ -4,13 +4,19 @@
  * columns: for each pair of inputs (a, b) two words of int16, one for each pixel;
  * weights: for each four channels c0 to c3, for each such row, four halfwords:
  *          c0a + 256 * c1a, c0b + 256 * c1b, c2a + 256 * c3a, c2b + 256 * c3b;
- * table: bias, multiplier and right shift of each channel, the shift less the kernel's last steps.
+ * table: three words of each channel, see the ways of rounding.
  *
  * SMLAD of such halfwords adds up A + 256 * B of two channels, and of their lower bytes alone,
  * which SXTB16 widens, A: nothing unpacks the upper ones. Sums wrap around: B is right below 2^23.
  *
- * half: 1 + 2 * the output's zero point. Shifted up and added to a high product, it rounds the last
- * bit of what is shifted down again, and adds the zero point; shifts are at most 23 altogether. */
+ * Ways of rounding, and the words of a channel after its bias:
+ * away, once: twice with halves away from zero, once: multiplier and right shift, the shift less
+ * the kernel's last steps. half: 1 + 2 * the output's zero point. Shifted up and added to a high
+ *     product, it rounds the last bit of what is shifted down again, and adds the zero point;
+ * shifts are at most 23 altogether; lowest: of the zero point -128, below which it does not matter
+ * how halves are rounded: multiplier and addend of a product of 256 times the sum, which leave the
+ * output times 2^12. The compiler has found them such that each output begins at the sum at which
+ * it does when rounded twice. */
 #ifndef TINYC_HALVES_H
 #define TINYC_HALVES_H
 
@@ -24,12 +30,15 @@ typedef void tinyc_halves_tile(const int16_t *weights, const int16_t *columns,
                                const int32_t *table_end, int32_t half, int8_t *out,
                                int32_t to_second);
 
-/* What the first pass over code of eight rows leaves out, so that the others are whole. */
+/* Rows that the code has one after another: those of 3x3 windows of 16, 32 and more channels are a
+ * multiple; and what the first pass over them leaves out, so that the others are whole. */
+#define TINYC_HALVES_ROWS      18
 #define TINYC_HALVES_ROW_BYTES 56
 
 TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
 {
-    return (-rows & 7) * TINYC_HALVES_ROW_BYTES;
+    return ((rows + TINYC_HALVES_ROWS - 1) / TINYC_HALVES_ROWS * TINYC_HALVES_ROWS - rows) *
+           TINYC_HALVES_ROW_BYTES;
 }
 
 #if TINYC_DSP
@@ -71,53 +80,92 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     "smlad  r9, r3, lr, r9\n\t"
 #endif
 
-/* A + 256 * B and A, as 2 * B and 2 * A, whose high products SMMLAR rounds. */
-#define TINYC_HALVES_TWICE    \
-    "sub    r6, r6, r4\n\t"   \
-    "sub    r7, r7, r5\n\t"   \
-    "sub    r10, r10, r8\n\t" \
-    "sub    r11, r11, r9\n\t" \
-    "asr    r6, r6, #7\n\t"   \
-    "asr    r7, r7, #7\n\t"   \
-    "asr    r10, r10, #7\n\t" \
-    "asr    r11, r11, #7\n\t" \
-    "lsl    r4, r4, #1\n\t"   \
-    "lsl    r5, r5, #1\n\t"   \
-    "lsl    r8, r8, #1\n\t"   \
-    "lsl    r9, r9, #1\n\t"
+/* What follows makes outputs in r4 to r11 of the sums A, in r4, r5, r8 and r9, and A + 256 * B, in
+ * those two behind; r1: the table of four channels. Those of channels are of \a and \b, two pixels.
+ *
+ * Rounded twice: the sums times 2, whose high products SMMLAR rounds, halves away from zero. */
+#define TINYC_HALVES_AWAY                  \
+    ".macro tinyc_channel first, a, b\n\t" \
+    "ldr    r12, [r1, #\\first + 4]\n\t"   \
+    "ldr    r2, [r1, #\\first]\n\t"        \
+    "lsl    r3, lr, r12\n\t"               \
+    "add    r0, r3, \\a, asr #31\n\t"      \
+    "add    r3, r3, \\b, asr #31\n\t"      \
+    "smmlar \\a, \\a, r2, r0\n\t"          \
+    "smmlar \\b, \\b, r2, r3\n\t"          \
+    "asr    \\a, \\a, r12\n\t"             \
+    "asr    \\b, \\b, r12\n\t"             \
+    "ssat   \\a, #8, \\a, asr #1\n\t"      \
+    "ssat   \\b, #8, \\b, asr #1\n\t"      \
+    ".endm\n\t"                            \
+    "str    r0, [sp]\n\t"                  \
+    "ldr.w  lr, [sp, #60]\n\t"             \
+    "asr    r6, r6, #7\n\t"                \
+    "asr    r7, r7, #7\n\t"                \
+    "asr    r10, r10, #7\n\t"              \
+    "asr    r11, r11, #7\n\t"              \
+    "lsl    r4, r4, #1\n\t"                \
+    "lsl    r5, r5, #1\n\t"                \
+    "lsl    r8, r8, #1\n\t"                \
+    "lsl    r9, r9, #1\n\t"                \
+    "tinyc_channel 4, r4, r5\n\t"          \
+    "tinyc_channel 16, r6, r7\n\t"         \
+    "tinyc_channel 28, r8, r9\n\t"         \
+    "tinyc_channel 40, r10, r11\n\t"       \
+    ".purgem tinyc_channel\n\t"            \
+    "ldr    r0, [sp]\n\t"
 
-/* As B and A. */
-#define TINYC_HALVES_ONCE     \
-    "sub    r6, r6, r4\n\t"   \
-    "sub    r7, r7, r5\n\t"   \
-    "sub    r10, r10, r8\n\t" \
-    "sub    r11, r11, r9\n\t" \
-    "asr    r6, r6, #8\n\t"   \
-    "asr    r7, r7, #8\n\t"   \
-    "asr    r10, r10, #8\n\t" \
-    "asr    r11, r11, #8\n\t"
+/* The same where the zero point is -128, from two channels' words on. */
+#define TINYC_HALVES_LOWEST                       \
+    ".macro tinyc_channels first, a, b, c, d\n\t" \
+    "ldr    r2, [r1, #\\first]\n\t"               \
+    "ldr    r3, [r1, #\\first + 4]\n\t"           \
+    "ldr    r12, [r1, #\\first + 12]\n\t"         \
+    "ldr    lr, [r1, #\\first + 16]\n\t"          \
+    "smmla  \\a, \\a, r2, r3\n\t"                 \
+    "smmla  \\b, \\b, r2, r3\n\t"                 \
+    "smmla  \\c, \\c, r12, lr\n\t"                \
+    "smmla  \\d, \\d, r12, lr\n\t"                \
+    "ssat   \\a, #8, \\a, asr #12\n\t"            \
+    "ssat   \\b, #8, \\b, asr #12\n\t"            \
+    "ssat   \\c, #8, \\c, asr #12\n\t"            \
+    "ssat   \\d, #8, \\d, asr #12\n\t"            \
+    ".endm\n\t"                                   \
+    "lsl    r4, r4, #8\n\t"                       \
+    "lsl    r5, r5, #8\n\t"                       \
+    "lsl    r8, r8, #8\n\t"                       \
+    "lsl    r9, r9, #8\n\t"                       \
+    "tinyc_channels 4, r4, r5, r6, r7\n\t"        \
+    "tinyc_channels 28, r8, r9, r10, r11\n\t"     \
+    ".purgem tinyc_channels\n\t"
 
-/* High products of a channel's sums \a and \b, whose multiplier is r2, and r3 half, shifted up.
- * Rounded twice, halves go away from zero. */
-#define TINYC_HALVES_AWAY             \
-    "add    r0, r3, \\a, asr #31\n\t" \
-    "add    r3, r3, \\b, asr #31\n\t" \
-    "smmlar \\a, \\a, r2, r0\n\t"     \
-    "smmlar \\b, \\b, r2, r3\n\t"
-
-/* The same where the zero point is -128: below it halves may go either way. */
-#define TINYC_HALVES_LOWEST       \
-    "smmlar \\a, \\a, r2, r3\n\t" \
-    "smmlar \\b, \\b, r2, r3\n\t"
-
-/* Rounded once: the high products are cut off. */
-#define TINYC_HALVES_CUT          \
-    "smmla  \\a, \\a, r2, r3\n\t" \
-    "smmla  \\b, \\b, r2, r3\n\t"
+/* Rounded once: the high products of the sums are cut off. */
+#define TINYC_HALVES_ONCE                  \
+    ".macro tinyc_channel first, a, b\n\t" \
+    "ldr    r12, [r1, #\\first + 4]\n\t"   \
+    "ldr    r2, [r1, #\\first]\n\t"        \
+    "lsl    r3, lr, r12\n\t"               \
+    "smmla  \\a, \\a, r2, r3\n\t"          \
+    "smmla  \\b, \\b, r2, r3\n\t"          \
+    "asr    \\a, \\a, r12\n\t"             \
+    "asr    \\b, \\b, r12\n\t"             \
+    "ssat   \\a, #8, \\a, asr #1\n\t"      \
+    "ssat   \\b, #8, \\b, asr #1\n\t"      \
+    ".endm\n\t"                            \
+    "ldr.w  lr, [sp, #60]\n\t"             \
+    "asr    r6, r6, #8\n\t"                \
+    "asr    r7, r7, #8\n\t"                \
+    "asr    r10, r10, #8\n\t"              \
+    "asr    r11, r11, #8\n\t"              \
+    "tinyc_channel 4, r4, r5\n\t"          \
+    "tinyc_channel 16, r6, r7\n\t"         \
+    "tinyc_channel 28, r8, r9\n\t"         \
+    "tinyc_channel 40, r10, r11\n\t"       \
+    ".purgem tinyc_channel\n\t"
 
 /* The stack: weights, columns, their end, where the code of rows begins; from 52 on the arguments
- * from `table` on. Behind the rows r0 is saved, r1 the table of four channels, lr half. */
-#define TINYC_DEFINE_HALVES(name, scale, multiply)                                                \
+ * from `table` on. */
+#define TINYC_DEFINE_HALVES(name, outputs)                                                        \
     __attribute__((naked, noinline, unused)) static void name(                                    \
         __attribute__((unused)) const int16_t *weights,                                           \
         __attribute__((unused)) const int16_t *columns,                                           \
@@ -128,15 +176,6 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     {                                                                                             \
         __asm__ volatile(                                                                         \
             ".syntax unified\n\t"                                                                 \
-            ".macro tinyc_channel multiplier, shift, a, b\n\t"                                    \
-            "ldr    r12, [r1, #\\shift]\n\t"                                                      \
-            "ldr    r2, [r1, #\\multiplier]\n\t"                                                  \
-            "lsl    r3, lr, r12\n\t" multiply                                                     \
-            "asr    \\a, \\a, r12\n\t"                                                            \
-            "asr    \\b, \\b, r12\n\t"                                                            \
-            "ssat   \\a, #8, \\a, asr #1\n\t"                                                     \
-            "ssat   \\b, #8, \\b, asr #1\n\t"                                                     \
-            ".endm\n\t"                                                                           \
             "adr.w  r12, 1f\n\t"                                                                  \
             "add    r3, r3, r12\n\t"                                                              \
             "orr    r3, r3, #1\n\t"                                                               \
@@ -145,19 +184,16 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
             "b.w    3f\n\t"                                                                       \
             ".balign 4\n"                                                                         \
             "1:\n\t"                                                                              \
-            ".rept 8\n\t" TINYC_HALVES_ROW                                                        \
+            ".rept 18\n\t" TINYC_HALVES_ROW                                                       \
             ".endr\n\t"                                                                           \
             "ldr    r2, [sp, #8]\n\t"                                                             \
             "cmp    r1, r2\n\t"                                                                   \
             "bne.w  1b\n\t"                                                                       \
-            "str    r0, [sp]\n\t"                                                                 \
             "ldr    r1, [sp, #52]\n\t"                                                            \
-            "ldr.w  lr, [sp, #60]\n\t" scale                                                      \
-            "tinyc_channel 4, 8, r4, r5\n\t"                                                      \
-            "tinyc_channel 16, 20, r6, r7\n\t"                                                    \
-            "tinyc_channel 28, 32, r8, r9\n\t"                                                    \
-            "tinyc_channel 40, 44, r10, r11\n\t"                                                  \
-            ".purgem tinyc_channel\n\t"                                                           \
+            "sub    r6, r6, r4\n\t"                                                               \
+            "sub    r7, r7, r5\n\t"                                                               \
+            "sub    r10, r10, r8\n\t"                                                             \
+            "sub    r11, r11, r9\n\t" outputs                                                     \
             "bfi    r4, r6, #8, #8\n\t"                                                           \
             "bfi    r5, r7, #8, #8\n\t"                                                           \
             "bfi    r4, r8, #16, #8\n\t"                                                          \
@@ -179,7 +215,6 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
             "ldr    r6, [r1, #12]\n\t"                                                            \
             "ldr.w  r8, [r1, #24]\n\t"                                                            \
             "ldr.w  r10, [r1, #36]\n\t"                                                           \
-            "ldr    r0, [sp]\n\t"                                                                 \
             "ldr    r1, [sp, #4]\n\t"                                                             \
             "ldr    r2, [sp, #12]\n\t"                                                            \
             "mov    r5, r4\n\t"                                                                   \
@@ -192,11 +227,11 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
             "pop    {r4-r11, pc}\n\t");                                                           \
     }
 
-TINYC_DEFINE_HALVES(tinyc_halves_away, TINYC_HALVES_TWICE, TINYC_HALVES_AWAY)
+TINYC_DEFINE_HALVES(tinyc_halves_away, TINYC_HALVES_AWAY)
 
-TINYC_DEFINE_HALVES(tinyc_halves_lowest, TINYC_HALVES_TWICE, TINYC_HALVES_LOWEST)
+TINYC_DEFINE_HALVES(tinyc_halves_lowest, TINYC_HALVES_LOWEST)
 
-TINYC_DEFINE_HALVES(tinyc_halves_once, TINYC_HALVES_ONCE, TINYC_HALVES_CUT)
+TINYC_DEFINE_HALVES(tinyc_halves_once, TINYC_HALVES_ONCE)
 
 #else
 
@@ -217,33 +252,31 @@ TINYC_INLINE void tinyc_halves_sums(const int16_t *weights, const int16_t *colum
     acc[1] = (int32_t)(both - low) >> 8;
 }
 
-/* Of a sum, a multiplier and half, shifted up. */
-typedef int32_t tinyc_halves_product(int32_t acc, int32_t multiplier, int32_t half);
+/* Of a sum and a channel's words. */
+typedef int8_t tinyc_halves_output(int32_t acc, const int32_t *channel, int32_t half);
 
-TINYC_INLINE int32_t tinyc_product_away(int32_t acc, int32_t multiplier, int32_t half)
-{
-    return tinyc_smmlar(acc * 2, multiplier, half + (acc >> 31));
-}
-
-TINYC_INLINE int32_t tinyc_product_lowest(int32_t acc, int32_t multiplier, int32_t half)
-{
-    return tinyc_smmlar(acc * 2, multiplier, half);
-}
-
-TINYC_INLINE int32_t tinyc_product_once(int32_t acc, int32_t multiplier, int32_t half)
-{
-    return tinyc_smmla(acc, multiplier, half);
-}
-
-TINYC_INLINE int8_t tinyc_halves_output(int32_t acc, const int32_t *channel, int32_t half,
-                                        tinyc_halves_product *product)
+TINYC_INLINE int8_t tinyc_output_away(int32_t acc, const int32_t *channel, int32_t half)
 {
     const int32_t shift = channel[2];
-    return (int8_t)tinyc_ssat8((product(acc, channel[1], half * (1 << shift)) >> shift) >> 1);
+    const int32_t up = half * (1 << shift) + (acc >> 31);
+    return (int8_t)tinyc_ssat8_asr1(tinyc_smmlar(acc * 2, channel[1], up) >> shift);
 }
 
-/* The function `name` whose high products are those of `product`. */
-#define TINYC_DEFINE_HALVES(name, product)                                                        \
+TINYC_INLINE int8_t tinyc_output_lowest(int32_t acc, const int32_t *channel, int32_t half)
+{
+    (void)half;
+    const int32_t up = (int32_t)((uint32_t)acc << 8); /* what is left of a pixel that is none */
+    return (int8_t)tinyc_ssat8(tinyc_smmla(up, channel[1], channel[2]) >> 12);
+}
+
+TINYC_INLINE int8_t tinyc_output_once(int32_t acc, const int32_t *channel, int32_t half)
+{
+    const int32_t shift = channel[2];
+    return (int8_t)tinyc_ssat8_asr1(tinyc_smmla(acc, channel[1], half * (1 << shift)) >> shift);
+}
+
+/* The function `name` whose outputs are those of `output`. */
+#define TINYC_DEFINE_HALVES(name, output)                                                         \
     static TINYC_SHARED void name(const int16_t *weights, const int16_t *columns,                 \
                                   const int16_t *columns_end, int32_t skip, const int32_t *table, \
                                   const int32_t *table_end, int32_t half, int8_t *out,            \
@@ -255,19 +288,17 @@ TINYC_INLINE int8_t tinyc_halves_output(int32_t acc, const int32_t *channel, int
                 const int32_t c = i % 2 * 2, p = i / 2;                                           \
                 int32_t acc[2];                                                                   \
                 tinyc_halves_sums(weights + c, columns + 2 * p, columns_end, table + 3 * c, acc); \
-                out[p * to_second + c] =                                                          \
-                    tinyc_halves_output(acc[0], table + 3 * c, half, product);                    \
-                out[p * to_second + c + 1] =                                                      \
-                    tinyc_halves_output(acc[1], table + 3 * c + 3, half, product);                \
+                out[p * to_second + c] = output(acc[0], table + 3 * c, half);                     \
+                out[p * to_second + c + 1] = output(acc[1], table + 3 * c + 3, half);             \
             }                                                                                     \
         }                                                                                         \
     }
 
-TINYC_DEFINE_HALVES(tinyc_halves_away, tinyc_product_away)
+TINYC_DEFINE_HALVES(tinyc_halves_away, tinyc_output_away)
 
-TINYC_DEFINE_HALVES(tinyc_halves_lowest, tinyc_product_lowest)
+TINYC_DEFINE_HALVES(tinyc_halves_lowest, tinyc_output_lowest)
 
-TINYC_DEFINE_HALVES(tinyc_halves_once, tinyc_product_once)
+TINYC_DEFINE_HALVES(tinyc_halves_once, tinyc_output_once)
 
 #endif
 

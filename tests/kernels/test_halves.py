@@ -13,6 +13,8 @@ from conftest import slow_but
 from test_ops import check_on_core, check_on_host
 
 from tinyc.ir import DType, Node, Op, Quant, TensorType, Value
+from tinyc.ir.quant import multiply_double_rounding, quantize_multiplier
+from tinyc.kernels import halves
 from tinyc.kernels.base import kernels_of
 from tinyc.ops._conv import out_sizes
 from tinyc.ops.conv2d import Conv2d
@@ -115,10 +117,16 @@ def extremes() -> Iterator[Node]:
             yield dense(2, weights[:, 0, 0], edge, 1.1e-5, (zero, 3))
             eight = np.repeat(weights[:, 0, 0], 2, 0)[[0, 2, 1, 3, 4, 6, 5, 7]]
             yield dense(1, eight, edge, 1.1e-5, (zero, 3))
+            # The same, by one product.
+            yield layer((1, 3), weights, edge, 1.1e-5, (zero, -128))
+            yield layer((1, 3), weights, edge // 16, 6e-3, (zero, -128))
     yield layer((2, 2), weights, 0, 2.0**-26, (0, 9))  # no sum comes to a half
+    yield layer((2, 2), weights, 0, 2.0**-26, (0, -128))
     yield dense(1, np.concatenate([weights, weights])[:, 0, 0], 0, 2.0**-26, (0, 9))
     dead = np.where(np.arange(4)[:, None, None, None] < 2, 0, weights)
     yield layer((2, 2), dead, [1 << 29, -(1 << 30), 9, 9], 2.0**-24)
+    yield layer((2, 2), dead, [1 << 29, -(1 << 30), 9, 9], 0.01, (0, -128))
+    yield layer((2, 2), dead, [900, -900, 9, 9], 0.01, (0, -128))
     lowest = np.full((4, 1, 1, 8), -128)
     lowest[0::2] = 0
     yield layer((2, 2), lowest, 0, 0.01)
@@ -156,6 +164,27 @@ def test_core(name: str, board: str, tmp_path: Path) -> None:
     """On cores with one and with two instructions in a cycle."""
     nodes, options = CASES[name]
     check_on_core(list(nodes()), board, tmp_path, **options)
+
+
+@pytest.mark.parametrize("real", [0.03, 0.0101, 2.0**-8, 3e-3, 1.3e-3, 4.4e-4])
+def test_one_product_does_for_two_roundings(real: float) -> None:
+    """At the zero point -128, for every sum that the weights allow."""
+    node = layer((1, 1), np.full((4, 1, 1, 16), 127), real=real, zeros=(0, -128))
+    params, (_, table) = halves.pack(node, node.inputs[1].array.reshape(4, -1))
+    assert params["halves"] == "tinyc_halves_lowest"
+    _, multiplier, addend = (int(word) for word in table.data[0])
+    sums = np.arange(-128 * 16 * 127, 128 * 16 * 127 + 1, dtype=np.int64)
+    expected = multiply_double_rounding(sums, *quantize_multiplier(real)) - 128
+    outputs = ((256 * sums * multiplier >> 32) + addend) >> halves.LOWEST_BITS
+    np.testing.assert_array_equal(np.clip(outputs, -128, 127), np.clip(expected, -128, 127))
+
+
+def test_where_no_product_does() -> None:
+    ones = np.ones((4, 1, 1, 256), int)
+    for real, zero in ((0.1, -128), (2.0**-15, -128), (0.01, -127)):
+        node = layer((1, 1), 100 * ones, real=real, zeros=(-128, zero))
+        params, _ = halves.pack(node, node.inputs[1].array.reshape(4, -1))
+        assert params["halves"] == "tinyc_halves_away", real
 
 
 def test_what_is_left_to_others() -> None:
