@@ -77,18 +77,17 @@ static TINYC_LAYER void net_2_two(const int8_t *in, int8_t *out, uint8_t *scratc
     net_conv2d_s8_halves_0(in, out, scratch, strip, &layer);
 }
 
-/* 1x1x4x4 + 1x1x4x4 */
+/* 1x1x4x4 + 1x1x4x4, four at a time */
 static TINYC_LAYER void net_3_sum(const int8_t *in0, const int8_t *in1, int8_t *out)
 {
-    static const struct tinyc_add constants = {
-        .left = {.offset = 11, .multiplier = 1073741824, .shift = 0},
-        .right = {.offset = 11, .multiplier = 1073741824, .shift = 0},
-        .sum = {.multiplier = 1073741824, .shift = -18},
-        .output = {.low = -117, .high = 138, .zero_point = -11},
+    static const struct tinyc_add_linear constants = {
+        .left = 268435456,
+        .right = 268435456,
+        .bias = 12058623,
+        .low = -128,
+        .high = 127,
     };
-    for (int32_t i0 = 0; i0 < 16; i0++) {
-        *out++ = (int8_t)tinyc_add_s8_dsp(in0[i0], in1[i0], &constants);
-    }
+    tinyc_add_quads_s8_dsp(in0, in1, out, 16, &constants);
 }
 
 /* average pooling of 12x4 pixels of 4 channels, as they come */
