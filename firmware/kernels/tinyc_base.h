@@ -30,6 +30,13 @@
 #define TINYC_HANDED static inline
 #endif
 
+/* Whether something holds that the compiler sees to hold. */
+#if defined(__GNUC__)
+#define TINYC_KNOWN(condition) (__builtin_constant_p(condition) && (condition))
+#else
+#define TINYC_KNOWN(condition) (condition)
+#endif
+
 /* Write the passes of the loop that follows one after another, up to so many. */
 #define TINYC_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)

@@ -158,7 +158,7 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
         if (tinyc_is_pointwise(w) &&
             (size % 4 == 0 || (w->in.h * w->in.w - pixel) * size >= depth * bytes)) {
             /* What fills a column up is the next pixel. */
-            if (bytes == 1 && lanes == 2 && depth <= TINYC_SHORT_PIXEL) {
+            if (bytes == 1 && lanes == 2 && TINYC_KNOWN(depth <= TINYC_SHORT_PIXEL)) {
                 tinyc_put_short_pair_s8(column, image + pixel * size, depth);
             } else {
                 (void)put(column, image + pixel * size, depth * bytes);
@@ -177,7 +177,7 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
             tinyc_gather(patch, in, bytes, oy, ox, w, padding, tinyc_put_bytes,
                          tinyc_put_padding_bytes);
         }
-        if (bytes == 1 && lanes == 2 && depth <= TINYC_SHORT_WINDOW) {
+        if (bytes == 1 && lanes == 2 && TINYC_KNOWN(depth <= TINYC_SHORT_WINDOW)) {
             tinyc_put_short_pair_s8(column, patch, depth);
         } else {
             (void)put(column, patch, depth * bytes);

@@ -69,14 +69,24 @@ TINYC_INLINE const uint8_t *tinyc_unpack_run(const uint8_t *from, uint8_t *to, i
     return from + ((at + 7) >> 3);
 }
 
-/* `bytes` to `to`, in which those `period` apart are alike; returns what follows. */
-TINYC_SHARED static const uint8_t *tinyc_unpack(const uint8_t *from, uint8_t *to, int32_t bytes,
-                                                int32_t period)
+/* Arrays to `to` and behind it, each where eight bytes begin; returns what follows. */
+TINYC_SHARED static const uint8_t *tinyc_unpack(const uint8_t *from, uint8_t *to)
 {
-    for (int32_t i = 0; i < period; i++) {
-        from = tinyc_unpack_run(from, to + i, bytes, period);
+    for (int32_t left = *from++; left > 0; left--) {
+        const int32_t bytes = from[0] | from[1] << 8;
+        const int32_t period = from[2];
+
+        from += 3;
+        for (int32_t i = 0; i < period; i++) {
+            from = tinyc_unpack_run(from, to + i, bytes, period);
+        }
+        to += (bytes + 7) & ~7;
     }
     return from;
 }
+
+/* An array that was unpacked so many bytes behind where `layer` lies. */
+#define TINYC_UNPACKED(type, layer, at) \
+    ((const type *)(const void *)((const uint8_t *)(layer) + (at)))
 
 #endif

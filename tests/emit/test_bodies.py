@@ -67,7 +67,7 @@ def test_a_template_may_only_print_what_varies(monkeypatch: pytest.MonkeyPatch) 
         for step in lowered.steps
     )
     monkeypatch.setattr(
-        "tinyc.emit.bodies.render", lambda template, **values: str(1 if values["in_h"] else 0)
+        "tinyc.emit.layers.render", lambda template, **values: str(1 if values["in_h"] else 0)
     )
     with pytest.raises(TypeError, match="tests in_h, in which layers may differ"):
         emit(replace(lowered, steps=steps))

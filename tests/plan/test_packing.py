@@ -13,7 +13,7 @@ from conftest import ROOT
 from test_ops import ALL_FEATURES, STRICT, alone, check_on_core, check_on_host
 
 from tinyc.ir import Array, DType, Node
-from tinyc.kernels.packed import READ_AHEAD, encode
+from tinyc.kernels.packed import READ_AHEAD, bundle, encode
 from tinyc.ops._conv import NO_PADDING, weighted_case
 from tinyc.ops._mixins import Padding
 from tinyc.ops.conv2d import Conv2d
@@ -67,19 +67,19 @@ def test_unpacked_is_what_was_packed(tmp_path: Path) -> None:
     gcc = shutil.which("gcc") or pytest.skip("no host gcc")
     body, streams = [], b""
     for data, period in arrays():
-        stream = encode(data, period)
         # No array takes more than a byte for each run beyond its own.
-        assert len(stream) <= data.nbytes + period
-        body.append(f"    from = unpack(from, {data.nbytes}, {period}, {len(stream)});\n")
+        assert len(encode(data, period)) <= data.nbytes + period
+        stream = bundle([data], [period])
+        body.append(f"    from = unpack(from, {data.nbytes}, {len(stream)});\n")
         streams += stream
     numbers = ",".join(map(str, streams + bytes(READ_AHEAD)))
     main = tmp_path / "main.c"
     main.write_text(
         '#include <stdio.h>\n#include <stdlib.h>\n#include "tinyc_unpack.h"\n'
         f"static const uint8_t packed[] = {{{numbers}}};\n"
-        "static const uint8_t *unpack(const uint8_t *from, int bytes, int period, int took)\n"
+        "static const uint8_t *unpack(const uint8_t *from, int bytes, int took)\n"
         "{\n    uint8_t *to = malloc((size_t)bytes);\n"
-        "    const uint8_t *next = tinyc_unpack(from, to, bytes, period);\n"
+        "    const uint8_t *next = tinyc_unpack(from, to);\n"
         "    if (next != from + took) abort();\n"
         "    fwrite(to, 1, (size_t)bytes, stdout);\n    free(to);\n    return next;\n}\n"
         "int main(void)\n{\n    const uint8_t *from = packed;\n"

@@ -5,33 +5,13 @@ name it."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from ..kernels.base import Constant, Unpacked
+from ..kernels.base import Constant
 from ..plan import Step
-from .names import CTYPES, literal
+from . import unpacking
+from .layers import SCRATCH, STRIP, rendered, signature, takes_strips
+from .names import CTYPES, Field, literal
 from .render import render
-
-
-@dataclass(frozen=True, eq=False)
-class _Field:
-    """A member of what a shared body is given, in the place of a number that a template prints.
-    Whatever else a template does with it (a test, a sum) is an error: the number must then not be
-    in `Kernel.varying`."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"layer->{self.name}"
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError(f"a template compares {self.name}, in which layers may differ")
-
-    def __bool__(self) -> bool:
-        raise TypeError(f"a template tests {self.name}, in which layers may differ")
-
-    __hash__ = None  # type: ignore[assignment] # neither does it look it up
 
 
 def functions(steps: Sequence[Step], symbols: Mapping[Constant, str], prefix: str) -> list[str]:
@@ -46,16 +26,23 @@ def functions(steps: Sequence[Step], symbols: Mapping[Constant, str], prefix: st
     shared = [g for g in alike.values() if len(g) > 1 or g[0].binding.packing is not None]
     for number, group in enumerate(shared):
         body = f"{prefix}_{group[0].kernel.name}_{number}"
-        fields = _fields(group)
-        for step in group:
-            found[step] = _call(step, body, fields, symbols)
-        found[group[0]] = f"{_body(group[0], body, fields)}\n\n{found[group[0]]}"
+        if group[0].binding.packing is not None:
+            text = unpacking.body(group[0], body)
+            calls = [unpacking.call(step, body, symbols) for step in group]
+        else:
+            fields = _fields(group)
+            text = _body(group[0], body, fields)
+            calls = [_call(step, body, fields, symbols) for step in group]
+        found |= zip(group, calls, strict=True)
+        found[group[0]] = f"{text}\n\n{calls[0]}"
     return [found[step] if step in found else _own(step, symbols) for step in steps]
 
 
 def _shape(step: Step) -> tuple[object, ...]:
     """What steps with the same body have in common; no two have it in kernels that share none."""
     kernel = step.kernel
+    if step.binding.packing is not None:
+        return (unpacking.body(step, "body"),)
     if kernel.varying is None:
         return (step,)
     numbers: dict[str, object] = {name: type(step.binding.params[name]) for name in _varying(step)}
@@ -65,10 +52,7 @@ def _shape(step: Step) -> tuple[object, ...]:
 
 def _arrays(step: Step) -> list[tuple[str, str]]:
     """Suffix and element type, as numpy calls it, of each array that the template reads."""
-    packing, constants = step.binding.packing, step.binding.constants
-    unpacked = [] if packing is None else [(a.suffix, a.dtype) for a in packing.arrays]
-    others = constants if packing is None else constants[1:]
-    return unpacked + [(c.suffix, c.data.dtype.name) for c in others]
+    return [(c.suffix, c.data.dtype.name) for c in step.binding.constants]
 
 
 def _varying(step: Step) -> tuple[str, ...]:
@@ -86,81 +70,38 @@ def _fields(group: Sequence[Step]) -> tuple[str, ...]:
 
 def _own(step: Step, symbols: Mapping[Constant, str]) -> str:
     arrays = {c.suffix: symbols[c] for c in step.binding.constants}
-    return _rendered(step, step.symbol, arrays, {})
+    return rendered(step, step.symbol, arrays, {"more": _strip(step)})
 
 
 def _body(step: Step, name: str, fields: Sequence[str]) -> str:
     """The shared function. fields: names of the numbers that come with ``layer``."""
-    arrays = {suffix: str(_Field(suffix)) for suffix, _ in _arrays(step)}
+    arrays = {suffix: str(Field(suffix)) for suffix, _ in _arrays(step)}
     members = [f"const {CTYPES[dtype]} *{suffix};" for suffix, dtype in _arrays(step)]
     for field in fields:
         ctype = "float" if isinstance(step.binding.params[field], float) else "int32_t"
         members.append(f"{ctype} {field};")
     struct = "\n".join([f"struct {name} {{", *(f"    {m}" for m in members), "};"])
     more = f"{_strip(step)}, const struct {name} *layer"
-    text = _rendered(step, name, arrays, {f: _Field(f) for f in fields} | {"more": more})
+    text = rendered(step, name, arrays, {f: Field(f) for f in fields} | {"more": more})
     return f"{struct}\n\n{text}"
 
 
 def _call(step: Step, body: str, fields: Sequence[str], symbols: Mapping[Constant, str]) -> str:
     """The function of one layer of a body."""
-    packing, constants = step.binding.packing, step.binding.constants
-    members = [] if packing is None else [f".{a.suffix} = {_unpacked(a)}," for a in packing.arrays]
-    others = constants if packing is None else constants[1:]
-    members += [f".{c.suffix} = {symbols[c]}," for c in others]
+    members = [f".{c.suffix} = {symbols[c]}," for c in step.binding.constants]
     members += [f".{field} = {literal(step.binding.params[field])}," for field in fields]
-    ins, outs = step.node.variable_inputs, step.node.outputs
-    names = ["in"] if len(ins) == 1 else [f"in{i}" for i in range(len(ins))]
-    parameters = [f"const {v.type.dtype.c} *{n}" for v, n in zip(ins, names, strict=True)]
-    (out,) = outs
-    parameters.append(f"{out.type.dtype.c} *out")
-    names.append("out")
+    parameters, names = signature(step)
     if step.binding.scratch:
-        parameters.append("uint8_t *scratch")
-    if step.binding.scratch if packing is None else packing.scratch:
+        parameters.append(SCRATCH)
         names.append("scratch")
     if takes_strips(step):
         parameters.append(STRIP)
         names.append("strip")
     return render(
-        "layer.c",
-        fn=step.symbol,
-        body=body,
-        parameters=parameters,
-        members=members,
-        names=names,
-        packing=packing,
-        packed=symbols[constants[0]] if packing is not None else "",
+        "layer.c", fn=step.symbol, body=body, parameters=parameters, members=members, names=names
     ).strip()
-
-
-STRIP = "const struct tinyc_strip *strip"
-
-
-def takes_strips(step: Step) -> bool:
-    """Whether a step's function is told which part of its output it makes."""
-    return step.part in ("strip", "sum")
 
 
 def _strip(step: Step) -> str:
     """What its arguments end with then."""
     return f", {STRIP}" if takes_strips(step) else ""
-
-
-def _unpacked(array: Unpacked) -> str:
-    """Where a layer's function unpacks an array to."""
-    ctype = CTYPES[array.dtype]
-    return f"(const {ctype} *)(const void *)(scratch + {array.offset})"
-
-
-def _rendered(step: Step, name: str, arrays: Mapping[str, str], more: Mapping[str, Any]) -> str:
-    template = f"kernels/{step.kernel.template.removesuffix('.j2')}"
-    values = {
-        "fn": name,
-        "c": arrays,
-        "strip": takes_strips(step),
-        "more": _strip(step),
-        **step.binding.params,
-        **more,
-    }
-    return render(template, **values).strip()

@@ -8,7 +8,7 @@ from typing import Any
 from ..ir import Value
 from ..plan import Chain, Plan, Step
 from ..plan.rows import height, row_bytes
-from .bodies import takes_strips
+from .layers import takes_strips
 
 ROWS = "tinyc_rows.h"
 """The file of ``firmware/kernels/`` that chains are made with."""

@@ -105,9 +105,10 @@ def _in_code(line: str, before: str) -> tuple[int, str] | None:
     end, column = found[min(found)]
     rest = line[end:].lstrip()
     held = line[column - 1] in "([{"
-    # All that a bracket holds goes below where it has no room to the right, or takes three lines
-    # there and one below.
+    # All that a bracket holds goes below where it has no room to the right, or, within functions,
+    # takes three lines there and one below.
     narrow = column + max(map(len, rest.split(", "))) + 1 > WIDTH
-    if narrow or (held and column + len(rest) > WIDTH >= start + 4 + len(line) - column):
+    below = start + 4 + len(line) - column
+    if narrow or (held and start and column + len(rest) > WIDTH >= below):
         return column if held else end, " " * (start + 4)
     return end, " " * column

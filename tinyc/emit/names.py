@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,28 @@ CTYPES = {
     "float32": "float", "bool": "uint8_t",
 }  # fmt: skip
 """The C type of an element, by the name of numpy's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A member of what a shared body is given, in the place of a number that a template prints.
+    Whatever else a template does with it (a test, a sum) is an error: the number must then not be
+    in `Kernel.varying`."""
+
+    name: str
+    unit: int = 1
+
+    def __str__(self) -> str:
+        member = f"layer->{self.name}"
+        return member if self.unit == 1 else f"({self.unit} * {member})"
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError(f"a template compares {self.name}, in which layers may differ")
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"a template tests {self.name}, in which layers may differ")
+
+    __hash__ = None  # type: ignore[assignment] # neither does it look it up
 
 
 def f32(value: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files.paths import kernel_file, resource
 from .layout import folded
-from .names import f32
+from .names import Field, f32
 
 if TYPE_CHECKING:
     import jinja2
@@ -38,6 +38,7 @@ def _environment() -> jinja2.Environment:
         autoescape=False,
     )
     env.filters["f32"] = f32
+    env.filters["any"] = lambda value: "any" if isinstance(value, Field) else value
     return env
 
 

@@ -41,14 +41,12 @@ class Constant:
 class Unpacked:
     """An array that is unpacked before a kernel reads it.
 
-    suffix, dtype: as of the `Constant` that it was (numpy's name); bytes: its size; period: see
-    `tinyc.kernels.packed`; offset: where it lies in the step's scratch memory, in bytes.
+    suffix, dtype: as of the `Constant` that it was (numpy's name); offset: where it lies in the
+    step's scratch memory, in bytes.
     """
 
     suffix: str
     dtype: str
-    bytes: int
-    period: int
     offset: int
 
 
@@ -56,15 +54,31 @@ class Unpacked:
 class Packing:
     """What is unpacked from one constant, ``packed``, before a kernel runs.
 
-    arrays: in the order in which they follow each other there; pieces: how many times in turn they
-    are unpacked and the kernel runs, for ``outputs`` elements of the output each; scratch: bytes of
-    the kernel's own working memory, before theirs.
+    fields: in what the layers of a body differ, and so what comes with a layer: parameters of the
+    template, places of arrays, ``<suffix>_at``, and of the kernel's own memory, ``scratch_at``; for
+    each the member that says it, of a struct of ``dtype`` that lies before all else, and in what
+    units; arrays: in the order in which they follow each other there; scratch_at: where the
+    kernel's own memory begins, None if it has none; pieces: how many times in turn they are
+    unpacked and the kernel runs, for ``outputs`` elements of the output each.
     """
 
+    fields: Mapping[str, tuple[str, int]]
+    dtype: str
     arrays: tuple[Unpacked, ...]
+    scratch_at: int | None
     pieces: int
     outputs: int
-    scratch: int
+
+    @property
+    def members(self) -> list[str]:
+        """Of the struct."""
+        return list(dict.fromkeys(member for member, _ in self.fields.values()))
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Of what is unpacked, and of the kernel's own memory, by their names in ``fields``."""
+        found = {f"{array.suffix}_at": array.offset for array in self.arrays}
+        return found if self.scratch_at is None else {**found, "scratch_at": self.scratch_at}
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,7 @@ class Kernel(Generic[OpT_contra]):
     varying: parameters that the template only prints, as arguments, in which layers that are alike
     otherwise may differ and share a body (see `tinyc.emit.bodies`; its template ends its arguments
     with ``{{ more }}``); None where a body that is not made for one layer would be slower;
+    sized: further such, which make a body slower that does not know them: shared for small code;
     by_rows: what computes the same of an image that comes some rows at a time, of which it keeps in
     its working memory what it has to, and makes the output when the last of them has come;
     schedules: of a kernel that TVM makes, what a node may be lowered with, the default first;
@@ -152,6 +167,7 @@ class Kernel(Generic[OpT_contra]):
     schedules: Callable[[Node[OpT_contra]], Sequence[Schedule]] | None = None
     scheduled: Callable[[Node[OpT_contra], Schedule], Binding] | None = None
     varying: tuple[str, ...] | None = None
+    sized: tuple[str, ...] = ()
     aims: frozenset[str] = frozenset(AIMS)
     by_rows: Kernel[OpT_contra] | None = None
 

@@ -40,6 +40,8 @@ def integers(node: Node[Weighted], folded: bool = False) -> dict[str, Any]:
 
 VARYING = ("input_zero", "zero_point", "low", "high")
 """In what convolutions of one body may differ, their arrays apart."""
+SIZED = ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c")
+"""And in what such that are small: the sizes of `window_params`."""
 
 
 def portable(

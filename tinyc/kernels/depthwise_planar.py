@@ -17,6 +17,11 @@ from .conv_dsp import REQUIRES, reject_depthwise, table
 
 STEPS = {1: 6, 2: 4}
 """Stride -> outputs of a round of the unrolled loop."""
+SIZED = (
+    "half", "rounds", "entry", "channels", "lines", "positions", "line", "position", "above",
+    "before", "after", "out_lines", "out_positions", "out_line", "out_position", "low", "high",
+)  # fmt: skip
+"""In what layers of a stride may differ, see `Kernel.sized`."""
 PRODUCT = 2.5
 """Cycles of a product, in which `Binding.call` and `Binding.loss` count."""
 
@@ -118,7 +123,6 @@ def _bind_lines(node: Node[DepthwiseConv2d], across: int) -> Binding:
     suffix = "" if clamp["low"] >= clamp["zero_point"] else "_signed"
     return Binding(
         params={
-            "across": "columns" if across else "rows",
             "function": f"tinyc_depthwise_planar_{stride}{suffix}",
             "half": 1 + 2 * y.zero_point,
             "rounds": rounds,
@@ -130,7 +134,7 @@ def _bind_lines(node: Node[DepthwiseConv2d], across: int) -> Binding:
             "before": before, "after": max(seen - image[along], 0),
             "out_lines": out_image[across], "out_positions": out_image[along],
             "out_line": out_pitch[across], "out_position": out_pitch[along],
-            "zeros": (x.zero_point & 0xFF) * 0x01010101,
+            "zero": x.zero_point,
             **clamp,
         },
         constants=(
@@ -153,4 +157,5 @@ DEPTHWISE_CONV2D = Kernel(
     _reject,
     _bind,
     varying=(),
+    sized=SIZED,
 )

@@ -14,7 +14,7 @@ from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import VARYING, clamp_params, fours, largest_sums, window_params
+from .conv import SIZED, VARYING, clamp_params, fours, largest_sums, window_params
 from .conv_dsp import (
     REQUIRES,
     columns_bytes,
@@ -167,7 +167,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
 
 CONV2D = Kernel(
     "conv2d_s8_halves", "conv2d_s8_halves.c.j2", REQUIRES, _reject_conv, _bind_conv,
-    varying=VARYING,
+    varying=VARYING, sized=(*SIZED, "depth"),
 )  # fmt: skip
 
 
@@ -222,4 +222,5 @@ FULLY_CONNECTED = Kernel(
     _reject_fully_connected,
     _bind_fully_connected,
     varying=VARYING,
+    sized=("depth", "channels"),
 )

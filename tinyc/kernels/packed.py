@@ -5,11 +5,17 @@ such bytes is coded as differences d from a centre: u = 2 d, or -2 d - 1 for neg
 written as u >> low in zeros and a one, and its ``low`` low bits. `ESCAPE` zeros stand before u that
 would take so many or more: its eight bits follow the one.
 
+What is unpacked at once, one array after the other, begins with a byte that says how many there
+are. Before the runs of each stand its bytes, by two, and how far apart its like bytes are: 0 where
+nothing is unpacked, as they are there.
+
 A run begins with a byte: ``low`` (0 to 7), or `RAW` where the bytes stand as they are; plus
 `CENTRED` where the centre follows, which else is 0. Its last byte is filled up with zeros.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -36,6 +42,15 @@ def encode(data: Array, period: int) -> bytes:
     """``data``, written in C order, little-endian, in so many runs as the ``period`` has bytes."""
     flat = np.frombuffer(data.astype(data.dtype.newbyteorder("<")).tobytes(), np.uint8)
     return b"".join(_run(plane) for plane in flat.reshape(-1, period).T)
+
+
+def bundle(arrays: Sequence[Array], periods: Sequence[int]) -> bytes:
+    """Arrays that are unpacked at once."""
+    found = bytes([len(arrays)])
+    for data, period in zip(arrays, periods, strict=True):
+        head = data.nbytes.to_bytes(2, "little") + bytes([period])
+        found += head + (encode(data, period) if period else b"")
+    return found
 
 
 def _run(plane: Array) -> bytes:

@@ -3,14 +3,14 @@ piece of one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..ir import Node, applies
+from ..ir import Array, Node, applies
 from ..kernels.base import Binding, Constant, Packing, Unpacked
-from ..kernels.packed import READ_AHEAD, encode, period
+from ..kernels.packed import READ_AHEAD, bundle, period
 from ..ops._move import taken
 from ..ops.fully_connected import FullyConnected
 from .plan import ALIGN
@@ -20,20 +20,57 @@ PIECE = 6144
 """Most bytes that a piece of a layer is unpacked to."""
 SPARE = 8192
 """By how many bytes a whole layer that is unpacked may make the arena grow."""
-CALL = 48
+LONGEST = 0xFFFF
+"""Most bytes of an array: a stream says how many by two."""
+UNITS = (8, 4, 1)
+"""In which numbers of layers may be counted, so that the compiler sees what divides them."""
+CALL = 16
 """Bytes of code that unpack a layer's constants."""
 UNPACK = 256
 """Bytes of tinyc_unpack."""
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """A layer of so many ``outputs``, computed in ``pieces``; chosen: which of a piece's constants
+    are packed, all where there is more than one."""
+
+    pieces: Sequence[Binding]
+    chosen: Sequence[int]
+    outputs: int
+
+    @property
+    def arrays(self) -> list[Constant]:
+        return [self.pieces[0].constants[i] for i in self.chosen]
+
+    def stream(self, numbers: Array) -> bytes:
+        """What is unpacked, piece by piece. Of the numbers a later one says that they are there."""
+        found = b""
+        for piece in self.pieces:
+            arrays = [piece.constants[i].data for i in self.chosen]
+            periods = [period(c) for c in self.arrays]
+            if numbers.size:
+                arrays.insert(0, numbers)
+                periods.insert(0, 0 if found else numbers.itemsize)
+            found += bundle(arrays, periods)
+        return found
+
+
 def packed(steps: Sequence[Step]) -> tuple[Step, ...]:
     """The steps with packed constants wherever they are smaller, if that pays for the code."""
     room = max((_alive(step) for step in steps), default=0) + SPARE
-    made = [_packed(step, room) for step in steps]
-    saved = sum(_bytes(step.binding) for step in steps) - sum(_bytes(b) for b in made)
+    parts = {step: _parts(step, room) for step in steps if step.kernel.varying is not None}
+    found = {s: p for s, p in parts.items() if p is not None}
+    alike: dict[tuple[object, ...], list[Step]] = {}
+    for step, made in found.items():
+        alike.setdefault(_shape(step, made), []).append(step)
+    bindings: dict[Step, Binding] = {}
+    for group in alike.values():
+        bindings |= _group({step: found[step] for step in group})
+    saved = sum(_bytes(step.binding) - _bytes(binding) for step, binding in bindings.items())
     if saved <= UNPACK:
         return tuple(steps)
-    return tuple(replace(s, binding=binding) for s, binding in zip(steps, made, strict=True))
+    return tuple(replace(s, binding=bindings.get(s, s.binding)) for s in steps)
 
 
 def _alive(step: Step) -> int:
@@ -46,26 +83,82 @@ def _bytes(binding: Binding) -> int:
     return sum(c.data.nbytes for c in binding.constants) + (CALL if binding.packing else 0)
 
 
-def _packed(step: Step, room: int) -> Binding:
-    """The smallest form of a step's binding that has room in the arena."""
+def _parts(step: Step, room: int) -> _Parts | None:
+    """What is packed of a step if that is smaller, so that it has room in the arena."""
     whole = step.binding
-    if step.kernel.varying is None:
-        return whole
-    free = room - _alive(step)
+    outputs = step.node.output.type.elements
+    free = min(room - _alive(step), LONGEST)
     arrays = sorted(whole.constants, key=lambda c: c.data.nbytes)
     while arrays and _unpacked_bytes(arrays) > min(free, PIECE):
         pieces = next(_pieces(step), None)
         if pieces is not None:
-            return _form(pieces, pieces[0].constants, step.node.output.type.elements)
+            return _Parts(pieces, range(len(pieces[0].constants)), outputs)
         if _unpacked_bytes(arrays) <= free:
             break
         arrays.pop()
-    form = _form([whole], arrays, step.node.output.type.elements)
-    return form if _bytes(form) < _bytes(whole) else whole
+    made = _Parts([whole], [i for i, c in enumerate(whole.constants) if c in arrays], outputs)
+    size = len(made.stream(np.zeros(0, np.int16))) + READ_AHEAD + CALL
+    return made if size < sum(c.data.nbytes for c in arrays) else None
+
+
+def _shape(step: Step, parts: _Parts) -> tuple[object, ...]:
+    """What packed layers have in common that may share a body."""
+    first = parts.pieces[0]
+    arrays = [(c.suffix, c.data.dtype.name, c in parts.arrays) for c in first.constants]
+    free = _free(step)
+    fixed = {n: v for n, v in first.params.items() if n not in free or isinstance(v, float)}
+    return step.kernel.name, str(fixed), str(arrays), first.scratch > 0
+
+
+def _free(step: Step) -> tuple[str, ...]:
+    """In which parameters layers of a body may differ."""
+    return (*(step.kernel.varying or ()), *step.kernel.sized)
+
+
+def _group(group: Mapping[Step, _Parts]) -> dict[Step, Binding]:
+    """The bindings of the layers of one body: what they differ in stands before their arrays."""
+    size = 0
+    while True:  # until the numbers have the bytes that the places behind them count with
+        rows = [_numbers(step, parts, size) for step, parts in group.items()]
+        columns = {name: tuple(row[name] for row in rows) for name in rows[0]}
+        differing = {name: column for name, column in columns.items() if len(set(column)) > 1}
+        members = {column: name for name, column in reversed(differing.items())}
+        units = {c: next(u for u in UNITS if not any(v % u for v in c)) for c in members}
+        numbers = {members[c]: [v // units[c] for v in c] for c in differing.values()}
+        most = max((abs(v) for column in numbers.values() for v in column), default=0)
+        dtype = np.dtype(np.int16 if most < 1 << 15 else np.int32)
+        if _aligned(len(numbers) * dtype.itemsize) == size:
+            break
+        size = _aligned(len(numbers) * dtype.itemsize)
+    fields = {name: (members[column], units[column]) for name, column in differing.items()}
+    return {
+        step: _form(parts, np.array([n[i] for n in numbers.values()], dtype), fields, size)
+        for i, (step, parts) in enumerate(group.items())
+    }
+
+
+def _numbers(step: Step, parts: _Parts, size: int) -> dict[str, int]:
+    """In what a layer may differ from others of its body."""
+    params = parts.pieces[0].params
+    own = {n: params[n] for n in _free(step) if n in params}
+    return own | _places(parts, size)
+
+
+def _places(parts: _Parts, at: int) -> dict[str, int]:
+    """Where in the working memory the arrays lie, from ``at`` on, and the kernel's own memory."""
+    found = {}
+    for array in parts.arrays:
+        found[f"{array.suffix}_at"] = at
+        at += _aligned(array.data.nbytes)
+    return {**found, "scratch_at": at} if parts.pieces[0].scratch else found
+
+
+def _aligned(bytes: int) -> int:
+    return -(-bytes // ALIGN) * ALIGN
 
 
 def _unpacked_bytes(constants: Iterable[Constant]) -> int:
-    return sum(-(-c.data.nbytes // ALIGN) * ALIGN for c in constants)
+    return sum(_aligned(c.data.nbytes) for c in constants)
 
 
 def _pieces(step: Step) -> Iterator[list[Binding]]:
@@ -102,29 +195,24 @@ def _part(node: Node[FullyConnected], channels: range) -> Node[FullyConnected]:
     return replace(node, inputs=inputs, outputs=(output,))
 
 
-def _form(pieces: Sequence[Binding], small: Collection[Constant], outputs: int) -> Binding:
-    """The binding of a layer of so many ``outputs``, computed in ``pieces``, whose constants are
-    packed: those that are in ``small``, which are all where there is more than one piece."""
-    first = pieces[0]
-    chosen = [i for i, c in enumerate(first.constants) if c in small]
-    arrays: list[Unpacked] = []
-    end = -(-first.scratch // ALIGN) * ALIGN
-    for constant in (first.constants[i] for i in chosen):
-        size, dtype = constant.data.nbytes, constant.data.dtype.name
-        arrays.append(Unpacked(constant.suffix, dtype, size, period(constant), end))
-        end += -(-size // ALIGN) * ALIGN
-    stream = b"".join(
-        encode(piece.constants[i].data, array.period)
-        for piece in pieces
-        for i, array in zip(chosen, arrays, strict=True)
-    )
+def _form(
+    parts: _Parts, numbers: Array, fields: Mapping[str, tuple[str, int]], size: int
+) -> Binding:
+    """The binding of a layer whose constants are packed, behind the numbers of its own."""
+    first, places = parts.pieces[0], _places(parts, size)
+    stream = parts.stream(numbers)
+    arrays = [Unpacked(c.suffix, c.data.dtype.name, places[f"{c.suffix}_at"]) for c in parts.arrays]
+    notes = "; ".join(c.note for c in parts.arrays)
     data = np.frombuffer(stream + bytes(READ_AHEAD), np.uint8)
-    notes = "; ".join(first.constants[i].note for i in chosen)
-    others = (c for c in first.constants if c not in small)
+    others = (c for i, c in enumerate(first.constants) if i not in parts.chosen)
+    count = len(parts.pieces)
     return replace(
         first,
         constants=(Constant("packed", data, f"packed: {notes}"), *others),
-        scratch=end,
+        scratch=size + _unpacked_bytes(parts.arrays) + first.scratch,
         support=(*first.support, "tinyc_unpack.h"),
-        packing=Packing(tuple(arrays), len(pieces), outputs // len(pieces), first.scratch),
-    )
+        packing=Packing(
+            fields, numbers.dtype.name, tuple(arrays), places.get("scratch_at"), count,
+            parts.outputs // count,
+        ),
+    )  # fmt: skip
