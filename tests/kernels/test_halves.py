@@ -99,6 +99,10 @@ def awkward() -> Iterator[Node]:
             zeros = (int(rng.choice([-128, 0, 127])), int(rng.choice([-128, 0, 127])))
             activation = ("none", "relu", "relu6")[channels % 3]
             yield dense(1, weights, int(rng.integers(-5000, 5000)), 0.001, zeros, activation)
+            for zero in (-128, 5):  # a convolution whose window is the image
+                filters = weights.reshape(channels, -1, 1 if depth % 8 else 2, 4)
+                size = (filters.shape[1], filters.shape[2])
+                yield layer(size, filters, 77, 0.001, (zeros[0], zero), activation=activation)
     for kernel, depth, stride in ((3, 3, 1), (3, 4, 2), (2, 8, 1), (5, 1, 2), (3, 2, 1)):
         weights = rng.integers(-127, 128, (6, kernel, kernel, depth))
         yield layer((7, 5), weights, 77, 0.001, (-5, -128), kernel // 2, stride)
@@ -117,6 +121,10 @@ def extremes() -> Iterator[Node]:
             yield dense(2, weights[:, 0, 0], edge, 1.1e-5, (zero, 3))
             eight = np.repeat(weights[:, 0, 0], 2, 0)[[0, 2, 1, 3, 4, 6, 5, 7]]
             yield dense(1, eight, edge, 1.1e-5, (zero, 3))
+            pixel = eight[:, None, None]
+            yield layer((1, 1), pixel, edge, 1.1e-5, (zero, 3))
+            yield layer((1, 1), pixel, edge, 1.1e-5, (zero, -128))
+            yield layer((1, 1), pixel, edge // 16, 6e-3, (zero, -128))
             # The same, by one product.
             yield layer((1, 3), weights, edge, 1.1e-5, (zero, -128))
             yield layer((1, 3), weights, edge // 16, 6e-3, (zero, -128))
@@ -210,3 +218,16 @@ def test_what_is_left_to_others() -> None:
     assert chosen(dense(1, np.ones((7, 256), int))) == "fully_connected_s8_dsp"
     assert chosen(dense(1, np.ones((8, 255), int))) == "fully_connected_s8_dsp"
     assert chosen(dense(1, np.ones((8, 124), int))) == "fully_connected_s8_dsp"
+
+
+def test_a_window_that_is_the_image_is_a_row() -> None:
+    """Of eight channels and whole fours of inputs."""
+
+    def row(node: Node) -> bool:
+        return "rows" in halves.CONV2D.bind(node).params
+
+    eight = np.ones((8, 2, 2, 32), int)
+    assert row(layer((2, 2), eight))
+    assert not row(layer((3, 2), eight)) and not row(layer((2, 2), eight, padding=1))
+    assert not row(layer((1, 1), eight, padding=1, stride=3))
+    assert not row(layer((2, 2), eight[:7])) and not row(layer((2, 2), eight[..., :31]))

@@ -132,9 +132,36 @@ def pack(
     entries[1::2, 0] = entries[0::2, 0] + 256 * entries[1::2, 0]
     tile = "once" if node.op.rounds_once else "away" if words is None else "lowest"
     return (
-        {**clamp_params(node), "halves": f"tinyc_halves_{tile}"},
+        {**clamp_params(node), "halves": f"tinyc_{'halves' if width == 4 else 'dense'}_{tile}"},
         (weights, Constant(known.suffix, entries.astype(np.int32), known.note)),
     )
+
+
+# A single row of inputs --------------------------------------------------------------------
+
+
+LEAST_PRODUCTS = 1024
+"""Of a single row: less are not worth the code."""
+
+
+def _reject_row(node: Node[Weighted], rows: Array) -> str | None:
+    """Why the sums of a single row of inputs are not computed eight channels at a time."""
+    if rows.size < LEAST_PRODUCTS:
+        return "too small for code of its own"
+    return "inputs are no multiple of 4" if rows.shape[1] % 4 else reject(node, rows, 8)
+
+
+def _bind_row(node: Node[Weighted], rows: Array) -> Binding:
+    channels, depth = rows.shape
+    params, constants = pack(node, rows, 8)
+    return Binding(
+        params={**params, "rows": 1, "depth": depth, "channels": channels},
+        constants=constants,
+        support=("tinyc_dense_halves.h",),
+    )
+
+
+# Convolution --------------------------------------------------------------------------------
 
 
 def _reject_conv(node: Node[Conv2d]) -> str | None:
@@ -143,10 +170,21 @@ def _reject_conv(node: Node[Conv2d]) -> str | None:
     return reason if reason is not None or rows is None else reject(node, rows)
 
 
+def _sees_all(node: Node[Conv2d]) -> bool:
+    """Whether the window is the image."""
+    window, image = node.op.window(node), node.inputs[0].type.shape[1:3]
+    pairs = zip(window, node.op.dilation, strict=True)
+    spread = any(taps > 1 and step > 1 for taps, step in pairs)
+    return window == image and not spread and not any(map(any, node.op.padding))
+
+
 def _bind_conv(node: Node[Conv2d]) -> Binding:
+    """A single pixel as a row of inputs, eight channels at a time."""
     x, weights, _ = node.inputs
     rows = conv_rows(node)
     assert rows is not None
+    if _sees_all(node) and _reject_row(node, rows) is None:
+        return _bind_row(node, rows)
     in_c, (_, kh, kw, _) = x.type.shape[3], weights.type.shape
     depth = -(-rows.shape[1] // 4) * 4
     params, constants = pack(node, rows)
@@ -167,15 +205,11 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
 
 CONV2D = Kernel(
     "conv2d_s8_halves", "conv2d_s8_halves.c.j2", REQUIRES, _reject_conv, _bind_conv,
-    varying=VARYING, sized=(*SIZED, "depth"),
+    varying=VARYING, sized=(*SIZED, "depth", "channels"),
 )  # fmt: skip
 
 
 # Fully connected --------------------------------------------------------------------------
-
-
-LEAST_PRODUCTS = 1024
-"""Of a single row: less are not worth the code."""
 
 
 def _reject_fully_connected(node: Node[FullyConnected]) -> str | None:
@@ -185,22 +219,16 @@ def _reject_fully_connected(node: Node[FullyConnected]) -> str | None:
         return reason
     if node.inputs[0].type.elements > rows.shape[1]:
         return reject(node, rows)
-    if rows.size < LEAST_PRODUCTS:
-        return "too small for code of its own"
-    return "inputs are no multiple of 4" if rows.shape[1] % 4 else reject(node, rows, 8)
+    return _reject_row(node, rows)
 
 
 def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
     """A single row eight channels at a time, several as pixels of a pointwise convolution."""
     x, weights = node.inputs[0].type, node.inputs[1].array
-    channels, depth = weights.shape
-    params, constants = pack(node, weights, 8 if x.elements == depth else 4)
+    depth = weights.shape[1]
     if x.elements == depth:
-        return Binding(
-            params={**params, "rows": 1, "depth": depth, "channels": channels},
-            constants=constants,
-            support=("tinyc_dense_halves.h",),
-        )
+        return _bind_row(node, weights)
+    params, constants = pack(node, weights)
     whole = -(-depth // 4) * 4
     return Binding(
         params={
