@@ -55,6 +55,37 @@ static TINYC_SHARED void tinyc_pair_windows(uint32_t *to, const int8_t *image,
     }
 }
 
+/* The outputs of two pixels, the last of an odd number twice. */
+struct tinyc_pixel_pair {
+    struct tinyc_pixel at; /* of the pair that follows */
+    int32_t left;          /* pixels of the image */
+    int8_t *first, *second, *end;
+};
+
+TINYC_INLINE struct tinyc_pixel_pair tinyc_first_pair(int8_t *out, const struct tinyc_window *w)
+{
+    const struct tinyc_pixel_pair pair = {{0, 0}, w->out.h * w->out.w, out, out, out};
+    return pair;
+}
+
+/* Goes on to the next pair and lays out its windows in `columns`. Returns 0 where there is none. */
+TINYC_INLINE int tinyc_next_pair(struct tinyc_pixel_pair *pair, uint32_t *columns,
+                                 const int8_t *image, const struct tinyc_window *w,
+                                 const int8_t *padding)
+{
+    if (pair->left <= 0) {
+        return 0;
+    }
+    const struct tinyc_pixel next = pair->left > 1 ? tinyc_next_pixel(pair->at, w) : pair->at;
+    tinyc_pair_windows(columns, image, pair->at, next, w, padding);
+    pair->first = pair->end;
+    pair->second = pair->left > 1 ? pair->first + w->out.c : pair->first;
+    pair->end = pair->second + w->out.c;
+    pair->at = tinyc_next_pixel(next, w);
+    pair->left -= 2;
+    return 1;
+}
+
 /* scratch: the words of two windows, a multiple of four, then a pixel of padding. Of an odd number
  * of channels the last two are those of which one has been there before. */
 static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint8_t *scratch,
@@ -75,20 +106,15 @@ static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint
         memset(padding, input_zero, (size_t)w->in.c);
     }
     for (int32_t n = 0; n < w->in.n; n++, in += w->in.h * w->in.w * w->in.c) {
-        struct tinyc_pixel at = {0, 0};
-        for (int32_t left = w->out.h * w->out.w; left > 0; left -= 2) {
-            /* The last pixel of an odd number comes twice. */
-            const struct tinyc_pixel next = left > 1 ? tinyc_next_pixel(at, w) : at;
-            int8_t *const next_out = left > 1 ? out + channels : out;
-            tinyc_pair_windows(columns, in, at, next, w, padding);
-            tinyc_pair_outputs(weights, columns, end, table, out, next_out, last, offset);
+        struct tinyc_pixel_pair pair = tinyc_first_pair(out, w);
+        while (tinyc_next_pair(&pair, columns, in, w, padding)) {
+            tinyc_pair_outputs(weights, columns, end, table, pair.first, pair.second, last, offset);
             if (even < channels) {
-                tinyc_pair_outputs(last, columns, end, table + 3 * even, out + even - 1,
-                                   next_out + even - 1, last + 2 * depth, offset);
+                tinyc_pair_outputs(last, columns, end, table + 3 * even, pair.first + even - 1,
+                                   pair.second + even - 1, last + 2 * depth, offset);
             }
-            at = tinyc_next_pixel(next, w);
-            out = next_out + channels;
         }
+        out = pair.end;
     }
 }
 

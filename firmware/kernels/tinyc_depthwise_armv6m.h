@@ -33,17 +33,22 @@ struct tinyc_depthwise_job {
     int32_t shift;         /* this right shift */
 };
 
+/* Where a column's words go on, and the last input that has been read. */
+struct tinyc_words_end {
+    uint32_t *word;
+    int32_t last;
+};
+
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
 
-/* A run of a column's words: from `word` on, `stride` bytes apart, up to `end`, one at least. The
- * first is of `first` and x[0], the next of x[0] and x[step], and so on; `first` becomes the last
- * input. Returns the word behind.
+/* A run of a column's words, `stride` bytes apart, up to `end`, one at least: the first is of the
+ * last input and x[0], the next of x[0] and x[step], and so on.
  *
- * r2: x; r3: from there to the next input, in steps of r12. */
-__attribute__((naked, noinline, unused)) static uint32_t *tinyc_run_words(
-    __attribute__((unused)) uint32_t *word, __attribute__((unused)) const uint32_t *end,
-    __attribute__((unused)) const int8_t *x, __attribute__((unused)) int32_t step,
-    __attribute__((unused)) int32_t stride, __attribute__((unused)) int32_t *first)
+ * r0: words; r2: x; r3: from there to the next input, in steps of r12. */
+__attribute__((naked, noinline, unused)) static void tinyc_run_words(
+    __attribute__((unused)) struct tinyc_words_end *from,
+    __attribute__((unused)) const uint32_t *end, __attribute__((unused)) const int8_t *x,
+    __attribute__((unused)) int32_t step, __attribute__((unused)) int32_t stride)
 {
     __asm__ volatile(
         ".syntax unified\n\t"
@@ -56,10 +61,10 @@ __attribute__((naked, noinline, unused)) static uint32_t *tinyc_run_words(
         "adds   r0, r0, r7\n\t"
         "cmp    r0, r1\n\t"
         ".endm\n\t"
-        "push   {r4-r7, lr}\n\t"
-        "ldr    r7, [sp, #20]\n\t" /* stride */
-        "ldr    r6, [sp, #24]\n\t" /* first */
-        "ldr    r4, [r6]\n\t"
+        "push   {r0, r4-r7, lr}\n\t"
+        "ldr    r7, [sp, #24]\n\t" /* stride */
+        "ldr    r4, [r0, #4]\n\t"  /* last */
+        "ldr    r0, [r0]\n\t"      /* word */
         "mov    r12, r3\n\t"
         "movs   r3, #0\n"
         "1:\n\t"
@@ -69,8 +74,9 @@ __attribute__((naked, noinline, unused)) static uint32_t *tinyc_run_words(
         "blo    1b\n\t"
         "movs   r5, r4\n"
         "2:\n\t"
-        "ldr    r6, [sp, #24]\n\t" /* first */
-        "str    r5, [r6]\n\t"
+        "pop    {r6}\n\t"
+        "str    r0, [r6]\n\t"
+        "str    r5, [r6, #4]\n\t"
         "pop    {r4-r7, pc}\n\t"
         ".purgem word\n\t");
 }
@@ -288,14 +294,13 @@ __attribute__((naked, noinline, unused)) static uint32_t *tinyc_run_words(
 #define TINYC_UP   0
 #define TINYC_AWAY 1
 
-static TINYC_SHARED uint32_t *tinyc_run_words(uint32_t *word, const uint32_t *end, const int8_t *x,
-                                              int32_t step, int32_t stride, int32_t *first)
+static TINYC_SHARED void tinyc_run_words(struct tinyc_words_end *from, const uint32_t *end,
+                                         const int8_t *x, int32_t step, int32_t stride)
 {
-    for (; word < end; word += stride / 4, x += step) {
-        *word = tinyc_pair_word(*first, *x);
-        *first = *x;
+    for (; from->word < end; from->word += stride / 4, x += step) {
+        *from->word = tinyc_pair_word(from->last, *x);
+        from->last = *x;
     }
-    return word;
 }
 
 TINYC_INLINE int8_t tinyc_depthwise_output(int32_t sum, const struct tinyc_depthwise_job *job,
@@ -387,19 +392,21 @@ static TINYC_SHARED void tinyc_column_words(uint32_t *to, int32_t length, const 
     const uint32_t *const edge = inner < length ? to + inner : end;
 
     for (int32_t start = 0; start < stride; start++) {
-        uint32_t *word = to + start;
+        struct tinyc_words_end from = {to + start, zero};
         int32_t at = start - axis->padding;
-        for (; at < -stride && word < end; at += stride, word += stride) {
-            *word = tinyc_pair_word(zero, zero);
+        for (; at < -stride && from.word < end; at += stride, from.word += stride) {
+            *from.word = tinyc_pair_word(zero, zero);
         }
-        int32_t first = at >= 0 && at < axis->in ? x[at * axis->in_step] : zero;
-        if (word < edge) {
-            word = tinyc_run_words(word, edge, x + (at + stride) * axis->in_step,
-                                   stride * axis->in_step, 4 * stride, &first);
+        if (at >= 0 && at < axis->in) {
+            from.last = x[at * axis->in_step];
         }
-        for (; word < end; word += stride) {
-            *word = tinyc_pair_word(first, zero);
-            first = zero;
+        if (from.word < edge) {
+            tinyc_run_words(&from, edge, x + (at + stride) * axis->in_step, stride * axis->in_step,
+                            4 * stride);
+        }
+        for (; from.word < end; from.word += stride) {
+            *from.word = tinyc_pair_word(from.last, zero);
+            from.last = zero;
         }
     }
 }

@@ -25,11 +25,11 @@ BOARD = load_board("nucleo_g0b1re")
 ONE = (1, 1)
 
 
-def chosen(node: Node) -> str:
+def chosen(node: Node, optimize: str = "balanced") -> str:
     return next(
         k.name
         for k in kernels_of(type(node.op))
-        if k.requires <= BOARD.core.features and k.reject(node) is None
+        if optimize in k.aims and k.requires <= BOARD.core.features and k.reject(node) is None
     )
 
 
@@ -58,14 +58,14 @@ def pointwise(
     return Node(Conv2d(ONE, ONE, ((0, 0), (0, 0)), "none"), inputs, (Value("y", y, "case"),), "c")
 
 
-def check(node: Node, inputs: Array, tmp_path: Path) -> Array:
+def check(node: Node, inputs: Array, tmp_path: Path, optimize: str = "balanced") -> Array:
     """The outputs, which the reference, the host and the core have in common."""
     gcc = shutil.which("gcc")
     if gcc is not None:
         (tmp_path / "host").mkdir(parents=True)
-        check_on_host([node], tmp_path / "host", gcc, lambda _, rng: [inputs])
+        check_on_host([node], tmp_path / "host", gcc, lambda _, rng: [inputs], optimize=optimize)
     rows = inputs.reshape(1, -1).view(np.uint8)
-    trace = firmware(alone(node, "net"), BOARD, tmp_path / "out", rows, "unicorn")
+    trace = firmware(alone(node, "net"), BOARD, tmp_path / "out", rows, "unicorn", optimize)
     expected = interpret(alone(node, "net"), [inputs])[node.output]
     np.testing.assert_array_equal(trace.outputs[0].view(np.int8), expected.ravel())
     return expected
@@ -89,8 +89,10 @@ def signs(channels: int, depth: int) -> Array:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("zero", [-128, 127, 5])
-def test_the_greatest_sums(zero: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("zero", "optimize"), [(-128, "balanced"), (127, "balanced"), (5, "balanced"), (5, "speed")]
+)
+def test_the_greatest_sums(zero: int, optimize: str, tmp_path: Path) -> None:
     """Just under 2^23, either way."""
     weights = signs(5, 256)
     sums = [127 * 256 * (127 - zero), 127 * 256 * (zero + 128)]
@@ -101,7 +103,8 @@ def test_the_greatest_sums(zero: int, tmp_path: Path) -> None:
     assert chosen(node) == "conv2d_s8_armv6m"
     over = [up + 1, *biases[1:]]
     assert chosen(pointwise(weights, over, scales, zero, 3)) == "conv2d_s8_tile4"
-    check(node, extremes(weights), tmp_path)
+    assert chosen(pointwise(weights, over, scales, zero, 3), "speed") == "conv2d_s8_tile4"
+    check(node, extremes(weights), tmp_path, optimize)
 
 
 def test_what_is_left_to_portable_c() -> None:
@@ -135,6 +138,22 @@ def test_halves(out_zero: int, tmp_path: Path) -> None:
     x[..., 1] = np.arange(-4, 5)[:, None]
     found = check(node, x.reshape(1, 1, -1, 4), tmp_path)
     assert len(np.unique(found[..., 7])) > 100
+
+
+def test_running_words_have_room(tmp_path: Path) -> None:
+    """Weights that bring a word to 255, to 256, and to what one of both signs leaves; inputs that
+    no channel has weights for, as many as one instruction goes past and more; channels that have
+    none; an odd depth."""
+    weights = np.zeros((8, 301), int)
+    weights[0, :4], weights[0, 4:8] = (127, 127, 1, 0), (-127, -127, 0, -1)
+    weights[1, :4], weights[1, 4:8] = (127, 127, 0, 1), (-127, -127, -1, 0)
+    weights[2, :4], weights[2, 4:8] = (127, 127, 1, 1), (-64, -127, -64, -1)
+    weights[3, 0], weights[3, 1], weights[3, 2] = -128, 127, 1
+    weights[4, 8:24] = [1, -1, 2, -2, 4, -4, 8, -8, 16, -16, 32, -32, 64, -64, 3, -128]
+    weights[6, 86:88], weights[6, 300] = 5, 7
+    node = pointwise(weights, [5] * 8, [2.0**-8] * 8, 5, 3, 17)
+    assert chosen(node, "speed") == "conv2d_s8_immediates"
+    check(node, extremes(weights), tmp_path, "speed")
 
 
 def depthwise(
@@ -262,7 +281,8 @@ def test_compiles_whatever_a_project_optimizes(tmp_path: Path) -> None:
     ]
     jobs = []
     for i, node in enumerate(nodes):
-        library = emit(plan(alone(node, f"net{i}"), BOARD.core.title, BOARD.core.features))
+        graph = alone(node, f"net{i}")
+        library = emit(plan(graph, "M0", BOARD.core.features, optimize="speed"))
         for name, text in library.files.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)

@@ -55,8 +55,15 @@ def references(graph: Graph, rows: np.ndarray) -> list[bytes]:
     return found
 
 
-def firmware(graph: Graph, board: Board, folder: Path, rows: np.ndarray, emulator: str) -> Trace:
-    library = emit(plan(graph, board.core.name, board.core.features))
+def firmware(
+    graph: Graph,
+    board: Board,
+    folder: Path,
+    rows: np.ndarray,
+    emulator: str,
+    optimize: str = "balanced",
+) -> Trace:
+    library = emit(plan(graph, board.core.name, board.core.features, optimize=optimize))
     image = build(library, board, None, folder, BuildOptions(emulators()[emulator].main))
     return run(image, rows, emulator=emulator)
 

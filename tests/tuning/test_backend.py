@@ -24,9 +24,9 @@ def test_kernels_that_take_much_flash_are_left_out_where_it_is_little() -> None:
     network = graph([x], [first, second], [second.output])
     board = load_board("mps2_an386")
 
-    def taken(room: int, optimize: str = "speed") -> list[bool]:
+    def taken(room: int, optimize: str = "speed", kernel: str = "winograd4") -> list[bool]:
         found = lower(network, board, optimize=optimize, max_flash=CODE + room)
-        return ["winograd4" in step.kernel.name for step in found.steps]
+        return [kernel in step.kernel.name for step in found.steps]
 
     # The points of both layers' filters: 36 of two bytes in the place of nine. Tables need more.
     points = (16 + 8) * 16 * 36 * 2
@@ -34,3 +34,9 @@ def test_kernels_that_take_much_flash_are_left_out_where_it_is_little() -> None:
     assert taken(1 << 20, "balanced") == [False, False]
     assert taken(points) == [False, True]
     assert taken(1000) == [False, False]
+
+    # Weights within instructions are no constants.
+    board = load_board("nucleo_g0b1re")
+    assert taken(1 << 20, kernel="immediates") == [True, True]
+    assert sum(taken((16 + 8) * 16 * 9 * 5, kernel="immediates")) == 1
+    assert taken(1000, kernel="immediates") == [False, False]

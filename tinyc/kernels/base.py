@@ -103,6 +103,7 @@ class Binding:
         order; call, loss: of such, what a strip and all of them cost besides, in products;
     strip_scratch: bytes of working memory that strips may need besides;
     tile: pixels of the output that it makes at a time, no less work if they are fewer;
+    code: about how many bytes of instructions its template writes for this layer alone;
     packing: of constants in fewer bytes, where the planner has made them so: the first constant is
         what they are unpacked from, the others are read as they are.
     """
@@ -121,6 +122,7 @@ class Binding:
     loss: int = 0
     strip_scratch: int = 0
     tile: int = 1
+    code: int = 0
     packing: Packing | None = None
 
 

@@ -8,7 +8,7 @@ from ..ir import Array, DType, Node
 from ..ops._conv import centred_weights, filter_rows
 from ..ops._hybrid import plain
 from ..ops.conv2d import Conv2d, HybridConv2d
-from . import conv_armv6m, conv_dsp, conv_dsp16, conv_thumb2, halves, winograd
+from . import conv_armv6m, conv_dsp, conv_dsp16, conv_thumb2, halves, immediates, winograd
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import (
     VARYING,
@@ -129,6 +129,7 @@ provide(
     conv_dsp.CONV2D,
     conv_dsp16.CONV2D,
     conv_thumb2.CONV2D,
+    immediates.CONV2D,
     conv_armv6m.CONV2D,
     Kernel(
         "conv2d_s8_tile4",

@@ -97,7 +97,7 @@ def _paired_table(node: Node[Weighted], rows: Array) -> Constant:
 # Convolution ------------------------------------------------------------------------------
 
 
-def _reject_conv(node: Node[Conv2d]) -> str | None:
+def reject_conv(node: Node[Conv2d]) -> str | None:
     x, weights = node.inputs[0].type, node.inputs[1].type
     if weights.shape[3] != x.shape[3]:
         return "grouped"
@@ -126,7 +126,7 @@ CONV2D = Kernel(
     "conv2d_s8_armv6m",
     "conv2d_s8_armv6m.c.j2",
     REQUIRES,
-    _reject_conv,
+    reject_conv,
     _bind_conv,
     varying=VARYING,
 )

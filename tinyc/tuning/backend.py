@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import CompileError
@@ -61,27 +61,28 @@ def lower(
 
 
 def _spared(fast: Plan, usual: Plan, room: int) -> dict[int, Choice]:
-    """Layers of ``fast`` that have to take the kernels of ``usual``, so that all constants lie in
-    ``room`` bytes of flash: those with the fewest MACs for each byte that they spare."""
+    """Layers of ``fast`` that have to take the kernels of ``usual``, so that all constants, and the
+    code of single layers, lie in ``room`` bytes of flash: those with the fewest MACs for each byte
+    that they spare."""
     chosen = {step.index: step.binding for step in fast.steps}
     rates: list[tuple[float, Step]] = []
     for dear, cheap in zip(fast.steps, usual.steps, strict=True):
-        spared = _constant_bytes([dear.binding]) - _constant_bytes([cheap.binding])
+        spared = _own_bytes([dear.binding]) - _own_bytes([cheap.binding])
         if spared > 0:
             rates.append((dear.macs / spared, cheap))
     forced: dict[int, Choice] = {}
     for _, cheap in sorted(rates, key=lambda rate: rate[0]):
-        if _constant_bytes(chosen.values()) <= room:
+        if _own_bytes(chosen.values()) <= room:
             break
         chosen[cheap.index] = cheap.binding
         forced[cheap.index] = Choice(cheap.kernel.name)
     return forced
 
 
-def _constant_bytes(bindings: Iterable[Binding]) -> int:
-    """Of the constants of layers, those that are one counted once."""
+def _own_bytes(bindings: Collection[Binding]) -> int:
+    """Of the code and constants of layers, arrays that are one counted once."""
     arrays = {id(c.data): c.data.nbytes for binding in bindings for c in binding.constants}
-    return sum(arrays.values())
+    return sum(arrays.values()) + sum(binding.code for binding in bindings)
 
 
 def _fastest(
