@@ -37,15 +37,26 @@
 #define TINYC_KNOWN(condition) (condition)
 #endif
 
+/* Whether code is to be small rather than fast. */
+#ifndef TINYC_SMALL
+#define TINYC_SMALL 0
+#endif
+
 /* Write the passes of the loop that follows one after another, up to so many. */
 #define TINYC_PRAGMA(text) _Pragma(#text)
-#if defined(__clang__)
+#if TINYC_SMALL
+#define TINYC_UNROLL(count)
+#elif defined(__clang__)
 #define TINYC_UNROLL(count) TINYC_PRAGMA(unroll count)
 #elif defined(__GNUC__)
 #define TINYC_UNROLL(count) TINYC_PRAGMA(GCC unroll count)
 #else
 #define TINYC_UNROLL(count)
 #endif
+
+/* What a macro stands for, as a string. */
+#define TINYC_TEXT_OF(text) #text
+#define TINYC_TEXT(macro)   TINYC_TEXT_OF(macro)
 
 /* Keeps the compiler from loading what it would then have to spill. */
 #if defined(__GNUC__)

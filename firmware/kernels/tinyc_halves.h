@@ -32,7 +32,11 @@ typedef void tinyc_halves_tile(const int16_t *weights, const int16_t *columns,
 
 /* Rows that the code has one after another: those of 3x3 windows of 16, 32 and more channels are a
  * multiple; and what the first pass over them leaves out, so that the others are whole. */
-#define TINYC_HALVES_ROWS      18
+#if TINYC_SMALL
+#define TINYC_HALVES_ROWS 4
+#else
+#define TINYC_HALVES_ROWS 18
+#endif
 #define TINYC_HALVES_ROW_BYTES 56
 
 TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
@@ -79,6 +83,8 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     "smlad  r5, r2, lr, r5\n\t"    \
     "smlad  r9, r3, lr, r9\n\t"
 #endif
+
+#define TINYC_HALVES_PASS ".rept " TINYC_TEXT(TINYC_HALVES_ROWS) "\n\t" TINYC_HALVES_ROW ".endr\n\t"
 
 /* What follows makes outputs in r4 to r11 of the sums A, in r4, r5, r8 and r9, and A + 256 * B, in
  * those two behind; r1: the table of four channels. Those of channels are of \a and \b, two pixels.
@@ -183,9 +189,7 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
             "ldr    r1, [sp, #52]\n\t"                                                            \
             "b.w    3f\n\t"                                                                       \
             ".balign 4\n"                                                                         \
-            "1:\n\t"                                                                              \
-            ".rept 18\n\t" TINYC_HALVES_ROW                                                       \
-            ".endr\n\t"                                                                           \
+            "1:\n\t" TINYC_HALVES_PASS                                                            \
             "ldr    r2, [sp, #8]\n\t"                                                             \
             "cmp    r1, r2\n\t"                                                                   \
             "bne.w  1b\n\t"                                                                       \

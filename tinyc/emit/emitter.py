@@ -203,6 +203,7 @@ def emit(plan: Plan) -> Library:
             "kernels.h",
             **common,
             dual_issue="dual_issue" in plan.features,
+            small=plan.small,
             floats=floats,
             parts=[support.text(name) for name in parts],
         ),

@@ -19,6 +19,7 @@ from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
 from .conv import (
+    SIZED,
     VARYING,
     clamp_params,
     float_suffix,
@@ -217,6 +218,7 @@ DEPTHWISE_CONV2D = Kernel(
     reject_depthwise,
     _bind_depthwise,
     varying=VARYING,
+    sized=(*SIZED, "kernel_h", "kernel_w", "pad_top", "pad_left"),
 )
 
 

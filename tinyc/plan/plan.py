@@ -38,8 +38,8 @@ class Plan:
     order in which none is read after it was written; peak: the step in which most of the arena is
     alive, and how many bytes of it, which no arena can be smaller than; buffers: what the arena
     holds; chains: which steps go by rows; parked: where, in bytes, rows of a value wait between
-    turns; counted: where a chain that is fed keeps which rows there are; features: what the core
-    has; prefix: of every public symbol."""
+    turns; counted: where a chain that is fed keeps which rows there are; small: whether its code is
+    to be small rather than fast; features: what the core has; prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -53,6 +53,7 @@ class Plan:
     chains: tuple[Chain, ...] = ()
     parked: Mapping[Value, int] = field(default_factory=dict)
     counted: int = 0
+    small: bool = False
 
     @property
     def prefix(self) -> str:

@@ -47,7 +47,7 @@ def plan(
     carried = _carries(graph, arena.offsets)
     return Plan(
         graph, core, features, steps, arena.offsets, arena.bytes, carried, arena.peak,
-        arena.buffers, found.chains, arena.parked, arena.counted,
+        arena.buffers, found.chains, arena.parked, arena.counted, optimize == "flash",
     )  # fmt: skip
 
 
