@@ -116,7 +116,9 @@ static TINYC_SHARED void tinyc_move_rows(void *to, const void *from, int32_t byt
         word[2] = c;
         word[3] = d;
     }
-    memmove(word, source, (size_t)left);
+    if (left > 0) {
+        memmove(word, source, (size_t)left);
+    }
 }
 
 /* Let go of the rows above `first`, which nobody is going to read: those below move up. */

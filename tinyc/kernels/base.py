@@ -100,9 +100,10 @@ class Binding:
         read, see `tinyc.plan.rows`, and its template takes strips (see ``_window.c.j2``);
     rows: how many of them it makes at a time, in any order among themselves;
     strips: what makes some rows in its place, of a kernel that makes a whole output in another
-        order; call, loss: of such, what a strip and all of them cost besides, in products;
+        order;
     strip_scratch: bytes of working memory that strips may need besides;
-    tile: pixels of the output that it makes at a time, no less work if they are fewer;
+    tile, lanes: pixels and channels of the output that it makes at a time, no less work if they
+        are fewer;
     code: about how many bytes of instructions its template writes for this layer alone;
     packing: of constants in fewer bytes, where the planner has made them so: the first constant is
         what they are unpacked from, the others are read as they are.
@@ -118,10 +119,9 @@ class Binding:
     ordered: bool = False
     rows: int = 1
     strips: Binding | None = None
-    call: int = 0
-    loss: int = 0
     strip_scratch: int = 0
     tile: int = 1
+    lanes: int = 1
     code: int = 0
     packing: Packing | None = None
 

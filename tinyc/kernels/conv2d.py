@@ -119,6 +119,7 @@ def _bind_tile4(node: Node[Conv2d]) -> Binding:
         scratch=0 if pointwise else rows.shape[1] * x.dtype.size,
         support=support,
         ordered=True,
+        lanes=4,
     )
 
 

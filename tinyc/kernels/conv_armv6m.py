@@ -25,11 +25,6 @@ PLANE_BYTES = 2048
 """Of a channel's image that tinyc_depthwise_armv6m.h lays out at a time, but for one column."""
 STRIP_BYTES = 512
 """The same of some rows."""
-CHANNEL, WORD, PAIR = 250, 10, 135
-"""Cycles of a depthwise convolution: to begin with a channel, to lay out a word, for a pair of
-outputs."""
-PRODUCT = 4
-"""Cycles of a product, in which `Binding.call` and `Binding.loss` count."""
 
 
 def live(node: Node[Weighted], rows: Array) -> Array:
@@ -119,6 +114,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         support=("tinyc_conv2d_armv6m.h",),
         ordered=True,
         tile=2,
+        lanes=2,
     )
 
 
@@ -169,22 +165,10 @@ def _reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
 
 
 def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
-    y = node.output.type
     found = _bind_whole(node)
-    if y.shape[2] < 2:
+    if node.output.type.shape[2] < 2:
         return found
-    strips = _bind_planes(node, (1, 0), STRIP_BYTES)
-    kernel, stride = node.inputs[1].type.shape[1], node.op.stride[0]
-    above = max(0, kernel - stride) * strips.params["length"]  # words that were there before
-    more = y.shape[3] * (_pairs_along(node, 1) - _pairs_along(node, _axes(node)[0]))
-    return replace(
-        found,
-        strips=replace(
-            strips,
-            call=int(y.shape[3] * (CHANNEL + WORD * above) / PRODUCT),
-            loss=int(more * PAIR / PRODUCT),
-        ),
-    )
+    return replace(found, strips=_bind_planes(node, (1, 0), STRIP_BYTES))
 
 
 def _bind_whole(node: Node[DepthwiseConv2d]) -> Binding:

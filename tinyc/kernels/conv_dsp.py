@@ -157,6 +157,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         support=(f"tinyc_conv2d{float_suffix(node)}_dsp.h",),
         ordered=True,
         tile=4,
+        lanes=2,
     )
 
 
@@ -208,6 +209,7 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
             "tinyc_depthwise_dsp.h",
         ),
         ordered=True,
+        lanes=4,
     )
 
 
@@ -269,6 +271,7 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
             entries,
         ),
         support=(f"tinyc_dense{float_suffix(node)}_dsp.h",),
+        lanes=4,
     )
 
 
@@ -301,6 +304,8 @@ def _bind_rows(node: Node[FullyConnected]) -> Binding:
         constants=(packed, table(node, weights, fold=True, single=True)),
         scratch=columns_bytes(whole, weights.shape[1]),
         support=("tinyc_conv2d_float_dsp.h" if scaled else "tinyc_dense_rows_dsp.h",),
+        tile=4,
+        lanes=2,
     )
 
 

@@ -127,6 +127,7 @@ def _bind_four(
         },
         constants=(four_rows(rows), replace(table, data=table.data[fours(len(rows))])),
         support=(*bound.support[:-1], support),
+        lanes=4,
     )
 
 

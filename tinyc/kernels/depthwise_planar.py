@@ -14,6 +14,7 @@ from ..ops.depthwise_conv2d import DepthwiseConv2d, depthwise_conv2d_rows
 from .base import Binding, Constant, Kernel
 from .conv import clamp_params, fours
 from .conv_dsp import REQUIRES, reject_depthwise, table
+from .cost import cycles
 
 STEPS = {1: 6, 2: 4}
 """Stride -> outputs of a round of the unrolled loop."""
@@ -22,8 +23,8 @@ SIZED = (
     "before", "after", "out_lines", "out_positions", "out_line", "out_position", "low", "high",
 )  # fmt: skip
 """In what layers of a stride may differ, see `Kernel.sized`."""
-PRODUCT = 2.5
-"""Cycles of a product, in which `Binding.call` and `Binding.loss` count."""
+CORE = "Cortex-M4"
+"""By whose prices lines are chosen."""
 
 
 def _reject(node: Node[DepthwiseConv2d]) -> str | None:
@@ -82,30 +83,11 @@ def _in_place(node: Node[DepthwiseConv2d], across: int) -> bool:
     return bool(np.all(written[:shared] >= read[:shared]))
 
 
-def _cycles(node: Node[DepthwiseConv2d], across: int) -> int:
-    """About what lines along the other axis take on a Cortex-M4."""
-    channels, stride = node.output.type.shape[3], node.op.stride[0]
-    lines, outputs = (node.output.type.shape[1 + axis] for axis in (across, 1 - across))
-    pairs = -(-lines // (3 - stride))
-    around, each = (660, 64) if stride == 1 else (440, 73)
-    four = pairs * (_pair(node, across) + around) + lines * outputs * each
-    return -(-channels // 4) * four
-
-
-def _pair(node: Node[DepthwiseConv2d], across: int) -> int:
-    """Cycles of a pair of lines of four channels."""
-    return 16 * node.op.stride[0] * node.output.type.shape[2 - across]
-
-
 def _bind(node: Node[DepthwiseConv2d]) -> Binding:
-    rows, columns = (_cycles(node, across) for across in (0, 1))
-    groups = -(-node.output.type.shape[3] // 4)
-    strips = replace(
-        _bind_lines(node, 0),
-        call=int(groups * (_pair(node, 0) + 160) / PRODUCT),
-        loss=int(max(0, rows - columns) / PRODUCT),
-    )
-    return replace(_bind_lines(node, int(columns < rows)), strips=strips)
+    """By the lines that take less time on a Cortex-M4; strips are rows."""
+    rows, columns = (_bind_lines(node, across) for across in (0, 1))
+    shorter = min(rows, columns, key=lambda lines: cycles(node, DEPTHWISE_CONV2D, lines, CORE))
+    return replace(shorter, strips=rows)
 
 
 def _bind_lines(node: Node[DepthwiseConv2d], across: int) -> Binding:

@@ -158,6 +158,7 @@ def _bind_row(node: Node[Weighted], rows: Array) -> Binding:
         params={**params, "rows": 1, "depth": depth, "channels": channels},
         constants=constants,
         support=("tinyc_dense_halves.h",),
+        lanes=8,
     )
 
 
@@ -200,6 +201,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         support=("tinyc_conv2d_halves.h",),
         ordered=True,
         tile=2,
+        lanes=4,
     )
 
 
@@ -240,6 +242,8 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
         constants=constants,
         scratch=columns_bytes(whole, depth, lanes=2),
         support=("tinyc_conv2d_halves.h",),
+        tile=2,
+        lanes=4,
     )
 
 

@@ -87,6 +87,7 @@ def _bind(node: Node[Conv2d], m: int) -> Binding:
         constants=(_points(weights.array, m), replace(entries, data=data)),
         scratch=points * (8 * depth + 32 + depth),
         support=("tinyc_winograd_dsp.h",),
+        lanes=2,
     )
 
 

@@ -61,6 +61,16 @@ class Chain:
         return self._ran.behind
 
     @cached_property
+    def made(self) -> dict[Stage, list[int]]:
+        """How many rows each layer makes in its turns; of a sum, how many it takes."""
+        return self._ran.made
+
+    @cached_property
+    def moved(self) -> tuple[int, int]:
+        """How often rows are moved, parked or fetched, and how many bytes they come to."""
+        return self._ran.moves, self._ran.bytes
+
+    @cached_property
     def _ran(self) -> _Run:
         return _Run(self)
 
@@ -85,6 +95,8 @@ class _Run:
         self.first = dict.fromkeys(chain.readers, 0)
         self.end = {v: height(v) if v in self.given else 0 for v in chain.readers}
         self.taken = dict.fromkeys(chain.stages, 0)
+        self.made: dict[Stage, list[int]] = {stage: [] for stage in chain.stages}
+        self.moves = self.bytes = 0
         self.most = dict.fromkeys([*fed, *made], 0)
         self.stay = dict.fromkeys(self.inner, 0)
         # Bytes of a given image that have been read when a layer begins to write to a ring, or to
@@ -116,25 +128,38 @@ class _Run:
         chain, progress = self.chain, False
         for stage in chain.stages:
             read = {v: row_bytes(v) * self._unread(v) for v in self.given}
-            if not self._turn(stage):
+            output = stage.output
+            if chain.parks and output in self.inner:
+                self._move(output)
+            rows = self._turn(stage)
+            gone = [v for v in stage.images if v in self.inner and chain.readers[v][-1] is stage]
+            if not rows:
+                for value in gone if chain.parks else ():
+                    self._move(value)
                 continue
             progress = True
-            output = stage.output
+            self.made[stage].append(rows)
             self.most[output] = max(self.most[output], self.end[output] - self.first[output])
             written = 0 if output in self.inner else self.end[output] * stage.row_bytes
             for image, bytes in read.items():
                 known = self.free[image]
                 known.setdefault(stage, bytes)
                 known[output] = min(known.get(output, bytes), bytes - written)
-            for value in stage.images:
-                if value in self.inner and chain.readers[value][-1] is stage:
-                    self.first[value] = max(self.first[value], self._needed(value))
+            for value in gone:
+                self.first[value] = max(self.first[value], self._needed(value))
+                self._move(value)
         for value in self.inner:
             self.stay[value] = max(self.stay[value], self.end[value] - self.first[value])
         assert progress, "the layers wait for each other"
 
-    def _turn(self, stage: Stage) -> bool:
-        """Let a layer make what it can; returns whether there was something."""
+    def _move(self, image: Value) -> None:
+        """Count that what there is of an image goes elsewhere."""
+        rows = self.end[image] - self.first[image]
+        self.moves += rows > 0
+        self.bytes += rows * row_bytes(image)
+
+    def _turn(self, stage: Stage) -> int:
+        """Let a layer make what it can; returns how many rows it made, or took for a sum."""
         output = stage.output
         rows = self._can_make(stage)
         if stage.part == "sum":
@@ -142,9 +167,9 @@ class _Run:
             self.taken[stage] = self.end[image]
             self.end[output] = int(self.end[image] == height(image))
         else:
-            rows = min(rows, self.chain.most)
-            self.end[output] += max(0, rows)
-        return rows > 0
+            rows = max(0, min(rows, self.chain.most))
+            self.end[output] += rows
+        return rows
 
     def _can_make(self, stage: Stage) -> int:
         """Rows that a layer can make, or take in if it makes one of all, of those that there

@@ -8,12 +8,13 @@ from dataclasses import replace
 from ..errors import CompileError
 from ..ir import Graph, Node, Value
 from ..kernels.base import Schedule
+from ..kernels.cost import core_of
 from ..ops.transpose import Transpose
 from .arena import aliases
 from .choose import Choice, choose
 from .packing import packed
 from .plan import Plan
-from .schedule import schedule
+from .schedule import Span, by_rows, schedule
 
 
 def plan(
@@ -26,6 +27,7 @@ def plan(
     forced: Mapping[int, Choice] | None = None,
     limit: int | None = None,
     feed: str = "whole",
+    spans: Sequence[Span] | None = None,
 ) -> Plan:
     """Choose a kernel for each node and lay out the arena.
 
@@ -33,14 +35,19 @@ def plan(
     falls to the templates. schedules: by `workload`, those that TVM uses in the place of its
     default ones. optimize: one of `tinyc.kernels.base.AIMS`. forced: of steps by their index, what
     computes them in any case. limit, feed: bytes that the arena may have, and how the input comes,
-    see `tinyc.plan.schedule`. Raises CompileError E306 where no kernel fits a node, or the one
-    that is forced does not, E355 (it cannot be fed by rows), E706 and E708 (no TVM).
+    see `tinyc.plan.schedule`; spans: the chains in the place of those that it would choose.
+    Raises CompileError E306 where no kernel fits a node, or the one that is forced does not, E355
+    (it cannot be fed by rows), E706 and E708 (no TVM).
     """
     graph = _apart(graph)
     steps = choose(graph, core, features, backend, schedules or {}, optimize, forced or {})
-    found = schedule(graph, steps, optimize, limit, feed)
+    priced = core_of(core, features)
+    if spans is None:
+        found = schedule(graph, steps, optimize, priced, limit, feed)
+    else:
+        found = by_rows(graph, steps, spans)
     if optimize == "flash" and not found.chains:  # whose layers would be unpacked for each strip
-        small = schedule(graph, packed(steps), optimize, limit)
+        small = schedule(graph, packed(steps), optimize, priced, limit)
         found = found if small.chains else small
     arena = found.arena
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in found.steps)

@@ -11,8 +11,6 @@ from ..ops._mixins import Windowed
 from ..ops.conv2d import Conv2d
 from .step import Step
 
-ELEMENT = 8
-"""Products that take as long as an element of a layer without any."""
 FEWEST = 3
 """An image of fewer rows has none to spare."""
 
@@ -91,11 +89,6 @@ def _pixels_between(pixels: int, tile: int, read: int, made: int) -> int:
     return max(min(first + tile, pixels) * made - first * read for first in firsts)
 
 
-def products(step: Step) -> int:
-    """Of a layer; of one without any, a few for each element."""
-    return step.macs or ELEMENT * sum(v.type.elements for v in step.node.outputs)
-
-
 @dataclass(frozen=True, eq=False)
 class Stage:
     """A layer as one of a chain. step: bound to make a part of its output;
@@ -119,10 +112,6 @@ class Stage:
     def row_bytes(self) -> int:
         """Of the output."""
         return row_bytes(self.output)
-
-    @cached_property
-    def products(self) -> int:
-        return products(self.step)
 
 
 def staged(step: Step) -> Stage | None:

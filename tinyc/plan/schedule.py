@@ -9,7 +9,8 @@ from ..ir import Graph, Value
 from .arena import Layout, aliases, alive, layout
 from .chain import Chain
 from .feed import fed_image
-from .rows import Stage, products, row_bytes, staged
+from .prices import BYTE, Prices
+from .rows import Stage, row_bytes, staged
 from .step import Step
 
 STRIPES = (1, 2, 3, 4, 6, 8)
@@ -18,20 +19,19 @@ LONGEST = 40
 """Layers of a chain."""
 _ANY = 1 << 60
 """Bytes that any arena may have."""
-CALL = 100
-"""What a call for a strip costs besides its products, in as many of these."""
-COPY = 1.0
-"""What a byte costs that is copied once more, likewise."""
-ALLOWED = {"ram": 0.15, "balanced": 0.05}
-"""What chains may cost by what a build optimizes, as a part of the products of all layers."""
+ALLOWED = {"ram": 0.19, "balanced": 0.05}
+"""What chains may cost by what a build optimizes, as a part of the cycles of all layers."""
 SPARED = {"ram": 1.0, "balanced": 1.25}
 """How many times the least peak is good enough, so that no more layers run by rows than have to."""
+
+Span = tuple[int, int, int, bool]
+"""A chain: its first and last layer, the rows that they make at a time, `Chain.parks`."""
 
 
 @dataclass(frozen=True)
 class _Segment:
     """Layers ``first`` to ``last``, a chain of strips of ``most`` rows, or one alone if that is 0.
-    peak: bytes; cost: of running by rows, in products; parks: see `Chain`."""
+    peak: bytes; cost: of running by rows, in cycles; parks: see `Chain`."""
 
     first: int
     last: int
@@ -65,36 +65,38 @@ def schedule(
     graph: Graph,
     steps: tuple[Step, ...],
     optimize: str,
+    core: str,
     limit: int | None = None,
     feed: str = "whole",
 ) -> Schedule:
     """The order that needs little memory; layer by layer where a network is to be fast or small.
 
-    limit: bytes that the arena may have: what optimizes something else turns to ``ram`` where it
-    would have more; feed: how the input comes, ``whole`` or by ``rows``: then the first layers are
-    a chain in any case. Raises CompileError E355 where they cannot be one.
+    core: by whose prices, see `tinyc.kernels.cost.core_of`; limit: bytes that the arena may have:
+    what optimizes something else turns to ``ram`` where it would have more; feed: how the input
+    comes, ``whole`` or by ``rows``: then the first layers are a chain in any case. Raises
+    CompileError E355 where they cannot be one.
     """
     stages = [staged(step) for step in steps]
     fed = fed_image(graph, steps, stages) if feed == "rows" else None
-    values = _Values(graph, steps, fed)
+    values, prices = _Values(graph, steps, fed), Prices(steps, core)
     least_of_all: tuple[_Segment, ...] = ()
     if fed is not None:
-        segments = [*_singles(graph, steps, True), *_fed(values, stages, float("inf"))]
+        segments = [*_singles(graph, steps, True), *_fed(values, stages, prices, float("inf"))]
         least_of_all = _chosen(_best(segments, len(steps), _ANY, True))
-    cheapest = _scheduled(graph, steps, least_of_all, fed)
+    cheapest = _scheduled(graph, steps, prices, least_of_all, fed)
     if limit is not None and cheapest.arena.bytes > limit:
         optimize = "ram"
     if optimize not in ALLOWED:
         return cheapest
     found: dict[tuple[_Segment, ...], Schedule] = {least_of_all: cheapest}
-    allowed = cheapest.cost + ALLOWED[optimize] * sum(products(step) for step in steps)
+    allowed = cheapest.cost + ALLOWED[optimize] * sum(prices.whole)
     # What the packing makes of it decides: it may need as much as if no output grew over an input,
     # or find room in what a chain has read.
     for growing in (True, False):
         singles = _singles(graph, steps, growing)
-        chains = list(_chains(values, stages, [s.peak for s in singles], allowed))
+        chains = list(_chains(values, stages, [s.peak for s in singles], prices, allowed))
         if fed is not None:
-            chains += [*least_of_all, *_fed(values, stages, allowed)]
+            chains += [*least_of_all, *_fed(values, stages, prices, allowed)]
         for part in (1, 4, 16):
             most = max(allowed / part, cheapest.cost)
             segments = [*singles, *(s for s in chains if s.cost <= most)]
@@ -103,7 +105,8 @@ def schedule(
             enough = int(least * SPARED[optimize])
             chosen = _chosen(_best(segments, len(steps), enough, fed is not None))
             if chosen not in found and sum(s.cost for s in chosen) <= most:
-                found[chosen] = _scheduled(graph, steps, chosen, fed)
+                found[chosen] = _scheduled(graph, steps, prices, chosen, fed)
+    found = {chains: s for chains, s in found.items() if s.cost <= allowed}
     most_bytes = min(s.arena.bytes for s in found.values()) * SPARED[optimize]
     return min((s for s in found.values() if s.arena.bytes <= most_bytes), key=lambda s: s.cost)
 
@@ -118,20 +121,23 @@ def _chosen(segments: Sequence[_Segment]) -> tuple[_Segment, ...]:
 
 
 def _scheduled(
-    graph: Graph, steps: tuple[Step, ...], chains: Sequence[_Segment], fed: Value | None
+    graph: Graph,
+    steps: tuple[Step, ...],
+    prices: Prices,
+    chains: Sequence[_Segment],
+    fed: Value | None,
 ) -> Schedule:
-    spans = [(s.first, s.last, s.most, s.parks) for s in chains]
-    return replace(by_rows(graph, steps, spans, fed), cost=sum(s.cost for s in chains))
+    rows = by_rows(graph, steps, [(s.first, s.last, s.most, s.parks) for s in chains], fed)
+    return replace(rows, cost=sum(prices.of(chain) for chain in rows.chains))
 
 
 def by_rows(
     graph: Graph,
     steps: tuple[Step, ...],
-    spans: Sequence[tuple[int, int, int, bool]],
+    spans: Sequence[Span],
     fed: Value | None = None,
 ) -> Schedule:
-    """The order in which layers ``first`` to ``last`` make ``most`` rows at a time, for each of
-    ``spans``, whose last part is `Chain.parks`, and the others all at once. fed: what the layers
+    """The order in which those chains run, and the other layers each at once. fed: what the layers
     from the first on are fed with by rows."""
     values, bound, chains = _Values(graph, steps), list(steps), []
     for first, last, most, parks in spans:
@@ -187,7 +193,11 @@ class _Pace:
 
 
 def _chains(
-    values: _Values, stages: Sequence[Stage | None], alone: Sequence[int], enough: float
+    values: _Values,
+    stages: Sequence[Stage | None],
+    alone: Sequence[int],
+    prices: Prices,
+    enough: float,
 ) -> Iterator[_Segment]:
     """The chains that need less memory than their layers one by one, and cost no more than
     ``enough``."""
@@ -210,17 +220,19 @@ def _chains(
             fixed = before + sum(v.type.bytes for v in whole)
             if fixed >= most_alone:
                 continue
-            costs = {most: _cost(chain, paces, most, enough) for most in STRIPES}
+            costs = {most: _cost(prices, chain, paces, most, enough) for most in STRIPES}
             for parks in (False, True):
                 held = _Held(chain, paces, whole, parks)
                 for most in STRIPES:
                     peak = fixed + held.bytes(most)
-                    cost = costs[most] + COPY * held.copied / most
+                    cost = costs[most] + 2 * BYTE * held.copied / most
                     if peak < most_alone and cost <= enough:
                         yield _Segment(first, last, most, peak, cost, parks)
 
 
-def _fed(values: _Values, stages: Sequence[Stage | None], enough: float) -> Iterator[_Segment]:
+def _fed(
+    values: _Values, stages: Sequence[Stage | None], prices: Prices, enough: float
+) -> Iterator[_Segment]:
     """The chains that are fed, which cost no more than ``enough``."""
     first, image = stages[0], values.fed
     assert first is not None and image is not None
@@ -242,7 +254,7 @@ def _fed(values: _Values, stages: Sequence[Stage | None], enough: float) -> Iter
         for parks in (False, True):
             held = _Held(chain, paces, whole, parks, image)
             for most in STRIPES:
-                cost = _cost(chain, paces, most, enough) + COPY * held.copied / most
+                cost = _cost(prices, chain, paces, most, enough) + 2 * BYTE * held.copied / most
                 if cost <= enough:
                     yield _Segment(0, last, most, fixed + held.bytes(most), cost, parks)
 
@@ -317,15 +329,17 @@ class _Held:
         return self.stays + most * self.stays_row + max(passes)
 
 
-def _cost(chain: Sequence[Stage], paces: Mapping[Value, _Pace], most: int, enough: float) -> float:
-    """What the strips cost, in products, as long as it is no more than ``enough``."""
+def _cost(
+    prices: Prices,
+    chain: Sequence[Stage],
+    paces: Mapping[Value, _Pace],
+    most: int,
+    enough: float,
+) -> float:
+    """What the strips cost, as long as it is no more than ``enough``."""
     cost = 0.0
     for stage in chain:
-        _, height, width, _ = stage.output.type.shape
-        rows = 1 if stage.part == "row" else max(1, int(most / paces[stage.output].step))
-        binding, pixels = stage.step.binding, rows * width
-        waste = -(-pixels // binding.tile) * binding.tile / pixels - 1
-        cost += stage.products * waste + (CALL + binding.call) * height / rows + binding.loss
+        cost += prices.strips(stage, max(1, int(most / paces[stage.output].step)))
         if cost > enough:
             break
     return cost

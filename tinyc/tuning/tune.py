@@ -17,6 +17,7 @@ from ..errors import CompileError
 from ..image.build import build
 from ..ir import interpret
 from ..kernels.base import AIMS
+from ..kernels.cost import core_of
 from ..kernels.tvm import check
 from ..plan import Choice, Step, kernel_of
 from ..plan.choose import choose
@@ -213,14 +214,15 @@ def _costs(task: Task, layers: Sequence[Layer], order: str) -> list[list[Cost]]:
     the way of the least working memory."""
     graph = task.plan(optimize=ONE_BY_ONE).graph
     lean = [_step(layer, min(layer.ways, key=_working_memory)) for layer in layers]
-    least = schedule(graph, tuple(lean), order, feed=task.feed).arena.bytes
+    core = core_of(task.board.core.title, task.board.core.features)
+    least = schedule(graph, tuple(lean), order, core, feed=task.feed).arena.bytes
 
     def of(index: int, way: Way) -> Cost:
         if way.record is None:
             return Cost(0, 0, least)
         steps = list(lean)
         steps[index] = _step(layers[index], way)
-        ram = schedule(graph, tuple(steps), order, feed=task.feed).arena.bytes
+        ram = schedule(graph, tuple(steps), order, core, feed=task.feed).arena.bytes
         return Cost(way.record.cycles, way.record.flash, ram)
 
     return [[of(i, way) for way in layer.ways] for i, layer in enumerate(layers)]

@@ -1,0 +1,68 @@
+"""The prices of kernels: what they foretell of layers, against the emulated core."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinyc.kernels.cost import core_of, priced
+from tinyc.target.boards import load_board
+from tinyc.tuning.costs import (
+    Measurement,
+    boards,
+    convolution,
+    dense,
+    depthwise,
+    error,
+    measured,
+    prices,
+    written,
+)
+
+OFF = 0.15
+"""How far a layer of ordinary sizes may be from what is foretold."""
+
+
+@pytest.mark.parametrize(
+    ("node", "rows"),
+    [
+        (convolution(9, 7, 32, 24, 1), None),
+        (convolution(7, 9, 16, 12, 3), None),
+        (convolution(8, 6, 32, 16, 1), 2),
+        (depthwise(11, 6, 24, 3), None),
+        (depthwise(12, 6, 32, 3), 2),
+        (dense(1, 96, 40), None),
+    ],
+)
+def test_layers_cost_what_is_foretold(node, rows) -> None:
+    """None of these was among those that were measured for the prices."""
+    (board,) = boards(["Cortex-M4"])
+    found = measured(node, board, rows, only=2)
+    assert found
+    for point in found:
+        price = priced(point.kernel, "Cortex-M4")
+        assert price is not None
+        assert abs(error(point, price)) < OFF, (point, error(point, price))
+
+
+def test_prices_are_found_again() -> None:
+    rng = np.random.default_rng(0)
+    real = {"product": 1.25, "output": 12.5, "call": 300.0}
+    points = []
+    for i in range(12):
+        work = {name: int(rng.integers(100, 9000)) for name in (*real, "pixel")}
+        cycles = round(sum(real.get(name, 0) * count for name, count in work.items()))
+        points.append(Measurement("kernel", str(i), cycles, work))
+    found = prices(points)
+    assert {name: found[name] for name in real} == pytest.approx(real, rel=1e-3)
+    assert found.get("pixel", 0) < 0.01  # which costs nothing
+    text = written({"Cortex-M4": points}, "a compiler")
+    assert "[Cortex-M4.kernel]" in text and "layers = 12" in text
+
+
+def test_every_core_has_prices() -> None:
+    for name in ("nucleo_g0b1re", "mps2_an385", "stm32f4_discovery", "nucleo_h753zi"):
+        core = load_board(name).core
+        assert core_of(core.title, core.features) == core.title
+    assert core_of("Cortex-M85", frozenset({"dsp", "thumb2"})) == "Cortex-M4"
+    assert core_of("Cortex-M0", frozenset({"armv6m"})) == "Cortex-M0+"

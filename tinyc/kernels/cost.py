@@ -1,0 +1,197 @@
+"""How many cycles a layer takes: what its kernel does, counted, times what each of it costs.
+
+The prices are in ``costs.toml`` beside this file, by core and kernel, at zero wait states. They
+were fitted to layers on the emulated core; `python -m tinyc.tuning.costs` measures them anew, and
+docs/cycles.md says by how much they are off.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from math import ceil
+from pathlib import Path
+
+from ..ir import Node, OpT, applies
+from ..ops._mixins import Weighted
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d
+from ..ops.fully_connected import FullyConnected
+from .base import Binding, Kernel
+
+PRICES = Path(__file__).with_name("costs.toml")
+
+Work = Mapping[str, float]
+"""What a kernel does, how often: names of prices."""
+
+LIKE = (
+    ("dual_issue", "Cortex-M7"),
+    ("dsp", "Cortex-M4"),
+    ("thumb2", "Cortex-M3"),
+    ("", "Cortex-M0+"),
+)
+"""For a core that was not measured, by the first feature that it has, which stands in for it."""
+
+PRODUCT = {"Cortex-M7": 1.5, "Cortex-M4": 2, "Cortex-M3": 5, "Cortex-M0+": 8}
+ELEMENT, CALL = 8, 100
+"""Of kernels that were not measured: cycles of a product; products that take as long as an element
+of a layer without any; and those of a call."""
+
+
+def core_of(title: str, features: frozenset[str]) -> str:
+    """The core whose prices hold."""
+    if title in _prices():
+        return title
+    return next(core for feature, core in LIKE if not feature or feature in features)
+
+
+@cache
+def _prices() -> dict[str, dict[str, dict[str, float]]]:
+    return tomllib.loads(PRICES.read_text()) if PRICES.exists() else {}
+
+
+def priced(name: str, core: str) -> Mapping[str, float] | None:
+    """The prices of a kernel; None if it was not measured."""
+    return _prices().get(core, {}).get(name)
+
+
+def cycles(
+    node: Node[OpT], kernel: Kernel[OpT], binding: Binding, core: str, rows: int | None = None
+) -> float:
+    """Of a call. core: see `core_of`; rows: of the output, if they are not all."""
+    prices = priced(kernel.name, core)
+    if prices is not None:
+        done = work(node, binding, rows)
+        return sum(prices.get(name, 0) * count for name, count in done.items())
+    part = 1.0 if rows is None else rows / node.output.type.shape[1]
+    products = node.op.macs(node) or ELEMENT * sum(v.type.elements for v in node.outputs)
+    if rows is not None:
+        part *= _filled(rows * node.output.type.shape[2], binding.tile)
+    return PRODUCT[core] * (products * part + CALL)
+
+
+def _filled(count: int, tile: int) -> float:
+    """By how much a count grows that comes in whole tiles."""
+    return ceil(count / tile) * tile / count
+
+
+def work(node: Node, binding: Binding, rows: int | None = None) -> Work:
+    """What a kernel does in a call."""
+    y = node.output.type
+    height = y.shape[1] if len(y.shape) == 4 and rows is None else rows or 1
+    # Code that takes strips knows less of them than that of a whole layer.
+    strip = {} if rows is None else {"strip": 1}
+    if applies(node, Conv2d):
+        _, kh, kw, _ = node.inputs[1].type.shape
+        taps = 0 if kh == kw == 1 else kh
+        done = _products(node, binding, y.shape[0] * height * y.shape[2], height, taps) | strip
+        # A window that is the whole image is other code.
+        return {"whole " + n: c for n, c in done.items()} if "rows" in binding.params else done
+    if applies(node, FullyConnected):
+        pixels = y.elements // y.shape[-1]
+        done = _products(node, binding, pixels, pixels, 0)
+        # Several rows in tiles are other code than one after the other.
+        return {"tile " + n: c for n, c in done.items()} if binding.tile > 1 else done
+    if applies(node, DepthwiseConv2d):
+        if "out_positions" in binding.params:
+            return _planar(node, binding, rows) | strip
+        if "length" in binding.params:
+            return _planes(node, binding, rows) | strip
+        return _depthwise(node, binding, rows) | strip
+    part = 1.0 if rows is None else rows / y.shape[1]
+    inputs = sum(v.type.elements for v in node.variable_inputs)
+    return {"output": part * y.elements, "input": part * inputs, "call": 1, **strip}
+
+
+def _products(
+    node: Node[Weighted], binding: Binding, pixels: float, rows: int, taps: int
+) -> dict[str, float]:
+    """Of a convolution, or a dense layer of several rows. taps: the height of a window of more than
+    a pixel, which is gathered row by row, else 0."""
+    weights = node.inputs[1].type
+    depth = weights.elements // weights.shape[0]
+    channels = ceil(weights.shape[0] / binding.lanes) * binding.lanes
+    pixels = ceil(pixels / binding.tile) * binding.tile
+    points = 1.0
+    if m := binding.params.get("m"):  # Winograd's tiles, four at a time
+        _, height, width, _ = node.output.type.shape
+        pixels = ceil(ceil(height / m) * ceil(width / m) / 4) * 4 * m * m
+        points = ((m + 2) / m) ** 2 / 9
+    return {
+        "product": pixels * channels * ceil(depth / 4) * 4 * points,
+        "output": pixels * channels,
+        "input": pixels * depth,
+        "line": pixels * taps,
+        "pixel": pixels,
+        "row": rows,
+        "channel": channels,
+        "call": 1,
+    }
+
+
+def _depthwise(node: Node[DepthwiseConv2d], binding: Binding, rows: int | None) -> dict[str, float]:
+    """Of windows one after the other. edge: products of those that reach out of the image."""
+    batches, height, width, channels = node.output.type.shape
+    height = height if rows is None else rows
+    pixels = batches * height * width
+    outputs = pixels * ceil(channels / binding.lanes) * binding.lanes
+    taps, whole = _inside(node)
+    return {
+        "product": outputs * taps,
+        "output": outputs,
+        "edge": outputs * (taps - whole),
+        "pixel": pixels,
+        "row": height,
+        "call": 1,
+    }
+
+
+def _inside(node: Node[DepthwiseConv2d]) -> tuple[float, float]:
+    """Of the windows over an image: how many taps lie within it on average, in all and of those
+    windows that do as a whole."""
+    taps, whole = 1.0, 1.0
+    for axis, count in enumerate(node.inputs[1].type.shape[1:3]):
+        size, outputs = (v.type.shape[1 + axis] for v in (node.inputs[0], node.output))
+        stride, step = node.op.stride[axis], node.op.dilation[axis]
+        starts = [i * stride - node.op.padding[axis][0] for i in range(outputs)]
+        seen = [sum(0 <= at + k * step < size for k in range(count)) for at in starts]
+        taps *= sum(seen) / outputs
+        whole *= count * seen.count(count) / outputs
+    return taps, whole
+
+
+def _planar(node: Node[DepthwiseConv2d], binding: Binding, rows: int | None) -> dict[str, float]:
+    """Of lines that go by pairs, four channels at a time."""
+    params = binding.params
+    lines = params["out_lines"] if rows is None else rows
+    groups = ceil(params["channels"] / 4)
+    pairs = ceil(lines / 2) if node.op.stride[0] == 1 else lines
+    cells = params["before"] + params["positions"] + params["after"]
+    return {
+        "product": groups * lines * params["out_positions"],
+        "input": groups * (pairs + 1) * cells,
+        "line": groups * lines,
+        "row": groups * pairs,
+        "channel": groups,
+        "call": 1,
+        **({} if rows is None else {"strip row": groups * pairs, "strip channel": groups}),
+    }
+
+
+def _planes(node: Node[DepthwiseConv2d], binding: Binding, rows: int | None) -> dict[str, float]:
+    """Of pairs of outputs of a channel that is laid out, so many lines of outputs at a time."""
+    params, channels = binding.params, node.output.type.shape[3]
+    _, along, *_ = params["along"]
+    _, lines, window, stride, *_ = params["across"]
+    lines = lines if rows is None else rows
+    planes = ceil(lines / params["columns"])
+    pairs = channels * ceil(along / 2) * lines
+    return {
+        "product": pairs * window * params["taps"],
+        "output": pairs,
+        "input": channels * params["length"] * ((lines - planes) * stride + planes * window),
+        "row": channels * planes,
+        "channel": channels,
+        "call": 1,
+    }

@@ -1,0 +1,298 @@
+"""Measure what kernels cost: `tinyc.kernels.cost`.
+
+    python -m tinyc.tuning.costs [CORE...]
+
+runs layers of many shapes, and the few rows that chains make at a time, by every kernel that takes
+them, one image a shape, on the emulated core, solves for the prices of each kernel that make the
+least squares of the relative errors, none below nothing, and writes them where they are read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..ir import Array, DType, Graph, Node, Quant, TensorType, Value, verify
+from ..kernels.base import Binding
+from ..kernels.cost import PRICES, Work, work
+from ..ops._conv import out_sizes
+from ..ops._mixins import Pair
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise_conv2d import DepthwiseConv2d
+from ..ops.fully_connected import FullyConnected
+from ..plan import Choice, Step, choices, plan
+from ..plan.rows import staged
+from ..run.data import random_samples
+from ..run.forks import each
+from ..target.boards import Board, all_boards
+from ..target.toolchain import find_toolchain
+from .measure import measure
+
+FEWEST = 4
+"""Layers that a kernel must have taken to be given prices."""
+CORES = ("Cortex-M0+", "Cortex-M3", "Cortex-M4", "Cortex-M7", "Cortex-M33")
+
+CONVOLUTIONS: tuple[tuple[Any, ...], ...] = (  # height, width, inputs, outputs, kernel, stride
+    (25, 5, 64, 64, 1), (12, 12, 32, 32, 1), (6, 6, 128, 128, 1), (3, 3, 256, 256, 1),
+    (24, 24, 8, 16, 1), (7, 7, 5, 7, 1), (9, 9, 3, 8, 1), (1, 1, 64, 64, 1), (2, 2, 64, 64, 1),
+    (1, 5, 32, 32, 1), (10, 10, 16, 2, 1), (10, 10, 16, 6, 1), (5, 5, 96, 10, 1),
+    (3, 7, 40, 9, 1), (2, 5, 64, 64, 1), (1, 16, 24, 12, 1), (16, 16, 16, 16, 3),
+    (32, 32, 3, 16, 3), (8, 8, 64, 64, 3), (8, 8, 32, 64, 3, 2), (16, 16, 16, 32, 3, 2),
+    (4, 4, 64, 64, 3), (2, 2, 64, 64, 3), (28, 28, 1, 8, 3), (28, 28, 1, 4, 5), (12, 12, 4, 8, 3),
+    (12, 12, 6, 12, 3), (9, 9, 7, 5, 3), (5, 5, 20, 20, 3), (49, 10, 1, 64, (10, 4), 2),
+    (40, 1, 30, 32, (3, 1)), (20, 20, 2, 3, 3), (6, 6, 24, 9, 3), (13, 11, 12, 13, 3),
+    (20, 20, 8, 8, 5), (7, 3, 16, 24, (3, 1)), (48, 48, 3, 8, 3, 2), (1, 16, 32, 32, 3),
+    (2, 32, 16, 16, 3), (14, 14, 16, 17, 3), (10, 10, 32, 5, 3), (6, 6, 32, 32, 3),
+    (12, 12, 48, 20, 3), (20, 10, 16, 8, 3), (8, 8, 16, 64, 3), (24, 24, 16, 16, 3),
+)  # fmt: skip
+DEPTHWISE: tuple[tuple[Any, ...], ...] = (  # height, width, channels, kernel, stride
+    (25, 5, 64, 3), (48, 48, 8, 3), (6, 6, 128, 3), (24, 24, 16, 3, 2), (12, 12, 64, 3, 2),
+    (3, 3, 256, 3), (10, 10, 5, 3), (10, 10, 4, 3), (8, 8, 6, 3, 2), (2, 2, 32, 3), (1, 5, 32, 3),
+    (2, 5, 64, 3), (4, 5, 64, 3), (1, 24, 16, 3), (2, 24, 16, 3), (3, 12, 24, 3), (4, 48, 8, 3),
+    (2, 48, 8, 3, 2), (4, 24, 16, 3, 2), (30, 1, 32, (5, 1)), (40, 1, 16, (9, 1)), (12, 12, 16, 5),
+    (7, 7, 24, 5, 2), (20, 3, 16, 3), (3, 20, 16, 3), (16, 16, 32, 2), (9, 9, 3, 3), (6, 6, 64, 7),
+)  # fmt: skip
+DENSE: tuple[tuple[Any, ...], ...] = (  # rows, inputs, outputs
+    (1, 640, 128), (1, 128, 128), (1, 128, 8), (1, 8, 128), (1, 64, 10), (1, 64, 12), (1, 256, 2),
+    (1, 16, 16), (1, 33, 17), (1, 100, 4), (1, 30, 4), (4, 64, 32), (3, 64, 32), (2, 64, 32),
+    (8, 32, 16), (10, 20, 6), (1, 392, 64), (1, 64, 64), (1, 128, 17), (1, 200, 30),
+)  # fmt: skip
+
+
+STRIPS: tuple[tuple[int, int], ...] = (  # which of the layers, how many rows at a time
+    *((i, rows) for i in (0, 1, 3, 20, 21) for rows in (1, 2)),
+    *((CONVOLUTIONS.index((8, 8, 64, 64, 3)), 1),),
+    *((len(CONVOLUTIONS) + i, rows) for i in (0, 1, 3, 4, 6) for rows in (1, 2, 4)),
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A layer by a kernel, in cycles; work: what the kernel did."""
+
+    kernel: str
+    layer: str
+    cycles: int
+    work: Work
+
+
+def layers() -> Iterator[Node]:
+    """What is measured."""
+    for shape in CONVOLUTIONS:
+        yield convolution(*shape)
+    for shape in DEPTHWISE:
+        yield depthwise(*shape)
+    for shape in DENSE:
+        yield dense(*shape)
+
+
+def convolution(
+    h: int, w: int, inputs: int, outputs: int, kernel: int | Pair, stride: int = 1
+) -> Node:
+    """Padded so that its output is as large as its input, but for the stride."""
+    sizes = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    op, image = _window(Conv2d, (h, w), sizes, stride)
+    return _weighted(op, (1, h, w, inputs), (outputs, *sizes, inputs), (1, *image, outputs), 0)
+
+
+def depthwise(h: int, w: int, channels: int, kernel: int | Pair, stride: int = 1) -> Node:
+    """Likewise."""
+    sizes = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    op, image = _window(DepthwiseConv2d, (h, w), sizes, stride)
+    return _weighted(op, (1, h, w, channels), (1, *sizes, channels), (1, *image, channels), 3)
+
+
+def dense(rows: int, inputs: int, outputs: int) -> Node:
+    return _weighted(FullyConnected("relu"), (rows, inputs), (outputs, inputs), (rows, outputs), 0)
+
+
+def _window(
+    cls: type[Conv2d] | type[DepthwiseConv2d], image: Pair, kernel: Pair, stride: int
+) -> tuple[Conv2d | DepthwiseConv2d, Pair]:
+    over = [
+        max((-(-n // stride) - 1) * stride + k - n, 0) for n, k in zip(image, kernel, strict=True)
+    ]
+    padding = ((over[0] // 2, over[0] - over[0] // 2), (over[1] // 2, over[1] - over[1] // 2))
+    steps = (stride, stride)
+    sizes = out_sizes((1, *image, 1), kernel, steps, (1, 1), padding)
+    return cls(steps, (1, 1), padding, "relu"), sizes
+
+
+def _weighted(
+    op: Any, x: tuple[int, ...], weights: tuple[int, ...], y: tuple[int, ...], axis: int
+) -> Node:
+    """Of trained magnitudes: sums that every kernel's bound allows, outputs over half the range."""
+    rng = np.random.default_rng(0)
+    channels = weights[axis]
+    data = np.clip(np.rint(rng.normal(0, 40, weights)), -127, 127).astype(np.int8)
+    bias = rng.integers(-2000, 2000, channels).astype(np.int32)
+    spread = float(np.sqrt(data.size / channels)) * 40 * 74 * 0.0235 / 60
+    scales = tuple(map(float, rng.uniform(0.5, 1.5, channels).astype(np.float32) / spread))
+    quant = Quant(tuple(s * 0.0235 for s in scales), (0,) * channels, axis)
+    return Node(
+        op,
+        (
+            Value("x", TensorType(x, DType.I8, Quant((0.0235,), (-5,))), "layer"),
+            Value("w", TensorType(weights, DType.I8, quant), "layer", data),
+            Value("b", TensorType((channels,), DType.I32), "layer", bias),
+        ),
+        (Value("y", TensorType(y, DType.I8, Quant((0.0235,), (-128,))), "layer"),),
+        "layer",
+    )  # fmt: skip
+
+
+def measured(
+    node: Node, board: Board, rows: int | None = None, only: int | None = None
+) -> list[Measurement]:
+    """A layer by every kernel that takes it, in one image. rows: in strips of so many; only: by so
+    many of the kernels, the first."""
+    core = board.core
+    ways = choices(node, core.features, "templates")[:only]
+    graph, steps = _beside(node, ways, board)
+    spans = None
+    if rows is not None:
+        ways = [way for way, step in zip(ways, steps, strict=True) if staged(step) is not None]
+        graph, steps = _beside(node, ways, board)
+        spans = [(i, i, rows, False) for i in range(len(ways))]
+    if not ways:
+        return []
+    forced = dict(enumerate(ways))
+    planned = plan(graph, core.title, core.features, optimize="speed", forced=forced, spans=spans)
+    found = measure(planned, board, None, random_samples(graph, 1, 0))
+    name = described(node) + ("" if rows is None else f", {rows} rows at a time")
+    return [
+        Measurement(s.kernel.name, name, taken, _done(node, s.binding, rows))
+        for s, taken in zip(planned.steps, found.layers, strict=True)
+    ]
+
+
+def _beside(node: Node, ways: Sequence[Choice], board: Board) -> tuple[Graph, tuple[Step, ...]]:
+    """The layer as often as there are ways to compute it, and the steps that do."""
+    nodes = tuple(
+        replace(node, outputs=(replace(node.output, name=f"y{i}"),)) for i in range(len(ways))
+    )
+    outputs = tuple(n.output for n in nodes)
+    graph = verify(Graph("layer", node.variable_inputs, outputs, nodes))
+    core = board.core
+    forced = dict(enumerate(ways))
+    return graph, plan(graph, core.title, core.features, optimize="speed", forced=forced).steps
+
+
+def _done(node: Node, binding: Binding, rows: int | None) -> Work:
+    """By a kernel that makes so many rows at a time."""
+    if rows is None:
+        return work(node, binding)
+    height = node.output.type.shape[1]
+    done: Counter[str] = Counter()
+    for first in range(0, height, rows):
+        done.update(work(node, binding, min(rows, height - first)))
+    return done
+
+
+def described(node: Node) -> str:
+    shapes = " x ".join(str(list(v.type.shape)) for v in node.inputs[:2])
+    return f"{type(node.op).__name__} {shapes} -> {list(node.output.type.shape)}"
+
+
+def prices(points: Sequence[Measurement]) -> dict[str, float]:
+    """Of a kernel: those that make the least squares of the relative errors, none below 0."""
+    names = list(dict.fromkeys(name for point in points for name in point.work))
+    taken = np.array([point.cycles for point in points], float)
+    counts = np.array([[point.work.get(n, 0) for n in names] for point in points]) / taken[:, None]
+    used = [i for i in range(len(names)) if counts[:, i].any()]
+    found = _nonnegative(counts[:, used], np.ones(len(points)))
+    return {names[i]: float(f"{x:.4g}") for i, x in zip(used, found, strict=True) if x > 0}
+
+
+def _nonnegative(a: Array, b: Array) -> Array:
+    """x >= 0 of the least (a x - b)^2, by active sets (Lawson and Hanson)."""
+    scale = np.linalg.norm(a, axis=0)
+    a = a / scale
+    x, free = np.zeros(a.shape[1]), np.zeros(a.shape[1], bool)
+    for _ in range(10 * a.shape[1]):
+        gradient = a.T @ (b - a @ x)
+        if free.all() or gradient[~free].max() < 1e-9:
+            break
+        free[np.argmax(np.where(free, -np.inf, gradient))] = True
+        while True:
+            found = np.zeros_like(x)
+            found[free] = np.linalg.lstsq(a[:, free], b, rcond=None)[0]
+            if found[free].min() > 0:
+                break
+            below = free & (found <= 0)
+            x += (found - x) * min(x[below] / (x[below] - found[below]))
+            free &= x > 1e-12
+        x = found
+    return np.asarray(x / scale)
+
+
+def error(point: Measurement, price: Mapping[str, float]) -> float:
+    """Of the model, relative."""
+    return sum(price.get(n, 0) * c for n, c in point.work.items()) / point.cycles - 1
+
+
+def measured_all(boards: Sequence[Board]) -> dict[str, list[Measurement]]:
+    """Every layer on every board, by core."""
+    nodes = list(layers())
+    parts = [*((node, None) for node in nodes), *((nodes[i], rows) for i, rows in STRIPS)]
+    jobs = [(board, *part) for board in boards for part in parts]
+    found: dict[str, list[Measurement]] = {board.core.title: [] for board in boards}
+    for index, points in each(lambda job: measured(job[1], job[0], job[2]), jobs):
+        found[jobs[index][0].core.title] += points
+    return found
+
+
+def boards(cores: Sequence[str] = CORES) -> list[Board]:
+    """Of each core the board of the most RAM."""
+    known = sorted(all_boards(), key=lambda board: board.ram_bytes)
+    return [[b for b in known if b.core.title == core][-1] for core in cores]
+
+
+HEAD = """\
+# What kernels cost, in cycles at zero wait states, by core and kernel: the names are those of work
+# in cost.py. Measured by `python -m tinyc.tuning.costs`, with {compiler}.
+# layers: so many; rms, most: by how many percent the prices are off on them.
+"""
+
+
+def written(found: Mapping[str, Sequence[Measurement]], compiler: str) -> str:
+    """The file of prices, of what was measured by core."""
+    lines = [HEAD.format(compiler=compiler)]
+    for core, points in found.items():
+        for kernel in dict.fromkeys(point.kernel for point in points):
+            own = [point for point in points if point.kernel == kernel]
+            if len(own) < FEWEST:
+                continue
+            price = prices(own)
+            off = 100 * np.array([error(point, price) for point in own])
+            spread = {
+                "layers": len(own),
+                "rms": round(float(np.sqrt(np.mean(off**2))), 1),
+                "most": round(float(np.abs(off).max()), 1),
+            }
+            entries = (f"{_key(k)} = {v:g}" for k, v in {**price, **spread}.items())
+            lines.append("\n".join([f"[{_key(core)}.{kernel}]", *entries, ""]))
+    return "\n".join(lines)
+
+
+def _key(name: str) -> str:
+    return name if name.replace("-", "").isalnum() else f'"{name}"'
+
+
+def main(cores: Sequence[str]) -> None:
+    """Measure, and write the file anew: of all cores, or of some, whose lines are printed."""
+    compiler = find_toolchain(None).title
+    text = written(measured_all(boards(cores or CORES)), compiler)
+    if cores:
+        print(text)
+    else:
+        PRICES.write_text(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
