@@ -48,6 +48,19 @@ TINYC_INLINE int32_t tinyc_add_s8(int32_t x, int32_t y, const struct tinyc_add *
     return tinyc_quantized(scaled, &add->output);
 }
 
+/* An output is (bias + left * x + right * y) / 2^bits, rounded down. The compiler has held this
+ * against tinyc_add_s8 for every pair of bytes. */
+struct tinyc_add_linear {
+    int32_t left, right, bias;
+    int32_t low, high;
+};
+
+TINYC_INLINE int32_t tinyc_add_linear_s8(int32_t x, int32_t y, int32_t bits,
+                                         const struct tinyc_add_linear *add)
+{
+    return tinyc_clamp((add->bias + add->left * x + add->right * y) >> bits, add->low, add->high);
+}
+
 /* |x| <= 2^15: the result is at most 2^29. */
 TINYC_INLINE int32_t tinyc_addend_s16(int32_t x, const struct tinyc_scale *scale)
 {

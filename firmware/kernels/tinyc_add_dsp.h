@@ -23,14 +23,8 @@ TINYC_INLINE int32_t tinyc_add_s8_dsp(int32_t x, int32_t y, const struct tinyc_a
     return tinyc_requantized_s8_dsp(z, add->sum.multiplier, add->sum.shift, &add->output);
 }
 
-/* An output is (bias + left * x + right * y) / 2^20, rounded down, where products are in 2^-8. The
- * compiler has held this against tinyc_add_s8 for every pair of bytes. */
-struct tinyc_add_linear {
-    int32_t left, right, bias;
-    int32_t low, high;
-};
-
-/* Four of each operand: bytes 0 and 2, then 1 and 3, as the upper ones of halfwords. */
+/* Outputs by 20 bits, of products that have 8 more. Four of each operand: bytes 0 and 2, then 1 and
+ * 3, as the upper ones of halfwords. */
 TINYC_INLINE uint32_t tinyc_add4_s8_dsp(uint32_t x, uint32_t y, const struct tinyc_add_linear *add)
 {
     const uint32_t x02 = (x << 8) & 0xff00ff00U, x13 = x & 0xff00ff00U;

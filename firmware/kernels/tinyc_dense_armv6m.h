@@ -9,15 +9,15 @@
 
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
 
-/* The outputs of a row of inputs, a word each, as many as a multiple of four; table: bias with the
+/* The outputs of a row of inputs, which begins and ends at a word; table: bias with the
  * input's zero point, multiplier, and right shift, less two, of each channel; excess: 128 times the
  * sum of the inputs; offset: one more than twice the output's zero point.
  *
  * r0: weights; r1: inputs, up to r12; r8 to r11: sums of the words shifted right by no byte to
  * three. On the stack: four sums, r8 to r11, the first four arguments, r4 to r7, lr, the others. */
 __attribute__((naked, noinline, unused)) static void tinyc_dense_outputs(
-    __attribute__((unused)) const uint8_t *weights, __attribute__((unused)) const int32_t *inputs,
-    __attribute__((unused)) const int32_t *end, __attribute__((unused)) const int32_t *table,
+    __attribute__((unused)) const uint8_t *weights, __attribute__((unused)) const int8_t *inputs,
+    __attribute__((unused)) const int8_t *end, __attribute__((unused)) const int32_t *table,
     __attribute__((unused)) int8_t *out, __attribute__((unused)) int32_t channels,
     __attribute__((unused)) int32_t excess, __attribute__((unused)) int32_t offset)
 {
@@ -54,12 +54,19 @@ __attribute__((naked, noinline, unused)) static void tinyc_dense_outputs(
         "mov    r12, r1\n\t"
         "ldr    r1, [sp, #36]\n\t" /* inputs */
         "2:\n"
-        ".rept 2\n\t"
+        "ldm    r1!, {r7}\n\t"
         "ldm    r0!, {r2, r3}\n\t"
-        "ldm    r1!, {r4, r5}\n\t"
+        "sxtb   r4, r7\n\t"
+        "lsls   r5, r7, #16\n\t"
+        "asrs   r5, r5, #24\n\t"
         "mac    r2, r4\n\t"
         "mac    r3, r5\n\t"
-        ".endr\n\t"
+        "ldm    r0!, {r2, r3}\n\t"
+        "lsls   r4, r7, #8\n\t"
+        "asrs   r4, r4, #24\n\t"
+        "asrs   r5, r7, #24\n\t"
+        "mac    r2, r4\n\t"
+        "mac    r3, r5\n\t"
         "cmp    r1, r12\n\t"
         "bne    2b\n\t"
         "str    r0, [sp, #32]\n\t" /* weights */
@@ -159,14 +166,14 @@ __attribute__((naked, noinline, unused)) static void tinyc_dense_outputs(
 
 #else
 
-static TINYC_SHARED void tinyc_dense_outputs(const uint8_t *weights, const int32_t *inputs,
-                                             const int32_t *end, const int32_t *table, int8_t *out,
+static TINYC_SHARED void tinyc_dense_outputs(const uint8_t *weights, const int8_t *inputs,
+                                             const int8_t *end, const int32_t *table, int8_t *out,
                                              int32_t channels, int32_t excess, int32_t offset)
 {
     for (int32_t c = 0; c < channels; c++, table += 3) {
         const uint8_t *w = weights + c / 4 * 4 * (end - inputs) + c % 4;
         int32_t sum = table[0] - excess;
-        for (const int32_t *x = inputs; x != end; x++, w += 4) {
+        for (const int8_t *x = inputs; x != end; x++, w += 4) {
             sum += *w * *x;
         }
         const int32_t y = tinyc_requant1(sum, table[1], -2 - table[2]);
@@ -176,25 +183,25 @@ static TINYC_SHARED void tinyc_dense_outputs(const uint8_t *weights, const int32
 
 #endif
 
-/* scratch: a row of inputs, a word each, up to a multiple of four. */
+/* scratch: a row of inputs that is no multiple of four, with zeros up to one. */
 static TINYC_SHARED void tinyc_dense_armv6m(const int8_t *in, int8_t *out, uint8_t *scratch,
                                             const uint8_t *weights, const int32_t *table,
                                             int32_t batches, int32_t depth, int32_t channels,
                                             int32_t zero_point)
 {
-    int32_t *const inputs = (int32_t *)(void *)scratch;
+    const int32_t missing = -depth & 3;
 
-    for (int32_t b = 0; b < batches; b++, out += channels) {
+    for (int32_t b = 0; b < batches; b++, in += depth, out += channels) {
+        const int8_t *row = in;
         int32_t sum = 0;
-        int32_t k = 0;
-        for (; k < depth; k++) {
-            inputs[k] = *in++;
-            sum += inputs[k];
+        if (missing != 0) {
+            row = memcpy(scratch, in, (size_t)depth);
+            memset(scratch + depth, 0, (size_t)missing);
         }
-        for (; k % 4 != 0; k++) {
-            inputs[k] = 0;
+        for (int32_t k = 0; k < depth; k++) {
+            sum += in[k];
         }
-        tinyc_dense_outputs(weights, inputs, inputs + k, table, out, channels, 128 * sum,
+        tinyc_dense_outputs(weights, row, row + depth + missing, table, out, channels, 128 * sum,
                             1 + 2 * zero_point);
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +22,12 @@ HEADER = "tinyc_add.h"
 MOST_ADDENDS = 256
 """Elements of a constant that is kept in the four bytes of an addend each."""
 BYTES = np.arange(-128, 128)
-LINEAR_BITS = 20
-"""Of a `struct tinyc_add_linear`'s sums, those below an output."""
+QUADS_BITS = 20
+"""Of the sums of `tinyc_add_quads_s8_dsp`, those below an output."""
+FRACTION = 8
+"""Bits of its products below those of the sums."""
+LINEAR_BITS = range(24, 17, -1)
+"""The same as `QUADS_BITS` of `tinyc_add_linear_s8`, the best first."""
 
 
 def _fields(node: Node[Add]) -> Fields:
@@ -64,27 +69,28 @@ def _bind_s8_dsp(node: Node[Add]) -> Binding:
     return _bind_s8(node, "_dsp")
 
 
-def _linear(node: Node[Add]) -> Fields | None:
+def _linear(node: Node[Add], bits: int, fraction: int) -> Fields | None:
     """A ``struct tinyc_add_linear`` with which all pairs of bytes come to what `Add` makes of them,
     None if there is none: sums that are rounded once stand for those that are three times where
-    none of 2^16 comes between the two."""
+    none of 2^16 comes between the two. bits: of the sums, below an output; fraction: of a product,
+    below those."""
     left, right = (v.type.scale / node.output.type.scale for v in node.inputs)
     pair = [_addends(node, i) for i in (0, 1)]
     if isinstance(node.op, Sub):
         right, pair[1] = -right, -pair[1]
-    factors = [round(real * 2.0 ** (LINEAR_BITS + 8)) for real in (left, right)]
+    factors = [round(real * 2.0 ** (bits + fraction)) for real in (left, right)]
     if max(map(abs, factors)) >= 1 << 31:
         return None
-    x, y = (factor * BYTES >> 8 for factor in factors)
+    x, y = (factor * BYTES >> fraction for factor in factors)
     sums = x[:, None] + y
     scaled = multiply_double_rounding(
         pair[0][:, None] + pair[1], *quantize_multiplier(add_reals(node)[2])
     )
     z = np.clip(scaled.astype(np.int64) + node.output.type.zero_point, -128, 127)
-    least = ((z << LINEAR_BITS) - sums)[z > -128].max(initial=-(1 << 31))
-    most = (((z + 1) << LINEAR_BITS) - 1 - sums)[z < 127].min(initial=(1 << 31) - 1)
+    least = ((z << bits) - sums)[z > -128].max(initial=-(1 << 31))
+    most = (((z + 1) << bits) - 1 - sums)[z < 127].min(initial=(1 << 31) - 1)
     bias = int(least + most) // 2
-    if least > most or np.abs(bias + x).max() + np.abs(y).max() >= 1 << 31:
+    if least > most or np.maximum(abs(x), abs(bias + x)).max() + abs(y).max() >= 1 << 31:
         return None
     low, high = activation_range(node.op.activation, node.output.type)
     return {"left": factors[0], "right": factors[1], "bias": bias, "low": low, "high": high}
@@ -96,21 +102,44 @@ def _addends(node: Node[Add], i: int) -> Array:
     return multiply_double_rounding(up, *quantize_multiplier(add_reals(node)[i])).astype(np.int64)
 
 
-def _reject_quads(node: Node[Add]) -> str | None:
-    if node.inputs[0].type.dtype is not DType.I8:
-        return "not int8"
-    if len(node.variable_inputs) < 2 or len({v.type.shape for v in node.inputs}) > 1:
-        return "not of two tensors of one shape"
-    return "no sum of two products rounds as it does" if _linear(node) is None else None
-
-
-def _bind_quads(node: Node[Add]) -> Binding:
-    fields = _linear(node)
-    assert fields is not None
-    formula = Formula(
+def _quads(node: Node[Add]) -> Formula | None:
+    fields = _linear(node, QUADS_BITS, FRACTION)
+    if fields is None:
+        return None
+    return Formula(
         "tinyc_add_quads_s8_dsp", "tinyc_add_dsp.h", struct="tinyc_add_linear", fields=fields
     )
-    return bind_binary(node, caption(node, _sign(node)), formula)
+
+
+def _lines(node: Node[Add]) -> Formula | None:
+    for bits in LINEAR_BITS:
+        fields = _linear(node, bits, 0)
+        if fields is not None:
+            return Formula(
+                "tinyc_add_linear_s8", HEADER, numbers=(bits,), struct="tinyc_add_linear",
+                fields=fields, wide=True,
+            )  # fmt: skip
+    return None
+
+
+def _linear_kernel(
+    name: str, template: str, requires: str, formula: Callable[[Node[Add]], Formula | None]
+) -> Kernel[Add]:
+    """A kernel of a sum of two products of tensors of one shape."""
+
+    def reject(node: Node[Add]) -> str | None:
+        if node.inputs[0].type.dtype is not DType.I8:
+            return "not int8"
+        if len(node.variable_inputs) < 2 or len({v.type.shape for v in node.inputs}) > 1:
+            return "not of two tensors of one shape"
+        return "no sum of two products rounds as it does" if formula(node) is None else None
+
+    def bind(node: Node[Add]) -> Binding:
+        found = formula(node)
+        assert found is not None
+        return bind_binary(node, caption(node, _sign(node)), found)
+
+    return Kernel(name, template, frozenset(requires.split()), reject, bind)
 
 
 def _s16(node: Node[Add]) -> Formula:
@@ -133,8 +162,9 @@ def _sign(node: Node[Add]) -> str:
 
 provide(
     Add,
-    Kernel("add_s8_quads", "add_quads.c.j2", frozenset({"dsp"}), _reject_quads, _bind_quads),
+    _linear_kernel("add_s8_quads", "add_quads.c.j2", "dsp", _quads),
     replace(looped("add_s8_dsp", DType.I8, _bind_s8_dsp), requires=frozenset({"dsp"})),
+    _linear_kernel("add_s8_linear", "binary.c.j2", "", _lines),
     looped("add_s8", DType.I8, _bind_s8),
     binary_kernel("add_s16", DType.I16, _sign, _s16),
     binary_kernel("add_i32", DType.I32, _sign, _s32),

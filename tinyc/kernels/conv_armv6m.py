@@ -265,13 +265,14 @@ def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
             "batches": node.inputs[0].type.elements // depth,
             "depth": depth,
             "channels": channels,
+            "padded": depth % 4 != 0,
             **clamp_params(node),
         },
         constants=(
             Constant("weights", groups.astype(np.uint8), note),
             table(node, rows, fold=True, single=True),
         ),
-        scratch=4 * packed.shape[1],
+        scratch=packed.shape[1] if depth % 4 else 0,
         support=("tinyc_dense_armv6m.h",),
     )
 
@@ -283,5 +284,4 @@ FULLY_CONNECTED = Kernel(
     _reject_fully_connected,
     _bind_fully_connected,
     varying=VARYING,
-    aims=frozenset({"balanced", "speed", "flash"}),  # four bytes of scratch memory an input
 )

@@ -28,9 +28,9 @@ extern const uint8_t net_1_scores_weights[256] __attribute__((aligned(4)));
 extern const int32_t net_1_scores_channels[12];
 
 /* fully connected, 64 to 3, four channels at a time */
-static TINYC_LAYER void net_1_scores(const int8_t *in, int8_t *out, uint8_t *scratch)
+static TINYC_LAYER void net_1_scores(const int8_t *in, int8_t *out)
 {
-    tinyc_dense_armv6m(in, out, scratch, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 5);
+    tinyc_dense_armv6m(in, out, NULL, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 5);
     tinyc_limit_s8(out, 3, -128, 127);
 }
 
@@ -38,8 +38,8 @@ void net_run(void *arena)
 {
     uint8_t *const a = arena;
 
-    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @88, out @256 */
-    net_0_conv((const int8_t *)(const void *)(a + 88), (int8_t *)(void *)(a + 256), a + 0);
-    /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @256, out @320 */
-    net_1_scores((const int8_t *)(const void *)(a + 256), (int8_t *)(void *)(a + 320), a + 0);
+    /* 0  conv  1x4x4x2 i8 -> 1x4x4x4 i8 | 1152 MAC | in @136, out @88 */
+    net_0_conv((const int8_t *)(const void *)(a + 136), (int8_t *)(void *)(a + 88), a + 0);
+    /* 1  scores  1x64 i8 -> 1x3 i8 | 192 MAC | in @88, out @0 */
+    net_1_scores((const int8_t *)(const void *)(a + 88), (int8_t *)(void *)(a + 0));
 }

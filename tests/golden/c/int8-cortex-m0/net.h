@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define NET_ARENA_BYTES (328U)
+#define NET_ARENA_BYTES (168U)
 #define NET_ARENA_ALIGN (8U)
 #define NET_INPUTS      (1)
 #define NET_OUTPUTS     (1)
@@ -40,7 +40,7 @@ extern "C" {
 
 static inline int8_t *net_input_0(void *arena)
 {
-    return (int8_t *)(void *)((uint8_t *)arena + 88);
+    return (int8_t *)(void *)((uint8_t *)arena + 136);
 }
 
 /* 'input' */
@@ -51,7 +51,7 @@ static inline int8_t *net_input_input(void *arena)
 
 static inline const int8_t *net_output_0(const void *arena)
 {
-    return (const int8_t *)(const void *)((const uint8_t *)arena + 320);
+    return (const int8_t *)(const void *)((const uint8_t *)arena + 0);
 }
 
 /* 'scores' */
