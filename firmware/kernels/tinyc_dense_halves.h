@@ -146,7 +146,7 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
  * skip: bytes of the code of eight quads that the first pass leaves out.
  * The stack: weights, inputs, their end, where the code of quads begins; from 52 on the arguments
  * from `table` on. */
-#define TINYC_DEFINE_DENSE(name, sums)                                                            \
+#define TINYC_DEFINE_DENSE_HALVES(name, sums)                                                     \
     __attribute__((naked, noinline, unused)) static void name(                                    \
         __attribute__((unused)) const int16_t *weights, __attribute__((unused)) const int8_t *in, \
         __attribute__((unused)) const int8_t *end, __attribute__((unused)) int32_t skip,          \
@@ -216,11 +216,11 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
             "pop    {r4-r11, pc}\n\t");                                                           \
     }
 
-TINYC_DEFINE_DENSE(tinyc_dense_once, TINYC_DENSE_ONCE)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_once, TINYC_DENSE_ONCE)
 
-TINYC_DEFINE_DENSE(tinyc_dense_away, TINYC_DENSE_AWAY)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_away, TINYC_DENSE_AWAY)
 
-TINYC_DEFINE_DENSE(tinyc_dense_lowest, TINYC_DENSE_LOWEST)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_lowest, TINYC_DENSE_LOWEST)
 
 #else
 
@@ -243,7 +243,7 @@ TINYC_INLINE void tinyc_dense_halves_sums(const int16_t *weights, const int8_t *
 }
 
 /* The function `name` whose outputs are those of `output`. */
-#define TINYC_DEFINE_DENSE(name, output)                                                        \
+#define TINYC_DEFINE_DENSE_HALVES(name, output)                                                 \
     static TINYC_SHARED void name(const int16_t *weights, const int8_t *in, const int8_t *end,  \
                                   int32_t skip, const int32_t *table, const int32_t *table_end, \
                                   int32_t half, int8_t *out)                                    \
@@ -259,11 +259,11 @@ TINYC_INLINE void tinyc_dense_halves_sums(const int16_t *weights, const int8_t *
         }                                                                                       \
     }
 
-TINYC_DEFINE_DENSE(tinyc_dense_once, tinyc_output_once)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_once, tinyc_output_once)
 
-TINYC_DEFINE_DENSE(tinyc_dense_away, tinyc_output_away)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_away, tinyc_output_away)
 
-TINYC_DEFINE_DENSE(tinyc_dense_lowest, tinyc_output_lowest)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_lowest, tinyc_output_lowest)
 
 #endif
 
