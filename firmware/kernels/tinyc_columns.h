@@ -109,23 +109,48 @@ TINYC_INLINE void tinyc_copy_window(int8_t *patch, const int8_t *first, int32_t 
     }
 }
 
+/* Rows of `row` bytes each, three or more, `step` apart, `size` bytes in all. */
+struct tinyc_short_rows {
+    int32_t size, row, step;
+};
+
+/* Bytes k to k + 3 of rows from `first` on, of which a word may lie in two; 0 beyond the last.
+ * Reads no byte before the first row and none behind the last. */
+TINYC_INLINE uint32_t tinyc_load4_rows(const int8_t *first, int32_t k,
+                                       const struct tinyc_short_rows *rows)
+{
+    const int32_t left = rows->row - k % rows->row;
+    const int32_t beyond = k + 4 - rows->size;
+    const int8_t *const at = first + k / rows->row * rows->step + k % rows->row;
+
+    if (beyond > 0) {
+        return tinyc_load4(at - beyond) >> (8 * beyond);
+    }
+    if (left >= 4) {
+        return tinyc_load4(at);
+    }
+    const uint32_t mask = ((uint32_t)1 << (8 * left)) - 1U;
+    return (tinyc_load4(at) & mask) | (tinyc_load4(at + rows->step - rows->row) & ~mask);
+}
+
 /* tinyc_put_pair_s8 written out, without loops, of up to so many inputs: less of pixels, as there
  * are many such layers. */
 enum { TINYC_SHORT_WINDOW = 40, TINYC_SHORT_PIXEL = 16 };
 
-TINYC_INLINE void tinyc_put_short_pair_s8(uint32_t *column, const int8_t *patch, int32_t depth)
+TINYC_INLINE void tinyc_put_short_pair_s8(uint32_t *column, const int8_t *from, int32_t depth,
+                                          const struct tinyc_short_rows *rows)
 {
     TINYC_UNROLL(5)
     for (int32_t k = 0; k < depth / 8 * 8; k += 8) {
-        const uint32_t first = tinyc_load4(patch + k);
-        const uint32_t second = tinyc_load4(patch + k + 4);
+        const uint32_t first = tinyc_load4_rows(from, k, rows);
+        const uint32_t second = tinyc_load4_rows(from, k + 4, rows);
         column[k] = tinyc_sxtb16(first);
         column[k + 2] = tinyc_sxtb16_ror8(first);
         column[k + 4] = tinyc_sxtb16(second);
         column[k + 6] = tinyc_sxtb16_ror8(second);
     }
     if (depth % 8 != 0) {
-        const uint32_t last = tinyc_load4(patch + depth - 4);
+        const uint32_t last = tinyc_load4_rows(from, depth - 4, rows);
         column[depth - 4] = tinyc_sxtb16(last);
         column[depth - 2] = tinyc_sxtb16_ror8(last);
     }
@@ -149,6 +174,13 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
     uint32_t *column = (uint32_t *)(void *)scratch;
     int8_t *const patch = (int8_t *)(column + lanes * depth / 2);
     const int32_t size = w->in.c * bytes;
+    const int is_short = bytes == 1 && lanes == 2 && TINYC_KNOWN(depth <= TINYC_SHORT_WINDOW);
+    const struct tinyc_short_rows as_it_is = {depth, depth, 0};
+    const struct tinyc_short_rows rows = {
+        w->kernel.h * w->kernel.w * size,
+        w->kernel.w * size,
+        w->in.w * size,
+    };
 
     for (int32_t pixel = first; pixel < first + count; pixel++, column++) {
         const int32_t oy = pixel / w->out.w;
@@ -159,7 +191,7 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
             (size % 4 == 0 || (w->in.h * w->in.w - pixel) * size >= depth * bytes)) {
             /* What fills a column up is the next pixel. */
             if (bytes == 1 && lanes == 2 && TINYC_KNOWN(depth <= TINYC_SHORT_PIXEL)) {
-                tinyc_put_short_pair_s8(column, image + pixel * size, depth);
+                tinyc_put_short_pair_s8(column, image + pixel * size, depth, &as_it_is);
             } else {
                 (void)put(column, image + pixel * size, depth * bytes);
             }
@@ -172,13 +204,17 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
         if (w->dilation.h == 1 && w->dilation.w == 1 &&
             tinyc_are_inside(y0, w->kernel.h, w->in.h) &&
             tinyc_are_inside(x0, w->kernel.w, w->in.w)) {
+            if (is_short && rows.row > 2) {
+                tinyc_put_short_pair_s8(column, image + (y0 * w->in.w + x0) * size, depth, &rows);
+                continue;
+            }
             tinyc_copy_window(patch, image + (y0 * w->in.w + x0) * size, bytes, w);
         } else {
             tinyc_gather(patch, in, bytes, oy, ox, w, padding, tinyc_put_bytes,
                          tinyc_put_padding_bytes);
         }
-        if (bytes == 1 && lanes == 2 && TINYC_KNOWN(depth <= TINYC_SHORT_WINDOW)) {
-            tinyc_put_short_pair_s8(column, patch, depth);
+        if (is_short) {
+            tinyc_put_short_pair_s8(column, patch, depth, &as_it_is);
         } else {
             (void)put(column, patch, depth * bytes);
         }

@@ -107,22 +107,22 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
                 }
                 continue;
             }
+            const struct tinyc_taps ys = tinyc_taps_y(w, oy), xs = tinyc_taps_x(w, ox);
             for (int32_t c = 0; c < w->in.c; c += 4) {
                 const int32_t overlap = tinyc_overlap(c, w->in.c);
                 const int8_t *const first = in + c - overlap;
                 int32_t acc[4] = {channel[0], channel[3], channel[6], channel[9]};
                 out -= overlap;
-                for (int32_t ky = 0; ky < w->kernel.h; ky++) {
-                    const int32_t y = y0 + ky * w->dilation.h;
-                    for (int32_t kx = 0; kx < w->kernel.w; kx++) {
-                        const int32_t x = x0 + kx * w->dilation.w;
-                        if (tinyc_is_inside(y, w->in.h) && tinyc_is_inside(x, w->in.w)) {
-                            (void)tinyc_tap4(acc, first + (y * w->in.w + x) * w->in.c, filter,
-                                             offset);
-                        }
-                        filter += 4;
+                for (int32_t ky = ys.first; ky < ys.end; ky++) {
+                    const int32_t y = ys.start + ky * w->dilation.h;
+                    const int8_t *x =
+                        first + (y * w->in.w + x0 + xs.first * w->dilation.w) * w->in.c;
+                    const int8_t *tap = filter + 4 * (ky * w->kernel.w + xs.first);
+                    for (int32_t kx = xs.first; kx < xs.end; kx++, x += w->dilation.w * w->in.c) {
+                        tap = tinyc_tap4(acc, x, tap, offset);
                     }
                 }
+                filter += 4 * w->kernel.h * w->kernel.w;
                 tinyc_store4(acc, channel, out, zero_point, low, high, finish);
                 channel += 12;
                 out += 4;

@@ -155,6 +155,14 @@ TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
     return r;
 }
 
+/* The same of x / 2^12. */
+TINYC_INLINE int32_t tinyc_ssat8_asr12(int32_t x)
+{
+    int32_t r;
+    __asm__("ssat %0, #8, %1, asr #12" : "=r"(r) : "r"(x));
+    return r;
+}
+
 /* The same of x / 2^20. */
 TINYC_INLINE int32_t tinyc_ssat8_asr20(int32_t x)
 {
@@ -181,6 +189,18 @@ TINYC_INLINE uint32_t tinyc_pack4(int32_t x0, int32_t x1, int32_t x2, int32_t x3
         "bfi %0, %3, #24, #8"
         : "+&r"(r)
         : "r"(x1), "r"(x2), "r"(x3));
+    return r;
+}
+
+/* The greater of each of four signed bytes. */
+TINYC_INLINE uint32_t tinyc_max4(uint32_t x, uint32_t y)
+{
+    uint32_t r;
+    __asm__(
+        "ssub8 %0, %1, %2\n\t"
+        "sel   %0, %1, %2"
+        : "=&r"(r)
+        : "r"(x), "r"(y));
     return r;
 }
 
@@ -302,6 +322,11 @@ TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
     return tinyc_ssat8(x >> 1);
 }
 
+TINYC_INLINE int32_t tinyc_ssat8_asr12(int32_t x)
+{
+    return tinyc_ssat8(x >> 12);
+}
+
 TINYC_INLINE int32_t tinyc_ssat8_asr20(int32_t x)
 {
     return tinyc_ssat8(x >> 20);
@@ -311,6 +336,18 @@ TINYC_INLINE uint32_t tinyc_pack4(int32_t x0, int32_t x1, int32_t x2, int32_t x3
 {
     return ((uint32_t)x0 & 0xffU) | ((uint32_t)x1 & 0xffU) << 8 | ((uint32_t)x2 & 0xffU) << 16 |
            (uint32_t)x3 << 24;
+}
+
+TINYC_INLINE uint32_t tinyc_max4(uint32_t x, uint32_t y)
+{
+    int8_t lanes[4], others[4];
+    memcpy(lanes, &x, 4);
+    memcpy(others, &y, 4);
+    for (int i = 0; i < 4; i++) {
+        lanes[i] = lanes[i] > others[i] ? lanes[i] : others[i];
+    }
+    memcpy(&x, lanes, 4);
+    return x;
 }
 
 TINYC_INLINE uint32_t tinyc_clamp4(uint32_t x, uint32_t low, uint32_t high)
@@ -363,6 +400,20 @@ static TINYC_SHARED void tinyc_clamp_bytes(int8_t *out, int32_t count, int32_t l
 /* The int8 output of a sum, of two words of its channel. */
 typedef int8_t tinyc_finish_s8(int32_t acc, int32_t first, int32_t second, int32_t zero_point,
                                int32_t low, int32_t high);
+
+/* That of a multiplier and an addend, where the zero point is -128: a product of 256 times the sum,
+ * which leaves the output times 2^12. Below it does not matter how halves are rounded, and the
+ * compiler has found them such that each output begins at the very sum at which it does when
+ * rounded twice. */
+TINYC_INLINE int8_t tinyc_finish_s8_lowest(int32_t acc, int32_t multiplier, int32_t addend,
+                                           int32_t zero_point, int32_t low, int32_t high)
+{
+    const int32_t up = (int32_t)((uint32_t)acc << 8);
+    const int32_t y = tinyc_ssat8_asr12(tinyc_smmla(up, multiplier, addend));
+
+    (void)zero_point;
+    return low == INT8_MIN && high == INT8_MAX ? (int8_t)y : tinyc_clamp_s8(y, low, high);
+}
 
 /* That of a multiplier and a right shift less one. */
 TINYC_INLINE int8_t tinyc_finish_s8_dsp(int32_t acc, int32_t multiplier, int32_t shift,

@@ -10,13 +10,13 @@
  * which SXTB16 widens, A: nothing unpacks the upper ones. Sums wrap around: B is right below 2^23.
  *
  * Ways of rounding, and the words of a channel after its bias:
- * away, once: twice with halves away from zero, once: multiplier and right shift, the shift less
- * the kernel's last steps. half: 1 + 2 * the output's zero point. Shifted up and added to a high
- *     product, it rounds the last bit of what is shifted down again, and adds the zero point;
- * shifts are at most 23 altogether; lowest: of the zero point -128, below which it does not matter
- * how halves are rounded: multiplier and addend of a product of 256 times the sum, which leave the
- * output times 2^12. The compiler has found them such that each output begins at the sum at which
- * it does when rounded twice. */
+ *
+ * - away, once: twice, halves away from zero, and once: multiplier and right shift, the shift less
+ *   the kernel's last steps. half: 1 + 2 * the output's zero point. Shifted up and added to a high
+ *   product, it rounds the last bit of what is shifted down again, and adds the zero point; shifts
+ *   are at most 23 altogether;
+ *
+ * - lowest: twice, of the zero point -128: multiplier and addend of tinyc_finish_s8_lowest. */
 #ifndef TINYC_HALVES_H
 #define TINYC_HALVES_H
 
@@ -269,8 +269,7 @@ TINYC_INLINE int8_t tinyc_output_away(int32_t acc, const int32_t *channel, int32
 TINYC_INLINE int8_t tinyc_output_lowest(int32_t acc, const int32_t *channel, int32_t half)
 {
     (void)half;
-    const int32_t up = (int32_t)((uint32_t)acc << 8); /* what is left of a pixel that is none */
-    return (int8_t)tinyc_ssat8(tinyc_smmla(up, channel[1], channel[2]) >> 12);
+    return tinyc_finish_s8_lowest(acc, channel[1], channel[2], INT8_MIN, INT8_MIN, INT8_MAX);
 }
 
 TINYC_INLINE int8_t tinyc_output_once(int32_t acc, const int32_t *channel, int32_t half)

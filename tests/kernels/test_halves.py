@@ -16,6 +16,7 @@ from tinyc.ir import DType, Node, Op, Quant, TensorType, Value
 from tinyc.ir.quant import multiply_double_rounding, quantize_multiplier
 from tinyc.kernels import halves
 from tinyc.kernels.base import kernels_of
+from tinyc.kernels.conv_dsp import PRODUCT_BITS
 from tinyc.ops._conv import out_sizes
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.fully_connected import FullyConnected
@@ -183,7 +184,7 @@ def test_one_product_does_for_two_roundings(real: float) -> None:
     _, multiplier, addend = (int(word) for word in table.data[0])
     sums = np.arange(-128 * 16 * 127, 128 * 16 * 127 + 1, dtype=np.int64)
     expected = multiply_double_rounding(sums, *quantize_multiplier(real)) - 128
-    outputs = ((256 * sums * multiplier >> 32) + addend) >> halves.LOWEST_BITS
+    outputs = ((256 * sums * multiplier >> 32) + addend) >> PRODUCT_BITS
     np.testing.assert_array_equal(np.clip(outputs, -128, 127), np.clip(expected, -128, 127))
 
 

@@ -25,6 +25,7 @@ from .conv import (
     float_suffix,
     four_rows,
     fours,
+    largest_sums,
     scale_words,
     window_params,
 )
@@ -32,6 +33,10 @@ from .conv import (
 REQUIRES = frozenset({"dsp"})
 FLOAT_BITS = 22
 """Under two to this tinyc_scaled_small rounds right."""
+PRODUCT_BITS = 12
+"""Below the output, of `one_product`."""
+PRODUCT_SUM_BITS = 23
+"""Of sums that it takes."""
 
 
 def reject(node: Node[Weighted], rows: Array | None, largest_shift: int = -1) -> str | None:
@@ -95,6 +100,54 @@ def fixed_point(node: Node[Weighted], rows: Array, biases: Array, single: bool) 
         y = int(np.clip(requantize(flat[c], multipliers[c], shifts[c]), -(1 << 16), 1 << 16))
         entries[c] = (8 * y, 1 << 30, 0) if single else (4 * y, 1 << 30, 0)
     return np.asarray(entries)
+
+
+def one_product(node: Node[Weighted], rows: Array, entries: Array) -> Array | None:
+    """The `entries` of a node that rounds twice, with the multiplier and the addend of
+    ``tinyc_finish_s8_lowest`` for its last two words; None where the output's zero point is not
+    -128, or a channel has none.
+
+    All outputs above that begin at sums over 0. A product that is cut off does for two roundings
+    if with one addend all these sums, and those before them, come to the same, and nearly always it
+    does."""
+    used = rows.any(1)
+    sums = np.where(used, largest_sums(node, rows), 0)
+    if node.output.type.zero_point != -128 or node.op.rounds_once or node.op.float_scaled:
+        return None
+    if np.any(sums >> PRODUCT_SUM_BITS):
+        return None
+    steps = np.arange(1, 256)
+    multipliers, shifts = (a.astype(np.int64) for a in channel_multipliers(node))
+    first = _first_sums(multipliers[:, None], shifts[:, None], steps)
+    reached = first <= sums[:, None]
+    exact = np.ldexp(multipliers, shifts + PRODUCT_BITS - 7).round().astype(np.int64)
+    missing = np.ones(len(rows), bool)
+    words = np.zeros((len(rows), 2), np.int64)
+    for nearby in (0, 1, -1, 2, -2, 3, -3):
+        scaled = np.where(reached.any(1), exact + nearby, 0)
+        at, before = (256 * scaled[:, None] * x >> 32 for x in (first, first - 1))
+        least = np.where(reached, (steps << PRODUCT_BITS) - at, -(1 << 30)).max(1)
+        most = np.where(reached, (steps << PRODUCT_BITS) - 1 - before, 1 << 30).min(1)
+        fits = missing & (least <= most) & (scaled < 1 << 31)
+        words[fits] = np.stack([scaled, (least + most) // 2], 1)[fits]
+        missing &= ~fits
+    if missing.any():
+        return None
+    constants = np.clip(entries[~used, 0] // 4, 0, 255)  # see `table`
+    words[~used, 1] = constants << PRODUCT_BITS
+    biases = np.where(used, entries[: len(rows), 0], 0)
+    return np.column_stack([biases, words - [0, 128 << PRODUCT_BITS]])
+
+
+def _first_sums(multipliers: Array, shifts: Array, outputs: Array) -> Array:
+    """The least sum that two roundings bring to each of the outputs, or 2**PRODUCT_SUM_BITS."""
+    below = np.zeros(np.broadcast_shapes(multipliers.shape, outputs.shape), np.int64)
+    first = below + (1 << PRODUCT_SUM_BITS)
+    for _ in range(PRODUCT_SUM_BITS):
+        middle = (below + first) // 2
+        reached = multiply_double_rounding(middle, multipliers, shifts) >= outputs
+        below, first = np.where(reached, below, middle), np.where(reached, middle, first)
+    return first
 
 
 def padded(rows: Array, channels: int, depth: int) -> Array:
@@ -193,17 +246,17 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
     rows = _depthwise_rows(node)
     assert rows is not None
     entries = table(node, rows, fold=False)
+    one = one_product(node, rows, entries.data[: len(rows)])
+    data = entries.data if one is None else one.astype(np.int32)
+    finish = float_suffix(node) or ("_dsp" if one is None else "_lowest")
     return Binding(
         params={
             **window_params(node, (kh, kw)),
             **clamp_params(node),
             "input_zero": x.type.zero_point,
-            "last": f"tinyc_finish_s8{float_suffix(node) or '_dsp'}",
+            "last": f"tinyc_finish_s8{finish}",
         },
-        constants=(
-            four_rows(rows),
-            replace(entries, data=entries.data[fours(len(rows))]),
-        ),
+        constants=(four_rows(rows), replace(entries, data=data[fours(len(rows))])),
         support=(
             *(("tinyc_float_scale_dsp.h",) if node.op.float_scaled else ()),
             "tinyc_depthwise_dsp.h",

@@ -19,6 +19,7 @@ from .conv_dsp import (
     REQUIRES,
     columns_bytes,
     conv_rows,
+    one_product,
     reject_conv,
     reject_fully_connected,
     row_window,
@@ -27,8 +28,6 @@ from .conv_dsp import (
 
 UPPER_BITS = 23
 """Sums of upper bytes are right under two to this."""
-LOWEST_BITS = 12
-"""Below an output, of a product that is cut off."""
 LARGEST_SHIFT = 23
 """To the right: that of a product under 2**30 to which a zero point is added, shifted up."""
 
@@ -62,45 +61,6 @@ def _is_naught(node: Node[Weighted], sums: Array) -> Array:
     return np.asarray(~requantize(np.stack([sums, -sums]), *channel_multipliers(node)).any(0))
 
 
-def _lowest(node: Node[Weighted], rows: Array) -> Array | None:
-    """[channels, 2]: multiplier and addend of each channel where the output's zero point is -128,
-    see ``tinyc_halves.h``; None if a channel has none.
-
-    All outputs above the least begin at sums over 0. A product that is cut off does for two
-    roundings if with one addend all these sums, and those before them, come to the same, and
-    nearly always it does."""
-    sums = np.where(rows.any(1) & ~_is_far(node, rows), largest_sums(node, rows), 0)
-    if node.op.rounds_once or node.output.type.zero_point != -128 or np.any(sums >> UPPER_BITS):
-        return None
-    steps = np.arange(1, 256)
-    multipliers, shifts = (a.astype(np.int64) for a in channel_multipliers(node))
-    first = _first_sums(multipliers[:, None], shifts[:, None], steps)
-    reached = first <= sums[:, None]
-    found = np.zeros((len(rows), 2), np.int64)
-    missing = np.ones(len(rows), bool)
-    for nearby in (0, 1, -1, 2, -2, 3, -3):
-        scaled = np.ldexp(multipliers, shifts + LOWEST_BITS - 7).round().astype(np.int64) + nearby
-        scaled[sums == 0] = 0
-        at, before = (256 * scaled[:, None] * x >> 32 for x in (first, first - 1))
-        least = np.where(reached, (steps << LOWEST_BITS) - at, -(1 << 30)).max(1)
-        most = np.where(reached, (steps << LOWEST_BITS) - 1 - before, 1 << 30).min(1)
-        fits = missing & (least <= most) & (scaled < 1 << 31)
-        found[fits] = np.stack([scaled, (least + most) // 2], 1)[fits]
-        missing &= ~fits
-    return None if missing.any() else found - [0, 128 << LOWEST_BITS]
-
-
-def _first_sums(multipliers: Array, shifts: Array, outputs: Array) -> Array:
-    """The least sum that two roundings bring to each of the outputs, or 2**UPPER_BITS."""
-    below = np.zeros(np.broadcast_shapes(multipliers.shape, outputs.shape), np.int64)
-    first = below + (1 << UPPER_BITS)
-    for _ in range(UPPER_BITS):
-        middle = (below + first) // 2
-        reached = multiply_double_rounding(middle, multipliers, shifts) >= outputs
-        below, first = np.where(reached, below, middle), np.where(reached, middle, first)
-    return first
-
-
 def pack(
     node: Node[Weighted], rows: Array, width: int = 4
 ) -> tuple[dict[str, Any], tuple[Constant, Constant]]:
@@ -122,15 +82,10 @@ def pack(
     known = table(node, rows, fold=True, single=node.op.rounds_once)
     entries = known.data[: len(rows)].astype(np.int64)
     entries[_is_far(node, rows), 1:] = 0  # `reject` has seen that they come to naught
-    words = _lowest(node, rows)
-    if words is not None:
-        constant = ~rows.any(1)
-        output = np.clip(entries[constant, 0] // 4 - 128, -128, 127)  # see `table`
-        entries[constant, 0], words[constant, 1] = 0, output << LOWEST_BITS
-        entries[:, 1:] = words
-    entries = entries[places]
+    one = one_product(node, rows, entries)
+    entries = (entries if one is None else one)[places]
     entries[1::2, 0] = entries[0::2, 0] + 256 * entries[1::2, 0]
-    tile = "once" if node.op.rounds_once else "away" if words is None else "lowest"
+    tile = "once" if node.op.rounds_once else "away" if one is None else "lowest"
     return (
         {**clamp_params(node), "halves": f"tinyc_{'halves' if width == 4 else 'dense'}_{tile}"},
         (weights, Constant(known.suffix, entries.astype(np.int32), known.note)),

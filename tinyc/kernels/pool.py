@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -77,9 +78,40 @@ def float_kernel(name: str) -> Kernel[Pool]:
     return portable(name, DType.F32, _bind_float, "pool_f32.c.j2")
 
 
+MOST_PIXELS = 256
+"""Of an average whose sums are halfwords."""
+
+
+def _reject_dsp(node: Node[Pool]) -> str | None:
+    if node.inputs[0].type.dtype is not DType.I8:
+        return "not int8"
+    if node.output.type.shape[3] < 4:
+        return "less than 4 channels"
+    if isinstance(node.op, AveragePool2d) and math.prod(node.op.kernel) > MOST_PIXELS:
+        return f"windows of more than {MOST_PIXELS} pixels"
+    return None
+
+
+def _bind_dsp(node: Node[Pool]) -> Binding:
+    bound = _bind(node)
+    return replace(
+        bound,
+        params={**bound.params, "function": "tinyc_pool_s8_dsp"},
+        support=("tinyc_pool_dsp.h",),
+    )
+
+
 def kernels(name: str) -> tuple[Kernel[Pool], ...]:
     """Those of int8, int16 and float32."""
     return (
+        Kernel(
+            f"{name}_s8_dsp",
+            "pool.c.j2",
+            frozenset({"dsp"}),
+            _reject_dsp,
+            _bind_dsp,
+            by_rows=_STRIP,
+        ),
         replace(portable(f"{name}_s8", DType.I8, _bind, "pool.c.j2"), by_rows=_STRIP),
         replace(portable(f"{name}_s16", DType.I16, _bind, "pool.c.j2"), by_rows=_STRIP),
         float_kernel(f"{name}_f32"),
