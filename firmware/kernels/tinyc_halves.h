@@ -49,24 +49,30 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
 
 /* One row, 16 multiply-accumulates, by 4 loads, 2 SXTB16, 8 SMLAD. r0: weights, r1: columns, both
  * moved on; r4, r6, r8, r10: sums of the first pixel, those behind them of the second. Loads that
- * follow each other take half the time, or none each beside a product. */
+ * follow each other take half the time, or none each beside a product: there each row loads three
+ * words of the next one, the first row's come before, and the last one has none. */
 #if TINYC_DUAL_ISSUE
-#define TINYC_HALVES_ROW           \
-    "ldr    r2, [r0], #4\n\t"      \
-    "ldr    r12, [r1], #4\n\t"     \
-    "ldr    lr, [r1], #4\n\t"      \
-    "smlad  r6, r2, r12, r6\n\t"   \
-    "ldr    r3, [r0], #4\n\t"      \
-    "smlad  r7, r2, lr, r7\n\t"    \
-    "sxtb16 r2, r2\n\t"            \
-    "smlad  r10, r3, r12, r10\n\t" \
-    "smlad  r11, r3, lr, r11\n\t"  \
-    "sxtb16 r3, r3\n\t"            \
-    "smlad  r4, r2, r12, r4\n\t"   \
-    "smlad  r5, r2, lr, r5\n\t"    \
-    "smlad  r8, r3, r12, r8\n\t"   \
-    "smlad  r9, r3, lr, r9\n\t"
+#define TINYC_HALVES_BEFORE    \
+    "ldr    r2, [r0], #4\n\t"  \
+    "ldr    r12, [r1], #4\n\t" \
+    "ldr    lr, [r1], #4\n\t"
+#define TINYC_HALVES_PRODUCTS(next_weights, next_first, next_second)                 \
+    "smlad  r6, r2, r12, r6\n\t"                                                     \
+    "ldr    r3, [r0], #4\n\t"                                                        \
+    "smlad  r7, r2, lr, r7\n\t"                                                      \
+    "sxtb16 r2, r2\n\t"                                                              \
+    "smlad  r10, r3, r12, r10\n\t"                                                   \
+    "smlad  r11, r3, lr, r11\n\t"                                                    \
+    "sxtb16 r3, r3\n\t"                                                              \
+    "smlad  r4, r2, r12, r4\n\t"                                                     \
+    "smlad  r5, r2, lr, r5\n\t" next_weights "smlad  r8, r3, r12, r8\n\t" next_first \
+    "smlad  r9, r3, lr, r9\n\t" next_second
+#define TINYC_HALVES_ROW                                                         \
+    TINYC_HALVES_PRODUCTS("ldr    r2, [r0], #4\n\t", "ldr    r12, [r1], #4\n\t", \
+                          "ldr    lr, [r1], #4\n\t")
+#define TINYC_HALVES_LAST TINYC_HALVES_PRODUCTS("", "", "")
 #else
+#define TINYC_HALVES_BEFORE
 #define TINYC_HALVES_ROW           \
     "ldr    r2, [r0], #4\n\t"      \
     "ldr    r3, [r0], #4\n\t"      \
@@ -82,9 +88,12 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     "smlad  r8, r3, r12, r8\n\t"   \
     "smlad  r5, r2, lr, r5\n\t"    \
     "smlad  r9, r3, lr, r9\n\t"
+#define TINYC_HALVES_LAST TINYC_HALVES_ROW
 #endif
 
-#define TINYC_HALVES_PASS ".rept " TINYC_TEXT(TINYC_HALVES_ROWS) "\n\t" TINYC_HALVES_ROW ".endr\n\t"
+#define TINYC_HALVES_PASS                                                        \
+    ".rept " TINYC_TEXT(TINYC_HALVES_ROWS) " - 1\n\t" TINYC_HALVES_ROW ".endr\n" \
+                                                                       "\t" TINYC_HALVES_LAST
 
 /* What follows makes outputs in r4 to r11 of the sums A, in r4, r5, r8 and r9, and A + 256 * B, in
  * those two behind; r1: the table of four channels. Those of channels are of \a and \b, two pixels.
@@ -182,14 +191,14 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     {                                                                                             \
         __asm__ volatile(                                                                         \
             ".syntax unified\n\t"                                                                 \
-            "adr.w  r12, 1f\n\t"                                                                  \
+            "adr.w  r12, 2f\n\t"                                                                  \
             "add    r3, r3, r12\n\t"                                                              \
             "orr    r3, r3, #1\n\t"                                                               \
             "push   {r0-r11, lr}\n\t"                                                             \
             "ldr    r1, [sp, #52]\n\t"                                                            \
             "b.w    3f\n\t"                                                                       \
             ".balign 4\n"                                                                         \
-            "1:\n\t" TINYC_HALVES_PASS                                                            \
+            "1:\n\t" TINYC_HALVES_BEFORE "2:\n\t" TINYC_HALVES_PASS                               \
             "ldr    r2, [sp, #8]\n\t"                                                             \
             "cmp    r1, r2\n\t"                                                                   \
             "bne.w  1b\n\t"                                                                       \
@@ -220,12 +229,12 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
             "ldr.w  r8, [r1, #24]\n\t"                                                            \
             "ldr.w  r10, [r1, #36]\n\t"                                                           \
             "ldr    r1, [sp, #4]\n\t"                                                             \
-            "ldr    r2, [sp, #12]\n\t"                                                            \
+            "ldr    r3, [sp, #12]\n\t"                                                            \
             "mov    r5, r4\n\t"                                                                   \
             "mov    r7, r6\n\t"                                                                   \
             "mov    r9, r8\n\t"                                                                   \
-            "mov    r11, r10\n\t"                                                                 \
-            "bx     r2\n"                                                                         \
+            "mov    r11, r10\n\t" TINYC_HALVES_BEFORE                                             \
+            "bx     r3\n"                                                                         \
             "4:\n\t"                                                                              \
             "add    sp, sp, #16\n\t"                                                              \
             "pop    {r4-r11, pc}\n\t");                                                           \
