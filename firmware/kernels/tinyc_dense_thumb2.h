@@ -80,10 +80,23 @@ static TINYC_SHARED void tinyc_dense_sums_thumb2(uint32_t *sums, const int8_t *x
 
 #endif
 
-static TINYC_SHARED void tinyc_dense_thumb2(const int8_t *in, int8_t *out, const int8_t *weights,
-                                            const int32_t *table, int32_t batches, int32_t depth,
-                                            int32_t channels, int32_t zero_point, int32_t low,
-                                            int32_t high)
+/* A sum rescaled by a channel's entry of the table. */
+typedef int32_t tinyc_dense_rescale(int32_t sum, const int32_t *entry);
+
+TINYC_INLINE int32_t tinyc_dense_once(int32_t sum, const int32_t *entry)
+{
+    return tinyc_requant1(sum, entry[1], -1 - entry[2]);
+}
+
+TINYC_INLINE int32_t tinyc_dense_twice(int32_t sum, const int32_t *entry)
+{
+    return tinyc_requant2(sum, entry[1], -entry[2]);
+}
+
+TINYC_INLINE void tinyc_dense_rows_thumb2(const int8_t *in, int8_t *out, const int8_t *weights,
+                                          const int32_t *table, int32_t batches, int32_t depth,
+                                          int32_t channels, int32_t zero_point, int32_t low,
+                                          int32_t high, tinyc_dense_rescale *rescale)
 {
     for (int32_t b = 0; b < batches; b++, in += depth) {
         const int8_t *filter = weights;
@@ -106,11 +119,30 @@ static TINYC_SHARED void tinyc_dense_thumb2(const int8_t *in, int8_t *out, const
             for (int32_t i = 0; i < (left < 4 ? left : 4); i++, entry += 3) {
                 const uint32_t *const pair = sums + i % 2 * 2;
                 const uint32_t sum = i < 2 ? pair[0] - (pair[1] << 16) : pair[1];
-                const int32_t y = tinyc_requant1((int32_t)sum, entry[1], -1 - entry[2]);
+                const int32_t y = rescale((int32_t)sum, entry);
                 *out++ = (int8_t)tinyc_clamp_offset(y, zero_point, low, high);
             }
         }
     }
+}
+
+/* Fully connected layers, whose sums are rounded once. */
+static TINYC_SHARED void tinyc_dense_thumb2(const int8_t *in, int8_t *out, const int8_t *weights,
+                                            const int32_t *table, int32_t batches, int32_t depth,
+                                            int32_t channels, int32_t zero_point, int32_t low,
+                                            int32_t high)
+{
+    tinyc_dense_rows_thumb2(in, out, weights, table, batches, depth, channels, zero_point, low,
+                            high, tinyc_dense_once);
+}
+
+/* The only pixel of a convolution, whose sums are rounded twice. */
+static TINYC_SHARED void tinyc_pixel_thumb2(const int8_t *in, int8_t *out, const int8_t *weights,
+                                            const int32_t *table, int32_t depth, int32_t channels,
+                                            int32_t zero_point, int32_t low, int32_t high)
+{
+    tinyc_dense_rows_thumb2(in, out, weights, table, 1, depth, channels, zero_point, low, high,
+                            tinyc_dense_twice);
 }
 
 #endif

@@ -40,7 +40,8 @@ def ends(node: Node, rng: np.random.Generator) -> list[np.ndarray]:
     """Pixels of the least input, of the greatest, and of both."""
     shape = node.inputs[0].type.shape
     x = rng.choice(np.array([-128, 127], np.int8), shape)
-    x.reshape(-1, shape[-1])[:2] = [[-128], [127]]
+    rows = x.reshape(-1, shape[-1])
+    rows[:2] = np.array([[-128], [127]])[: len(rows)]
     return [x]
 
 
@@ -57,6 +58,15 @@ def largest_sums() -> Node:
     weights = np.repeat([[127], [-128], [-127]], depth, 1)
     bias = np.array([(1 << 30) - 127 * 256 * depth - 1, -32767, 127 * 256 * depth - (1 << 30) + 1])
     return pointwise(weights, bias, 5, -128, 1.17e-7)
+
+
+def pixel() -> Node:
+    """The same of a single pixel, by every weight but -128 too."""
+    depth = 32764
+    every = np.resize(np.arange(-127, 128), depth)
+    weights = np.stack([np.full(depth, 127), every, every[::-1], np.full(depth, -127), every])
+    most = (1 << 30) - 127 * 256 * depth - 1
+    return pointwise(weights, np.array([-most, 9, -9, most, 0]), 1, 127, 1.17e-7)
 
 
 def depthwise() -> Node:
@@ -91,7 +101,7 @@ def dense() -> Node:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [every_pair_of_weights, largest_sums, depthwise, dense])
+@pytest.mark.parametrize("case", [every_pair_of_weights, largest_sums, pixel, depthwise, dense])
 @pytest.mark.parametrize("where", ["host", "mps2_an385"])
 def test_the_ends(case, where: str, tmp_path: Path) -> None:
     node = case()

@@ -44,6 +44,14 @@ SIZED = ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c")
 """And in what such that are small: the sizes of `window_params`."""
 
 
+def sees_all(node: Node[Windowed]) -> bool:
+    """Whether the window of a convolution is the image: its only pixel is a row of inputs."""
+    window, image = node.op.window(node), node.inputs[0].type.shape[1:3]
+    pairs = zip(window, node.op.dilation, strict=True)
+    spread = any(taps > 1 and step > 1 for taps, step in pairs)
+    return window == image and not spread and not any(map(any, node.op.padding))
+
+
 def portable(
     name: str,
     dtype: DType,

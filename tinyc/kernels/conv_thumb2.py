@@ -6,6 +6,7 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d, flat
 from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import VARYING, clamp_params, four_channels, window_params
+from .conv import VARYING, clamp_params, four_channels, sees_all, window_params
 from .conv_dsp import fixed_point, padded, reject
 
 REQUIRES = frozenset({"thumb2"})
@@ -28,21 +29,21 @@ def _reject(node: Node[Weighted], rows: Array, largest_shift: int = -1) -> str |
 
 
 def _table(
-    node: Node[Weighted], rows: Array, paired: bool = False, single: bool = False
+    node: Node[Weighted], rows: Array, paired: bool = False, by_fours: bool = False
 ) -> Constant:
     """Bias with the input's zero point, multiplier and right shift of each channel of weights
     ``rows`` [channels, depth]; paired: with what tinyc_pairs_thumb2.h reads instead of the bias;
-    single: for one rounding, up to whole fours of channels."""
+    by_fours: up to whole fours of channels."""
     x, _, bias = node.inputs[:3]
     totals = rows.astype(np.int64).sum(1)
     biases = bias.array.ravel() - x.type.zero_point * totals
-    starts, multipliers, steps = fixed_point(node, rows, biases, single).T
+    starts, multipliers, steps = fixed_point(node, rows, biases, node.op.rounds_once).T
     columns, begin = [starts], "bias with the input offset"
     if paired:
         columns = [65537 * starts - 129 * totals, starts + (rows < 0).sum(1)]
         begin = "where both sums and the upper one begin"
     entries = np.stack([*columns, multipliers, steps + 1], 1)
-    if single:
+    if by_fours:
         entries = np.concatenate([entries, np.zeros((-len(entries) % 4, 3), np.int64)])
     reals = real_multipliers(node)
     return Constant(
@@ -50,6 +51,26 @@ def _table(
         entries.astype(np.uint32).view(np.int32),
         f"{begin}, multiplier, right shift of each channel; "
         f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}",
+    )
+
+
+def _reject_row(weights: Array) -> str | None:
+    """Why weights [channels, depth] are not those of tinyc_dense_thumb2.h."""
+    if weights.shape[1] % 4:
+        return "inputs are no multiple of 4"
+    return "a weight is -128" if weights.min() == -128 else None
+
+
+def _bind_row(node: Node[Weighted], weights: Array, more: dict[str, Any]) -> Binding:
+    channels, depth = weights.shape
+    packed = four_channels(weights, "weights of four channels, input by input, plus 128")
+    return Binding(
+        params={"depth": depth, "channels": channels, **clamp_params(node), **more},
+        constants=(
+            replace(packed, data=packed.data ^ np.int8(-128)),
+            _table(node, weights, by_fours=True),
+        ),
+        support=("tinyc_dense_thumb2.h",),
     )
 
 
@@ -64,7 +85,10 @@ def _reject_conv(node: Node[Conv2d]) -> str | None:
 
 
 def _bind_conv(node: Node[Conv2d]) -> Binding:
+    """A single pixel as a row of inputs, four channels at a time."""
     x, weights, _ = node.inputs
+    if sees_all(node) and _reject_row(filter_rows(node)) is None:
+        return _bind_row(node, filter_rows(node), {})
     _, kh, kw, _ = weights.type.shape
     rows = filter_rows(node)
     pairs = padded(rows, 2, 4)
@@ -162,30 +186,14 @@ DEPTHWISE_CONV2D = Kernel(
 
 def _reject_dense(node: Node[FullyConnected]) -> str | None:
     weights = node.inputs[1].array
-    if weights.shape[1] % 4:
-        return "inputs are no multiple of 4"
-    if weights.min() == -128:
-        return "a weight is -128"
-    return _reject(node, weights, largest_shift=-2)
+    reason = _reject_row(weights)
+    return _reject(node, weights, largest_shift=-2) if reason is None else reason
 
 
 def _bind_dense(node: Node[FullyConnected]) -> Binding:
     weights = node.inputs[1].array
-    channels, depth = weights.shape
-    packed = four_channels(weights, "weights of four channels, input by input, plus 128")
-    return Binding(
-        params={
-            "batches": node.inputs[0].type.elements // depth,
-            "depth": depth,
-            "channels": channels,
-            **clamp_params(node),
-        },
-        constants=(
-            replace(packed, data=packed.data ^ np.int8(-128)),
-            _table(node, weights, single=True),
-        ),
-        support=("tinyc_dense_thumb2.h",),
-    )
+    batches = node.inputs[0].type.elements // weights.shape[1]
+    return _bind_row(node, weights, {"batches": batches})
 
 
 FULLY_CONNECTED = Kernel(

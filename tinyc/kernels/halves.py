@@ -14,7 +14,15 @@ from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
-from .conv import SIZED, VARYING, clamp_params, fours, largest_sums, window_params
+from .conv import (
+    SIZED,
+    VARYING,
+    clamp_params,
+    fours,
+    largest_sums,
+    sees_all,
+    window_params,
+)
 from .conv_dsp import (
     REQUIRES,
     columns_bytes,
@@ -126,20 +134,12 @@ def _reject_conv(node: Node[Conv2d]) -> str | None:
     return reason if reason is not None or rows is None else reject(node, rows)
 
 
-def _sees_all(node: Node[Conv2d]) -> bool:
-    """Whether the window is the image."""
-    window, image = node.op.window(node), node.inputs[0].type.shape[1:3]
-    pairs = zip(window, node.op.dilation, strict=True)
-    spread = any(taps > 1 and step > 1 for taps, step in pairs)
-    return window == image and not spread and not any(map(any, node.op.padding))
-
-
 def _bind_conv(node: Node[Conv2d]) -> Binding:
     """A single pixel as a row of inputs, eight channels at a time."""
     x, weights, _ = node.inputs
     rows = conv_rows(node)
     assert rows is not None
-    if _sees_all(node) and _reject_row(node, rows) is None:
+    if sees_all(node) and _reject_row(node, rows) is None:
         return _bind_row(node, rows)
     in_c, (_, kh, kw, _) = x.type.shape[3], weights.type.shape
     depth = -(-rows.shape[1] // 4) * 4
