@@ -185,9 +185,9 @@ def known_before() -> Graph:
     return verify(Graph("net", (x,), (sizes,), nodes))
 
 
-def residual_block(core: Core) -> Plan:
+def residual_block(core: Core, feed: bool = False) -> Plan:
     """int8 [1, 12, 4, 4] -> its mean: a convolution, two more with the sum of their input, whose
-    layers take turns by rows, two at a time."""
+    layers take turns by rows, two at a time. feed: by the rows of the input."""
     rng = np.random.default_rng(0)
     around = ((1, 1), (1, 1))
 
@@ -214,7 +214,6 @@ def residual_block(core: Core) -> Plan:
     nodes = (stem, one, two, both, Node(pool, (total,), (mean,), "mean"))
     network = verify(Graph("net", (x,), (mean,), nodes, sha256="0" * 64))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            planner, "schedule", lambda g, steps, *_: by_rows(g, steps, [(0, 4, 2, True)])
-        )
+        spans, image = [(0, 4, 2, True)], x if feed else None
+        patch.setattr(planner, "schedule", lambda g, steps, *_: by_rows(g, steps, spans, image))
         return plan(network, core.title, core.features)

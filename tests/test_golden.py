@@ -71,12 +71,15 @@ def core_classes() -> dict[str, Core]:
     return {core.name: core for core in classes.values()}
 
 
-def test_a_chain(request: pytest.FixtureRequest) -> None:
-    """Layers that take turns by rows: what they hold and where, and the C."""
-    planned = residual_block(load_board(BOARD).core)
-    pinned(request, "c/rows/plan.txt", f"{planned}\n")
-    text = emit(planned).files["src/net.c"]
-    pinned(request, "c/rows/net.c", text.replace(f"tinyc {__version__}", "tinyc"))
+@pytest.mark.parametrize("name", ["rows", "fed"])
+def test_a_chain(name: str, request: pytest.FixtureRequest) -> None:
+    """Layers that take turns by rows: what they hold and where, and the C. Of what is fed row by
+    row also the header."""
+    planned = residual_block(load_board(BOARD).core, feed=name == "fed")
+    pinned(request, f"c/{name}/plan.txt", f"{planned}\n")
+    for path in ("src/net.c", *(["include/net.h"] if name == "fed" else [])):
+        text = emit(planned).files[path].replace(f"tinyc {__version__}", "tinyc")
+        pinned(request, f"c/{name}/{Path(path).name}", text)
 
 
 def test_a_stream(tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -105,7 +108,7 @@ def test_the_c_of_each_core_class(
 
 def test_no_other_c_is_pinned() -> None:
     wanted = {f"{model}-{core}" for model in ("int8", "binary") for core in core_classes()}
-    wanted |= {"rows", "stream"}
+    wanted |= {"fed", "rows", "stream"}
     assert {folder.name for folder in (GOLDEN / "c").iterdir()} == wanted
 
 

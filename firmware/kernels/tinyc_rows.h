@@ -63,11 +63,13 @@ TINYC_INLINE struct tinyc_strip tinyc_next_strip(const struct tinyc_image_rows *
     return strip;
 }
 
-TINYC_INLINE int32_t tinyc_can_make(const struct tinyc_image_rows *in,
+/* Whether there is a turn of layers that are fed with `in`: the first one can make `most` rows, or
+ * all rows have come, and something is left to be made. */
+TINYC_INLINE int32_t tinyc_has_turn(const struct tinyc_image_rows *in,
                                     const struct tinyc_image_rows *out,
-                                    const struct tinyc_reach *reach, int32_t rows)
+                                    const struct tinyc_reach *reach, int32_t most, int32_t left)
 {
-    return tinyc_next_strip(in, out, reach, rows).out_h == rows;
+    return in->end < in->height ? tinyc_next_strip(in, out, reach, most).out_h == most : left;
 }
 
 /* Of two strips of the same output the one of fewer rows. */
@@ -130,18 +132,23 @@ TINYC_INLINE void tinyc_let_go(struct tinyc_image_rows *image, int32_t first)
     }
 }
 
-/* The same, but those below wait at `place` for the next turn, from where they are fetched. */
-TINYC_INLINE void tinyc_park(struct tinyc_image_rows *image, int32_t first, uint8_t *place)
+/* Bring the rows to where they are worked with, if they wait elsewhere. */
+TINYC_INLINE void tinyc_fetch(struct tinyc_image_rows *image, uint8_t *place)
 {
-    const int32_t from = first > image->first ? first : image->first;
-
-    tinyc_move_rows(place, tinyc_row_of(image, from), (image->end - from) * image->bytes);
-    image->first = from;
+    if (image->at != place) {
+        tinyc_move_rows(place, image->at, (image->end - image->first) * image->bytes);
+        image->at = place;
+    }
 }
 
-TINYC_INLINE void tinyc_fetch(const struct tinyc_image_rows *image, const uint8_t *place)
+/* If they were worked with, let go of those above `first`; the others wait at `place`. */
+TINYC_INLINE void tinyc_park(struct tinyc_image_rows *image, int32_t first, uint8_t *place)
 {
-    tinyc_move_rows(image->at, place, (image->end - image->first) * image->bytes);
+    if (image->at != place) {
+        image->at = tinyc_row_of(image, first);
+        image->first = first;
+        tinyc_fetch(image, place);
+    }
 }
 
 #endif

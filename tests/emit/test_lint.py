@@ -75,11 +75,12 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Project]:
         files = firmware_files(library, board, BuildOptions(main))
         found.append(_written(base / name, board, files))
     board = load_board("mps2_an386")
-    for name, planned in (
-        ("chain", residual_block(board.core)),
-        ("stream", frame_by_frame(board.core, base)),
+    for name, planned, main in (
+        ("chain", residual_block(board.core), "test"),
+        ("fed", residual_block(board.core, feed=True), "test_serial"),
+        ("stream", frame_by_frame(board.core, base), "test"),
     ):
-        files = firmware_files(emit(planned), board, BuildOptions("test"))
+        files = firmware_files(emit(planned), board, BuildOptions(main))
         found.append(_written(base / name, board, files))
     seen: set[tuple[type[Op], str]] = set()
     libc = {f"port/libc/{f.name}": f.read_text() for f in (ROOT / "firmware/libc").iterdir()}

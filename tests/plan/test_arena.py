@@ -137,6 +137,8 @@ class Replay:
                 found.append(min(max(first, 0), end[image]))
             return min(found)
 
+        waiting = set(made).intersection(self.plan.parked)
+
         def come() -> None:
             """Rows are fed until the first layer can make what it makes at a time."""
             (x,) = stages[0].node.variable_inputs
@@ -154,17 +156,22 @@ class Replay:
                 end[x] += 1
                 assert end[x] - first[x] <= chain.rings[x].rows
 
+        def fetch(*images: Value) -> None:
+            """Rows that wait come to where they are worked with."""
+            for x in waiting.intersection(images):
+                self.move(x, self.plan.parked[x], self.plan.offsets[x], first[x], end[x])
+                waiting.remove(x)
+
         while any(end[v] < height[v] for v in made):
             if chain.fed is not None:
                 come()
             for step in stages:
                 y = step.node.output
                 size = y.type.bytes // height[y]
-                if y in self.plan.parked:
-                    self.move(y, self.plan.parked[y], self.plan.offsets[y], first[y], end[y])
                 if step.part == "sum":
                     (x,) = step.node.variable_inputs
                     if taken[y] < end[x]:
+                        fetch(y, x)
                         self.row(x, taken[y], end[x], first)
                         self.work(step)
                         taken[y] = end[x]
@@ -180,6 +187,7 @@ class Replay:
                         xs = step.node.variable_inputs
                         if any(until > end[x] < height[x] for x in xs):
                             break
+                        fetch(y, *xs)
                         for x in xs:
                             for row in seen(step.node, end[y]):
                                 self.row(x, row, row + 1, first)
@@ -190,6 +198,8 @@ class Replay:
                     if y in chain.rings:
                         assert end[y] - first[y] <= chain.rings[y].rows
                 for x in step.node.variable_inputs:
+                    if x in waiting:
+                        continue
                     if x in chain.rings and chain.readers[x][-1].step.index == step.index:
                         keep = needed(x)
                         at, size = self.plan.offsets[x], x.type.bytes // height[x]
@@ -200,6 +210,7 @@ class Replay:
                         first[x] = keep
                         if x in self.plan.parked:
                             assert end[x] - keep <= chain.rings[x].stay
+                            waiting.add(x)
 
     def move(self, value: Value, at: int, to: int, first: int, end: int) -> None:
         """Rows from one place to another."""

@@ -40,14 +40,15 @@ def _chain(plan: Plan, chain: Chain) -> dict[str, Any]:
     if chain.fed is not None:
         names = {chain.fed: "fed", **names}
     ends = [v for v in made if v not in chain.rings or not chain.readers[v]]
+    unfinished = " || ".join(f"{names[v]}.end < {names[v]}.height" for v in ends)
     return {
         "symbol": chain_symbol(plan, chain),
-        **_fed(plan, chain, names),
+        **_fed(plan, chain, names, unfinished),
         "first": chain.first,
         "last": chain.last,
         "most": chain.most,
         "images": [_image(plan, chain, value, name) for value, name in names.items()],
-        "unfinished": " || ".join(f"{names[v]}.end < {names[v]}.height" for v in ends),
+        "unfinished": unfinished,
         "reaches": [
             {"name": f"reach_{s.step.index}", "reach": s.reach}
             for s in chain.stages
@@ -59,17 +60,19 @@ def _chain(plan: Plan, chain: Chain) -> dict[str, Any]:
     }
 
 
-def _fed(plan: Plan, chain: Chain, names: Mapping[Value, str]) -> dict[str, Any]:
-    """What a chain that is fed has besides: where it keeps which rows there are, and how many the
-    first layer can make of those that have come."""
+def _fed(plan: Plan, chain: Chain, names: Mapping[Value, str], unfinished: str) -> dict[str, Any]:
+    """What a chain that is fed has besides: where it keeps which rows there are, and when there is
+    a turn."""
     first = chain.stages[0]
     if chain.fed is None:
         return {"fed": False}
-    can_make = f"fed.end - taken_{first.step.index} >= {chain.most}"
-    if first.part != "sum":
-        out, reach = names[first.output], f"reach_{first.step.index}"
-        can_make = f"tinyc_can_make(&fed, &{out}, &{reach}, {chain.most})"
-    return {"fed": True, "counted": plan.counted, "can_make": can_make}
+    index, most = first.step.index, chain.most
+    if first.part == "sum":
+        has_turn = f"fed.end < fed.height ? fed.end - taken_{index} >= {most} : {unfinished}"
+    else:
+        args = f"&fed, &{names[first.output]}, &reach_{index}, {most}, {unfinished}"
+        has_turn = f"tinyc_has_turn({args})"
+    return {"fed": True, "counted": plan.counted, "has_turn": has_turn}
 
 
 def _image(plan: Plan, chain: Chain, value: Value, name: str) -> dict[str, Any]:
@@ -79,7 +82,7 @@ def _image(plan: Plan, chain: Chain, value: Value, name: str) -> dict[str, Any]:
     given = value is not chain.fed and all(stage.output is not value for stage in chain.stages)
     return {
         "name": name,
-        "offset": plan.offsets[value],
+        "offset": plan.parked.get(value, plan.offsets[value]),
         "bytes": row_bytes(value),
         "height": rows,
         "end": rows if given else 0,
@@ -106,7 +109,9 @@ def _layer(plan: Plan, chain: Chain, index: int, names: Mapping[Value, str]) -> 
         "ins": [names[v] for v in ins],
         "out": out,
         "args": args,
-        "parked": plan.parked.get(output),
+        "fetched": [
+            {"name": names[v], "to": plan.offsets[v]} for v in (output, *ins) if v in plan.parked
+        ],
         "gone": [
             {
                 "image": names[v],

@@ -101,7 +101,8 @@ class Binding:
     rows: how many of them it makes at a time, in any order among themselves;
     strips: what makes some rows in its place, of a kernel that makes a whole output in another
         order;
-    strip_scratch: bytes of working memory that strips may need besides;
+    strip_scratch: bytes of working memory that strips may need besides; row_scratch: those that
+        they need less for each row of the output that they have not;
     tile, lanes: pixels and channels of the output that it makes at a time, no less work if they
         are fewer;
     code: about how many bytes of instructions its template writes for this layer alone;
@@ -120,6 +121,7 @@ class Binding:
     rows: int = 1
     strips: Binding | None = None
     strip_scratch: int = 0
+    row_scratch: int = 0
     tile: int = 1
     lanes: int = 1
     code: int = 0

@@ -127,6 +127,8 @@ def _bind_lines(node: Node[DepthwiseConv2d], across: int) -> Binding:
             ),
         ),
         scratch=32 * (before + seen) + 16 * pairs + 8 * out_image[along],
+        strip_scratch=8 * (2 - stride),  # of an odd number of rows, half a pair
+        row_scratch=8 * stride,
         support=("tinyc_depthwise_planar.h",),
         onto=0 if _in_place(node, across) else None,
     )  # fmt: skip

@@ -114,8 +114,9 @@ class Stage:
         return row_bytes(self.output)
 
 
-def staged(step: Step) -> Stage | None:
-    """A layer as one of a chain; None if it needs its input as a whole."""
+def staged(step: Step, most: int | None = None) -> Stage | None:
+    """A layer as one of a chain that makes no more than ``most`` rows at a time; None if it needs
+    its input as a whole."""
     node = step.node
     images = (*node.variable_inputs, *node.outputs)
     if step.schedule is not None or len(node.outputs) != 1 or not node.variable_inputs:
@@ -130,7 +131,9 @@ def staged(step: Step) -> Stage | None:
     reach = _reach(step)
     if reach is not None:
         binding = step.binding.strips or step.binding
-        scratch = binding.scratch + binding.strip_scratch
+        rows = height(node.output)
+        fewer = rows - min(most or rows, rows)
+        scratch = binding.scratch + binding.strip_scratch - fewer * binding.row_scratch
         return _bound(step, step.kernel, replace(binding, scratch=scratch), reach, "strip")
     row = _row(node) if node.op.elementwise else None
     if row is None or step.kernel.reject(row) is not None:

@@ -141,7 +141,7 @@ def by_rows(
     from the first on are fed with by rows."""
     values, bound, chains = _Values(graph, steps), list(steps), []
     for first, last, most, parks in spans:
-        stages = [staged(step) for step in steps[first : last + 1]]
+        stages = [staged(step, most) for step in steps[first : last + 1]]
         own = tuple(stage for stage in stages if stage is not None)
         assert len(own) == len(stages), "a layer needs its input as a whole"
         whole = frozenset(values.whole(first, last))
@@ -309,7 +309,9 @@ class _Held:
             if stage.part == "sum":
                 self.stays += stage.step.binding.scratch
             else:
-                self.passes[i] += stage.step.binding.scratch
+                binding, rows = stage.step.binding, stage.output.type.shape[1]
+                self.passes[i] += binding.scratch - rows * binding.row_scratch
+                self.passes_row[i] += binding.row_scratch
             value = stage.output
             if value not in ends or value in whole:
                 continue

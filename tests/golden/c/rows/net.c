@@ -111,9 +111,9 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
     /* 1x12x4x4 i8, all 12 rows */
     struct tinyc_image_rows read_0 = {a + 0, 16, 12, 0, 12};
     /* 1x12x4x4 i8, 4 of 12 rows */
-    struct tinyc_image_rows made_0 = {a + 336, 16, 12, 0, 0};
+    struct tinyc_image_rows made_0 = {a + 464, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 4 of 12 rows */
-    struct tinyc_image_rows made_1 = {a + 400, 16, 12, 0, 0};
+    struct tinyc_image_rows made_1 = {a + 496, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 2 of 12 rows */
     struct tinyc_image_rows made_2 = {a + 0, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 2 of 12 rows */
@@ -127,17 +127,18 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         int32_t needed;
 
         /* 0  stem  1x12x4x4 i8 -> 1x12x4x4 i8 | 6912 MAC */
-        tinyc_fetch(&made_0, a + 464);
         strip = tinyc_next_strip(&read_0, &made_0, &reach_0, 2);
         if (strip.out_h > 0) {
+            tinyc_fetch(&made_0, a + 336);
             net_0_stem(tinyc_strip_in(&read_0, &strip), tinyc_next_row(&made_0), a + 192, &strip);
             made_0.end += strip.out_h;
         }
 
         /* 1  one  1x12x4x4 i8 -> 1x12x4x4 i8 | 6912 MAC */
-        tinyc_fetch(&made_1, a + 496);
         strip = tinyc_next_strip(&made_0, &made_1, &reach_1, 2);
         if (strip.out_h > 0) {
+            tinyc_fetch(&made_1, a + 400);
+            tinyc_fetch(&made_0, a + 336);
             net_1_one(tinyc_strip_in(&made_0, &strip), tinyc_next_row(&made_1), a + 192, &strip);
             made_1.end += strip.out_h;
         }
@@ -145,6 +146,7 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         /* 2  two  1x12x4x4 i8 -> 1x12x4x4 i8 | 6912 MAC */
         strip = tinyc_next_strip(&made_1, &made_2, &reach_2, 2);
         if (strip.out_h > 0) {
+            tinyc_fetch(&made_1, a + 400);
             net_2_two(tinyc_strip_in(&made_1, &strip), tinyc_next_row(&made_2), a + 192, &strip);
             made_2.end += strip.out_h;
         }
@@ -154,6 +156,7 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         strip = tinyc_next_strip(&made_0, &made_3, &reach_3, 2);
         strip = tinyc_shorter(strip, tinyc_next_strip(&made_2, &made_3, &reach_3, 2));
         for (; strip.out_h > 0; strip.out_h--) {
+            tinyc_fetch(&made_0, a + 336);
             net_3_sum(tinyc_row_of(&made_0, made_3.end), tinyc_row_of(&made_2, made_3.end),
                       tinyc_next_row(&made_3));
             made_3.end++;
