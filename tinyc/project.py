@@ -99,6 +99,9 @@ class Project:
             listener.info(f"as a stream: {frames}")
             if frames.whole is not None:
                 listener.info(f"from {frames.whole} on each window is computed as a whole")
+        if (image := compiled.plan.fed) is not None:
+            _, rows, *_ = image.type.shape
+            listener.info(f"fed by rows: {rows} of {image.type.bytes // rows:,} bytes")
         if compiled.tuned is not None:
             _tell_of_lock(settings, compiled.tuned, listener)
         return cls(settings, board, compiled, listener)

@@ -21,7 +21,8 @@ from tinyc.ops._conv import out_sizes
 from tinyc.ops.add import Add
 from tinyc.ops.concat import Concat
 from tinyc.ops.reshape import Reshape
-from tinyc.plan import Plan, plan, planner
+from tinyc.plan import Chain, Plan, plan, planner
+from tinyc.plan.chain import Ring, _Run
 from tinyc.plan.feed import fed_image
 from tinyc.plan.heads import split_outputs
 from tinyc.plan.rows import staged
@@ -184,6 +185,46 @@ def test_the_input_may_be_a_view(tmp_path: Path) -> None:
     assert planned.fed is image
     rows, expected = samples(network, 2)
     check(network, run_host(emit(planned), rows), expected)
+
+
+def test_a_first_layer_takes_a_kernel_that_goes_by_rows() -> None:
+    """Of an image that is one pixel wide, that of Cortex-M0+ makes channel after channel."""
+    x = value("x", 1, 30, 1, 8)
+    weights = np.random.default_rng(0).integers(-99, 100, (1, 3, 1, 8))
+    conv = convolution(x, weights, np.zeros(8), "conv")
+    network, features = graph([x], [conv], [conv.output]), frozenset({"armv6m"})
+    kernels = [
+        plan(network, "Cortex-M0+", features, feed=feed).steps[0].kernel.name
+        for feed in ("whole", "rows")
+    ]
+    assert kernels == ["depthwise_conv2d_s8_armv6m", "depthwise_conv2d_s8_tile4"]
+
+
+def test_layers_behind_those_that_are_fed_are_packed() -> None:
+    x = value("x", 1, 12, 8, 4)
+    weights = np.random.default_rng(0).integers(-2, 3, (4, 3, 3, 4))
+    first = convolution(x, weights, np.zeros(4), "first", AROUND)
+    sparse = np.zeros((200, 12, 8, 4)) + (np.arange(200) % 3)[:, None, None, None]
+    last = convolution(first.output, sparse, np.zeros(200), "last")
+    network = graph([x], [first, last], [last.output])
+    planned = plan(network, "host", DSP, optimize="flash", feed="rows")
+    assert [step.binding.packing is not None for step in planned.steps] == [False, True]
+    sound(planned)
+
+
+def test_a_replay_sees_a_ring_that_is_too_small(
+    fed: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = _Run.__init__
+
+    def less(self: _Run, chain: Chain) -> None:
+        start(self, chain)
+        ring = self.rings[chain.fed]
+        self.rings[chain.fed] = Ring(ring.rows - 1, ring.stay)
+
+    monkeypatch.setattr(_Run, "__init__", less)
+    with pytest.raises((AssertionError, ValueError)):
+        sound(fed(residual(), DSP, 2, True))
 
 
 def refusal(network: Graph, **options: object) -> str:

@@ -15,7 +15,7 @@ from .printing import log
 
 
 @verb(
-    "model board * output_dir toolchain model_id strict calibrate compress float_glue stream "
+    "model board * output_dir toolchain model_id strict calibrate compress float_glue stream feed "
     "trust lock verbose quiet",
 )
 def serve(

@@ -97,6 +97,9 @@ class _Run:
         self.taken = dict.fromkeys(chain.stages, 0)
         self.made: dict[Stage, list[int]] = {stage: [] for stage in chain.stages}
         self.moves = self.bytes = 0
+        # What waits between turns, and does so now.
+        self.parked = set(self.inner).difference(fed) if chain.parks else set()
+        self.waiting = set(self.parked)
         self.most = dict.fromkeys([*fed, *made], 0)
         self.stay = dict.fromkeys(self.inner, 0)
         # Bytes of a given image that have been read when a layer begins to write to a ring, or to
@@ -129,16 +132,17 @@ class _Run:
         for stage in chain.stages:
             read = {v: row_bytes(v) * self._unread(v) for v in self.given}
             output = stage.output
-            if chain.parks and output in self.inner:
-                self._move(output)
+            made = self.end[output]
             rows = self._turn(stage)
             gone = [v for v in stage.images if v in self.inner and chain.readers[v][-1] is stage]
             if not rows:
-                for value in gone if chain.parks else ():
-                    self._move(value)
+                self._park(gone)
                 continue
             progress = True
             self.made[stage].append(rows)
+            for value in self.waiting.intersection((output, *stage.images)):
+                self._move(value, made if value is output else self.end[value])
+                self.waiting.remove(value)
             self.most[output] = max(self.most[output], self.end[output] - self.first[output])
             written = 0 if output in self.inner else self.end[output] * stage.row_bytes
             for image, bytes in read.items():
@@ -146,15 +150,25 @@ class _Run:
                 known.setdefault(stage, bytes)
                 known[output] = min(known.get(output, bytes), bytes - written)
             for value in gone:
-                self.first[value] = max(self.first[value], self._needed(value))
-                self._move(value)
+                needed = self._needed(value)
+                if needed > self.first[value]:
+                    self.first[value] = needed
+                    if value not in self.parked:
+                        self._move(value, self.end[value])
+            self._park(gone)
         for value in self.inner:
             self.stay[value] = max(self.stay[value], self.end[value] - self.first[value])
         assert progress, "the layers wait for each other"
 
-    def _move(self, image: Value) -> None:
+    def _park(self, images: Collection[Value]) -> None:
+        """Have those wait that were worked with, if there is a place for that."""
+        for image in self.parked.intersection(images) - self.waiting:
+            self._move(image, self.end[image])
+            self.waiting.add(image)
+
+    def _move(self, image: Value, end: int) -> None:
         """Count that what there is of an image goes elsewhere."""
-        rows = self.end[image] - self.first[image]
+        rows = end - self.first[image]
         self.moves += rows > 0
         self.bytes += rows * row_bytes(image)
 

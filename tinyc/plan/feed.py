@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import CompileError
 from ..ir import Graph, Value
 from .arena import aliases
-from .rows import FEWEST, Stage, height
+from .choose import Choice, choices, kernel_of
+from .rows import FEWEST, Stage, height, staged
 from .step import Step
 
 HINT = (
     "leave out --feed rows, or begin the network with a layer that goes by rows, as a convolution"
 )
+
+
+def row_by_row(graph: Graph, steps: Sequence[Step], features: frozenset[str]) -> dict[int, Choice]:
+    """Of the layers from the first through the last one that reads the input, those whose kernel
+    needs it as a whole, with the fastest one that does not, where there is one."""
+    last = max((step.index for step, _ in _readers(graph, steps)), default=-1)
+    found = {}
+    for step in steps[: last + 1]:
+        for choice in choices(step.node, features, "templates") if staged(step) is None else ():
+            kernel = kernel_of(step.node, choice)
+            other = replace(step, kernel=kernel, binding=kernel.bind(step.node), schedule=None)
+            if staged(other) is not None:
+                found[step.index] = choice
+                break
+    return found
+
+
+def _readers(graph: Graph, steps: Sequence[Step]) -> list[tuple[Step, Value]]:
+    """Who reads the inputs, and as which value, which may be a view."""
+    views = aliases(graph)
+    return [
+        (step, value)
+        for step in steps
+        for value in step.node.variable_inputs
+        if views.get(value, value) in graph.inputs
+    ]
 
 
 def fed_image(graph: Graph, steps: Sequence[Step], stages: Sequence[Stage | None]) -> Value:
@@ -30,12 +58,7 @@ def fed_image(graph: Graph, steps: Sequence[Step], stages: Sequence[Stage | None
     views = aliases(graph)
     if whole in {views.get(v, v) for v in graph.outputs}:
         raise refused(graph.name, "its input is an output, too")
-    readers = [
-        (step, value)
-        for step in steps
-        for value in step.node.variable_inputs
-        if views.get(value, value) is whole
-    ]
+    readers = _readers(graph, steps)
     if not readers:
         raise refused(graph.name, "nothing reads its input")
     first, image = readers[0]

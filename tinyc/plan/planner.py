@@ -12,6 +12,7 @@ from ..kernels.cost import core_of
 from ..ops.transpose import Transpose
 from .arena import aliases
 from .choose import Choice, choose
+from .feed import row_by_row
 from .packing import packed
 from .plan import Plan
 from .schedule import Span, by_rows, schedule
@@ -41,14 +42,22 @@ def plan(
     """
     graph = _apart(graph)
     steps = choose(graph, core, features, backend, schedules or {}, optimize, forced or {})
-    priced = core_of(core, features)
+    fed, priced = feed == "rows", core_of(core, features)
+    if fed and (able := row_by_row(graph, steps, features)):
+        wanted = able | dict(forced or {})
+        steps = choose(graph, core, features, backend, schedules or {}, optimize, wanted)
     if spans is None:
         found = schedule(graph, steps, optimize, priced, limit, feed)
     else:
         found = by_rows(graph, steps, spans)
-    if optimize == "flash" and not found.chains:  # whose layers would be unpacked for each strip
-        small = schedule(graph, packed(steps), optimize, priced, limit)
-        found = found if small.chains else small
+    if optimize == "flash" and (fed or not found.chains):
+        # Layers that go by rows would be unpacked for each strip.
+        strips = {stage.step.index for chain in found.chains for stage in chain.stages}
+        both = zip(steps, packed(steps), strict=True)
+        lean = tuple(step if step.index in strips else small for step, small in both)
+        small = schedule(graph, lean, optimize, priced, limit, feed)
+        ways = [[(c.first, c.last) for c in s.chains] for s in (found, small)]
+        found = small if ways[0] == ways[1] else found
     arena = found.arena
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in found.steps)
     carried = _carries(graph, arena.offsets)

@@ -19,8 +19,12 @@ LONGEST = 40
 """Layers of a chain."""
 _ANY = 1 << 60
 """Bytes that any arena may have."""
-ALLOWED = {"ram": 0.19, "balanced": 0.05}
+ALLOWED = {"ram": 0.21, "balanced": 0.05}
 """What chains may cost by what a build optimizes, as a part of the cycles of all layers."""
+FED = 2
+"""Times that for a network that is fed by rows, which is for its memory's sake."""
+PARTS = (1, 1.1, 1.25, 1.5, 2, 4, 16)
+"""Of what is allowed, in which a schedule is looked for: by its turns it may cost more."""
 SPARED = {"ram": 1.0, "balanced": 1.25}
 """How many times the least peak is good enough, so that no more layers run by rows than have to."""
 
@@ -89,7 +93,10 @@ def schedule(
     if optimize not in ALLOWED:
         return cheapest
     found: dict[tuple[_Segment, ...], Schedule] = {least_of_all: cheapest}
-    allowed = cheapest.cost + ALLOWED[optimize] * sum(prices.whole)
+    share = ALLOWED[optimize]
+    if fed is not None and optimize != "ram":
+        share *= FED
+    allowed = cheapest.cost + share * sum(prices.whole)
     # What the packing makes of it decides: it may need as much as if no output grew over an input,
     # or find room in what a chain has read.
     for growing in (True, False):
@@ -97,7 +104,7 @@ def schedule(
         chains = list(_chains(values, stages, [s.peak for s in singles], prices, allowed))
         if fed is not None:
             chains += [*least_of_all, *_fed(values, stages, prices, allowed)]
-        for part in (1, 4, 16):
+        for part in PARTS:
             most = max(allowed / part, cheapest.cost)
             segments = [*singles, *(s for s in chains if s.cost <= most)]
             best = _best(segments, len(steps), 0, fed is not None)
@@ -225,7 +232,7 @@ def _chains(
                 held = _Held(chain, paces, whole, parks)
                 for most in STRIPES:
                     peak = fixed + held.bytes(most)
-                    cost = costs[most] + 2 * BYTE * held.copied / most
+                    cost = costs[most] + 2 * BYTE * held.copied(most)
                     if peak < most_alone and cost <= enough:
                         yield _Segment(first, last, most, peak, cost, parks)
 
@@ -254,7 +261,8 @@ def _fed(
         for parks in (False, True):
             held = _Held(chain, paces, whole, parks, image)
             for most in STRIPES:
-                cost = _cost(prices, chain, paces, most, enough) + 2 * BYTE * held.copied / most
+                cost = _cost(prices, chain, paces, most, enough)
+                cost += 2 * BYTE * held.copied(most)
                 if cost <= enough:
                     yield _Segment(0, last, most, fixed + held.bytes(most), cost, parks)
 
@@ -275,8 +283,7 @@ def _pace(stage: Stage, paces: Mapping[Value, _Pace]) -> _Pace:
 
 class _Held:
     """Bytes of the rows between the layers of a chain, and of what they work with, where most of
-    them are alive; `Chain.rings` are what it comes to in the end. copied: those that are brought
-    back and put away again in each turn, if they are parked."""
+    them are alive; `Chain.rings` are what it comes to in the end."""
 
     def __init__(
         self,
@@ -300,7 +307,8 @@ class _Held:
         self.stays, self.stays_row = 0, 0
         """What stays from turn to turn, and what more of it there is for each row of a turn."""
         self.passes, self.passes_row = [0] * len(chain), [0] * len(chain)
-        self.copied = 0
+        self.parked: list[tuple[int, int, float]] = []
+        """Bytes of what waits of an image, its rows, and how far apart they are made."""
         if fed is not None:
             ahead = chain[0].reach.stride
             self.stays += (waits[fed] + 1 - ahead) * row_bytes(fed)
@@ -320,15 +328,26 @@ class _Held:
             if waiting and not parks:
                 self.stays_row += stage.row_bytes
                 continue
-            self.copied += waiting * value.type.shape[1]
+            if waiting:
+                self.parked.append((waiting, value.type.shape[1], paces[value].step))
             for k in range(i, ends[value] + 1):
                 self.passes[k] += waiting
                 self.passes_row[k] += stage.row_bytes
+
+    def copied(self, most: int) -> float:
+        """Bytes that are brought back and put away again, with so many rows in a turn: in each in
+        which there are new ones of their image."""
+        return sum(bytes * height / _rows(most, step) for bytes, height, step in self.parked)
 
     def bytes(self, most: int) -> int:
         """With so many rows in a turn."""
         passes = (p + most * row for p, row in zip(self.passes, self.passes_row, strict=True))
         return self.stays + most * self.stays_row + max(passes)
+
+
+def _rows(most: int, step: float) -> int:
+    """How many rows of an image are made at a time."""
+    return max(1, int(most / step))
 
 
 def _cost(
@@ -341,7 +360,7 @@ def _cost(
     """What the strips cost, as long as it is no more than ``enough``."""
     cost = 0.0
     for stage in chain:
-        cost += prices.strips(stage, max(1, int(most / paces[stage.output].step)))
+        cost += prices.strips(stage, _rows(most, paces[stage.output].step))
         if cost > enough:
             break
     return cost

@@ -17,6 +17,7 @@ from ..ir import Array
 from ..ir.ports import Port, input_ports, output_ports
 from ..ir.quant import dequantize
 from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rules, split_outputs
+from ..plan.rows import height, row_bytes
 from .schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
     """The object of ``tinyc build --json``; sizes in bytes, of the linked ELF."""
     binary = any(s.binary_macs for s in plan.steps)
     lowered = any(s.backend == "tvm" or s.cycles for s in plan.steps)
+    fed = plan.fed
     return {
         "schema_version": SCHEMA_VERSION,
         "model": plan.graph.name,
@@ -50,6 +52,7 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
         "inputs": [_port(port) for port in input_ports(plan.graph)],
         "outputs": [_port(port) for port in output_ports(plan.graph)],
         **({"frames": asdict(plan.graph.frames)} if plan.graph.frames else {}),
+        **({"feed": {"rows": height(fed), "row_bytes": row_bytes(fed)}} if fed else {}),
         "memories": [
             {"name": m.name, "kind": m.kind, "used_bytes": image.used[m.name], "size_bytes": m.size}
             for m in board.memory

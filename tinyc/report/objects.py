@@ -128,6 +128,13 @@ class Frames(TypedDict):
     """The first layer that is computed of all that is left of the window."""
 
 
+class Feed(TypedDict):
+    """An input of so many rows, each of so many bytes, that come one at a time."""
+
+    rows: int
+    row_bytes: int
+
+
 class Build(Versioned):
     """``tinyc build --json``, and ``build`` in report.json. Sizes are of the linked ELF."""
 
@@ -144,6 +151,8 @@ class Build(Versioned):
     outputs: list[Port]
     frames: NotRequired[Frames]
     """Of a stream."""
+    feed: NotRequired[Feed]
+    """Of a network that is fed by rows."""
     memories: list[Memory]
     layers: list[BuiltLayer]
     warnings: list[str]
