@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyc.kernels.cost import core_of, priced
-from tinyc.target.boards import load_board
+from tinyc.kernels.cost import PRODUCT, core_of, priced
+from tinyc.target.boards import all_boards, load_board
 from tinyc.tuning.costs import (
     Measurement,
     boards,
@@ -66,3 +66,8 @@ def test_every_core_has_prices() -> None:
         assert core_of(core.title, core.features) == core.title
     assert core_of("Cortex-M85", frozenset({"dsp", "thumb2"})) == "Cortex-M4"
     assert core_of("Cortex-M0", frozenset({"armv6m"})) == "Cortex-M0+"
+
+
+def test_what_was_not_measured_has_a_price_on_each_core() -> None:
+    cores = {core_of(b.core.title, frozenset(b.core.features)) for b in all_boards()}
+    assert cores <= PRODUCT.keys()

@@ -33,7 +33,13 @@ LIKE = (
 )
 """For a core that was not measured, by the first feature that it has, which stands in for it."""
 
-PRODUCT = {"Cortex-M7": 1.5, "Cortex-M4": 2, "Cortex-M3": 5, "Cortex-M0+": 8}
+PRODUCT = {
+    "Cortex-M7": 1.5,
+    "Cortex-M4": 2,
+    "Cortex-M33": 2,
+    "Cortex-M3": 5,
+    "Cortex-M0+": 8,
+}
 ELEMENT, CALL = 8, 100
 """Of kernels that were not measured: cycles of a product; products that take as long as an element
 of a layer without any; and those of a call."""
