@@ -54,7 +54,8 @@ TINYC_INLINE void tinyc_pairs_columns(uint32_t *columns, const int8_t *image, in
 /* scratch: the columns, a pixel of the padding, and four pixels of the output. */
 TINYC_INLINE void tinyc_conv2d_thumb2(const int8_t *in, int8_t *out, uint8_t *scratch,
                                       const struct tinyc_pairs *layer, const struct tinyc_window *w,
-                                      int32_t input_zero, int32_t low, int32_t high)
+                                      int32_t input_zero, int32_t low, int32_t high,
+                                      tinyc_pairs_tile *tile)
 {
     const int32_t pixels = w->out.h * w->out.w;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
@@ -69,7 +70,7 @@ TINYC_INLINE void tinyc_conv2d_thumb2(const int8_t *in, int8_t *out, uint8_t *sc
             const int32_t bytes = (first + 4 <= pixels ? 4 : pixels - first) * w->out.c;
             int8_t *const to = first + 4 <= pixels ? out : last;
             tinyc_pairs_columns(columns, in, first, w, outside);
-            tinyc_pairs_2x4(layer, columns, to, w->out.c);
+            tile(layer, columns, to, w->out.c);
             if (to != out) {
                 memcpy(out, to, (size_t)bytes);
             }

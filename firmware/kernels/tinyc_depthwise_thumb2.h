@@ -1,8 +1,8 @@
 /* Depthwise convolution by 3x3 filters on cores without SIMD: three to five pixels of a row at a
  * time, for all of which an input and a weight are loaded once.
  *
- * weights: of each channel, tap by tap; table: bias of each channel, multiplier and right shift, at
- * least 1, as of tinyc_requant2. */
+ * weights: of each channel, tap by tap; table: bias of each channel, and the two words with which
+ * it is stored, see tinyc_store_thumb2.h. */
 #ifndef TINYC_DEPTHWISE_THUMB2_H
 #define TINYC_DEPTHWISE_THUMB2_H
 
@@ -86,14 +86,14 @@ typedef void tinyc_depthwise_pixels(const struct tinyc_depthwise *layer, const i
     TINYC_MLA("r8", "r6", "r12")     \
     TINYC_ENDIF
 
-#define TINYC_DEPTHWISE_STORE(sum) \
-    TINYC_STORE_THUMB2(sum, "lr", "r4", "r5", "r12", "r6") "add    r6, r9\n\t"
+#define TINYC_DEPTHWISE_STORE(store, sum) \
+    store(sum, "lr", "r4", "r5", "r12", "r6") "add    r6, r9\n\t"
 
 /* A tinyc_depthwise_pixels of `count` pixels. moved: by how many inputs a row moves r7.
  *
  * r0 to r3 and r8: sums; r4 to r6: weights of a row; r7: inputs, which r11 brings to the next row;
  * r9: channels; r10: weights. On the stack: x, out, table, zero point, end of the weights. */
-#define TINYC_DEFINE_DEPTHWISE_3X3(name, count, stride, moved)                                     \
+#define TINYC_DEFINE_DEPTHWISE_3X3(name, count, stride, moved, store)                              \
     __attribute__((naked, noinline, unused)) static void name(                                     \
         __attribute__((unused)) const struct tinyc_depthwise *layer,                               \
         __attribute__((unused)) const int8_t *x, __attribute__((unused)) int32_t pitch,            \
@@ -138,11 +138,11 @@ typedef void tinyc_depthwise_pixels(const struct tinyc_depthwise *layer, const i
             "str    r7, [sp, #8]\n\t"                                                            \
             "add    r7, r6, #1\n\t"                                                              \
             "str    r7, [sp, #4]\n\t"                                                            \
-            TINYC_DEPTHWISE_STORE("r0")                                                          \
-            TINYC_DEPTHWISE_STORE("r1")                                                          \
-            TINYC_DEPTHWISE_STORE("r2")                                                          \
-            TINYC_IF(#count " > 3") TINYC_DEPTHWISE_STORE("r3") TINYC_ENDIF                      \
-            TINYC_IF(#count " > 4") TINYC_DEPTHWISE_STORE("r8") TINYC_ENDIF                      \
+            TINYC_DEPTHWISE_STORE(store, "r0")                                                          \
+            TINYC_DEPTHWISE_STORE(store, "r1")                                                          \
+            TINYC_DEPTHWISE_STORE(store, "r2")                                                          \
+            TINYC_IF(#count " > 3") TINYC_DEPTHWISE_STORE(store, "r3") TINYC_ENDIF                      \
+            TINYC_IF(#count " > 4") TINYC_DEPTHWISE_STORE(store, "r8") TINYC_ENDIF                      \
             "ldr    lr, [sp, #12]\n\t"                                                           \
             "cmp    r10, lr\n\t"                                                                 \
             "bne    1b\n\t"                                                                      \
@@ -152,32 +152,37 @@ typedef void tinyc_depthwise_pixels(const struct tinyc_depthwise *layer, const i
 
 #else
 
-#define TINYC_DEFINE_DEPTHWISE_3X3(name, count, stride, moved)                          \
-    static TINYC_SHARED void name(const struct tinyc_depthwise *layer, const int8_t *x, \
-                                  int32_t pitch, int8_t *out)                           \
-    {                                                                                   \
-        for (int32_t c = 0; c < layer->channels; c++) {                                 \
-            const int32_t *const entry = layer->table + 3 * c;                          \
-            for (int32_t i = 0; i < (count); i++) {                                     \
-                int32_t sum = entry[0];                                                 \
-                for (int32_t k = 0; k < 9; k++) {                                       \
-                    const int32_t at = (i * (stride) + k % 3) * layer->channels + c;    \
-                    sum += x[k / 3 * pitch + at] * layer->weights[9 * c + k];           \
-                }                                                                       \
-                tinyc_store_scaled(out + i * layer->channels + c, sum, entry + 1,       \
-                                   layer->zero_point);                                  \
-            }                                                                           \
-        }                                                                               \
+#define TINYC_DEFINE_DEPTHWISE_3X3(name, count, stride, moved, store)                    \
+    static TINYC_SHARED void name(const struct tinyc_depthwise *layer, const int8_t *x,  \
+                                  int32_t pitch, int8_t *out)                            \
+    {                                                                                    \
+        for (int32_t c = 0; c < layer->channels; c++) {                                  \
+            const int32_t *const entry = layer->table + 3 * c;                           \
+            for (int32_t i = 0; i < (count); i++) {                                      \
+                int32_t sum = entry[0];                                                  \
+                for (int32_t k = 0; k < 9; k++) {                                        \
+                    const int32_t at = (i * (stride) + k % 3) * layer->channels + c;     \
+                    sum += x[k / 3 * pitch + at] * layer->weights[9 * c + k];            \
+                }                                                                        \
+                store(out + i * layer->channels + c, sum, entry + 1, layer->zero_point); \
+            }                                                                            \
+        }                                                                                \
     }
 
 #endif
 
-TINYC_DEFINE_DEPTHWISE_3X3(tinyc_depthwise_three, 3, 1, 1)
-TINYC_DEFINE_DEPTHWISE_3X3(tinyc_depthwise_four, 4, 1, 1)
-TINYC_DEFINE_DEPTHWISE_3X3(tinyc_depthwise_five, 5, 1, 2)
-TINYC_DEFINE_DEPTHWISE_3X3(tinyc_depthwise_by_two_three, 3, 2, 2)
-TINYC_DEFINE_DEPTHWISE_3X3(tinyc_depthwise_by_two_four, 4, 2, 4)
-TINYC_DEFINE_DEPTHWISE_3X3(tinyc_depthwise_by_two_five, 5, 2, 6)
+/* Those of each count and stride. */
+#define TINYC_DEFINE_DEPTHWISE(name, store)                         \
+    TINYC_DEFINE_DEPTHWISE_3X3(name##_three, 3, 1, 1, store)        \
+    TINYC_DEFINE_DEPTHWISE_3X3(name##_four, 4, 1, 1, store)         \
+    TINYC_DEFINE_DEPTHWISE_3X3(name##_five, 5, 1, 2, store)         \
+    TINYC_DEFINE_DEPTHWISE_3X3(name##_by_two_three, 3, 2, 2, store) \
+    TINYC_DEFINE_DEPTHWISE_3X3(name##_by_two_four, 4, 2, 4, store)  \
+    TINYC_DEFINE_DEPTHWISE_3X3(name##_by_two_five, 5, 2, 6, store)
+
+TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_away, TINYC_STORE_AWAY)
+
+TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_lowest, TINYC_STORE_LOWEST)
 
 /* memcpy of tens of bytes that need not lie on words. */
 static TINYC_SHARED int8_t *tinyc_copy(int8_t *to, const int8_t *from, int32_t count)

@@ -8,8 +8,8 @@
  *
  * columns: for each input one row of two words, of pixels 0 and 1, and of 2 and 3;
  * weights: for each pair of channels, for each input, one byte of each;
- * table:   of each channel where `both` and `upper` begin, and multiplier and right shift, at least
- *          1, as of tinyc_requant2. */
+ * table:   of each channel where `both` and `upper` begin, and the two words with which it is
+ * stored, see tinyc_store_thumb2.h. */
 #ifndef TINYC_PAIRS_THUMB2_H
 #define TINYC_PAIRS_THUMB2_H
 
@@ -39,6 +39,10 @@ struct tinyc_pairs {
     int32_t zero_point;
 };
 
+/* All channels of four pixels. out: four rows of channels, `stride` bytes apart. */
+typedef void tinyc_pairs_tile(const struct tinyc_pairs *layer, const uint32_t *columns, int8_t *out,
+                              int32_t stride);
+
 #if TINYC_THUMB2
 
 /* One input: r0: weights, r1: columns, both moved on; r2 to r9: `both` and `upper` of pixels 0 and
@@ -61,107 +65,112 @@ struct tinyc_pairs {
     "add    r8, r11\n\t"              \
     "add    r9, r9, r11, asr #16\n\t"
 
-/* r0: multiplier, r1: right shift, r12: zero point, r10: where it belongs. */
-#define TINYC_PAIRS_STORE(sum) TINYC_STORE_THUMB2(sum, "lr", "r0", "r1", "r12", "r10")
+/* A channel's four pixels, stored by `store`. r0, r1: its two words, r12: zero point, r10: where
+ * they belong, r11: from one to the next. */
+#define TINYC_PAIRS_CHANNEL(store, a, b, c, d)                                                     \
+    "sub    " a ", " a ", " b                                                                      \
+    ", lsl #16\n\t"                                                                                \
+    "sub    " c ", " c ", " d                                                                      \
+    ", lsl #16\n\t" store(a, "lr", "r0", "r1", "r12", "r10") "add    r10, r11\n\t" store(          \
+        b, "lr", "r0", "r1", "r12",                                                                \
+        "r10") "add    r10, r11\n\t" store(c, "lr", "r0", "r1", "r12",                             \
+                                           "r10") "add    r10, r11\n\t" store(d, "lr", "r0", "r1", \
+                                                                              "r12", "r10")
 
-/* A channel's four pixels. r11: from one to the next. */
-#define TINYC_PAIRS_CHANNEL(a, b, c, d)                                           \
-    "sub    " a ", " a ", " b                                                     \
-    ", lsl #16\n\t"                                                               \
-    "sub    " c ", " c ", " d                                                     \
-    ", lsl #16\n\t" TINYC_PAIRS_STORE(a) "add    r10, r11\n\t" TINYC_PAIRS_STORE( \
-        b) "add    r10, r11\n\t" TINYC_PAIRS_STORE(c) "add    r10, r11\n\t" TINYC_PAIRS_STORE(d)
-
-/* out: four rows of channels, `stride` bytes apart. */
-__attribute__((naked, noinline, unused)) static void tinyc_pairs_2x4(
-    __attribute__((unused)) const struct tinyc_pairs *layer,
-    __attribute__((unused)) const uint32_t *columns, __attribute__((unused)) int8_t *out,
-    __attribute__((unused)) int32_t stride)
-{
-    /* On the stack: weights, table, channels, depth, zero point; columns, out, stride. */
-    __asm__ volatile(
-        ".syntax unified\n\t"
-        "push   {r1-r11, lr}\n\t"
-        "ldm    r0, {r4-r8}\n\t"
-        "lsl    r7, r7, #1\n\t"
-        "push   {r4-r8}\n"
-        "1:\n\t"
-        "ldr    r0, [sp]\n\t"
-        "ldr    r12, [sp, #4]\n\t"
-        "ldr    r10, [sp, #12]\n\t"
-        "ldr    r1, [sp, #20]\n\t"
-        "ldrd   r2, r3, [r12]\n\t"
-        "ldrd   r6, r7, [r12, #16]\n\t"
-        "add    lr, r0, r10\n\t"
-        "str    lr, [sp]\n\t"
-        "mov    r4, r2\n\t"
-        "mov    r5, r3\n\t"
-        "mov    r8, r6\n\t"
-        "mov    r9, r7\n\t"
-        "tst    r10, #8\n\t"
-        "bne    3f\n"
-        "2:\n\t"
-        ".rept 4\n\t" TINYC_PAIRS_INPUT
-        ".endr\n"
-        "3:\n\t"
-        ".rept 4\n\t" TINYC_PAIRS_INPUT
-        ".endr\n\t"
-        "ldr    lr, [sp]\n\t"
-        "cmp    r0, lr\n\t"
-        "bne    2b\n\t"
-        "ldr    lr, [sp, #4]\n\t"
-        "ldr    r12, [sp, #16]\n\t"
-        "ldr    r10, [sp, #24]\n\t"
-        "ldr    r11, [sp, #28]\n\t"
-        "ldrd   r0, r1, [lr, #8]\n\t"
-        TINYC_PAIRS_CHANNEL("r2", "r3", "r4", "r5")
-        "ldr    r2, [sp, #8]\n\t"
-        "ldr    r3, [sp, #4]\n\t"
-        "ldr    r10, [sp, #24]\n\t"
-        "subs   r2, #1\n\t"
-        "beq    4f\n\t"
-        "ldrd   r0, r1, [r3, #24]\n\t"
-        "add    r3, #32\n\t"
-        "str    r3, [sp, #4]\n\t"
-        "add    r10, #1\n\t"
-        "add    r3, r10, #1\n\t"
-        "str    r3, [sp, #24]\n\t"
-        "subs   r2, #1\n\t"
-        "str    r2, [sp, #8]\n\t"
-        TINYC_PAIRS_CHANNEL("r6", "r7", "r8", "r9")
-        "ldr    r2, [sp, #8]\n\t"
-        "cmp    r2, #0\n\t"
-        "bne    1b\n"
-        "4:\n\t"
-        "add    sp, #32\n\t"
-        "pop    {r4-r11, pc}\n\t");
-}
+/* On the stack: weights, table, channels, depth, zero point; columns, out, stride. */
+#define TINYC_DEFINE_PAIRS(name, store)                                                       \
+    __attribute__((naked, noinline, unused)) static void name(                                \
+        __attribute__((unused)) const struct tinyc_pairs *layer,                              \
+        __attribute__((unused)) const uint32_t *columns, __attribute__((unused)) int8_t *out, \
+        __attribute__((unused)) int32_t stride)                                               \
+    {                                                                                         \
+        __asm__ volatile( \
+        ".syntax unified\n\t" \
+        "push   {r1-r11, lr}\n\t" \
+        "ldm    r0, {r4-r8}\n\t" \
+        "lsl    r7, r7, #1\n\t" \
+        "push   {r4-r8}\n" \
+        "1:\n\t" \
+        "ldr    r0, [sp]\n\t" \
+        "ldr    r12, [sp, #4]\n\t" \
+        "ldr    r10, [sp, #12]\n\t" \
+        "ldr    r1, [sp, #20]\n\t" \
+        "ldrd   r2, r3, [r12]\n\t" \
+        "ldrd   r6, r7, [r12, #16]\n\t" \
+        "add    lr, r0, r10\n\t" \
+        "str    lr, [sp]\n\t" \
+        "mov    r4, r2\n\t" \
+        "mov    r5, r3\n\t" \
+        "mov    r8, r6\n\t" \
+        "mov    r9, r7\n\t" \
+        "tst    r10, #8\n\t" \
+        "bne    3f\n" \
+        "2:\n\t" \
+        ".rept 4\n\t" TINYC_PAIRS_INPUT \
+        ".endr\n" \
+        "3:\n\t" \
+        ".rept 4\n\t" TINYC_PAIRS_INPUT \
+        ".endr\n\t" \
+        "ldr    lr, [sp]\n\t" \
+        "cmp    r0, lr\n\t" \
+        "bne    2b\n\t" \
+        "ldr    lr, [sp, #4]\n\t" \
+        "ldr    r12, [sp, #16]\n\t" \
+        "ldr    r10, [sp, #24]\n\t" \
+        "ldr    r11, [sp, #28]\n\t" \
+        "ldrd   r0, r1, [lr, #8]\n\t" \
+        TINYC_PAIRS_CHANNEL(store, "r2", "r3", "r4", "r5") \
+        "ldr    r2, [sp, #8]\n\t" \
+        "ldr    r3, [sp, #4]\n\t" \
+        "ldr    r10, [sp, #24]\n\t" \
+        "subs   r2, #1\n\t" \
+        "beq    4f\n\t" \
+        "ldrd   r0, r1, [r3, #24]\n\t" \
+        "add    r3, #32\n\t" \
+        "str    r3, [sp, #4]\n\t" \
+        "add    r10, #1\n\t" \
+        "add    r3, r10, #1\n\t" \
+        "str    r3, [sp, #24]\n\t" \
+        "subs   r2, #1\n\t" \
+        "str    r2, [sp, #8]\n\t" \
+        TINYC_PAIRS_CHANNEL(store, "r6", "r7", "r8", "r9") \
+        "ldr    r2, [sp, #8]\n\t" \
+        "cmp    r2, #0\n\t" \
+        "bne    1b\n" \
+        "4:\n\t" \
+        "add    sp, #32\n\t" \
+        "pop    {r4-r11, pc}\n\t");                                                                   \
+    }
 
 #else
 
-static TINYC_SHARED void tinyc_pairs_2x4(const struct tinyc_pairs *layer, const uint32_t *columns,
-                                         int8_t *out, int32_t stride)
-{
-    for (int32_t c = 0; c < layer->channels; c++) {
-        const int8_t *const weights = layer->weights + c / 2 * 2 * layer->depth + c % 2;
-        const int32_t *const entry = layer->table + 4 * c;
-        for (int32_t p = 0; p < 4; p += 2) {
-            uint32_t both = (uint32_t)entry[0];
-            uint32_t upper = (uint32_t)entry[1];
-            for (int32_t k = 0; k < layer->depth; k++) {
-                const uint32_t t = (uint32_t)weights[2 * k] * columns[2 * k + p / 2];
-                both += t;
-                upper += (uint32_t)((int32_t)t >> 16);
-            }
-            const int32_t sums[2] = {(int32_t)(both - (upper << 16)), (int32_t)upper};
-            for (int32_t i = 0; i < 2; i++) {
-                tinyc_store_scaled(out + (p + i) * stride + c, sums[i], entry + 2,
-                                   layer->zero_point);
-            }
-        }
+#define TINYC_DEFINE_PAIRS(name, store)                                                       \
+    static TINYC_SHARED void name(const struct tinyc_pairs *layer, const uint32_t *columns,   \
+                                  int8_t *out, int32_t stride)                                \
+    {                                                                                         \
+        for (int32_t c = 0; c < layer->channels; c++) {                                       \
+            const int8_t *const weights = layer->weights + c / 2 * 2 * layer->depth + c % 2;  \
+            const int32_t *const entry = layer->table + 4 * c;                                \
+            for (int32_t p = 0; p < 4; p += 2) {                                              \
+                uint32_t both = (uint32_t)entry[0];                                           \
+                uint32_t upper = (uint32_t)entry[1];                                          \
+                for (int32_t k = 0; k < layer->depth; k++) {                                  \
+                    const uint32_t t = (uint32_t)weights[2 * k] * columns[2 * k + p / 2];     \
+                    both += t;                                                                \
+                    upper += (uint32_t)((int32_t)t >> 16);                                    \
+                }                                                                             \
+                const int32_t sums[2] = {(int32_t)(both - (upper << 16)), (int32_t)upper};    \
+                for (int32_t i = 0; i < 2; i++) {                                             \
+                    store(out + (p + i) * stride + c, sums[i], entry + 2, layer->zero_point); \
+                }                                                                             \
+            }                                                                                 \
+        }                                                                                     \
     }
-}
 
 #endif
+
+TINYC_DEFINE_PAIRS(tinyc_pairs_away, TINYC_STORE_AWAY)
+
+TINYC_DEFINE_PAIRS(tinyc_pairs_lowest, TINYC_STORE_LOWEST)
 
 #endif

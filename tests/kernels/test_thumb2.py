@@ -4,6 +4,7 @@ sum."""
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from test_models import firmware
 from test_ops import alone, check_on_host
 
 from tinyc.ir import DType, Node, Quant, TensorType, Value, interpret
+from tinyc.kernels.base import kernels_of
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.ops.fully_connected import FullyConnected
@@ -100,8 +102,37 @@ def dense() -> Node:
     return Node(FullyConnected("none"), inputs, (y,), "case")
 
 
+def _from_the_least(node: Node, scale: float) -> Node:
+    """The node with an output of the zero point -128, which one product rounds."""
+    y = node.output
+    quant = Quant((scale,), (-128,))
+    node = replace(node, outputs=(replace(y, type=replace(y.type, quant=quant)),))
+    kernel = next(k for k in kernels_of(type(node.op)) if k.requires == THUMB2)
+    assert "lowest" in str(kernel.bind(node).params)
+    return node
+
+
+def every_pair_of_weights_lowest() -> Node:
+    return _from_the_least(every_pair_of_weights(), 400.0)
+
+
+def depthwise_lowest() -> Node:
+    return _from_the_least(depthwise(), 900.0)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [every_pair_of_weights, largest_sums, pixel, depthwise, dense])
+@pytest.mark.parametrize(
+    "case",
+    [
+        every_pair_of_weights,
+        every_pair_of_weights_lowest,
+        largest_sums,
+        pixel,
+        depthwise,
+        depthwise_lowest,
+        dense,
+    ],
+)
 @pytest.mark.parametrize("where", ["host", "mps2_an385"])
 def test_the_ends(case, where: str, tmp_path: Path) -> None:
     node = case()

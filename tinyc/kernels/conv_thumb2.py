@@ -18,7 +18,7 @@ from ..ops.depthwise_conv2d import DepthwiseConv2d, flat
 from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
 from .conv import VARYING, clamp_params, four_channels, sees_all, window_params
-from .conv_dsp import fixed_point, padded, reject
+from .conv_dsp import fixed_point, one_product, padded, reject
 
 REQUIRES = frozenset({"thumb2"})
 
@@ -30,28 +30,31 @@ def _reject(node: Node[Weighted], rows: Array, largest_shift: int = -1) -> str |
 
 def _table(
     node: Node[Weighted], rows: Array, paired: bool = False, by_fours: bool = False
-) -> Constant:
-    """Bias with the input's zero point, multiplier and right shift of each channel of weights
-    ``rows`` [channels, depth]; paired: with what tinyc_pairs_thumb2.h reads instead of the bias;
-    by_fours: up to whole fours of channels."""
+) -> tuple[Constant, str]:
+    """Bias with the input's zero point, multiplier and right shift, or addend, of each channel of
+    weights ``rows`` [channels, depth], and the way in which tinyc_store_thumb2.h stores them;
+    paired: with what tinyc_pairs_thumb2.h reads instead of the bias; by_fours: with right shifts,
+    up to whole fours of channels."""
     x, _, bias = node.inputs[:3]
     totals = rows.astype(np.int64).sum(1)
     biases = bias.array.ravel() - x.type.zero_point * totals
-    starts, multipliers, steps = fixed_point(node, rows, biases, node.op.rounds_once).T
+    fixed = fixed_point(node, rows, biases, node.op.rounds_once)
+    one = None if by_fours else one_product(node, rows, fixed)
+    starts, multipliers, last = (np.add(fixed, [0, 0, 1]) if one is None else one).T
     columns, begin = [starts], "bias with the input offset"
     if paired:
         columns = [65537 * starts - 129 * totals, starts + (rows < 0).sum(1)]
         begin = "where both sums and the upper one begin"
-    entries = np.stack([*columns, multipliers, steps + 1], 1)
+    entries = np.stack([*columns, multipliers, last], 1)
     if by_fours:
         entries = np.concatenate([entries, np.zeros((-len(entries) % 4, 3), np.int64)])
     reals = real_multipliers(node)
-    return Constant(
-        "channels",
-        entries.astype(np.uint32).view(np.int32),
-        f"{begin}, multiplier, right shift of each channel; "
-        f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}",
+    store, kind = ("away", "right shift") if one is None else ("lowest", "addend")
+    note = (
+        f"{begin}, multiplier, {kind} of each channel; "
+        f"multipliers stand for {min(reals):.6g} to {max(reals):.6g}"
     )
+    return Constant("channels", entries.astype(np.uint32).view(np.int32), note), store
 
 
 def _reject_row(weights: Array) -> str | None:
@@ -68,7 +71,7 @@ def _bind_row(node: Node[Weighted], weights: Array, more: dict[str, Any]) -> Bin
         params={"depth": depth, "channels": channels, **clamp_params(node), **more},
         constants=(
             replace(packed, data=packed.data ^ np.int8(-128)),
-            _table(node, weights, by_fours=True),
+            _table(node, weights, by_fours=True)[0],
         ),
         support=("tinyc_dense_thumb2.h",),
     )
@@ -96,12 +99,14 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
     params = window_params(node, (kh, kw))
     _, out_h, out_w, out_c = node.output.type.shape
     odd = out_h * out_w % 4 > 0
+    channels, store = _table(node, rows, paired=True)
     return Binding(
         params={
             **params,
             **clamp_params(node),
             "depth": depth,
             "input_zero": x.type.zero_point,
+            "store": store,
         },
         constants=(
             Constant(
@@ -109,7 +114,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
                 np.ascontiguousarray(pairs.reshape(-1, 2, depth).transpose(0, 2, 1)),
                 "weights of channel pairs, input by input",
             ),
-            _table(node, rows, paired=True),
+            channels,
         ),
         scratch=8 * depth + (params["in_c"] if params["padded"] else 0) + (4 * out_c if odd else 0),
         support=("tinyc_conv2d_thumb2.h",),
@@ -154,7 +159,8 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
     # How many pixels are made at a time: fours, what is over in one five or one or two threes.
     stride, (whole, over) = node.op.stride[1], divmod(params["out_w"], 4)
     counts = {3: over > 1, 4: whole > (over == 1) + (over == 2), 5: over == 1}
-    function = "tinyc_depthwise_" + ("by_two_" if stride == 2 else "")
+    channels, store = _table(node, rows)
+    function = f"tinyc_depthwise_{store}_" + ("by_two_" if stride == 2 else "")
     names = {3: "three", 4: "four", 5: "five"}
     span = (max(n for n in counts if counts[n]) - 1) * stride + 3
     return Binding(
@@ -164,7 +170,7 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
             "input_zero": node.inputs[0].type.zero_point,
             "pixels": [f"{function}{names[n]}" if used else "NULL" for n, used in counts.items()],
         },
-        constants=(Constant("weights", rows, "weights, channel by channel"), _table(node, rows)),
+        constants=(Constant("weights", rows, "weights, channel by channel"), channels),
         scratch=3 * span * params["in_c"] if params["padded"] else 0,
         support=("tinyc_depthwise_thumb2.h",),
         ordered=True,
