@@ -26,7 +26,7 @@ static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scrat
         .zero_point = -10,
     };
 
-    tinyc_conv2d_thumb2(in, out, scratch, &pairs, &window, -3, -10, 127);
+    tinyc_conv2d_thumb2(in, out, scratch, &pairs, &window, -3, -10, 127, tinyc_pairs_away);
 }
 
 extern const int8_t net_1_scores_weights[256] __attribute__((aligned(4)));
