@@ -308,10 +308,10 @@ def test_swaps_with_kills(tmp_path: Path, way: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("way", "swaps"), [("exchange", 2000), ("plain", 500)])
-def test_two_thousand_swaps_with_kills(tmp_path: Path, way: str, swaps: int) -> None:
-    rounds, _ = check_swaps(tmp_path, swaps, way)
-    assert rounds >= swaps
+@pytest.mark.parametrize("way", ["exchange", "plain"])
+def test_many_swaps_with_kills(tmp_path: Path, way: str) -> None:
+    rounds, _ = check_swaps(tmp_path, 500, way)
+    assert rounds >= 500
 
 
 # By the command -----------------------------------------------------------------------------
@@ -408,7 +408,7 @@ def test_builds_with_kills(here: Path) -> None:
     draw = random.Random(5)
     running = [start_build(here) for _ in range(2)]
     ends = {0: 0, -signal.SIGKILL: 0, 128 + signal.SIGTERM: 0, -signal.SIGTERM: 0}
-    for _ in range(30):
+    for _ in range(15):
         time.sleep(draw.uniform(0.3, 2))
         victim = running.pop(0)
         victim.send_signal(draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
@@ -420,7 +420,7 @@ def test_builds_with_kills(here: Path) -> None:
         running.append(start_build(here))
     for process in running:
         assert (process.communicate()[1], process.returncode) == ("", 0)
-    assert ends[-signal.SIGKILL] > 5
+    assert ends[-signal.SIGKILL] > 2
     assert cli.execute(BUILD) == 0
     assert sorted(os.listdir(place)) == [".tiny-renode", "tiny"]
     assert (place / "tiny" / "build" / "gcc" / "mine").read_text() == "mine"
