@@ -11,6 +11,7 @@ import pytest
 from golden_models import write_temporal
 
 from tinyc.cli.app import execute
+from tinyc.deploy.export import export
 from tinyc.errors import CompileError
 from tinyc.firmware import Firmware
 from tinyc.firmware import compile as compiled
@@ -90,6 +91,12 @@ def test_the_command_line_streams(model: Path, tmp_path: Path, capsys) -> None:
     header = (tmp_path / "o/mps2_an386/tcn/include/tcn.h").read_text()
     assert "void tcn_push_frame(void *arena, const int8_t *frame);" in header
     assert "#define TCN_FRAME_STEPS  (2)" in header
+
+
+def test_an_export_says_how_to_push(firmware: Firmware, tmp_path: Path) -> None:
+    export(firmware.compiled.c_library, firmware.board, "library", tmp_path / "out")
+    text = (tmp_path / "out/README.md").read_text()
+    assert "tcn_push_frame(arena, frame); /* then each: 2 of 11 steps */" in text
 
 
 def test_random_samples_fill_the_window(model: Path) -> None:

@@ -119,6 +119,7 @@ def _texts(library: Library, board: Board, form: str) -> dict[str, str]:
         "inputs": [_port(buffer) for buffer in library.inputs],
         "outputs": [_port(buffer) for buffer in library.outputs],
         "states": library.states,
+        "frames": library.frames,
         "fed": library.fed,
         "floats": any(buffer.type.dtype is DType.F32 for buffer in library.outputs),
         "libm": library.libm,

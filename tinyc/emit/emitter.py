@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..ir import Array, TensorType, Value
+from ..ir import Array, Frames, TensorType, Value
 from ..ir.ports import Port, input_ports
 from ..kernels import support
 from ..kernels.base import Constant
@@ -80,7 +80,7 @@ class Library:
     arena_bytes: of the working memory that a run is given;
     inputs, outputs: in the order of the model's; arrays: every constant of ``<name>_weights.c``;
     states: how many the network keeps in the arena between its runs;
-    fed: how the rows of the input come, None where it comes as a whole;
+    fed: how the rows of the input come, None where it comes as a whole; frames: of a stream;
     floats: whether it computes with float32; libm: whether it calls a C library's functions of
     <math.h>.
     """
@@ -95,6 +95,7 @@ class Library:
     floats: bool = False
     libm: bool = False
     fed: Fed | None = None
+    frames: Frames | None = None
 
     @property
     def input_bytes(self) -> int:
@@ -222,6 +223,7 @@ def emit(plan: Plan) -> Library:
         floats,
         support.MATH in parts,
         fed,
+        graph.frames,
     )
 
 

@@ -23,7 +23,7 @@ class Batch:
     """Samples, and what is known of them.
 
     inputs: uint8 [n, bytes of all inputs]; expected: uint8 [n, bytes of all outputs], None where
-    outputs are not compared; labels: class indices [n], or None.
+    outputs are not compared; labels: class indices [n], -1 where there is none, or None.
     """
 
     inputs: Array

@@ -65,13 +65,14 @@ def project(
     """
     commands = {"load": load(board, "${FOLDER}/"), "count": count(board, name)}
     least = 0.0 if batch.labels is None or min_accuracy is None else min_accuracy
+    labelled = 0 if batch.labels is None else int((batch.labels >= 0).sum())
     values = {
         "name": name,
         "board": board,
         "uart": uart(board),
         "samples": len(batch),
         # Rounded, so that 0.9 of 10 samples are 9.
-        "min_correct": math.ceil(round(least * len(batch), 6)),
+        "min_correct": math.ceil(round(least * labelled, 6)),
         "max_instructions": max_instructions,
         "timeout": timeout,
         "mark": MARK,
