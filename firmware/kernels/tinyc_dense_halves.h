@@ -5,6 +5,12 @@
 
 #include "tinyc_halves.h"
 
+/* Quads that the code has one after another, a power of two. */
+#if TINYC_SMALL
+#define TINYC_DENSE_HALVES_QUADS 1
+#else
+#define TINYC_DENSE_HALVES_QUADS 8
+#endif
 #define TINYC_DENSE_HALVES_QUAD_BYTES 140
 
 typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const int8_t *end,
@@ -142,8 +148,11 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
     "lsl    r8, r8, #8\n\t"                          \
     "lsl    r10, r10, #8\n\t"
 
+#define TINYC_DENSE_HALVES_PASS \
+    ".rept " TINYC_TEXT(TINYC_DENSE_HALVES_QUADS) "\n\t" TINYC_DENSE_HALVES_QUAD ".endr\n\t"
+
 /* Channels of `table`, by eight, up to `table_end`, of inputs up to `end`.
- * skip: bytes of the code of eight quads that the first pass leaves out.
+ * skip: bytes of the code of quads that the first pass leaves out.
  * The stack: weights, inputs, their end, where the code of quads begins; from 52 on the arguments
  * from `table` on. */
 #define TINYC_DEFINE_DENSE_HALVES(name, sums)                                                     \
@@ -163,9 +172,7 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
             "ldr    r1, [sp, #52]\n\t"                                                            \
             "b.w    3f\n\t"                                                                       \
             ".balign 4\n"                                                                         \
-            "1:\n\t"                                                                              \
-            ".rept 8\n\t" TINYC_DENSE_HALVES_QUAD                                                 \
-            ".endr\n\t"                                                                           \
+            "1:\n\t" TINYC_DENSE_HALVES_PASS                                                      \
             "ldr    r2, [sp, #8]\n\t"                                                             \
             "cmp    r1, r2\n\t"                                                                   \
             "bne.w  1b\n\t"                                                                       \
@@ -276,7 +283,8 @@ TINYC_INLINE void tinyc_dense_halves(const int8_t *in, int8_t *out, const int16_
 {
     const int8_t *const end = in + depth;
     const int32_t half = 1 + 2 * zero_point;
-    const int32_t skip = (-depth / 4 & 7) * TINYC_DENSE_HALVES_QUAD_BYTES;
+    const int32_t skip =
+        (-depth / 4 & (TINYC_DENSE_HALVES_QUADS - 1)) * TINYC_DENSE_HALVES_QUAD_BYTES;
     const int32_t whole = channels / 8 * 8;
 
     tile(weights, in, end, skip, table, table + 3 * whole, half, out);
