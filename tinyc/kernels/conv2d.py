@@ -126,7 +126,7 @@ def _bind_tile4(node: Node[Conv2d]) -> Binding:
 provide(
     Conv2d,
     *winograd.CONV2D,
-    halves.CONV2D,
+    *halves.CONV2D,
     conv_dsp.CONV2D,
     conv_dsp16.CONV2D,
     conv_thumb2.CONV2D,

@@ -273,7 +273,15 @@ DEPTHWISE_CONV2D = Kernel(
     reject_depthwise,
     _bind_depthwise,
     varying=VARYING,
-    sized=(*SIZED, "kernel_h", "kernel_w", "pad_top", "pad_left"),
+    sized=(
+        *SIZED,
+        "kernel_h",
+        "kernel_w",
+        "stride_h",
+        "stride_w",
+        "pad_top",
+        "pad_left",
+    ),
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ir import Array, Node
 from ..ops.depthwise_conv2d import DepthwiseConv2d, depthwise_conv2d_rows
-from .base import Binding, Constant, Kernel
+from .base import AIMS, Binding, Constant, Kernel
 from .conv import clamp_params, fours
 from .conv_dsp import REQUIRES, reject_depthwise, table
 from .cost import cycles
@@ -141,5 +141,6 @@ DEPTHWISE_CONV2D = Kernel(
     _reject,
     _bind,
     varying=(),
+    aims=frozenset(AIMS) - {"flash"},
     sized=SIZED,
 )

@@ -3,6 +3,7 @@ halfword, see ``firmware/kernels/tinyc_halves.h``."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..ops._conv import channel_multipliers
 from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.fully_connected import FullyConnected
-from .base import Binding, Constant, Kernel
+from .base import AIMS, Binding, Constant, Kernel
 from .conv import (
     SIZED,
     VARYING,
@@ -70,11 +71,11 @@ def _is_naught(node: Node[Weighted], sums: Array) -> Array:
 
 
 def pack(
-    node: Node[Weighted], rows: Array, width: int = 4
+    node: Node[Weighted], rows: Array, width: int = 4, alike: bool = False
 ) -> tuple[dict[str, Any], tuple[Constant, Constant]]:
     """How a node's channels are rounded and clamped, their weights and their table.
     rows: [channels, depth]; depths are filled up to multiples of four; width: how many channels the
-    kernel takes at once."""
+    kernel takes at once; alike: round as any layer may be rounded."""
     channels, depth = rows.shape
     places = fours(channels, width)
     filled = np.zeros((len(places), -(-depth // 4) * 4), np.int16)
@@ -90,7 +91,7 @@ def pack(
     known = table(node, rows, fold=True, single=node.op.rounds_once)
     entries = known.data[: len(rows)].astype(np.int64)
     entries[_is_far(node, rows), 1:] = 0  # `reject` has seen that they come to naught
-    one = one_product(node, rows, entries)
+    one = None if alike else one_product(node, rows, entries)
     entries = (entries if one is None else one)[places]
     entries[1::2, 0] = entries[0::2, 0] + 256 * entries[1::2, 0]
     tile = "once" if node.op.rounds_once else "away" if one is None else "lowest"
@@ -134,16 +135,17 @@ def _reject_conv(node: Node[Conv2d]) -> str | None:
     return reason if reason is not None or rows is None else reject(node, rows)
 
 
-def _bind_conv(node: Node[Conv2d]) -> Binding:
-    """A single pixel as a row of inputs, eight channels at a time."""
+def _bind_conv(node: Node[Conv2d], alike: bool = False) -> Binding:
+    """A single pixel as a row of inputs, eight channels at a time, unless all are to be ``alike``,
+    so that code is small."""
     x, weights, _ = node.inputs
     rows = conv_rows(node)
     assert rows is not None
-    if sees_all(node) and _reject_row(node, rows) is None:
+    if not alike and sees_all(node) and _reject_row(node, rows) is None:
         return _bind_row(node, rows)
     in_c, (_, kh, kw, _) = x.type.shape[3], weights.type.shape
     depth = -(-rows.shape[1] // 4) * 4
-    params, constants = pack(node, rows)
+    params, constants = pack(node, rows, alike=alike)
     return Binding(
         params={
             **window_params(node, (kh, kw)),
@@ -160,9 +162,16 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
     )
 
 
-CONV2D = Kernel(
-    "conv2d_s8_halves", "conv2d_s8_halves.c.j2", REQUIRES, _reject_conv, _bind_conv,
-    varying=VARYING, sized=(*SIZED, "depth", "channels"),
+CONV2D = (
+    Kernel(
+        "conv2d_s8_halves", "conv2d_s8_halves.c.j2", REQUIRES, _reject_conv, _bind_conv,
+        varying=VARYING, aims=frozenset(AIMS) - {"flash"},
+    ),
+    Kernel(
+        "conv2d_s8_halves_alike", "conv2d_s8_halves.c.j2", REQUIRES, _reject_conv,
+        partial(_bind_conv, alike=True),
+        varying=VARYING, sized=(*SIZED, "depth"), aims=frozenset({"flash"}),
+    ),
 )  # fmt: skip
 
 
