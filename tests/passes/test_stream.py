@@ -186,9 +186,30 @@ def paces() -> Graph:
     return net.graph(net.dense(y, 2))
 
 
+def renamed() -> Graph:
+    """Rows that are read under several names, of different ranks."""
+    net = Net((1, 14, 1, 3))
+    y = net.conv(net.inputs[0], 4, k=3)
+    flat = net.add(Reshape(), (y,), (1, 12, 4))
+    cut = net.add(Slice((0, 2, 0), (1, 1, 1), (1, 8, 4)), (flat,), (1, 8, 4))
+    deep = net.add(Reshape(), (net.conv(y, 4, k=3, d=2),), (1, 8, 4))
+    z = net.join(cut, net.join(deep, net.add(Reshape(), (net.crop(y, 4, 0),), (1, 8, 4))))
+    return net.graph(net.add(Mean((1,), False), (z,), (1, 4)))
+
+
 NETS = {
     make.__name__: make
-    for make in (plain, strides, dilated, residual, two_inputs, pools, channels_first, paces)
+    for make in (
+        plain,
+        strides,
+        dilated,
+        residual,
+        renamed,
+        two_inputs,
+        pools,
+        channels_first,
+        paces,
+    )
 }
 
 
@@ -252,6 +273,7 @@ def test_what_is_kept_is_what_is_read() -> None:
     assert kept_rows["strides"] == [8, 3, 4]
     assert kept_rows["dilated"] == [5, 6, 12]
     assert kept_rows["residual"] == [3, 4, 12]
+    assert kept_rows["renamed"] == [3, 5, 8]
     found = made("dilated")
     macs = [sum(n.op.macs(n) for n in g.nodes) for g in (found.window, found.graph)]
     assert macs == [17 * 24 + 12 * 8 + 144, 24 + 8 + 144]

@@ -289,12 +289,19 @@ class _Rewrite:
         return self._newest(lane) if lane in self.lanes.of else 1
 
     def _most_read(self) -> dict[Value, int]:
-        """How many of the last rows of each lane are read in all."""
+        """How many of the last rows of each lane are read in all, also by another name."""
         most = {value: self._newest(value) for value in self.lanes.of}
-        for node in self.graph.nodes:
+        for node in reversed(self.graph.nodes):
             for value, reading in self._readings(node):
-                most[value] = max(most[value], self.lanes.of[value].length - reading.first)
+                read = self.lanes.of[value].length - reading.first
+                if self._renames(node):
+                    read = max(read, most[node.output])
+                most[value] = max(most[value], read)
         return most
+
+    def _renames(self, node: Node) -> bool:
+        """Whether its output has the rows of its operand, which is what is kept then."""
+        return node.op.view and node in self.lanes.ways and node.output in self.lanes.of
 
     def _add(self, value: Value) -> None:
         """The newest rows of a value, and what is kept of it, from now on."""
@@ -303,7 +310,7 @@ class _Rewrite:
             self.new[value] = value
             return
         new = self.new[value] = self._long(value, self._newest(value), value.name)
-        if self.most[value] == self._newest(value):
+        if self.most[value] == self._newest(value) or value in self.kept:
             return
         entry = self._long(value, self.most[value], f"{value.name}/before")
         window = self.kept[value] = replace(entry, name=f"{value.name}/window")
@@ -320,11 +327,22 @@ class _Rewrite:
         op = node.op
         if node in self.lanes.ways:
             op = op.shortened(self.lanes.of[next(iter(readings))].axis, self._made(node))
+        if self._renames(node):
+            self._rename(node)
         at = len(self.nodes)
         for value in node.outputs:
             self._add(value)
         outputs = tuple(self.new[v] for v in node.outputs)
         self.nodes.insert(at, replace(node, op=op, inputs=inputs, outputs=outputs))
+
+    def _rename(self, node: Node) -> None:
+        """What is kept of the output of a view: rows of what is kept of its operand."""
+        value, most = node.output, self.most[node.output]
+        if most > self._newest(value):
+            length = self.lanes.of[value].length
+            source = self._read(node.inputs[0], _Reading(length - most, length))
+            window = self.kept[value] = self._long(value, most, f"{value.name}/window")
+            self.nodes.append(Node(node.op, (source,), (window,), node.origin))
 
     def _read(self, value: Value, reading: _Reading) -> Value:
         """Rows of a value along the time."""
