@@ -91,7 +91,7 @@ TINYC_INLINE int tinyc_next_pair(struct tinyc_pixel_pair *pair, uint32_t *column
 static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint8_t *scratch,
                                              const int8_t *weights, const int32_t *table,
                                              const struct tinyc_window *w, int32_t input_zero,
-                                             int32_t zero_point)
+                                             int32_t zero_point, tinyc_pair_outputs *outputs)
 {
     const int32_t depth = (w->kernel.h * w->kernel.w * w->in.c + 3) / 4 * 4;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
@@ -108,10 +108,10 @@ static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint
     for (int32_t n = 0; n < w->in.n; n++, in += w->in.h * w->in.w * w->in.c) {
         struct tinyc_pixel_pair pair = tinyc_first_pair(out, w);
         while (tinyc_next_pair(&pair, columns, in, w, padding)) {
-            tinyc_pair_outputs(weights, columns, end, table, pair.first, pair.second, last, offset);
+            outputs(weights, columns, end, table, pair.first, pair.second, last, offset);
             if (even < channels) {
-                tinyc_pair_outputs(last, columns, end, table + 3 * even, pair.first + even - 1,
-                                   pair.second + even - 1, last + 2 * depth, offset);
+                outputs(last, columns, end, table + 3 * even, pair.first + even - 1,
+                        pair.second + even - 1, last + 2 * depth, offset);
             }
         }
         out = pair.end;

@@ -66,12 +66,35 @@ __attribute__((naked, noinline, unused)) static void tinyc_run_words(
         "ldr    r4, [r0, #4]\n\t"  /* last */
         "ldr    r0, [r0]\n\t"      /* word */
         "mov    r12, r3\n\t"
-        "movs   r3, #0\n"
+        "movs   r3, #0\n\t"
+        "cmp    r7, #4\n\t"
+        "bne    1f\n\t"
+        /* Side by side: two at a time, after one if their number is odd. */
+        "subs   r6, r1, r0\n\t"
+        "lsls   r6, r6, #29\n\t"
+        "bpl    4f\n\t"
+        "word   r4, r5\n\t"
+        "bhs    2f\n\t"
+        "movs   r4, r5\n"
+        "4:\n\t"
+        "ldrsb  r5, [r2, r3]\n\t"
+        "add    r3, r3, r12\n\t"
+        "lsls   r6, r5, #16\n\t"
+        "adds   r6, r6, r4\n\t"
+        "ldrsb  r4, [r2, r3]\n\t"
+        "add    r3, r3, r12\n\t"
+        "lsls   r7, r4, #16\n\t"
+        "adds   r7, r7, r5\n\t"
+        "stm    r0!, {r6, r7}\n\t"
+        "cmp    r0, r1\n\t"
+        "blo    4b\n\t"
+        "b      3f\n"
         "1:\n\t"
         "word   r4, r5\n\t"
         "bhs    2f\n\t"
         "word   r5, r4\n\t"
-        "blo    1b\n\t"
+        "blo    1b\n"
+        "3:\n\t"
         "movs   r5, r4\n"
         "2:\n\t"
         "pop    {r6}\n\t"
@@ -168,17 +191,9 @@ __attribute__((naked, noinline, unused)) static void tinyc_run_words(
     "cmp    r1, r8\n\t"                     \
     "bne    5b\n\t"
 
-#define TINYC_UP ""
-
-/* One less for negative sums, before the last shift, so that halves go away from zero. */
-#define TINYC_AWAY           \
-    "asrs   r6, r0, #31\n\t" \
-    "lsls   r6, r6, #11\n\t" \
-    "adds   r5, r5, r6\n\t"
-
 /* The function `name`, which has a copy of its job where the stack pointer points to.
  * `scaled`: r5 = the output of the sum r0 by the multiplier in r1 to r3 and by r4, half. */
-#define TINYC_DEFINE_DEPTHWISE(name, enter, taps, away)                \
+#define TINYC_DEFINE_DEPTHWISE(name, enter, taps, times, away)         \
     __attribute__((naked, noinline, unused)) static void name(         \
         __attribute__((unused)) const struct tinyc_depthwise_job *job) \
     {                                                                  \
@@ -189,16 +204,7 @@ __attribute__((naked, noinline, unused)) static void tinyc_run_words(
             "asrs   \\pair, \\pair, #16\n\t"                           \
             "adcs   r7, r7, \\pair\n\t"                                \
             ".endm\n\t"                                                \
-            ".macro scaled\n\t"                                        \
-            "movs   r5, r0\n\t"                                        \
-            "muls   r5, r1, r5\n\t"                                    \
-            "asrs   r5, r5, #10\n\t"                                   \
-            "movs   r6, r0\n\t"                                        \
-            "muls   r6, r2, r6\n\t"                                    \
-            "adds   r5, r5, r6\n\t"                                    \
-            "asrs   r5, r5, #10\n\t" away                              \
-            "muls   r0, r3, r0\n\t"                                    \
-            "adds   r5, r5, r0\n\t"                                    \
+            ".macro scaled\n\t" times                                  \
             "adds   r5, r5, r4\n\t"                                    \
             "ldr    r6, [sp, #84]\n\t" /* shift */                     \
             "asrs   r5, r5, r6\n\t"                                    \
@@ -291,9 +297,6 @@ __attribute__((naked, noinline, unused)) static void tinyc_run_words(
 
 #else
 
-#define TINYC_UP   0
-#define TINYC_AWAY 1
-
 static TINYC_SHARED void tinyc_run_words(struct tinyc_words_end *from, const uint32_t *end,
                                          const int8_t *x, int32_t step, int32_t stride)
 {
@@ -341,7 +344,7 @@ TINYC_INLINE void tinyc_depthwise_outputs(const struct tinyc_depthwise_job *job,
     }
 }
 
-#define TINYC_DEFINE_DEPTHWISE(name, enter, taps, away)                  \
+#define TINYC_DEFINE_DEPTHWISE(name, enter, taps, times, away)           \
     static TINYC_SHARED void name(const struct tinyc_depthwise_job *job) \
     {                                                                    \
         tinyc_depthwise_outputs(job, away);                              \
@@ -349,10 +352,15 @@ TINYC_INLINE void tinyc_depthwise_outputs(const struct tinyc_depthwise_job *job,
 
 #endif
 
-TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_3x3, TINYC_ENTER_3X3, TINYC_TAPS_3X3, TINYC_UP)
-TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_3x3_away, TINYC_ENTER_3X3, TINYC_TAPS_3X3, TINYC_AWAY)
-TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_any, TINYC_ENTER_ANY, TINYC_TAPS_ANY, TINYC_UP)
-TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_any_away, TINYC_ENTER_ANY, TINYC_TAPS_ANY, TINYC_AWAY)
+/* away: whether halves of negative sums are rounded away from zero. */
+TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_3x3, TINYC_ENTER_3X3, TINYC_TAPS_3X3,
+                       TINYC_TIMES_10(TINYC_UP), 0)
+TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_3x3_away, TINYC_ENTER_3X3, TINYC_TAPS_3X3,
+                       TINYC_TIMES_10(TINYC_AWAY), 1)
+TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_any, TINYC_ENTER_ANY, TINYC_TAPS_ANY,
+                       TINYC_TIMES_10(TINYC_UP), 0)
+TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_any_away, TINYC_ENTER_ANY, TINYC_TAPS_ANY,
+                       TINYC_TIMES_10(TINYC_AWAY), 1)
 
 typedef void tinyc_depthwise_run(const struct tinyc_depthwise_job *job);
 

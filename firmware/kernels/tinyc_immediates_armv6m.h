@@ -15,7 +15,7 @@ typedef void tinyc_immediates(const uint32_t *columns, uint32_t *sums);
 
 /* What scales the sums of a channel. */
 struct tinyc_immediate_channel {
-    int32_t multiplier[4]; /* its bytes, from the lowest on */
+    int32_t multiplier[4]; /* its pieces, see TINYC_TIMES_8 and TINYC_TIMES_10 */
     int32_t half;          /* what rounds halves upwards and adds the zero point, before */
     int32_t shift;         /* this right shift */
     int32_t biases[2];     /* of either pixel, the first's less 2^15 for each word taken up */
@@ -161,9 +161,9 @@ struct tinyc_immediate_channel {
 
 /* The outputs of two pixels, of so many channels.
  *
- * r1 to r4: the bytes of a channel's multiplier; r7: the channels; r8: sums; r9: the second pixel's
- * sum; r10, r11: outputs; r12: half; lr: the shift. On the stack: the sums' end. */
-#define TINYC_DEFINE_SCALE_SUMS(name, away)                                                 \
+ * r1 to r4: the pieces of a channel's multiplier; r7: the channels; r8: sums; r9: the second
+ * pixel's sum; r10, r11: outputs; r12: half; lr: the shift. On the stack: the sums' end. */
+#define TINYC_DEFINE_SCALE_SUMS(name, bits, times, away)                                    \
     __attribute__((naked, noinline, unused)) static void name(                              \
         __attribute__((unused)) const uint32_t *sums, __attribute__((unused)) int8_t *out0, \
         __attribute__((unused)) int8_t *out1,                                               \
@@ -172,20 +172,7 @@ struct tinyc_immediate_channel {
     {                                                                                       \
         __asm__ volatile(                                                                   \
             ".syntax unified\n\t"                                                           \
-            ".macro store out\n\t"                                                          \
-            "movs   r5, r0\n\t"                                                             \
-            "muls   r5, r1, r5\n\t"                                                         \
-            "asrs   r5, r5, #8\n\t"                                                         \
-            "movs   r6, r0\n\t"                                                             \
-            "muls   r6, r2, r6\n\t"                                                         \
-            "adds   r5, r5, r6\n\t"                                                         \
-            "asrs   r5, r5, #8\n\t"                                                         \
-            "movs   r6, r0\n\t"                                                             \
-            "muls   r6, r3, r6\n\t"                                                         \
-            "adds   r5, r5, r6\n\t"                                                         \
-            "asrs   r5, r5, #8\n\t" away                                                    \
-            "muls   r0, r4, r0\n\t"                                                         \
-            "adds   r5, r5, r0\n\t"                                                         \
+            ".macro store out\n\t" times                                                    \
             "add    r5, r5, r12\n\t"                                                        \
             "mov    r6, lr\n\t"                                                             \
             "asrs   r5, r5, r6\n\t"                                                         \
@@ -240,14 +227,6 @@ struct tinyc_immediate_channel {
             ".purgem store\n\t");                                                           \
     }
 
-#define TINYC_HALVES_UP ""
-
-/* One less for negative sums, before the last shift, so that halves go away from zero. */
-#define TINYC_HALVES_AWAY    \
-    "asrs   r6, r0, #31\n\t" \
-    "lsls   r6, r6, #7\n\t"  \
-    "adds   r5, r5, r6\n\t"
-
 #else
 
 #define TINYC_IMMEDIATES(name) \
@@ -292,22 +271,22 @@ struct tinyc_immediate_channel {
         }                                           \
     } while (0)
 
-#define TINYC_HALVES_UP   0
-#define TINYC_HALVES_AWAY 1
-
 TINYC_INLINE int8_t tinyc_scale_sum(uint32_t sum, const struct tinyc_immediate_channel *channel,
-                                    int32_t away)
+                                    int32_t bits, int32_t away)
 {
     const int32_t x = (int32_t)sum;
-    int32_t y = x * channel->multiplier[0] >> 8;
+    const int32_t pieces = 32 / bits;
+    int32_t y = 0;
 
-    y = (y + x * channel->multiplier[1]) >> 8;
-    y = (y + x * channel->multiplier[2]) >> 8;
-    y += x * channel->multiplier[3] - (x < 0 ? away << 7 : 0);
+    for (int32_t i = 0; i < pieces - 1; i++) {
+        y = (y + x * channel->multiplier[i]) >> bits;
+    }
+    y += x * channel->multiplier[pieces - 1];
+    y -= x < 0 ? away << (30 - (pieces - 1) * bits) : 0;
     return (int8_t)tinyc_clamp((y + channel->half) >> channel->shift, INT8_MIN, INT8_MAX);
 }
 
-#define TINYC_DEFINE_SCALE_SUMS(name, away)                                                   \
+#define TINYC_DEFINE_SCALE_SUMS(name, bits, times, away)                                      \
     static TINYC_SHARED void name(const uint32_t *sums, int8_t *out0, int8_t *out1,           \
                                   const struct tinyc_immediate_channel *channels,             \
                                   const uint32_t *end)                                        \
@@ -315,8 +294,8 @@ TINYC_INLINE int8_t tinyc_scale_sum(uint32_t sum, const struct tinyc_immediate_c
         for (; sums != end; sums += 2, channels++) {                                          \
             const uint32_t first = sums[0] - (sums[1] << 16) + (uint32_t)channels->biases[0]; \
             const uint32_t second = sums[1] + (uint32_t)channels->biases[1];                  \
-            *out0++ = tinyc_scale_sum(first, channels, away);                                 \
-            *out1++ = tinyc_scale_sum(second, channels, away);                                \
+            *out0++ = tinyc_scale_sum(first, channels, bits, away);                           \
+            *out1++ = tinyc_scale_sum(second, channels, bits, away);                          \
         }                                                                                     \
     }
 
@@ -336,8 +315,12 @@ TINYC_INLINE int8_t tinyc_scale_sum(uint32_t sum, const struct tinyc_immediate_c
 #define TINYC_SUMS_3(word0, word1, word2) \
     TINYC_DO_SUMS(3, TINYC_LAST_##word0(0) TINYC_LAST_##word1(1) TINYC_LAST_##word2(2))
 
-TINYC_DEFINE_SCALE_SUMS(tinyc_scale_sums, TINYC_HALVES_UP)
-TINYC_DEFINE_SCALE_SUMS(tinyc_scale_sums_away, TINYC_HALVES_AWAY)
+/* bits: of a piece of the multiplier; away: whether halves of negative sums are rounded away from
+ * zero. */
+TINYC_DEFINE_SCALE_SUMS(tinyc_scale_sums_8, 8, TINYC_TIMES_8(TINYC_UP), 0)
+TINYC_DEFINE_SCALE_SUMS(tinyc_scale_sums_8_away, 8, TINYC_TIMES_8(TINYC_AWAY), 1)
+TINYC_DEFINE_SCALE_SUMS(tinyc_scale_sums_10, 10, TINYC_TIMES_10(TINYC_UP), 0)
+TINYC_DEFINE_SCALE_SUMS(tinyc_scale_sums_10_away, 10, TINYC_TIMES_10(TINYC_AWAY), 1)
 
 typedef void tinyc_scale(const uint32_t *sums, int8_t *out0, int8_t *out1,
                          const struct tinyc_immediate_channel *channels, const uint32_t *end);

@@ -72,187 +72,224 @@ __attribute__((naked, noinline, unused)) static void tinyc_pair_up(
         ".purgem pair\n\t");
 }
 
+/* r5 = r0 times a multiplier, whose pieces are in r1 to r4, 8 bits each, or in r1 to r3, 10, 10 and
+ * 11 bits, but for 2^-24 or 2^-20 of it; r0 and r6 are lost. `away`: see below. */
+#define TINYC_TIMES_8(away) \
+    "movs   r5, r0\n\t"         \
+    "muls   r5, r1, r5\n\t"     \
+    "asrs   r5, r5, #8\n\t"     \
+    "movs   r6, r0\n\t"         \
+    "muls   r6, r2, r6\n\t"     \
+    "adds   r5, r5, r6\n\t"     \
+    "asrs   r5, r5, #8\n\t"     \
+    "movs   r6, r0\n\t"         \
+    "muls   r6, r3, r6\n\t"     \
+    "adds   r5, r5, r6\n\t"     \
+    "asrs   r5, r5, #8\n\t" away(7) \
+    "muls   r0, r4, r0\n\t"     \
+    "adds   r5, r5, r0\n\t"
+#define TINYC_TIMES_10(away) \
+    "movs   r5, r0\n\t"          \
+    "muls   r5, r1, r5\n\t"      \
+    "asrs   r5, r5, #10\n\t"     \
+    "movs   r6, r0\n\t"          \
+    "muls   r6, r2, r6\n\t"      \
+    "adds   r5, r5, r6\n\t"      \
+    "asrs   r5, r5, #10\n\t" away(11) \
+    "muls   r0, r3, r0\n\t"      \
+    "adds   r5, r5, r0\n\t"
+
+/* One less for negative sums, at the bit that the last shift rounds by, so that halves go away from
+ * zero; it takes no part where all negative outputs are one number. */
+#define TINYC_AWAY(bit)      \
+    "asrs   r6, r0, #31\n\t" \
+    "lsls   r6, r6, #" #bit  \
+    "\n\t"                   \
+    "adds   r5, r5, r6\n\t"
+#define TINYC_UP(bit) ""
+
+/* r1 to r4: the pieces of the multiplier in r4; r12: a channel's right shift, from r6, and lr: what
+ * is added before, so that halves are rounded and the zero point is there, from the last argument.
+ */
+#define TINYC_PIECES_8         \
+    "uxtb   r1, r4\n\t"        \
+    "lsrs   r2, r4, #8\n\t"    \
+    "uxtb   r2, r2\n\t"        \
+    "lsrs   r3, r4, #16\n\t"   \
+    "uxtb   r3, r3\n\t"        \
+    "lsrs   r4, r4, #24\n\t"   \
+    "adds   r6, r6, #7\n\t"    \
+    "ldr    r5, [sp, #64]\n\t" \
+    "lsls   r5, r5, r6\n\t"    \
+    "adds   r5, r5, #64\n\t"   \
+    "mov    lr, r5\n\t"        \
+    "adds   r6, r6, #1\n\t"    \
+    "mov    r12, r6\n\t"
+#define TINYC_PIECES_10        \
+    "lsls   r1, r4, #22\n\t"   \
+    "lsrs   r1, r1, #22\n\t"   \
+    "lsls   r2, r4, #12\n\t"   \
+    "lsrs   r2, r2, #22\n\t"   \
+    "lsrs   r3, r4, #20\n\t"   \
+    "adds   r6, r6, #1\n\t"    \
+    "ldr    r5, [sp, #64]\n\t" \
+    "lsls   r5, r5, r6\n\t"    \
+    "adds   r5, r5, #1\n\t"    \
+    "lsls   r5, r5, #10\n\t"   \
+    "mov    lr, r5\n\t"        \
+    "adds   r6, r6, #11\n\t"   \
+    "mov    r12, r6\n\t"
+
 /* The outputs of two pixels: of an even number of channels, whose weights end at `weights_end`.
  * offset: one more than twice the output's zero point.
  *
  * r0: weights; r3: columns, up to r12; r8 to r11: of either channel both sums, as s0 + 65536 * s1,
- * and s1 alone. On the stack: r8 to r11, the first four arguments, r4 to r7, lr, the others. */
-__attribute__((naked, noinline, unused)) static void tinyc_pair_outputs(
-    __attribute__((unused)) const int8_t *weights, __attribute__((unused)) const uint32_t *columns,
-    __attribute__((unused)) const uint32_t *columns_end,
-    __attribute__((unused)) const int32_t *table, __attribute__((unused)) int8_t *out0,
-    __attribute__((unused)) int8_t *out1, __attribute__((unused)) const int8_t *weights_end,
-    __attribute__((unused)) int32_t offset)
-{
-    __asm__ volatile(
-        ".syntax unified\n\t"
-        /* r5 = the products of r1 and r2 with the lower two weights of a word; r6 is lost. */
-        ".macro lower word\n\t"
-        "sxtb   r5, \\word\n\t"
-        "muls   r5, r1, r5\n\t"
-        "lsls   r6, \\word, #16\n\t"
-        "asrs   r6, r6, #24\n\t"
-        "muls   r6, r2, r6\n\t"
-        "adds   r5, r5, r6\n\t"
-        ".endm\n\t"
-        /* The same with the upper two; the word is lost. */
-        ".macro upper word\n\t"
-        "lsls   r5, \\word, #8\n\t"
-        "asrs   r5, r5, #24\n\t"
-        "muls   r5, r1, r5\n\t"
-        "asrs   \\word, \\word, #24\n\t"
-        "muls   \\word, r2, \\word\n\t"
-        "adds   r5, r5, \\word\n\t"
-        ".endm\n\t"
-        /* Add r5, s0 + 65536 * s1 of two int16, to `both`, and s1 to `second`: lr, 2^15, makes up
-           for what a negative s0 borrows of s1. */
-        ".macro sum both, second\n\t"
-        "add    \\both, \\both, r5\n\t"
-        "add    r5, r5, lr\n\t"
-        "asrs   r5, r5, #16\n\t"
-        "add    \\second, \\second, r5\n\t"
-        ".endm\n\t"
-        /* Four inputs of two pixels for two channels, 16 multiply-accumulates, in 49 cycles. */
-        ".macro quad\n\t"
-        "ldm    r0!, {r4, r7}\n\t"
-        "ldm    r3!, {r1, r2}\n\t"
-        "lower  r4\n\t"
-        "sum    r8, r9\n\t"
-        "lower  r7\n\t"
-        "sum    r10, r11\n\t"
-        "ldm    r3!, {r1, r2}\n\t"
-        "upper  r4\n\t"
-        "sum    r8, r9\n\t"
-        "upper  r7\n\t"
-        "sum    r10, r11\n\t"
-        ".endm\n\t"
-        /* Sums begin with a channel's bias. */
-        ".macro bias at, both, second\n\t"
-        "ldr    r1, [r7, #\\at]\n\t"
-        "lsls   r2, r1, #16\n\t"
-        "adds   r2, r2, r1\n\t"
-        "mov    \\both, r2\n\t"
-        "mov    \\second, r1\n\t"
-        ".endm\n\t"
-        /* r1 to r4: the bytes of a channel's multiplier; r12: its right shift, and lr: what is
-           added before, so that halves are rounded and the zero point is there. */
-        ".macro scale at\n\t"
-        "ldr    r4, [r7, #\\at + 4]\n\t"
-        "ldr    r6, [r7, #\\at + 8]\n\t"
-        "uxtb   r1, r4\n\t"
-        "lsrs   r2, r4, #8\n\t"
-        "uxtb   r2, r2\n\t"
-        "lsrs   r3, r4, #16\n\t"
-        "uxtb   r3, r3\n\t"
-        "lsrs   r4, r4, #24\n\t"
-        "adds   r6, r6, #7\n\t"
-        "ldr    r5, [sp, #64]\n\t"
-        "lsls   r5, r5, r6\n\t"
-        "adds   r5, r5, #64\n\t"
-        "mov    lr, r5\n\t"
-        "adds   r6, r6, #1\n\t"
-        "mov    r12, r6\n\t"
-        ".endm\n\t"
-        /* The output of the sum r0: floor(r0 * multiplier / 2^24), less 2^7 where r0 is negative so
-           that halves go away from zero, then `scale`. */
-        ".macro store out, channel\n\t"
-        "movs   r5, r0\n\t"
-        "muls   r5, r1, r5\n\t"
-        "asrs   r5, r5, #8\n\t"
-        "movs   r6, r0\n\t"
-        "muls   r6, r2, r6\n\t"
-        "adds   r5, r5, r6\n\t"
-        "asrs   r5, r5, #8\n\t"
-        "movs   r6, r0\n\t"
-        "muls   r6, r3, r6\n\t"
-        "adds   r5, r5, r6\n\t"
-        "asrs   r5, r5, #8\n\t"
-        "asrs   r6, r0, #31\n\t"
-        "lsls   r6, r6, #7\n\t"
-        "adds   r5, r5, r6\n\t"
-        "muls   r0, r4, r0\n\t"
-        "adds   r5, r5, r0\n\t"
-        "add    r5, r5, lr\n\t"
-        "mov    r6, r12\n\t"
-        "asrs   r5, r5, r6\n\t"
-        "sxtb   r6, r5\n\t"
-        "cmp    r6, r5\n\t"
-        "beq    1f\n\t"
-        "asrs   r5, r5, #31\n\t"
-        "movs   r6, #127\n\t"
-        "eors   r5, r5, r6\n\t"
-        "1:\n"
-        "ldr    r0, [sp, #\\out]\n\t"
-        "strb   r5, [r0, #\\channel]\n\t"
-        ".endm\n\t"
-        ".macro outputs both, second, channel\n\t"
-        "scale  12 * \\channel\n\t"
-        "mov    r0, \\both\n\t"
-        "mov    r6, \\second\n\t"
-        "lsls   r6, r6, #16\n\t"
-        "subs   r0, r0, r6\n\t"
-        "store  52, \\channel\n\t"
-        "mov    r0, \\second\n\t"
-        "store  56, \\channel\n\t"
-        ".endm\n\t"
-        "push   {r0-r7, lr}\n\t"
-        "mov    r4, r8\n\t"
-        "mov    r5, r9\n\t"
-        "mov    r6, r10\n\t"
-        "mov    r7, r11\n\t"
-        "push   {r4-r7}\n\t"
-        "2:\n"
-        "ldr    r7, [sp, #28]\n\t"
-        "bias   0, r8, r9\n\t"
-        "bias   12, r10, r11\n\t"
-        "movs   r1, #1\n\t"
-        "lsls   r1, r1, #15\n\t"
-        "mov    lr, r1\n\t"
-        "ldr    r3, [sp, #20]\n\t"
-        "ldr    r1, [sp, #24]\n\t"
-        "mov    r12, r1\n\t"
-        "subs   r1, r1, r3\n\t"
-        "lsls   r1, r1, #28\n\t" /* carries if the number of quads is odd */
-        "bcs    4f\n\t"
-        "3:\n"
-        "quad\n\t"
-        "4:\n"
-        "quad\n\t"
-        "cmp    r3, r12\n\t"
-        "bne    3b\n\t"
-        "str    r0, [sp, #16]\n\t"
-        "ldr    r7, [sp, #28]\n\t"
-        "outputs r8, r9, 0\n\t"
-        "outputs r10, r11, 1\n\t"
-        "adds   r7, r7, #24\n\t"
-        "str    r7, [sp, #28]\n\t"
-        "ldr    r0, [sp, #52]\n\t"
-        "adds   r0, r0, #2\n\t"
-        "str    r0, [sp, #52]\n\t"
-        "ldr    r0, [sp, #56]\n\t"
-        "adds   r0, r0, #2\n\t"
-        "str    r0, [sp, #56]\n\t"
-        "ldr    r0, [sp, #16]\n\t"
-        "ldr    r1, [sp, #60]\n\t"
-        "cmp    r0, r1\n\t"
-        "beq    5f\n\t"
-        "b      2b\n\t"
-        "5:\n"
-        "pop    {r4-r7}\n\t"
-        "mov    r8, r4\n\t"
-        "mov    r9, r5\n\t"
-        "mov    r10, r6\n\t"
-        "mov    r11, r7\n\t"
-        "pop    {r0-r7, pc}\n\t"
-        ".purgem lower\n\t"
-        ".purgem upper\n\t"
-        ".purgem sum\n\t"
-        ".purgem quad\n\t"
-        ".purgem bias\n\t"
-        ".purgem scale\n\t"
-        ".purgem store\n\t"
-        ".purgem outputs\n\t");
-}
+ * and s1 alone. On the stack: r8 to r11, the first four arguments, r4 to r7, lr, the others.
+ *
+ * lower, upper: r5 = the products of r1 and r2 with two weights of a word; r6, or the word, is
+ * lost. sum: add r5, s0 + 65536 * s1 of two int16, to `both`, and s1 to `second`: lr, 2^15, makes
+ * up for what a negative s0 borrows of s1. quad: four inputs of two pixels for two channels, 16
+ * multiply-accumulates, in 49 cycles. bias: sums begin with a channel's. scale: the pieces of a
+ * channel's multiplier. store: the output of the sum r0. */
+#define TINYC_DEFINE_PAIR_OUTPUTS(name, pieces, times)                                           \
+    __attribute__((naked, noinline, unused)) static void name(                                   \
+        __attribute__((unused)) const int8_t *weights,                                           \
+        __attribute__((unused)) const uint32_t *columns,                                         \
+        __attribute__((unused)) const uint32_t *columns_end,                                     \
+        __attribute__((unused)) const int32_t *table, __attribute__((unused)) int8_t *out0,      \
+        __attribute__((unused)) int8_t *out1, __attribute__((unused)) const int8_t *weights_end, \
+        __attribute__((unused)) int32_t offset)                                                  \
+    {                                                                                            \
+        __asm__ volatile(                                                                        \
+            ".syntax unified\n\t"                                                                \
+            ".macro lower word\n\t"                                                              \
+            "sxtb   r5, \\word\n\t"                                                              \
+            "muls   r5, r1, r5\n\t"                                                              \
+            "lsls   r6, \\word, #16\n\t"                                                         \
+            "asrs   r6, r6, #24\n\t"                                                             \
+            "muls   r6, r2, r6\n\t"                                                              \
+            "adds   r5, r5, r6\n\t"                                                              \
+            ".endm\n\t"                                                                          \
+            ".macro upper word\n\t"                                                              \
+            "lsls   r5, \\word, #8\n\t"                                                          \
+            "asrs   r5, r5, #24\n\t"                                                             \
+            "muls   r5, r1, r5\n\t"                                                              \
+            "asrs   \\word, \\word, #24\n\t"                                                     \
+            "muls   \\word, r2, \\word\n\t"                                                      \
+            "adds   r5, r5, \\word\n\t"                                                          \
+            ".endm\n\t"                                                                          \
+            ".macro sum both, second\n\t"                                                        \
+            "add    \\both, \\both, r5\n\t"                                                      \
+            "add    r5, r5, lr\n\t"                                                              \
+            "asrs   r5, r5, #16\n\t"                                                             \
+            "add    \\second, \\second, r5\n\t"                                                  \
+            ".endm\n\t"                                                                          \
+            ".macro quad\n\t"                                                                    \
+            "ldm    r0!, {r4, r7}\n\t"                                                           \
+            "ldm    r3!, {r1, r2}\n\t"                                                           \
+            "lower  r4\n\t"                                                                      \
+            "sum    r8, r9\n\t"                                                                  \
+            "lower  r7\n\t"                                                                      \
+            "sum    r10, r11\n\t"                                                                \
+            "ldm    r3!, {r1, r2}\n\t"                                                           \
+            "upper  r4\n\t"                                                                      \
+            "sum    r8, r9\n\t"                                                                  \
+            "upper  r7\n\t"                                                                      \
+            "sum    r10, r11\n\t"                                                                \
+            ".endm\n\t"                                                                          \
+            ".macro bias at, both, second\n\t"                                                   \
+            "ldr    r1, [r7, #\\at]\n\t"                                                         \
+            "lsls   r2, r1, #16\n\t"                                                             \
+            "adds   r2, r2, r1\n\t"                                                              \
+            "mov    \\both, r2\n\t"                                                              \
+            "mov    \\second, r1\n\t"                                                            \
+            ".endm\n\t"                                                                          \
+            ".macro scale at\n\t"                                                                \
+            "ldr    r4, [r7, #\\at + 4]\n\t"                                                     \
+            "ldr    r6, [r7, #\\at + 8]\n\t" pieces                                              \
+            ".endm\n\t"                                                                          \
+            ".macro store out, channel\n\t" times                                                \
+            "add    r5, r5, lr\n\t"                                                              \
+            "mov    r6, r12\n\t"                                                                 \
+            "asrs   r5, r5, r6\n\t"                                                              \
+            "sxtb   r6, r5\n\t"                                                                  \
+            "cmp    r6, r5\n\t"                                                                  \
+            "beq    1f\n\t"                                                                      \
+            "asrs   r5, r5, #31\n\t"                                                             \
+            "movs   r6, #127\n\t"                                                                \
+            "eors   r5, r5, r6\n\t"                                                              \
+            "1:\n"                                                                               \
+            "ldr    r0, [sp, #\\out]\n\t"                                                        \
+            "strb   r5, [r0, #\\channel]\n\t"                                                    \
+            ".endm\n\t"                                                                          \
+            ".macro outputs both, second, channel\n\t"                                           \
+            "scale  12 * \\channel\n\t"                                                          \
+            "mov    r0, \\both\n\t"                                                              \
+            "mov    r6, \\second\n\t"                                                            \
+            "lsls   r6, r6, #16\n\t"                                                             \
+            "subs   r0, r0, r6\n\t"                                                              \
+            "store  52, \\channel\n\t"                                                           \
+            "mov    r0, \\second\n\t"                                                            \
+            "store  56, \\channel\n\t"                                                           \
+            ".endm\n\t"                                                                          \
+            "push   {r0-r7, lr}\n\t"                                                             \
+            "mov    r4, r8\n\t"                                                                  \
+            "mov    r5, r9\n\t"                                                                  \
+            "mov    r6, r10\n\t"                                                                 \
+            "mov    r7, r11\n\t"                                                                 \
+            "push   {r4-r7}\n\t"                                                                 \
+            "2:\n"                                                                               \
+            "ldr    r7, [sp, #28]\n\t"                                                           \
+            "bias   0, r8, r9\n\t"                                                               \
+            "bias   12, r10, r11\n\t"                                                            \
+            "movs   r1, #1\n\t"                                                                  \
+            "lsls   r1, r1, #15\n\t"                                                             \
+            "mov    lr, r1\n\t"                                                                  \
+            "ldr    r3, [sp, #20]\n\t"                                                           \
+            "ldr    r1, [sp, #24]\n\t"                                                           \
+            "mov    r12, r1\n\t"                                                                 \
+            "subs   r1, r1, r3\n\t"                                                              \
+            "lsls   r1, r1, #28\n\t" /* carries if the number of quads is odd */                 \
+            "bcs    4f\n\t"                                                                      \
+            "3:\n"                                                                               \
+            "quad\n\t"                                                                           \
+            "4:\n"                                                                               \
+            "quad\n\t"                                                                           \
+            "cmp    r3, r12\n\t"                                                                 \
+            "bne    3b\n\t"                                                                      \
+            "str    r0, [sp, #16]\n\t"                                                           \
+            "ldr    r7, [sp, #28]\n\t"                                                           \
+            "outputs r8, r9, 0\n\t"                                                              \
+            "outputs r10, r11, 1\n\t"                                                            \
+            "adds   r7, r7, #24\n\t"                                                             \
+            "str    r7, [sp, #28]\n\t"                                                           \
+            "ldr    r0, [sp, #52]\n\t"                                                           \
+            "adds   r0, r0, #2\n\t"                                                              \
+            "str    r0, [sp, #52]\n\t"                                                           \
+            "ldr    r0, [sp, #56]\n\t"                                                           \
+            "adds   r0, r0, #2\n\t"                                                              \
+            "str    r0, [sp, #56]\n\t"                                                           \
+            "ldr    r0, [sp, #16]\n\t"                                                           \
+            "ldr    r1, [sp, #60]\n\t"                                                           \
+            "cmp    r0, r1\n\t"                                                                  \
+            "beq    5f\n\t"                                                                      \
+            "b      2b\n\t"                                                                      \
+            "5:\n"                                                                               \
+            "pop    {r4-r7}\n\t"                                                                 \
+            "mov    r8, r4\n\t"                                                                  \
+            "mov    r9, r5\n\t"                                                                  \
+            "mov    r10, r6\n\t"                                                                 \
+            "mov    r11, r7\n\t"                                                                 \
+            "pop    {r0-r7, pc}\n\t"                                                             \
+            ".purgem lower\n\t"                                                                  \
+            ".purgem upper\n\t"                                                                  \
+            ".purgem sum\n\t"                                                                    \
+            ".purgem quad\n\t"                                                                   \
+            ".purgem bias\n\t"                                                                   \
+            ".purgem scale\n\t"                                                                  \
+            ".purgem store\n\t"                                                                  \
+            ".purgem outputs\n\t");                                                              \
+    }
 
 #else
 
@@ -270,30 +307,39 @@ TINYC_INLINE int8_t tinyc_pair_finish(int32_t sum, const int32_t *channel, int32
     return (int8_t)tinyc_clamp(y + (offset >> 1), INT8_MIN, INT8_MAX);
 }
 
-static TINYC_SHARED void tinyc_pair_outputs(const int8_t *weights, const uint32_t *columns,
-                                            const uint32_t *columns_end, const int32_t *table,
-                                            int8_t *out0, int8_t *out1, const int8_t *weights_end,
-                                            int32_t offset)
-{
-    int32_t channel = 0;
-
-    for (; weights != weights_end; weights += 2 * (columns_end - columns), channel += 2) {
-        for (int32_t i = 0; i < 2; i++, table += 3) {
-            const int8_t *w = weights + 4 * i;
-            int32_t sum0 = table[0];
-            int32_t sum1 = table[0];
-            int32_t k = 0;
-            for (const uint32_t *x = columns; x != columns_end; x++, k++) {
-                const int32_t weight = w[k / 4 * 8 + k % 4];
-                sum0 += weight * tinyc_pair_first(*x);
-                sum1 += weight * tinyc_pair_second(*x);
-            }
-            out0[channel + i] = tinyc_pair_finish(sum0, table, offset);
-            out1[channel + i] = tinyc_pair_finish(sum1, table, offset);
-        }
+#define TINYC_DEFINE_PAIR_OUTPUTS(name, pieces, times)                                             \
+    static TINYC_SHARED void name(const int8_t *weights, const uint32_t *columns,                  \
+                                  const uint32_t *columns_end, const int32_t *table, int8_t *out0, \
+                                  int8_t *out1, const int8_t *weights_end, int32_t offset)         \
+    {                                                                                              \
+        int32_t channel = 0;                                                                       \
+                                                                                                   \
+        for (; weights != weights_end; weights += 2 * (columns_end - columns), channel += 2) {     \
+            for (int32_t i = 0; i < 2; i++, table += 3) {                                          \
+                const int8_t *w = weights + 4 * i;                                                 \
+                int32_t sum0 = table[0];                                                           \
+                int32_t sum1 = table[0];                                                           \
+                int32_t k = 0;                                                                     \
+                for (const uint32_t *x = columns; x != columns_end; x++, k++) {                    \
+                    const int32_t weight = w[k / 4 * 8 + k % 4];                                   \
+                    sum0 += weight * tinyc_pair_first(*x);                                         \
+                    sum1 += weight * tinyc_pair_second(*x);                                        \
+                }                                                                                  \
+                out0[channel + i] = tinyc_pair_finish(sum0, table, offset);                        \
+                out1[channel + i] = tinyc_pair_finish(sum1, table, offset);                        \
+            }                                                                                      \
+        }                                                                                          \
     }
-}
 
 #endif
+
+TINYC_DEFINE_PAIR_OUTPUTS(tinyc_pair_outputs_8, TINYC_PIECES_8, TINYC_TIMES_8(TINYC_UP))
+TINYC_DEFINE_PAIR_OUTPUTS(tinyc_pair_outputs_8_away, TINYC_PIECES_8, TINYC_TIMES_8(TINYC_AWAY))
+TINYC_DEFINE_PAIR_OUTPUTS(tinyc_pair_outputs_10, TINYC_PIECES_10, TINYC_TIMES_10(TINYC_UP))
+TINYC_DEFINE_PAIR_OUTPUTS(tinyc_pair_outputs_10_away, TINYC_PIECES_10, TINYC_TIMES_10(TINYC_AWAY))
+
+typedef void tinyc_pair_outputs(const int8_t *weights, const uint32_t *columns,
+                                const uint32_t *columns_end, const int32_t *table, int8_t *out0,
+                                int8_t *out1, const int8_t *weights_end, int32_t offset);
 
 #endif

@@ -13,6 +13,7 @@ from test_ops import alone, check_on_host
 
 from tinyc.emit.emitter import emit
 from tinyc.ir import Array, DType, Node, Quant, TensorType, Value, interpret
+from tinyc.kernels import conv_armv6m
 from tinyc.kernels.base import kernels_of
 from tinyc.ops.conv2d import Conv2d
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
@@ -40,6 +41,7 @@ def pointwise(
     zero: int,
     out_zero: int,
     pixels: int = 5,
+    activation: str = "none",
 ) -> Node[Conv2d]:
     """1x1 convolution of ``pixels`` pixels by int8 weights [channels, depth], whose sums are
     multiplied by ``scales``."""
@@ -55,7 +57,8 @@ def pointwise(
         Value("w", w, "case", data),
         Value("b", TensorType((channels,), DType.I32), "case", np.array(biases, np.int32)),
     )
-    return Node(Conv2d(ONE, ONE, ((0, 0), (0, 0)), "none"), inputs, (Value("y", y, "case"),), "c")
+    op = Conv2d(ONE, ONE, ((0, 0), (0, 0)), activation)
+    return Node(op, inputs, (Value("y", y, "case"),), "c")
 
 
 def check(node: Node, inputs: Array, tmp_path: Path, optimize: str = "balanced") -> Array:
@@ -138,6 +141,46 @@ def test_halves(out_zero: int, tmp_path: Path) -> None:
     x[..., 1] = np.arange(-4, 5)[:, None]
     found = check(node, x.reshape(1, 1, -1, 4), tmp_path)
     assert len(np.unique(found[..., 7])) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("zero", "out_zero", "activation", "optimize", "scale", "high"),
+    [
+        (-128, -128, "relu", "balanced", 2**-12.1, 500_000),
+        (5, 3, "none", "balanced", 2**-13.1, 1_200_000),
+        (-128, -128, "relu", "speed", 2**-12.1, 500_000),
+        (5, 3, "none", "speed", 2**-13.1, 1_200_000),
+    ],
+)
+def test_pieces_of_ten_bits(
+    zero: int,
+    out_zero: int,
+    activation: str,
+    optimize: str,
+    scale: float,
+    high: int,
+    tmp_path: Path,
+) -> None:
+    """Sums that fewer pieces of the multiplier do for: the greatest, and those over the edge."""
+    weights = signs(5, 12)
+
+    def node(bias: int) -> Node[Conv2d]:
+        scales = [scale, scale, 2 * scale, 3 * scale, 4 * scale]
+        return pointwise(weights, [bias, -bias, 0, 77, 5], scales, zero, out_zero, 11, activation)
+
+    def pieces(bias: int) -> str:
+        params = conv_armv6m.CONV2D.bind(node(bias)).params
+        return params["outputs"].removeprefix("tinyc_pair_outputs_").removesuffix("_away")
+
+    low = 0
+    assert (pieces(low), pieces(high)) == ("10", "8")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if pieces(middle) == "10" else (low, middle)
+    assert low > 1 << 16
+    for bias in (low, high):
+        check(node(bias), extremes(weights), tmp_path / str(bias), optimize)
 
 
 def test_running_words_have_room(tmp_path: Path) -> None:

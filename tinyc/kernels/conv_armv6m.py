@@ -89,6 +89,19 @@ def _paired_table(node: Node[Weighted], rows: Array) -> Constant:
     return replace(entries, data=entries.data[_order(len(rows))])
 
 
+def scaling(node: Node[Weighted], rows: Array) -> tuple[int, str]:
+    """Of live weights [channels, depth] that 8 bits do for: how many bits a piece of a multiplier
+    has, and which functions scale sums so."""
+    bits = 8 if _reject(node, rows, 2, 10) else 10
+    return bits, f"{bits}{_away(node)}"
+
+
+def _away(node: Node[Weighted]) -> str:
+    """What names of functions have that round halves of negative sums away from zero."""
+    clamp = clamp_params(node)
+    return "" if clamp["low"] == clamp["zero_point"] else "_away"
+
+
 # Convolution ------------------------------------------------------------------------------
 
 
@@ -108,7 +121,12 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
     params = window_params(node, (kh, kw))
     depth = weights.data[0, :, 0].size
     return Binding(
-        params={**params, **clamp_params(node), "input_zero": node.inputs[0].type.zero_point},
+        params={
+            **params,
+            **clamp_params(node),
+            "input_zero": node.inputs[0].type.zero_point,
+            "outputs": f"tinyc_pair_outputs_{scaling(node, rows)[1]}",
+        },
         constants=(weights, _paired_table(node, rows)),
         scratch=4 * depth + (in_c if params["padded"] else 0),
         support=("tinyc_conv2d_armv6m.h",),
@@ -208,12 +226,10 @@ def _bind_planes(node: Node[DepthwiseConv2d], axes: tuple[int, int], bytes: int)
     fitting = (bytes // (4 * length) - across[2]) // across[3] + 1
     columns = min(across[1], max(1, fitting))
     plane = (columns - 1) * across[3] + across[2]
-    params = clamp_params(node)
-    away = "" if params["low"] == params["zero_point"] else "_away"
     return Binding(
         params={
             **window_params(node, kernel),
-            **params,
+            **clamp_params(node),
             "input_zero": x.zero_point,
             "multiplier": op.multiplier,
             "along": along,
@@ -221,7 +237,7 @@ def _bind_planes(node: Node[DepthwiseConv2d], axes: tuple[int, int], bytes: int)
             "taps": taps.shape[2],
             "length": length,
             "columns": columns,
-            "run": f"tinyc_depthwise_{'3x3' if kernel == (3, 3) else 'any'}{away}",
+            "run": f"tinyc_depthwise_{'3x3' if kernel == (3, 3) else 'any'}{_away(node)}",
         },
         constants=(
             Constant("weights", taps, "weights, channel by channel, column by column"),

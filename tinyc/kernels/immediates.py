@@ -16,7 +16,7 @@ from ..ops._conv import filter_rows
 from ..ops.conv2d import Conv2d
 from .base import Binding, Constant, Kernel
 from .conv import clamp_params, window_params
-from .conv_armv6m import REQUIRES, live, reject_conv
+from .conv_armv6m import REQUIRES, live, reject_conv, scaling
 from .conv_dsp import padded, table
 
 CHANNELS = 3
@@ -101,17 +101,20 @@ def _group(rows: Array) -> _Group:
     return group
 
 
-def _channels(node: Node[Conv2d], rows: Array, taken: list[int]) -> Constant:
-    """`tinyc_immediate_channel` of each."""
+def _channels(node: Node[Conv2d], rows: Array, taken: list[int], bits: int) -> Constant:
+    """`tinyc_immediate_channel` of each. bits: of a piece of the multiplier."""
     entries = table(node, rows, fold=True)
     biases, multipliers, steps = entries.data[: len(rows)].astype(np.int64).T
-    parts = [multipliers >> bits & 0xFF for bits in (0, 8, 16, 24)]
-    half = ((1 + 2 * node.output.type.zero_point) << (steps + 7)) + 64
+    count = 32 // bits
+    pieces = [multipliers >> i * bits & (1 << bits) - 1 for i in range(count - 1)]
+    pieces += [multipliers >> (count - 1) * bits, *[0 * multipliers] * (4 - count)]
+    rest = 31 - (count - 1) * bits
+    half = ((1 + 2 * node.output.type.zero_point) << (steps + rest)) + (1 << (rest - 1))
     first = biases - np.array(taken) * (1 << 15)
-    words = np.stack([*parts, half, steps + 8, first, biases], 1)
+    words = np.stack([*pieces, half, steps + rest + 1, first, biases], 1)
     note = (
-        "bytes of the multiplier, rounding with the zero point, right shift, biases with the input "
-        "offset of each channel"
+        "pieces of the multiplier, rounding with the zero point, right shift, biases with the "
+        "input offset of each channel"
     )
     return Constant("channels", words.astype(np.int32), note)
 
@@ -123,19 +126,19 @@ def _bind(node: Node[Conv2d]) -> Binding:
     firsts = range(0, len(rows), CHANNELS)
     groups = [_group(even[c : c + CHANNELS]) for c in firsts]
     taken = [count for group in groups for count in group.taken]
-    params, clamp = window_params(node, (kh, kw)), clamp_params(node)
-    away = "" if clamp["low"] == clamp["zero_point"] else "_away"
+    params = window_params(node, (kh, kw))
+    bits, names = scaling(node, rows)
     return Binding(
         params={
             **params,
-            **clamp,
+            **clamp_params(node),
             "input_zero": node.inputs[0].type.zero_point,
             "groups": [
                 (c, c + g.channels - 1, g.lines) for c, g in zip(firsts, groups, strict=True)
             ],
-            "scale": f"tinyc_scale_sums{away}",
+            "scale": f"tinyc_scale_sums_{names}",
         },
-        constants=(_channels(node, rows, taken),),
+        constants=(_channels(node, rows, taken, bits),),
         scratch=4 * even.shape[1] + 8 * len(rows) + (in_c if params["padded"] else 0),
         support=("tinyc_immediates_armv6m.h",),
         ordered=True,

@@ -19,8 +19,8 @@ static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scrat
         .padding = {1, 1},
     };
 
-    tinyc_conv2d_armv6m(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window, -3,
-                        -10);
+    tinyc_conv2d_armv6m(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window, -3, -10,
+                        tinyc_pair_outputs_10);
     tinyc_limit_s8(out, 64, -10, 127);
 }
 
