@@ -24,7 +24,7 @@ from tinyc import __version__
 from tinyc.cli.app import execute
 from tinyc.deploy.export import FORMS, export
 from tinyc.ir import interpret
-from tinyc.pipeline import compile_model
+from tinyc.pipeline import CompileOptions, compile_model
 from tinyc.target.boards import Board, all_boards, load_board
 
 STANDINS = ROOT / "tests" / "standins"
@@ -77,8 +77,8 @@ def float_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(path, operators, tensors, inputs=[0], outputs=[4])
 
 
-def exported(model: Path, form: str, to: Path, board: Board = BOARD) -> Path:
-    made = compile_model(model, board)
+def exported(model: Path, form: str, to: Path, board: Board = BOARD, feed: str = "whole") -> Path:
+    made = compile_model(model, board, CompileOptions(feed=feed))
     folder = to / form / made.plan.prefix
     export(made.c_library, board, form, folder)
     return folder
@@ -221,10 +221,15 @@ def test_a_real_model_compiles_at_every_level(standard: str, tmp_path: Path) -> 
 # Plain C -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("compiler", ["cc", "clang"])
-def test_library_on_this_computer(compiler: str, tiny_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("compiler", "feed"), [("cc", "whole"), ("clang", "whole"), ("cc", "rows")]
+)
+def test_library_on_this_computer(
+    compiler: str, feed: str, tiny_model: Path, tmp_path: Path
+) -> None:
     tool(compiler)
-    folder = exported(tiny_model, "library", tmp_path)
+    folder = exported(tiny_model, "library", tmp_path, feed=feed)
+    assert ("tiny_push_row" in (folder / "README.md").read_text()) == (feed == "rows")
     strict = "CFLAGS=-O1 -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror"
     output = run(["make", "-s", "example", f"CC={compiler}", strict], folder)
     assert_printed(output, tiny_model)
@@ -383,8 +388,10 @@ def test_sketch_without_a_builder(
 ) -> None:
     """Where Arduino's builder is not installed: the same files by the layout that it documents."""
     compiler = tool("g++")
-    for model in (tiny_model, float_model):
-        folder = exported(model, form, tmp_path)
+    for model, feed in (
+        (tiny_model, "whole"), (float_model, "whole"), (tiny_model, "rows"),
+    ):  # fmt: skip
+        folder = exported(model, form, tmp_path, feed=feed)
         sketch = next(folder.rglob("*.ino" if form == "arduino" else "main.cpp"))
         folders = [f"-I{folder / p}" for p in ("src", "include")] + [f"-I{STANDINS / 'core'}"]
         for source in folder.glob("src/*.c"):

@@ -11,16 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, slow_but
+from mailbox_machine import Machine
+from terminal import Terminal, check_inference, served
 from test_passes import convolution, graph, value
 
 from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
 from tinyc.image.build import BuildOptions, build
+from tinyc.image.mailbox import INBOX, OUTBOX, Batch
 from tinyc.ir import Graph, Node, State, Value, interpret, verify
 from tinyc.ops._conv import out_sizes
 from tinyc.ops.add import Add
 from tinyc.ops.concat import Concat
 from tinyc.ops.reshape import Reshape
+from tinyc.pipeline import CompileOptions, compile_model
 from tinyc.plan import Chain, Plan, plan, planner
 from tinyc.plan.chain import Ring, _Run
 from tinyc.plan.feed import fed_image
@@ -29,6 +33,7 @@ from tinyc.plan.rows import staged
 from tinyc.plan.schedule import by_rows
 from tinyc.run import run
 from tinyc.run.host import run_host
+from tinyc.run.serve import serve
 from tinyc.target.boards import load_board
 
 sys.path.append(str(ROOT / "tests" / "ops"))
@@ -172,6 +177,42 @@ def test_a_core_is_fed(board_name: str, emulator: str, tmp_path: Path) -> None:
         assert set(fed.layers) == set(layers)
         inside = sum(count.cycles for count in fed.layers.values())
         assert 0.5 * fed.cycles < inside < fed.cycles
+
+
+def test_the_mailbox_feeds(tmp_path: Path) -> None:
+    """What Renode runs: the verdict, and the places between which it counts."""
+    network, board = residual(), load_board("stm32f4_discovery")
+    rows, expected = samples(network, 3)
+    planned = plan(network, board.core.title, board.core.features, feed="rows")
+    image = build(emit(planned), board, None, tmp_path / "out", BuildOptions("test_mailbox"))
+    outputs = np.stack([y.view(np.uint8).ravel() for y in expected])
+    machine = Machine(board, {"inbox": (INBOX, 4096), "outbox": (OUTBOX, 4096)})
+    machine.load(image.elf)
+    machine.write(INBOX, Batch(rows, outputs).pack())
+    places = ["test_run", "infer_done"]
+    machine.run(places)
+    assert machine.console.startswith("verdict: 3 samples, 0 mismatches"), machine.console
+    assert [place for place, _ in machine.counts] == places * 3
+
+
+@pytest.mark.slow
+def test_the_serial_port_feeds(tiny_model: Path, tmp_path: Path) -> None:
+    """The firmware that keeps the input, and the one that takes each row as it comes."""
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
+    board = load_board("mps2_an385")
+    with served(tiny_model, "--board", board.name, "--feed", "rows", "-o", tmp_path) as kept:
+        for _ in range(2):
+            check_inference(kept, tiny_model)
+    made = compile_model(tiny_model, board, CompileOptions(feed="rows"))
+    image = build(made.c_library, board, None, tmp_path / "out", BuildOptions("test_serial"))
+    with serve(image) as (path, _):
+        dut = Terminal(path)
+        for loaded in (20, 32):  # the first image is given up within its third row
+            dut.command("db load 32")
+            dut.command("db " + "11" * loaded)
+        assert dut.command("db print")[0] == "e-[This firmware keeps no input]"
+        check_inference(dut, tiny_model)
 
 
 def test_the_input_may_be_a_view(tmp_path: Path) -> None:
