@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, slow_but
 from mailbox_machine import Machine
 from terminal import Terminal, check_inference, served
-from test_passes import convolution, graph, value
+from test_passes import convolution, dense, graph, value
 
 from tinyc.emit.emitter import emit
 from tinyc.errors import CompileError
@@ -245,9 +245,10 @@ def test_layers_behind_those_that_are_fed_are_packed() -> None:
     x = value("x", 1, 12, 8, 4)
     weights = np.random.default_rng(0).integers(-2, 3, (4, 3, 3, 4))
     first = convolution(x, weights, np.zeros(4), "first", AROUND)
-    sparse = np.zeros((200, 12, 8, 4)) + (np.arange(200) % 3)[:, None, None, None]
-    last = convolution(first.output, sparse, np.zeros(200), "last")
-    network = graph([x], [first, last], [last.output])
+    flat = Node(Reshape(), first.outputs, (value("flat", 1, 384),), "flat")
+    weights = np.zeros((200, 384)) + (np.arange(200) % 3)[:, None]
+    last = dense(flat.output, weights, np.zeros(200), "last")
+    network = graph([x], [first, flat, last], [last.output])
     planned = plan(network, "host", DSP, optimize="flash", feed="rows")
     assert [step.binding.packing is not None for step in planned.steps] == [False, True]
     sound(planned)
