@@ -76,6 +76,7 @@ def test_the_profile_is_of_a_frame(firmware: Firmware) -> None:
     assert list(macs.values()) == [36, 32, 48]  # of 180, 128 and 48
 
 
+@pytest.mark.slow
 def test_the_command_line_streams(model: Path, tmp_path: Path, capsys) -> None:
     data = tmp_path / "recordings.npz"
     rng = np.random.default_rng(4)
