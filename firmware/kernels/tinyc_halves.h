@@ -91,9 +91,8 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
 #define TINYC_HALVES_LAST TINYC_HALVES_ROW
 #endif
 
-#define TINYC_HALVES_PASS                                                        \
-    ".rept " TINYC_TEXT(TINYC_HALVES_ROWS) " - 1\n\t" TINYC_HALVES_ROW ".endr\n" \
-                                                                       "\t" TINYC_HALVES_LAST
+#define TINYC_HALVES_REPEAT ".rept " TINYC_TEXT(TINYC_HALVES_ROWS) " - 1\n\t"
+#define TINYC_HALVES_PASS   TINYC_HALVES_REPEAT TINYC_HALVES_ROW ".endr\n\t" TINYC_HALVES_LAST
 
 /* What follows makes outputs in r4 to r11 of the sums A, in r4, r5, r8 and r9, and A + 256 * B, in
  * those two behind; r1: the table of four channels. Those of channels are of \a and \b, two pixels.

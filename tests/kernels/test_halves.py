@@ -25,7 +25,8 @@ HALVES, DENSE = "conv2d_s8_halves", "fully_connected_s8_halves"
 
 
 def chosen(node: Node) -> str:
-    return next(k.name for k in kernels_of(type(node.op)) if k.reject(node) is None)
+    kernels = (k for k in kernels_of(type(node.op)) if "balanced" in k.aims)
+    return next(k.name for k in kernels if k.reject(node) is None)
 
 
 def layer(
@@ -107,6 +108,15 @@ def awkward() -> Iterator[Node]:
     for kernel, depth, stride in ((3, 3, 1), (3, 4, 2), (2, 8, 1), (5, 1, 2), (3, 2, 1)):
         weights = rng.integers(-127, 128, (6, kernel, kernel, depth))
         yield layer((7, 5), weights, 77, 0.001, (-5, -128), kernel // 2, stride)
+    # Windows that overlap and are read together.
+    for width, kernel, depth, stride in (
+        (8, 3, 16, 1),
+        (9, 3, 32, 2),
+        (7, 2, 16, 1),
+        (9, 5, 16, 3),
+    ):
+        weights = rng.integers(-127, 128, (4, kernel, kernel, depth))
+        yield layer((6, width), weights, 77, 0.001, (-5, 3), kernel // 2, stride)
 
 
 def extremes() -> Iterator[Node]:
