@@ -51,8 +51,8 @@ TINYC_INLINE void tinyc_softmax_s8(const int8_t *in, void *out, const int32_t *t
     }
 }
 
-/* The table, of 256 numbers that begin with 2^31 - 1: each is that before it times ratio / 2^32, and
- * a step more. */
+/* The table, of 256 numbers that begin with 2^31 - 1: each is that before it times ratio / 2^32,
+ * and a step more. */
 TINYC_INLINE void tinyc_softmax_powers(int32_t *table, const int16_t *steps, uint32_t ratio)
 {
     int32_t power = INT32_MAX;

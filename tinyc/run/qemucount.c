@@ -66,8 +66,8 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     }
 }
 
-/* Arguments: entry=, low=, high= (addresses: of each function, and their caller's range), path=, and
- * skiplow=, skiphigh= (the interrupt handler, which is not of the functions). */
+/* Arguments: entry=, low=, high= (addresses: of each function, and their caller's range), path=,
+ * and skiplow=, skiphigh= (the interrupt handler, which is not of the functions). */
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
                                                                const void *info, int argc,
                                                                char **argv)
