@@ -191,7 +191,8 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
 
 def _bind_whole(node: Node[DepthwiseConv2d]) -> Binding:
     """What takes less memory: outputs that lie behind the rows that have been read, or over the
-    inputs, each channel of which is laid out as a whole before it is written to."""
+    inputs of the same columns and channels, each channel of which is laid out as a whole before it
+    is written to."""
     x, y = node.inputs[0].type, node.output.type
     bound = _bind_planes(node, _axes(node), PLANE_BYTES)
     apart = y.bytes + bound.scratch
@@ -200,7 +201,7 @@ def _bind_whole(node: Node[DepthwiseConv2d]) -> Binding:
         rows = bound.params["columns"]
         bound = replace(bound, ordered=True, rows=rows)
         apart = rows * y.bytes // y.shape[1] + bound.scratch
-    if x.shape == y.shape:
+    if x.shape[2:] == y.shape[2:] and (x.shape == y.shape or x.shape[0] == 1):
         onto = _bind_planes(node, _axes(node), apart)
         if onto.params["columns"] == onto.params["across"][1]:
             return replace(onto, inplace=0)
