@@ -37,7 +37,7 @@ static TINYC_SHARED void *tinyc_put_pair_s8(void *to, const int8_t *from, int32_
 {
     uint32_t *column = to;
 
-    for (; size >= 16; size -= 16, from += 16, column += 16) {
+    for (; !TINYC_SMALL && size >= 16; size -= 16, from += 16, column += 16) {
         const uint32_t quad[4] = {tinyc_load4(from), tinyc_load4(from + 4), tinyc_load4(from + 8),
                                   tinyc_load4(from + 12)};
         column[0] = tinyc_sxtb16(quad[0]);
@@ -174,7 +174,8 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
     uint32_t *column = (uint32_t *)(void *)scratch;
     int8_t *const patch = (int8_t *)(column + lanes * depth / 2);
     const int32_t size = w->in.c * bytes;
-    const int is_short = bytes == 1 && lanes == 2 && TINYC_KNOWN(depth <= TINYC_SHORT_WINDOW);
+    const int is_short =
+        !TINYC_SMALL && bytes == 1 && lanes == 2 && TINYC_KNOWN(depth <= TINYC_SHORT_WINDOW);
     const struct tinyc_short_rows as_it_is = {depth, depth, 0};
     const struct tinyc_short_rows rows = {
         w->kernel.h * w->kernel.w * size,
@@ -190,7 +191,8 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
         if (tinyc_is_pointwise(w) &&
             (size % 4 == 0 || (w->in.h * w->in.w - pixel) * size >= depth * bytes)) {
             /* What fills a column up is the next pixel. */
-            if (bytes == 1 && lanes == 2 && TINYC_KNOWN(depth <= TINYC_SHORT_PIXEL)) {
+            if (!TINYC_SMALL && bytes == 1 && lanes == 2 &&
+                TINYC_KNOWN(depth <= TINYC_SHORT_PIXEL)) {
                 tinyc_put_short_pair_s8(column, image + pixel * size, depth, &as_it_is);
             } else {
                 (void)put(column, image + pixel * size, depth * bytes);
@@ -201,7 +203,7 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
             tinyc_gather(column, in, bytes, oy, ox, w, padding, put, put_padding);
             continue;
         }
-        if (w->dilation.h == 1 && w->dilation.w == 1 &&
+        if (!TINYC_SMALL && w->dilation.h == 1 && w->dilation.w == 1 &&
             tinyc_are_inside(y0, w->kernel.h, w->in.h) &&
             tinyc_are_inside(x0, w->kernel.w, w->in.w)) {
             if (is_short && rows.row > 2) {

@@ -33,7 +33,7 @@ typedef void tinyc_halves_tile(const int16_t *weights, const int16_t *columns,
 /* Rows that the code has one after another: those of 3x3 windows of 16, 32 and more channels are a
  * multiple; and what the first pass over them leaves out, so that the others are whole. */
 #if TINYC_SMALL
-#define TINYC_HALVES_ROWS 4
+#define TINYC_HALVES_ROWS 2
 #else
 #define TINYC_HALVES_ROWS 18
 #endif

@@ -41,7 +41,8 @@ def integers(node: Node[Weighted], folded: bool = False) -> dict[str, Any]:
 VARYING = ("input_zero", "zero_point", "low", "high")
 """In what convolutions of one body may differ, their arrays apart."""
 SIZED = ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c")
-"""And in what such that are small: the sizes of `window_params`."""
+WINDOWS = ("kernel_h", "kernel_w", "stride_h", "stride_w", "pad_top", "pad_left")
+"""And in what such that are small: the sizes and the windows of `window_params`."""
 
 
 def sees_all(node: Node[Windowed]) -> bool:

@@ -6,6 +6,7 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
-from .base import Binding, Constant, Kernel
+from .base import AIMS, Binding, Constant, Kernel
 from .conv import (
     SIZED,
     VARYING,
+    WINDOWS,
     clamp_params,
     float_suffix,
     four_rows,
@@ -240,13 +242,14 @@ def reject_depthwise(node: Node[DepthwiseConv2d]) -> str | None:
     return reject(node, _depthwise_rows(node))
 
 
-def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
+def _bind_depthwise(node: Node[DepthwiseConv2d], alike: bool = False) -> Binding:
+    """alike: round as any layer may be rounded, so that code is small."""
     x, weights, _ = node.inputs
     _, kh, kw, _ = weights.type.shape
     rows = _depthwise_rows(node)
     assert rows is not None
     entries = table(node, rows, fold=False)
-    one = one_product(node, rows, entries.data[: len(rows)])
+    one = None if alike else one_product(node, rows, entries.data[: len(rows)])
     data = entries.data if one is None else one.astype(np.int32)
     finish = float_suffix(node) or ("_dsp" if one is None else "_lowest")
     return Binding(
@@ -266,23 +269,18 @@ def _bind_depthwise(node: Node[DepthwiseConv2d]) -> Binding:
     )
 
 
-DEPTHWISE_CONV2D = Kernel(
-    "depthwise_conv2d_s8_dsp",
-    "depthwise_conv2d_s8_dsp.c.j2",
-    REQUIRES,
-    reject_depthwise,
-    _bind_depthwise,
-    varying=VARYING,
-    sized=(
-        *SIZED,
-        "kernel_h",
-        "kernel_w",
-        "stride_h",
-        "stride_w",
-        "pad_top",
-        "pad_left",
+DEPTHWISE_CONV2D = (
+    Kernel(
+        "depthwise_conv2d_s8_dsp", "depthwise_conv2d_s8_dsp.c.j2", REQUIRES,
+        reject_depthwise, _bind_depthwise,
+        varying=VARYING, aims=frozenset(AIMS) - {"flash"},
     ),
-)
+    Kernel(
+        "depthwise_conv2d_s8_dsp_alike", "depthwise_conv2d_s8_dsp.c.j2", REQUIRES,
+        reject_depthwise, partial(_bind_depthwise, alike=True),
+        varying=VARYING, sized=(*SIZED, *WINDOWS), aims=frozenset({"flash"}),
+    ),
+)  # fmt: skip
 
 
 # Fully connected --------------------------------------------------------------------------

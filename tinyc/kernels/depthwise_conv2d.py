@@ -138,7 +138,7 @@ def _bind_s16_dsp(node: Node[DepthwiseConv2d]) -> Binding:
 provide(
     DepthwiseConv2d,
     depthwise_planar.DEPTHWISE_CONV2D,
-    conv_dsp.DEPTHWISE_CONV2D,
+    *conv_dsp.DEPTHWISE_CONV2D,
     conv_thumb2.DEPTHWISE_CONV2D,
     conv_armv6m.DEPTHWISE_CONV2D,
     Kernel(

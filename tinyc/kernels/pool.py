@@ -12,7 +12,7 @@ from ..ops._pool import Pool
 from ..ops.average_pool import AveragePool2d
 from ..ops.l2_pool import L2Pool2d
 from ..ops.max_pool import MaxPool2d
-from .base import Binding, Kernel
+from .base import AIMS, Binding, Kernel
 from .conv import clamp_params, portable, window_params
 
 _FLOATS: dict[type[Pool], tuple[str, str, str, str]] = {
@@ -110,6 +110,7 @@ def kernels(name: str) -> tuple[Kernel[Pool], ...]:
             frozenset({"dsp"}),
             _reject_dsp,
             _bind_dsp,
+            aims=frozenset(AIMS) - {"flash"},
             by_rows=_STRIP,
         ),
         replace(portable(f"{name}_s8", DType.I8, _bind, "pool.c.j2"), by_rows=_STRIP),

@@ -59,14 +59,17 @@ class _Parts:
 def packed(steps: Sequence[Step]) -> tuple[Step, ...]:
     """The steps with packed constants wherever they are smaller, if that pays for the code."""
     room = max((_alive(step) for step in steps), default=0) + SPARE
-    parts = {step: _parts(step, room) for step in steps if step.kernel.varying is not None}
-    found = {s: p for s, p in parts.items() if p is not None}
+    found = {step: _parts(step, room) for step in steps if step.kernel.varying is not None}
     alike: dict[tuple[object, ...], list[Step]] = {}
     for step, made in found.items():
-        alike.setdefault(_shape(step, made), []).append(step)
+        if made.chosen:
+            alike.setdefault(_shape(step, made), []).append(step)
     bindings: dict[Step, Binding] = {}
     for group in alike.values():
-        bindings |= _group({step: found[step] for step in group})
+        bound = _group({step: found[step] for step in group})
+        # A body that is there for others is worth more than what packing costs.
+        if len(group) > 1 or _bytes(bound[group[0]]) < _bytes(group[0].binding):
+            bindings |= bound
     saved = sum(_bytes(step.binding) - _bytes(binding) for step, binding in bindings.items())
     if saved <= UNPACK:
         return tuple(steps)
@@ -83,8 +86,8 @@ def _bytes(binding: Binding) -> int:
     return sum(c.data.nbytes for c in binding.constants) + (CALL if binding.packing else 0)
 
 
-def _parts(step: Step, room: int) -> _Parts | None:
-    """What is packed of a step if that is smaller, so that it has room in the arena."""
+def _parts(step: Step, room: int) -> _Parts:
+    """What may be packed of a step, so that it has room in the arena."""
     whole = step.binding
     outputs = step.node.output.type.elements
     free = min(room - _alive(step), LONGEST)
@@ -96,9 +99,7 @@ def _parts(step: Step, room: int) -> _Parts | None:
         if _unpacked_bytes(arrays) <= free:
             break
         arrays.pop()
-    made = _Parts([whole], [i for i, c in enumerate(whole.constants) if c in arrays], outputs)
-    size = len(made.stream(np.zeros(0, np.int16))) + READ_AHEAD + CALL
-    return made if size < sum(c.data.nbytes for c in arrays) else None
+    return _Parts([whole], [i for i, c in enumerate(whole.constants) if c in arrays], outputs)
 
 
 def _shape(step: Step, parts: _Parts) -> tuple[object, ...]:

@@ -26,6 +26,7 @@ from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
 from ..plan import Choice, Step, choices, plan
+from ..plan.choose import kernel_of
 from ..plan.rows import staged
 from ..run.data import random_samples
 from ..run.forks import each
@@ -152,7 +153,9 @@ def measured(
     """A layer by every kernel that takes it, in one image. rows: in strips of so many; only: by so
     many of the kernels, the first."""
     core = board.core
-    ways = choices(node, core.features, "templates")[:only]
+    every = choices(node, core.features, "templates")
+    # What flash alone is optimized with is chosen for no cycles.
+    ways = [way for way in every if kernel_of(node, way).aims != {"flash"}][:only]
     graph, steps = _beside(node, ways, board)
     spans = None
     if rows is not None:
