@@ -131,7 +131,7 @@ def layers() -> list[tuple[Node, tuple[str, ...], int]]:
         (dense(72, 130), both, 3),
         (conv(20, 3, 16), both, 1),
         (conv(16, 1, 64), both, 1),
-        (conv(200, 1, 64), ("channels",), 1),
+        (conv(400, 1, 64), ("channels",), 1),
         (depthwise(50), both, 1),
     ]
 

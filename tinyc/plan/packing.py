@@ -18,8 +18,8 @@ from .step import Step
 
 PIECE = 6144
 """Most bytes that a piece of a layer is unpacked to."""
-SPARE = 8192
-"""By how many bytes a whole layer that is unpacked may make the arena grow."""
+SPARE = (20480, 8192, 0)
+"""By how many bytes a whole layer that is unpacked may make the arena grow, if there is room."""
 LONGEST = 0xFFFF
 """Most bytes of an array: a stream says how many by two."""
 UNITS = (8, 4, 1)
@@ -56,9 +56,9 @@ class _Parts:
         return found
 
 
-def packed(steps: Sequence[Step]) -> tuple[Step, ...]:
+def packed(steps: Sequence[Step], spare: int = SPARE[0]) -> tuple[Step, ...]:
     """The steps with packed constants wherever they are smaller, if that pays for the code."""
-    room = max((_alive(step) for step in steps), default=0) + SPARE
+    room = max((_alive(step) for step in steps), default=0) + spare
     found = {step: _parts(step, room) for step in steps if step.kernel.varying is not None}
     alike: dict[tuple[object, ...], list[Step]] = {}
     for step, made in found.items():

@@ -13,7 +13,7 @@ from ..ops.transpose import Transpose
 from .arena import aliases
 from .choose import Choice, choose
 from .feed import row_by_row
-from .packing import packed
+from .packing import SPARE, packed
 from .plan import Plan
 from .schedule import Span, by_rows, schedule
 
@@ -53,11 +53,14 @@ def plan(
     if optimize == "flash" and (fed or not found.chains):
         # Layers that go by rows would be unpacked for each strip.
         strips = {stage.step.index for chain in found.chains for stage in chain.stages}
-        both = zip(steps, packed(steps), strict=True)
-        lean = tuple(step if step.index in strips else small for step, small in both)
-        small = schedule(graph, lean, optimize, priced, limit, feed)
-        ways = [[(c.first, c.last) for c in s.chains] for s in (found, small)]
-        found = small if ways[0] == ways[1] else found
+        chains = [(chain.first, chain.last) for chain in found.chains]
+        for spare in SPARE:
+            both = zip(steps, packed(steps, spare), strict=True)
+            lean = tuple(step if step.index in strips else small for step, small in both)
+            small = schedule(graph, lean, optimize, priced, limit, feed)
+            if [(chain.first, chain.last) for chain in small.chains] == chains:
+                found = small
+                break
     arena = found.arena
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in found.steps)
     carried = _carries(graph, arena.offsets)
