@@ -366,14 +366,21 @@ TINYC_INLINE uint32_t tinyc_clamp4(uint32_t x, uint32_t low, uint32_t high)
 
 #endif
 
-/* tinyc_requant2, zero point and clamp for |acc| < 2^30 and a right shift of `shift` + 1.
- * Doubling the accumulator makes SMMULR the rounded high product; adding the sign makes halves
- * go away from zero; half = 1 + 2 * zero_point rounds the last bit and adds the zero point. */
+/* Twice tinyc_requant2, and 1 more or not, with the zero point, for |acc| < 2^30 and a right shift
+ * of `shift` + 1. Doubling the accumulator makes SMMULR the rounded high product; adding the sign
+ * makes halves go away from zero; half = 1 + 2 * zero_point rounds the last bit and adds the zero
+ * point. */
+TINYC_INLINE int32_t tinyc_requant2_twice_dsp(int32_t acc, int32_t multiplier, int32_t shift,
+                                              int32_t half)
+{
+    const int32_t high = tinyc_smmulr(acc * 2, multiplier);
+    return ((high + (high >> 31)) >> shift) + half;
+}
+
 TINYC_INLINE int32_t tinyc_requant2_dsp(int32_t acc, int32_t multiplier, int32_t shift,
                                         int32_t half)
 {
-    const int32_t high = tinyc_smmulr(acc * 2, multiplier);
-    return (((high + (high >> 31)) >> shift) + half) >> 1;
+    return tinyc_requant2_twice_dsp(acc, multiplier, shift, half) >> 1;
 }
 
 /* Clamp to an activation's range; the whole range of int8_t is one instruction. */
@@ -419,8 +426,10 @@ TINYC_INLINE int8_t tinyc_finish_s8_lowest(int32_t acc, int32_t multiplier, int3
 TINYC_INLINE int8_t tinyc_finish_s8_dsp(int32_t acc, int32_t multiplier, int32_t shift,
                                         int32_t zero_point, int32_t low, int32_t high)
 {
-    const int32_t half = 1 + 2 * zero_point;
-    return tinyc_clamp_s8(tinyc_requant2_dsp(acc, multiplier, shift, half), low, high);
+    const int32_t twice = tinyc_requant2_twice_dsp(acc, multiplier, shift, 1 + 2 * zero_point);
+    const int32_t y = tinyc_ssat8_asr1(twice);
+
+    return low == INT8_MIN && high == INT8_MAX ? (int8_t)y : tinyc_clamp_s8(y, low, high);
 }
 
 #endif

@@ -66,7 +66,7 @@ TINYC_INLINE int32_t tinyc_put_row(uint32_t *column, const int8_t *row, int32_t 
 TINYC_INLINE int8_t tinyc_matmul_output(int32_t sum, int32_t multiplier, int32_t shift,
                                         int32_t half)
 {
-    return (int8_t)tinyc_ssat8(tinyc_requant2_dsp(sum, multiplier, shift, half));
+    return (int8_t)tinyc_ssat8_asr1(tinyc_requant2_twice_dsp(sum, multiplier, shift, half));
 }
 
 /* out: `count` (1 to 4) rows of `columns` bytes; excess: of each row what its sums exceed. */

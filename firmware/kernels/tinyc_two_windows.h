@@ -15,7 +15,7 @@ struct tinyc_two_windows {
 
 #if TINYC_DSP
 
-/* 16 bytes, widened, and what puts a register at a place of the columns. */
+/* 16 bytes, widened. put: what brings a register to a place of the columns. */
 #define TINYC_WIDEN_QUADS(put) \
     "ldr    r4, [r1], #4\n\t"           \
     "ldr    r5, [r1], #4\n\t"           \
