@@ -25,7 +25,7 @@ def test_boards_charge_what_was_fitted(path: Path) -> None:
     points = read(path)
     board = load_board(points.board)
     assert board.name == path.stem and board.waits is not None
-    found = fit(points.points, points.terms, board)
+    found = fit(points.points, points.terms, board, points.expected)
     for term in points.terms:
         assert getattr(board.waits, term) == pytest.approx(found["charges"][term], rel=0.02)
     assert found["largest_percent"] <= board.waits.error < found["largest_percent"] + 1
@@ -63,6 +63,28 @@ def test_charges_are_found_again() -> None:
     assert noisy["charges"]["miss"] == pytest.approx(9.0, abs=0.5)
     assert 0 < noisy["rms_percent"] < 1.5 < 3 * noisy["left_out_largest_percent"]
     assert noisy["left_out_rms_percent"] > noisy["rms_percent"]
+
+
+def test_what_is_expected_stands_in_for_points() -> None:
+    """Without the one image that tells of a charge, what its manual says foretells it."""
+    rows = [("a, one", 1_000, 0), ("b, one", 1_000, 30), ("c, one", 50, 200_000)]
+    points = [
+        Point(
+            name=name,
+            milliseconds=(1_000_000 + straddle + 9 * miss) / 120e3,
+            counts=Counted(cycles=1_000_000, taken=0, straddle=straddle, read=0, miss=miss),
+        )
+        for name, straddle, miss in rows
+    ]
+    board, terms = load_board("nucleo_l4r5zi"), ("straddle", "miss")
+    alone = fit(points, terms, board)
+    held = fit(points, terms, board, {"miss": (9.5, 1.0)})
+    assert alone["charges"] == pytest.approx({"straddle": 1, "miss": 9}, abs=0.01)
+    assert held["charges"]["miss"] == pytest.approx(9, abs=0.1)
+    assert held["left_out_rms_percent"] < 3 < alone["left_out_rms_percent"]
+    noisy = [*points[:2], points[2].model_copy(update={"milliseconds": 20.0})]
+    assert fit(noisy, terms, board, {"miss": (9.5, 0.01)})["charges"]["miss"] > 9.4
+    assert fit(noisy, terms, board)["charges"]["miss"] < 7.5
 
 
 # An image as anybody may have made it: it waits for its oscillator and for a millisecond of its
@@ -219,3 +241,14 @@ def test_wrong_points(tmp_path: Path) -> None:
     )
     with pytest.raises(CompileError, match="either an image or its counts"):
         read(path)
+    point = '{ name = "a", milliseconds = 1, image = "a.elf" }'
+    for expected, words in (
+        ("read = [2, 1]", "charged for read"),
+        ("miss = [5, 0]", "more than 0"),
+    ):
+        path.write_text(
+            f'board = "b"\nsource = ""\nterms = ["miss"]\nexpected = {{ {expected} }}\n'
+            f"points = [{point}, {point}]\n"
+        )
+        with pytest.raises(CompileError, match=words):
+            read(path)

@@ -28,13 +28,20 @@ def fit(
         for point in silicon.counted(path, known):
             found.append(point)
             advance()
-    result = silicon.fit(found, known.terms, load_board(known.board))
+    result = silicon.fit(found, known.terms, load_board(known.board), known.expected)
     if call.as_json:
         print_json("fit", {**result, "source": known.source})
         return
     rows = [["board", result["board"]], ["source", known.source]]
     rows += [[f"{term}, cycles", f"{value:.3f}"] for term, value in result["charges"].items()]
-    for key, what in (("", "error"), ("left_out_", "error of points left out")):
+    for term, (value, give_or_take) in known.expected.items():
+        rows.append([f"{term}, expected", f"{value:g}, give or take {give_or_take:g}"])
+    kinds = {
+        "": "error",
+        "left_out_": "error of points left out",
+        "left_out_model_": "error of networks left out",
+    }
+    for key, what in kinds.items():
         rms, largest = result[f"{key}rms_percent"], result[f"{key}largest_percent"]
         rows.append([what, f"rms {rms:.2f} %, at most {largest:.2f} %"])
     print_table(["what", "value"], rows)

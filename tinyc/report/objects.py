@@ -416,6 +416,9 @@ class Fit(Versioned):
     largest_percent: float
     left_out_rms_percent: float
     left_out_largest_percent: float
+    left_out_model_rms_percent: float
+    """Of all images of a network, by those of the others."""
+    left_out_model_largest_percent: float
     points: list[MeasuredPoint]
 
 

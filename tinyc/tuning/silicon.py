@@ -6,7 +6,7 @@ image how long an inference took, and either what it counts or the image itself,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,14 +51,25 @@ class Point(Strict):
 
 
 class Points(Strict):
-    """source: where the times were published; registers: what the images' start-up needs of the
-    chip, see `tinyc.run.foreign.Register`."""
+    """source: where the times were published; expected: of charges, by their names in `fit`, what
+    the chip's manual has them be, and give or take how much; registers: what the images' start-up
+    needs of the chip, see `tinyc.run.foreign.Register`."""
 
     board: str
     source: str
     terms: tuple[Term, ...] = Field(min_length=1)
+    expected: dict[str, tuple[float, float]] = Field(default_factory=dict)
     registers: tuple[Register, ...] = ()
     points: tuple[Point, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _check(self) -> Points:
+        unknown = set(self.expected) - set(charged(self.points, self.terms))
+        if unknown:
+            raise ValueError(f"expected: no point is charged for {', '.join(sorted(unknown))}")
+        if any(give_or_take <= 0 for _, give_or_take in self.expected.values()):
+            raise ValueError("expected: give or take must be more than 0")
+        return self
 
 
 def read(path: Path) -> Points:
@@ -90,16 +101,32 @@ def counted(path: Path, points: Points) -> Iterator[Point]:
         yield point.model_copy(update={"image": None, "counts": counts})
 
 
-def fit(points: Sequence[Point], terms: Sequence[str], board: Board) -> dict[str, Any]:
-    """The charges that make the least squares of the relative errors, in cycles.
+NOISE = 0.02
+"""The error of a point, as a part of its time, against which what is expected is weighed."""
 
-    ``charges``: term -> cycles, those of points apart as ``TERM apart``; ``rms_percent``,
-    ``largest_percent``: of the errors of all points, ``left_out_``...: of each as the others
-    foretell it; ``points``: each one's measured and modelled cycles and both errors.
+
+def charged(points: Sequence[Point], terms: Sequence[str]) -> list[str]:
+    """The charges that are fitted, those of points apart as ``TERM apart``."""
+    return [*terms, *(f"{t} apart" for t in terms if any(t in p.apart for p in points))]
+
+
+def fit(
+    points: Sequence[Point],
+    terms: Sequence[str],
+    board: Board,
+    expected: Mapping[str, tuple[float, float]] | None = None,
+) -> dict[str, Any]:
+    """The charges that make the least squares of the relative errors, in cycles, and of how far
+    they are from what is ``expected`` (see `Points`).
+
+    ``charges``: see `charged`; ``rms_percent``, ``largest_percent``: of the errors of all points,
+    ``left_out_``...: of each as the others foretell it, ``left_out_model_``...: as those of other
+    networks do (which a point's name begins with); ``points``: each one's measured and modelled
+    cycles and both errors.
     """
     measured = np.array([point.milliseconds * board.clock_hz / 1e3 for point in points])
     cycles, columns = [], []
-    names = [*terms, *(f"{t} apart" for t in terms if any(t in p.apart for p in points))]
+    names = charged(points, terms)
     for point in points:
         assert point.counts is not None
         cycles.append(point.counts.cycles)
@@ -107,17 +134,32 @@ def fit(points: Sequence[Point], terms: Sequence[str], board: Board) -> dict[str
         columns.append([own.get(name, 0) for name in names])
     counts = np.array(columns) / measured[:, None]
     missing = 1 - np.array(cycles) / measured
-    charges = _solve(counts, missing)
+    known = [(expected or {}).get(name, (0.0, np.inf)) for name in names]
+    rows = np.diag([NOISE / give_or_take for _, give_or_take in known])
+    values = rows @ [value for value, _ in known]
+
+    def solve(used: Any) -> Any:
+        a, b = np.vstack([counts[used], rows]), np.append(missing[used], values)
+        return np.linalg.lstsq(a, b, rcond=None)[0]
+
+    def foretold(groups: Any) -> Any:
+        """The errors of the points of each group, by the others."""
+        found = np.zeros(len(points))
+        for group in set(groups):
+            out = np.array([other == group for other in groups])
+            found[out] = counts[out] @ solve(~out) - missing[out]
+        return found
+
+    charges = solve(np.full(len(points), True))
     errors = counts @ charges - missing
-    left_out = np.array([
-        counts[i] @ _solve(np.delete(counts, i, 0), np.delete(missing, i)) - missing[i]
-        for i in range(len(points))
-    ])  # fmt: skip
+    left_out = foretold(range(len(points)))
+    by_model = foretold([point.name.partition(",")[0] for point in points])
     return {
         "board": board.name,
         "charges": {name: round(float(c), 3) for name, c in zip(names, charges, strict=True)},
         **_spread("", errors),
         **_spread("left_out_", left_out),
+        **_spread("left_out_model_", by_model),
         "points": [
             {
                 "name": point.name,
@@ -130,10 +172,6 @@ def fit(points: Sequence[Point], terms: Sequence[str], board: Board) -> dict[str
             for i, point in enumerate(points)
         ],
     }
-
-
-def _solve(counts: Any, missing: Any) -> Any:
-    return np.linalg.lstsq(counts, missing, rcond=None)[0]
 
 
 def _spread(prefix: str, errors: Any) -> dict[str, float]:
