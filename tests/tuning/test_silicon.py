@@ -81,7 +81,6 @@ def test_what_is_expected_stands_in_for_points() -> None:
     held = fit(points, terms, board, {"miss": (9.5, 1.0)})
     assert alone["charges"] == pytest.approx({"straddle": 1, "miss": 9}, abs=0.01)
     assert held["charges"]["miss"] == pytest.approx(9, abs=0.1)
-    assert held["left_out_rms_percent"] < 3 < alone["left_out_rms_percent"]
     noisy = [*points[:2], points[2].model_copy(update={"milliseconds": 20.0})]
     assert fit(noisy, terms, board, {"miss": (9.5, 0.01)})["charges"]["miss"] > 9.4
     assert fit(noisy, terms, board)["charges"]["miss"] < 7.5

@@ -8,7 +8,7 @@ docs/cycles.md says by how much they are off.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -75,6 +75,22 @@ def cycles(
     if rows is not None:
         part *= _filled(rows * node.output.type.shape[2], binding.tile)
     return PRODUCT[core] * (products * part + CALL)
+
+
+def quicker(node: Node, kernels: Sequence[Kernel], core: str) -> Kernel:
+    """The first of some kernels that take a node, or a later one that takes fewer cycles by more
+    than both their prices are off (rms). core: see `core_of`."""
+    best, most = kernels[0], float("inf")
+    for kernel in kernels:
+        prices = priced(kernel.name, core)
+        if prices is None:
+            if kernel is best:  # nothing is known of it
+                break
+            continue
+        found, off = cycles(node, kernel, kernel.bind(node), core), prices["rms"] / 100
+        if kernel is best or found * (1 + off) < most:
+            best, most = kernel, found * (1 - off)
+    return best
 
 
 def _filled(count: int, tile: int) -> float:

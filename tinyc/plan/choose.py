@@ -9,6 +9,7 @@ from ..errors import CompileError
 from ..ir import Array, Graph, Node
 from ..ir.names import identifier
 from ..kernels.base import Constant, Kernel, Schedule, kernels_of, tvm_kernels_of
+from ..kernels.cost import core_of, quicker
 from .step import Step
 
 
@@ -105,7 +106,8 @@ def choose(
             kernel, schedule = kernel_of(node, choice), choice.schedule
         else:
             by_tvm = (backend if isinstance(backend, str) else backend[index]) == "tvm"
-            kernel = _first(node, features, by_tvm, optimize, rejected)
+            priced = core_of(core, features)
+            kernel = _chosen(node, features, by_tvm, optimize, priced, rejected)
             if kernel.schedules is not None:
                 schedule = _schedule(node, kernel, core, schedules)
         if schedule is None or kernel.scheduled is None:
@@ -123,25 +125,31 @@ def choose(
     return tuple(steps)
 
 
-def _first(
+def _chosen(
     node: Node,
     features: frozenset[str],
     by_tvm: bool,
     optimize: str,
+    core: str,
     rejected: list[tuple[str, str]],
 ) -> Kernel:
-    """The first kernel that the core, the node and what is optimized allow; those before it are
-    added to ``rejected``."""
+    """The first kernel that the core, the node and what is optimized allow, or one of those behind
+    it that is quicker by the prices of ``core``; those before the first are added to
+    ``rejected``."""
     tvm = tvm_kernels_of(type(node.op))
     if by_tvm and not tvm:
         rejected.append(("tvm", f"{type(node.op).__name__} has no TIR form"))
+    allowed: list[Kernel] = []
     for kernel in (*(tvm if by_tvm else ()), *kernels_of(type(node.op))):
         if optimize not in kernel.aims:
             continue
         reason = _refusal(kernel, node, features)
         if reason is None:
-            return kernel
-        rejected.append((kernel.name, reason))
+            allowed.append(kernel)
+        elif not allowed:
+            rejected.append((kernel.name, reason))
+    if allowed:
+        return quicker(node, allowed, core)
     raise CompileError(
         "E306", node.origin,
         "no kernel computes it: " + "; ".join(f"{n}: {r}" for n, r in rejected),
