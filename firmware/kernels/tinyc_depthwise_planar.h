@@ -23,20 +23,18 @@ typedef void tinyc_planar_sums(const uint32_t *cells, int8_t *staged, const int3
  * high half of r6: those of the single line; byte 0 of r6: the right shift, byte 1: rounds to go;
  * r10, r11: cells of the two pairs; lr: multiplier.
  * Stack: cells, staged, table, layer; at 48: the bias; at 56: `both`. */
-#define TINYC_PLANAR_ENTER     \
-    ".syntax unified\n\t"      \
-    "push   {r0-r12, lr}\n"    \
-    "1:\n\t"                   \
-    "ldr    r10, [sp, #8]\n\t" \
-    "ldr    r11, [sp, #12]\n\t"
+#define TINYC_PLANAR_ENTER    \
+    ".syntax unified\n\t"     \
+    "push   {r0-r12, lr}\n\t" \
+    "mov    r10, r2\n\t"      \
+    "mov    r11, r3\n"        \
+    "1:\n\t"
 
 /* A channel's constants. r7: what rounds; r9: the step to enter at; r12: bias. */
 #define TINYC_PLANAR_CHANNEL                 \
     "ldm    r10!, {r2, r4, r6, r12, lr}\n\t" \
     "ldm    r11, {r7, r8, r9}\n\t"           \
     "str    r10, [sp, #8]\n\t"               \
-    "ldr    r0, [sp]\n\t"                    \
-    "ldr    r1, [sp, #4]\n\t"                \
     "sxtb16 r3, r2, ror #8\n\t"              \
     "sxtb16 r2, r2\n\t"                      \
     "sxtb16 r5, r4, ror #8\n\t"              \
@@ -50,15 +48,17 @@ typedef void tinyc_planar_sums(const uint32_t *cells, int8_t *staged, const int3
     "add    r6, r6, r8, lsl #8\n\t"
 
 /* On to the next of the four channels: the last one's byte is followed by a whole word. */
-#define TINYC_PLANAR_LEAVE    \
-    "ldr    r0, [sp]\n\t"     \
-    "ldr    r1, [sp, #4]\n\t" \
-    "add    r0, r0, #4\n\t"   \
-    "add    r1, r1, #1\n\t"   \
-    "strd   r0, r1, [sp]\n\t" \
-    "tst    r1, #3\n\t"       \
-    "bne.w  1b\n\t"           \
-    "add    sp, sp, #16\n\t"  \
+#define TINYC_PLANAR_LEAVE      \
+    "ldr    r0, [sp]\n\t"       \
+    "ldr    r1, [sp, #4]\n\t"   \
+    "ldr.w  r10, [sp, #8]\n\t"  \
+    "ldr.w  r11, [sp, #12]\n\t" \
+    "add    r0, r0, #4\n\t"     \
+    "add    r1, r1, #1\n\t"     \
+    "strd   r0, r1, [sp]\n\t"   \
+    "tst    r1, #3\n\t"         \
+    "bne.w  1b\n\t"             \
+    "add    sp, sp, #16\n\t"    \
     "pop    {r4-r12, pc}\n\t"
 
 #define TINYC_PLANAR_LOAD       \
@@ -160,13 +160,13 @@ typedef void tinyc_planar_sums(const uint32_t *cells, int8_t *staged, const int3
     "str    r12, [sp, #48]\n\t"                     \
     "mov    r12, r7\n\t"                            \
     TINYC_PLANAR_LINE("r10", "r11", "b", round)     \
+    "ldr.w  r11, [sp, #12]\n\t"                     \
     "ldr    r1, [sp, #56]\n\t"                      \
-    "ldr    r11, [sp, #12]\n\t"                     \
+    "ldr    r0, [sp, #4]\n\t"                       \
+    "ldr.w  r8, [r11, #4]\n\t"                      \
+    "ldr.w  r9, [r11, #8]\n\t"                      \
     "cmp    r1, #0\n\t"                             \
     "beq.w  3f\n\t"                                 \
-    "ldr    r0, [sp, #4]\n\t"                       \
-    "ldr    r8, [r11, #4]\n\t"                      \
-    "ldr    r9, [r11, #8]\n\t"                      \
     "add    r1, r0, #4\n\t"                         \
     "ldr    r0, [sp]\n\t"                           \
     "pkhbt  r10, r2, r3, lsl #16\n\t"               \
@@ -294,6 +294,21 @@ TINYC_PLANAR_SUMS(tinyc_planar_sums_2_signed, 2, 1)
 
 #endif
 
+/* Two lines of outputs of four channels to where they belong, of which the first `overlap` have
+ * been there before. */
+TINYC_INLINE void tinyc_planar_store(int8_t *to, int8_t *second, int8_t *staged,
+                                     const struct tinyc_planar *layer, int32_t overlap)
+{
+    if (layer->low > INT8_MIN || layer->high < INT8_MAX) {
+        tinyc_planar_clamp(staged, layer);
+    }
+    if (overlap) {
+        tinyc_planar_put_rest(to, second, staged, layer, overlap);
+    } else {
+        tinyc_planar_put(to, second, staged, layer);
+    }
+}
+
 /* All lines of four channels, then those of the next four, see tinyc_overlap: each output is
  * computed of its own channel's inputs alone, and may be written over such as no later line sees.
  * scratch: tinyc_planar_words, and two words for each output of a line.
@@ -322,14 +337,7 @@ TINYC_INLINE void tinyc_depthwise_planar(const int8_t *in, int8_t *out, uint8_t 
                 sums(cells, staged + 4 * k, table, layer, stride == 1 && both);
                 cells += TINYC_CELL;
             }
-            if (layer->low > INT8_MIN || layer->high < INT8_MAX) {
-                tinyc_planar_clamp(staged, layer);
-            }
-            if (overlap) {
-                tinyc_planar_put_rest(to, both ? to + layer->out_line : to, staged, layer, overlap);
-            } else {
-                tinyc_planar_put(to, both ? to + layer->out_line : to, staged, layer);
-            }
+            tinyc_planar_store(to, both ? to + layer->out_line : to, staged, layer, overlap);
             to += 2 * layer->out_line;
         }
         table += 20;
@@ -348,5 +356,54 @@ TINYC_DEPTHWISE_PLANAR(tinyc_depthwise_planar_1, 1, tinyc_planar_sums_1)
 TINYC_DEPTHWISE_PLANAR(tinyc_depthwise_planar_1_signed, 1, tinyc_planar_sums_1_signed)
 TINYC_DEPTHWISE_PLANAR(tinyc_depthwise_planar_2, 2, tinyc_planar_sums_2)
 TINYC_DEPTHWISE_PLANAR(tinyc_depthwise_planar_2_signed, 2, tinyc_planar_sums_2_signed)
+
+/* Two lines of outputs of four that lie in the image, as most strips of stride 1 have them. What
+ * lies beside the image is the same for all channels. */
+TINYC_INLINE void tinyc_depthwise_planar_two(const int8_t *in, int8_t *out, uint8_t *scratch,
+                                             const int32_t *table, const struct tinyc_planar *layer,
+                                             tinyc_planar_sums *sums)
+{
+    uint32_t *const cells = (uint32_t *)(void *)scratch;
+    uint32_t *const inside = cells + layer->before * TINYC_CELLS;
+    uint32_t *const behind = inside + layer->positions * TINYC_CELLS;
+    int8_t *const staged = (int8_t *)(cells + tinyc_planar_words(layer, 1));
+    int32_t left = layer->channels;
+
+    for (int32_t k = 0; k < 2; k++) {
+        (void)tinyc_planar_padding(cells + k * TINYC_CELL, layer->zeros, layer->before);
+        (void)tinyc_planar_padding(behind + k * TINYC_CELL, layer->zeros, layer->after);
+    }
+    for (; left >= 4; left -= 4) {
+        tinyc_planar_four(inside, in, layer);
+        sums(cells, staged, table, layer, 1);
+        tinyc_planar_store(out, out + layer->out_line, staged, layer, 0);
+        in += 4;
+        out += 4;
+        table += 20;
+    }
+    if (left > 0) {
+        const int32_t overlap = 4 - left;
+        tinyc_planar_four(inside, in - overlap, layer);
+        sums(cells, staged, table, layer, 1);
+        tinyc_planar_store(out - overlap, out - overlap + layer->out_line, staged, layer, overlap);
+    }
+}
+
+/* Some rows of an image, which are its lines. */
+#define TINYC_DEPTHWISE_PLANAR_STRIP(name, whole, sums)                                   \
+    static TINYC_SHARED void name(const int8_t *in, int8_t *out, uint8_t *scratch,        \
+                                  const int32_t *table, const struct tinyc_planar *layer) \
+    {                                                                                     \
+        if (layer->out_lines == 2 && layer->above == 0 && layer->lines >= 4) {            \
+            tinyc_depthwise_planar_two(in, out, scratch, table, layer, sums);             \
+        } else {                                                                          \
+            whole(in, out, scratch, table, layer);                                        \
+        }                                                                                 \
+    }
+
+TINYC_DEPTHWISE_PLANAR_STRIP(tinyc_depthwise_planar_1_strip, tinyc_depthwise_planar_1,
+                             tinyc_planar_sums_1)
+TINYC_DEPTHWISE_PLANAR_STRIP(tinyc_depthwise_planar_1_signed_strip, tinyc_depthwise_planar_1_signed,
+                             tinyc_planar_sums_1_signed)
 
 #endif

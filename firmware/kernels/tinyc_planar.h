@@ -32,16 +32,18 @@ struct tinyc_planar {
     uint32_t zeros; /* the input's zero point in each byte */
 };
 
-/* A layer of some rows of the image, which are its lines. */
-TINYC_INLINE struct tinyc_planar tinyc_planar_strip(const struct tinyc_planar *layer,
-                                                    const struct tinyc_strip *strip)
+/* A layer of some rows of the image, which are its lines. In two pieces: compilers copy what is
+ * small by lists of registers, and more of it in a function, byte by byte. */
+TINYC_INLINE void tinyc_planar_strip(struct tinyc_planar *part, const struct tinyc_planar *layer,
+                                     const struct tinyc_strip *strip)
 {
-    struct tinyc_planar part = *layer;
+    const size_t half = sizeof *part / 2;
 
-    part.lines = strip->in_h;
-    part.above = strip->top;
-    part.out_lines = strip->out_h;
-    return part;
+    memcpy(part, layer, half);
+    memcpy((char *)part + half, (const char *)layer + half, sizeof *part - half);
+    part->lines = strip->in_h;
+    part->above = strip->top;
+    part->out_lines = strip->out_h;
 }
 
 /* Words of scratch memory for `pairs` pairs of lines, the one after them included. */
@@ -53,7 +55,7 @@ TINYC_INLINE int32_t tinyc_planar_words(const struct tinyc_planar *layer, int32_
 /* The cell of four channels at `a` and `b`. Returns the next position's. */
 #if TINYC_DSP
 
-#define TINYC_PLANAR_CELL(second, b_operand)                           \
+#define TINYC_PLANAR_CELL(second, next, b_operand)                     \
     __asm__ volatile(                                                  \
         "ldr    %[x], [%[a]]\n\t"                                      \
         "ldr    %[y], " second                                         \
@@ -67,7 +69,7 @@ TINYC_INLINE int32_t tinyc_planar_words(const struct tinyc_planar *layer, int32_
         "str    %[low], [%[to]], #4\n\t"                               \
         "sxtb16 %[y], %[y], ror #8\n\t"                                \
         "str    %[x], [%[to]], #4\n\t"                                 \
-        "str    %[y], [%[to]], #20"                                    \
+        "str    %[y], [%[to]], " next                                  \
         : [x] "=&r"(x), [y] "=&r"(y), [low] "=&r"(low), [to] "+&r"(to) \
         : [a] "r"(a), b_operand                                        \
         : "memory")
@@ -75,7 +77,7 @@ TINYC_INLINE int32_t tinyc_planar_words(const struct tinyc_planar *layer, int32_
 TINYC_INLINE uint32_t *tinyc_planar_cell(uint32_t *to, const int8_t *a, const int8_t *b)
 {
     uint32_t x, y, low;
-    TINYC_PLANAR_CELL("[%[b]]", [b] "r"(b));
+    TINYC_PLANAR_CELL("[%[b]]", "#20", [b] "r"(b));
     return to;
 }
 
@@ -83,7 +85,18 @@ TINYC_INLINE uint32_t *tinyc_planar_cell(uint32_t *to, const int8_t *a, const in
 TINYC_INLINE uint32_t *tinyc_planar_cell_at(uint32_t *to, const int8_t *a, int32_t line)
 {
     uint32_t x, y, low;
-    TINYC_PLANAR_CELL("[%[a], %[line]]", [line] "r"(line));
+    TINYC_PLANAR_CELL("[%[a], %[line]]", "#20", [line] "r"(line));
+    return to;
+}
+
+/* The same, and the cell of the next two lines at `below`. */
+TINYC_INLINE uint32_t *tinyc_planar_cells_at(uint32_t *to, const int8_t *a, const int8_t *below,
+                                             int32_t line)
+{
+    uint32_t x, y, low;
+    TINYC_PLANAR_CELL("[%[a], %[line]]", "#4", [line] "r"(line));
+    a = below;
+    TINYC_PLANAR_CELL("[%[a], %[line]]", "#4", [line] "r"(line));
     return to;
 }
 
@@ -100,6 +113,13 @@ TINYC_INLINE uint32_t *tinyc_planar_cell(uint32_t *to, const int8_t *a, const in
 TINYC_INLINE uint32_t *tinyc_planar_cell_at(uint32_t *to, const int8_t *a, int32_t line)
 {
     return tinyc_planar_cell(to, a, a + line);
+}
+
+TINYC_INLINE uint32_t *tinyc_planar_cells_at(uint32_t *to, const int8_t *a, const int8_t *below,
+                                             int32_t line)
+{
+    (void)tinyc_planar_cell_at(to + TINYC_CELL, below, line);
+    return tinyc_planar_cell_at(to, a, line);
 }
 
 #endif
@@ -173,6 +193,23 @@ static TINYC_SHARED void tinyc_planar_pair(uint32_t *to, const int8_t *in, int32
         to = tinyc_planar_inside(to, in + y * layer->line, layer);
     }
     (void)tinyc_planar_padding(to, layer->zeros, layer->after);
+}
+
+/* The cells of lines 0 to 3, all of which lie in the image, but for those beside it. */
+static TINYC_SHARED void tinyc_planar_four(uint32_t *to, const int8_t *in,
+                                           const struct tinyc_planar *layer)
+{
+    const int32_t line = layer->line;
+    const int32_t step = layer->position;
+
+    const int8_t *below = in + 2 * line;
+
+    TINYC_UNROLL(2)
+    for (int32_t count = layer->positions; count > 0; count--) {
+        to = tinyc_planar_cells_at(to, in, below, line);
+        in += step;
+        below += step;
+    }
 }
 
 /* The outputs of two lines within the layer's bounds. */

@@ -5,8 +5,28 @@
 #include "tinyc_dsp.h"
 #include "tinyc_pool.h"
 
-/* The window of four channels from `in` on, a byte each. Sums are halfwords: an average is of 256
- * pixels at most. */
+/* Averages of four channels, a byte each. even, odd: their sums as halfwords, since an average is
+ * of 256 pixels at most. */
+TINYC_INLINE uint32_t tinyc_pool4_average(uint32_t even, uint32_t odd, int32_t count,
+                                          enum tinyc_pooling pooling)
+{
+    return tinyc_pack4(tinyc_average((int32_t)(even << 16) >> 16, count, pooling),
+                       tinyc_average((int32_t)(odd << 16) >> 16, count, pooling),
+                       tinyc_average((int32_t)even >> 16, count, pooling),
+                       tinyc_average((int32_t)odd >> 16, count, pooling));
+}
+
+/* Four channels within the layer's bounds to where they belong. */
+TINYC_INLINE void tinyc_pool4_store(int8_t *out, uint32_t four, int32_t low, int32_t high)
+{
+    if (low != INT8_MIN || high != INT8_MAX) {
+        four = tinyc_clamp4(four, ((uint32_t)low & 0xffU) * 0x1010101U,
+                            ((uint32_t)high & 0xffU) * 0x1010101U);
+    }
+    memcpy(out, &four, 4);
+}
+
+/* The window of four channels from `in` on, a byte each. */
 TINYC_INLINE uint32_t tinyc_pool4_window(const int8_t *in, struct tinyc_span rows,
                                          struct tinyc_span columns,
                                          const struct tinyc_window *window,
@@ -29,11 +49,7 @@ TINYC_INLINE uint32_t tinyc_pool4_window(const int8_t *in, struct tinyc_span row
     if (pooling == TINYC_MAXIMUM) {
         return best;
     }
-    const int32_t count = tinyc_pixels(rows, columns);
-    return tinyc_pack4(tinyc_average((int32_t)(even << 16) >> 16, count, pooling),
-                       tinyc_average((int32_t)(odd << 16) >> 16, count, pooling),
-                       tinyc_average((int32_t)even >> 16, count, pooling),
-                       tinyc_average((int32_t)odd >> 16, count, pooling));
+    return tinyc_pool4_average(even, odd, tinyc_pixels(rows, columns), pooling);
 }
 
 /* tinyc_pool_s8 of four channels and more, see tinyc_overlap. */
@@ -48,16 +64,41 @@ TINYC_INLINE void tinyc_pool_s8_dsp(const int8_t *in, int8_t *out,
                 const struct tinyc_span columns = tinyc_seen_columns(window, ox);
                 for (int32_t c = 0; c < window->in.c; c += 4) {
                     const int32_t channel = c - tinyc_overlap(c, window->in.c);
-                    uint32_t y = tinyc_pool4_window(in + channel, rows, columns, window, pooling);
-                    if (low != INT8_MIN || high != INT8_MAX) {
-                        y = tinyc_clamp4(y, ((uint32_t)low & 0xffU) * 0x1010101U,
-                                         ((uint32_t)high & 0xffU) * 0x1010101U);
-                    }
-                    memcpy(out + channel, &y, 4);
+                    const uint32_t y =
+                        tinyc_pool4_window(in + channel, rows, columns, window, pooling);
+                    tinyc_pool4_store(out + channel, y, low, high);
                 }
             }
         }
         in += window->in.h * window->in.w * window->in.c;
+    }
+}
+
+/* tinyc_pool_strip_s8 of four channels and more. sums: two words of each four channels. */
+TINYC_INLINE void tinyc_pool_strip_s8_dsp(const int8_t *in, int8_t *out, int32_t *sums,
+                                          const struct tinyc_images *image,
+                                          const struct tinyc_strip *strip,
+                                          enum tinyc_pooling pooling, int32_t low, int32_t high)
+{
+    for (int32_t c = 0; c < image->c; c += 4, sums += 2) {
+        const int32_t channel = c - tinyc_overlap(c, image->c);
+        const int8_t *at = in + channel;
+        uint32_t even = strip->top == 0 ? 0 : (uint32_t)sums[0];
+        uint32_t odd = strip->top == 0 ? 0 : (uint32_t)sums[1];
+
+        TINYC_UNROLL(2)
+        for (int32_t left = strip->in_h * image->w; left > 0; left--) {
+            const uint32_t pixel = tinyc_load4(at);
+            even = tinyc_sxtab16(even, pixel);
+            odd = tinyc_sxtab16_ror8(odd, pixel);
+            at += image->c;
+        }
+        sums[0] = (int32_t)even;
+        sums[1] = (int32_t)odd;
+        if (strip->out_h > 0) {
+            const uint32_t y = tinyc_pool4_average(even, odd, image->h * image->w, pooling);
+            tinyc_pool4_store(out + channel, y, low, high);
+        }
     }
 }
 

@@ -9,11 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_models import firmware
-from test_ops import alone, check_on_host
+from test_ops import alone, check_on_host, run_on_host
 
-from tinyc.ir import DType, Node, Quant, TensorType, Value, interpret
+from tinyc.emit.emitter import emit
+from tinyc.image.build import BuildOptions, build
+from tinyc.ir import DType, Graph, Node, Quant, TensorType, Value, interpret, verify
 from tinyc.kernels.base import kernels_of
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
+from tinyc.plan import plan
+from tinyc.plan.heads import split_outputs
+from tinyc.run import run
 from tinyc.target.boards import load_board
 
 PLANAR = "depthwise_conv2d_s8_planar"
@@ -92,3 +97,61 @@ def test_what_is_left_to_other_kernels() -> None:
     assert chosen(wide) == "depthwise_conv2d_s8_dsp"
     scaled = replace(wide, op=replace(wide.op, float_scaled=True))
     assert chosen(scaled) != PLANAR
+
+
+def strip_layer(
+    h: int, w: int, channels: int, padding: tuple, activation: str, zero: int, seed: int
+) -> Node:
+    """Random weights, -128 and 127 among them."""
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-128, 127, (1, 3, 3, channels), endpoint=True).astype(np.int8)
+    weights[..., 0] = 127
+    weights[..., -1] = -128
+    sizes = (h + sum(padding[0]) - 2, w + sum(padding[1]) - 2)
+    scales = tuple(map(float, rng.uniform(0.0005, 0.002, channels).astype(np.float32)))
+    biases = rng.integers(-9000, 9000, channels).astype(np.int32)
+    x = TensorType((1, h, w, channels), DType.I8, Quant((1.0,), (-3,)))
+    y = TensorType((1, *sizes, channels), DType.I8, Quant((1.0,), (zero,)))
+    inputs = (
+        Value("x", x, "case"),
+        Value("w", TensorType(weights.shape, DType.I8, Quant(scales, (0,) * channels, 3)), "case",
+              weights),
+        Value("b", TensorType((channels,), DType.I32), "case", biases),
+    )  # fmt: skip
+    op = DepthwiseConv2d((1, 1), (1, 1), padding, activation)
+    return Node(op, inputs, (Value("y", y, "case"),), "case")
+
+
+SAME = ((1, 1), (1, 1))
+STRIPS = [
+    (strip_layer(9, 5, 8, SAME, "relu", -128, 0), 2),
+    (strip_layer(8, 1, 4, SAME, "none", 7, 1), 2),
+    (strip_layer(7, 6, 7, ((0, 0), (0, 0)), "relu6", -20, 2), 2),
+    (strip_layer(10, 3, 5, ((0, 1), (1, 0)), "none", -128, 3), 2),
+    (strip_layer(9, 7, 6, SAME, "relu_n1_to_1", 0, 4), 3),
+]
+
+
+def test_two_rows_at_a_time(tmp_path: Path) -> None:
+    """As chains have it: images in strips, most of which lie within them."""
+    nodes = []
+    for i, (node, _) in enumerate(STRIPS):
+        x, *weights = node.inputs
+        y = replace(node.output, name=f"y{i}")
+        nodes.append(replace(node, inputs=(replace(x, name=f"x{i}"), *weights), outputs=(y,)))
+    inputs, outputs = tuple(n.inputs[0] for n in nodes), tuple(n.output for n in nodes)
+    graph = verify(Graph("case0", inputs, outputs, tuple(nodes)))
+    spans = [(i, i, rows, False) for i, (_, rows) in enumerate(STRIPS)]
+    planned = plan(graph, "Cortex-M4", BOARD.core.features, spans=spans)
+    assert len(planned.chains) == len(STRIPS)
+    assert {step.kernel.name for step in planned.steps} == {PLANAR}
+    arrays = [extremes(n, np.random.default_rng(i))[0] for i, n in enumerate(nodes)]
+    gcc = shutil.which("gcc")
+    if gcc is not None:
+        run_on_host([planned], [arrays], ["strips"], tmp_path, gcc)
+    image = build(emit(planned), BOARD, None, tmp_path / "out", BuildOptions("test"))
+    sample = np.frombuffer(b"".join(a.tobytes() for a in arrays), np.uint8)[None]
+    found = split_outputs(graph, run(image, sample).outputs)
+    expected = interpret(graph, arrays)
+    for output, actual in zip(graph.outputs, found, strict=True):
+        np.testing.assert_array_equal(actual[0], expected[output], output.name)

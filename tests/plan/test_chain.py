@@ -278,7 +278,7 @@ def test_what_is_held_of_a_residual_block() -> None:
     (chain,) = planned.chains
     held = {v.name: (ring.rows, ring.stay) for v, ring in chain.rings.items()}
     assert held == {"stem": (4, 2), "one": (4, 2), "two": (2, 0), "sum": (2, 0)}
-    assert planned.steps[4].kernel.name == "average_pool_strip"
+    assert planned.steps[4].kernel.name == "average_pool_strip_dsp"
     sound(planned)
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 
 from ..ir import Node, OpT, applies
-from ..ops._mixins import Weighted
+from ..ops._mixins import Weighted, Windowed
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
@@ -122,8 +122,9 @@ def work(node: Node, binding: Binding, rows: int | None = None) -> Work:
             return _planes(node, binding, rows) | strip
         return _depthwise(node, binding, rows) | strip
     part = 1.0 if rows is None else rows / y.shape[1]
-    inputs = sum(v.type.elements for v in node.variable_inputs)
-    return {"output": part * y.elements, "input": part * inputs, "call": 1, **strip}
+    outputs = part * y.elements
+    taps = prod(node.op.window(node)) if applies(node, Windowed) else 0
+    return {"product": outputs * taps, "output": outputs, "call": 1, **strip}
 
 
 def _products(
@@ -190,15 +191,15 @@ def _planar(node: Node[DepthwiseConv2d], binding: Binding, rows: int | None) -> 
     groups = ceil(params["channels"] / 4)
     pairs = ceil(lines / 2) if node.op.stride[0] == 1 else lines
     cells = params["before"] + params["positions"] + params["after"]
-    return {
+    done: dict[str, float] = {
         "product": groups * lines * params["out_positions"],
-        "input": groups * (pairs + 1) * cells,
         "line": groups * lines,
-        "row": groups * pairs,
-        "channel": groups,
         "call": 1,
-        **({} if rows is None else {"strip row": groups * pairs, "strip channel": groups}),
     }
+    if rows == 2 and node.op.stride[0] == 1:  # tinyc_depthwise_planar_two
+        return {**done, "two": groups, "two input": 2 * groups * cells}
+    done |= {"input": groups * (pairs + 1) * cells, "row": groups * pairs, "channel": groups}
+    return done if rows is None else {**done, "strip row": groups * pairs, "strip channel": groups}
 
 
 def _planes(node: Node[DepthwiseConv2d], binding: Binding, rows: int | None) -> dict[str, float]:

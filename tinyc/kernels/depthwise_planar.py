@@ -106,6 +106,7 @@ def _bind_lines(node: Node[DepthwiseConv2d], across: int) -> Binding:
     return Binding(
         params={
             "function": f"tinyc_depthwise_planar_{stride}{suffix}",
+            "two": stride == 1,
             "half": 1 + 2 * y.zero_point,
             "rounds": rounds,
             "entry": rounds * STEPS[stride] - out_image[along],

@@ -66,6 +66,12 @@ _STRIP: Kernel[Pool] = Kernel(
 )
 
 
+def _bind_strip_dsp(node: Node[Pool]) -> Binding:
+    groups = -(-node.output.type.shape[3] // 4)
+    params = {**_bind(node).params, "function": "tinyc_pool_strip_s8_dsp"}
+    return Binding(params, scratch=8 * groups, support=("tinyc_pool_dsp.h",), lanes=4)
+
+
 def _bind_float(node: Node[Pool]) -> Binding:
     kind = next(cls for cls in type(node.op).__mro__ if cls in _FLOATS)
     caption, function, pooling, header = _FLOATS[kind]
@@ -92,6 +98,19 @@ def _reject_dsp(node: Node[Pool]) -> str | None:
     return None
 
 
+def _reject_strip_dsp(node: Node[Pool]) -> str | None:
+    return _reject_strip(node) or _reject_dsp(node)
+
+
+_STRIP_DSP: Kernel[Pool] = Kernel(
+    "average_pool_strip_dsp",
+    "pool_strip.c.j2",
+    frozenset({"dsp"}),
+    _reject_strip_dsp,
+    _bind_strip_dsp,
+)
+
+
 def _bind_dsp(node: Node[Pool]) -> Binding:
     bound = _bind(node)
     return replace(
@@ -111,7 +130,7 @@ def kernels(name: str) -> tuple[Kernel[Pool], ...]:
             _reject_dsp,
             _bind_dsp,
             aims=frozenset(AIMS) - {"flash"},
-            by_rows=_STRIP,
+            by_rows=_STRIP_DSP,
         ),
         replace(portable(f"{name}_s8", DType.I8, _bind, "pool.c.j2"), by_rows=_STRIP),
         replace(portable(f"{name}_s16", DType.I16, _bind, "pool.c.j2"), by_rows=_STRIP),

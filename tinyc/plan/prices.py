@@ -10,14 +10,14 @@ from .chain import Chain
 from .rows import Stage, height
 from .step import Step
 
-TURN = 120
+TURN = 85
 """Cycles that a layer's turn takes besides its kernel."""
 ROW = 16
 """Of each row of a layer that makes them one by one."""
-MOVE, BYTE = 50, 0.97
+MOVE, BYTE = 45, 0.83
 """Of rows that are moved, and of each byte of them."""
-SUM = 18
-"""Of each channel that is summed, in each turn."""
+SUM = 20
+"""Of each channel that is summed in each turn, or of so many as are summed together."""
 
 
 class Prices:
@@ -56,7 +56,7 @@ class Prices:
         """Of so many rows; of a sum, what it takes more."""
         step = stage.step
         if stage.part == "sum":
-            return TURN + SUM * stage.output.type.elements
+            return TURN + SUM * stage.output.type.elements / step.binding.lanes
         if stage.part == "row":
             return rows * (ROW + cycles(step.node, step.kernel, step.binding, self.core, 1))
         return TURN + cycles(step.node, step.kernel, step.binding, self.core, rows)

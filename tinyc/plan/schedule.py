@@ -19,7 +19,7 @@ LONGEST = 40
 """Layers of a chain."""
 _ANY = 1 << 60
 """Bytes that any arena may have."""
-ALLOWED = {"ram": 0.21, "balanced": 0.05}
+ALLOWED = {"ram": 0.15, "balanced": 0.05}
 """What chains may cost by what a build optimizes, as a part of the cycles of all layers."""
 FED = 2
 """Times that for a network that is fed by rows, which is for its memory's sake."""

@@ -20,11 +20,14 @@ import numpy as np
 from ..ir import Array, DType, Graph, Node, Quant, TensorType, Value, verify
 from ..kernels.base import Binding
 from ..kernels.cost import PRICES, Work, work
-from ..ops._conv import out_sizes
+from ..ops._conv import NO_PADDING, out_sizes
 from ..ops._mixins import Pair
+from ..ops.add import Add
+from ..ops.average_pool import AveragePool2d
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
+from ..ops.max_pool import MaxPool2d
 from ..plan import Choice, Step, choices, plan
 from ..plan.choose import kernel_of
 from ..plan.rows import staged
@@ -65,6 +68,13 @@ DENSE: tuple[tuple[Any, ...], ...] = (  # rows, inputs, outputs
 )  # fmt: skip
 
 
+POOLS: tuple[tuple[Any, ...], ...] = (  # height, width, channels, kernel, whether averages
+    (25, 5, 64, (25, 5)), (8, 8, 64, (8, 8)), (3, 3, 256, (3, 3)), (6, 6, 30, (6, 6)),
+    (16, 16, 16, (2, 2)), (12, 8, 24, (3, 2)), (16, 16, 16, (2, 2), False),
+    (12, 8, 24, (3, 2), False), (9, 9, 7, (3, 3), False), (20, 4, 32, (4, 4), False),
+)  # fmt: skip
+ADDITIONS = ((32, 32, 16), (8, 8, 64), (5, 7, 9), (1, 16, 32), (12, 12, 24))
+"""Height, width, channels."""
 STRIPS: tuple[tuple[int, int], ...] = (  # which of the layers, how many rows at a time
     *((i, rows) for i in (0, 1, 3, 20, 21) for rows in (1, 2)),
     *((CONVOLUTIONS.index((8, 8, 64, 64, 3)), 1),),
@@ -90,6 +100,10 @@ def layers() -> Iterator[Node]:
         yield depthwise(*shape)
     for shape in DENSE:
         yield dense(*shape)
+    for shape in POOLS:
+        yield pool(*shape)
+    for shape in ADDITIONS:
+        yield addition(*shape)
 
 
 def convolution(
@@ -110,6 +124,24 @@ def depthwise(h: int, w: int, channels: int, kernel: int | Pair, stride: int = 1
 
 def dense(rows: int, inputs: int, outputs: int) -> Node:
     return _weighted(FullyConnected("relu"), (rows, inputs), (outputs, inputs), (rows, outputs), 0)
+
+
+def pool(h: int, w: int, channels: int, kernel: Pair, average: bool = True) -> Node:
+    """Of windows side by side."""
+    cls = AveragePool2d if average else MaxPool2d
+    shape = (1, h // kernel[0], w // kernel[1], channels)
+    op = cls(kernel, NO_PADDING, "none", kernel)
+    return Node(op, (_image("x", (1, h, w, channels)),), (_image("y", shape),), "layer")
+
+
+def addition(h: int, w: int, channels: int) -> Node:
+    a, b, y = (replace(_image(name, (1, h, w, channels))) for name in "aby")
+    b = replace(b, type=replace(b.type, quant=Quant((0.031,), (4,))))
+    return Node(Add("relu"), (a, b), (y,), "layer")
+
+
+def _image(name: str, shape: tuple[int, ...]) -> Value:
+    return Value(name, TensorType(shape, DType.I8, Quant((0.0235,), (-5,))), "layer")
 
 
 def _window(
@@ -148,14 +180,15 @@ def _weighted(
 
 
 def measured(
-    node: Node, board: Board, rows: int | None = None, only: int | None = None
+    node: Node, board: Board, rows: int | None = None, only: str | None = None
 ) -> list[Measurement]:
-    """A layer by every kernel that takes it, in one image. rows: in strips of so many; only: by so
-    many of the kernels, the first."""
+    """A layer by every kernel that takes it, in one image. rows: in strips of so many; only: by the
+    kernel of that name."""
     core = board.core
     every = choices(node, core.features, "templates")
     # What flash alone is optimized with is chosen for no cycles.
-    ways = [way for way in every if kernel_of(node, way).aims != {"flash"}][:only]
+    ways = [way for way in every if kernel_of(node, way).aims != {"flash"}]
+    ways = [way for way in ways if only in (None, way.kernel)]
     graph, steps = _beside(node, ways, board)
     spans = None
     if rows is not None:

@@ -96,8 +96,8 @@ static TINYC_LAYER void net_4_mean(const int8_t *in, int8_t *out, uint8_t *scrat
 {
     static const struct tinyc_images image = {1, 12, 4, 4};
 
-    tinyc_pool_strip_s8(in, out, (int32_t *)(void *)scratch, &image, strip, TINYC_AVERAGE, -128,
-                        127);
+    tinyc_pool_strip_s8_dsp(in, out, (int32_t *)(void *)scratch, &image, strip, TINYC_AVERAGE, -128,
+                            127);
 }
 
 /* From one call to the next: which rows there are of each image, and those that a mean took in. */
@@ -132,7 +132,7 @@ static TINYC_SHARED void net_rows_0_4(uint8_t *a)
     /* 1x12x4x4 i8, 2 of 12 rows */
     struct tinyc_image_rows made_3 = {a + 0, 16, 12, rows->made_3.first, rows->made_3.end};
     /* 1x1x1x4 i8, all 1 rows */
-    struct tinyc_image_rows made_4 = {a + 504, 4, 1, rows->made_4.first, rows->made_4.end};
+    struct tinyc_image_rows made_4 = {a + 496, 4, 1, rows->made_4.first, rows->made_4.end};
     int32_t taken_4 = rows->taken_4;
 
     while (tinyc_has_turn(&fed, &made_0, &reach_0, 2, made_4.end < made_4.height)) {

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define NET_ARENA_BYTES (512U)
+#define NET_ARENA_BYTES (504U)
 #define NET_ARENA_ALIGN (8U)
 #define NET_INPUTS      (1)
 #define NET_OUTPUTS     (1)
@@ -44,7 +44,7 @@ extern "C" {
 
 static inline const int8_t *net_output_0(const void *arena)
 {
-    return (const int8_t *)(const void *)((const uint8_t *)arena + 504);
+    return (const int8_t *)(const void *)((const uint8_t *)arena + 496);
 }
 
 /* 'mean' */

@@ -96,8 +96,8 @@ static TINYC_LAYER void net_4_mean(const int8_t *in, int8_t *out, uint8_t *scrat
 {
     static const struct tinyc_images image = {1, 12, 4, 4};
 
-    tinyc_pool_strip_s8(in, out, (int32_t *)(void *)scratch, &image, strip, TINYC_AVERAGE, -128,
-                        127);
+    tinyc_pool_strip_s8_dsp(in, out, (int32_t *)(void *)scratch, &image, strip, TINYC_AVERAGE, -128,
+                            127);
 }
 
 /* Layers 0 to 4, which take turns: each makes what it can of the rows that there are, up to
@@ -109,17 +109,17 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
     static const struct tinyc_reach reach_2 = {3, 1, 1};
     static const struct tinyc_reach reach_3 = {1, 1, 0};
     /* 1x12x4x4 i8, all 12 rows */
-    struct tinyc_image_rows read_0 = {a + 0, 16, 12, 0, 12};
+    struct tinyc_image_rows read_0 = {a + 328, 16, 12, 0, 12};
     /* 1x12x4x4 i8, 4 of 12 rows */
-    struct tinyc_image_rows made_0 = {a + 464, 16, 12, 0, 0};
+    struct tinyc_image_rows made_0 = {a + 272, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 4 of 12 rows */
-    struct tinyc_image_rows made_1 = {a + 496, 16, 12, 0, 0};
+    struct tinyc_image_rows made_1 = {a + 304, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 2 of 12 rows */
-    struct tinyc_image_rows made_2 = {a + 0, 16, 12, 0, 0};
+    struct tinyc_image_rows made_2 = {a + 344, 16, 12, 0, 0};
     /* 1x12x4x4 i8, 2 of 12 rows */
-    struct tinyc_image_rows made_3 = {a + 192, 16, 12, 0, 0};
+    struct tinyc_image_rows made_3 = {a + 0, 16, 12, 0, 0};
     /* 1x1x1x4 i8, all 1 rows */
-    struct tinyc_image_rows made_4 = {a + 48, 4, 1, 0, 0};
+    struct tinyc_image_rows made_4 = {a + 376, 4, 1, 0, 0};
     int32_t taken_4 = 0;
 
     while (made_4.end < made_4.height) {
@@ -129,41 +129,41 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         /* 0  stem  1x12x4x4 i8 -> 1x12x4x4 i8 | 6912 MAC */
         strip = tinyc_next_strip(&read_0, &made_0, &reach_0, 2);
         if (strip.out_h > 0) {
-            tinyc_fetch(&made_0, a + 336);
-            net_0_stem(tinyc_strip_in(&read_0, &strip), tinyc_next_row(&made_0), a + 192, &strip);
+            tinyc_fetch(&made_0, a + 144);
+            net_0_stem(tinyc_strip_in(&read_0, &strip), tinyc_next_row(&made_0), a + 0, &strip);
             made_0.end += strip.out_h;
         }
 
         /* 1  one  1x12x4x4 i8 -> 1x12x4x4 i8 | 6912 MAC */
         strip = tinyc_next_strip(&made_0, &made_1, &reach_1, 2);
         if (strip.out_h > 0) {
-            tinyc_fetch(&made_1, a + 400);
-            tinyc_fetch(&made_0, a + 336);
-            net_1_one(tinyc_strip_in(&made_0, &strip), tinyc_next_row(&made_1), a + 192, &strip);
+            tinyc_fetch(&made_1, a + 208);
+            tinyc_fetch(&made_0, a + 144);
+            net_1_one(tinyc_strip_in(&made_0, &strip), tinyc_next_row(&made_1), a + 0, &strip);
             made_1.end += strip.out_h;
         }
 
         /* 2  two  1x12x4x4 i8 -> 1x12x4x4 i8 | 6912 MAC */
         strip = tinyc_next_strip(&made_1, &made_2, &reach_2, 2);
         if (strip.out_h > 0) {
-            tinyc_fetch(&made_1, a + 400);
-            net_2_two(tinyc_strip_in(&made_1, &strip), tinyc_next_row(&made_2), a + 192, &strip);
+            tinyc_fetch(&made_1, a + 208);
+            net_2_two(tinyc_strip_in(&made_1, &strip), tinyc_next_row(&made_2), a + 0, &strip);
             made_2.end += strip.out_h;
         }
-        tinyc_park(&made_1, tinyc_first_seen(&made_1, made_2.end, &reach_2), a + 496);
+        tinyc_park(&made_1, tinyc_first_seen(&made_1, made_2.end, &reach_2), a + 304);
 
         /* 3  sum  1x12x4x4 i8, 1x12x4x4 i8 -> 1x12x4x4 i8 */
         strip = tinyc_next_strip(&made_0, &made_3, &reach_3, 2);
         strip = tinyc_shorter(strip, tinyc_next_strip(&made_2, &made_3, &reach_3, 2));
         for (; strip.out_h > 0; strip.out_h--) {
-            tinyc_fetch(&made_0, a + 336);
+            tinyc_fetch(&made_0, a + 144);
             net_3_sum(tinyc_row_of(&made_0, made_3.end), tinyc_row_of(&made_2, made_3.end),
                       tinyc_next_row(&made_3));
             made_3.end++;
         }
         needed = tinyc_first_seen(&made_0, made_1.end, &reach_1);
         needed = tinyc_lower(needed, tinyc_first_seen(&made_0, made_3.end, &reach_3));
-        tinyc_park(&made_0, needed, a + 464);
+        tinyc_park(&made_0, needed, a + 272);
         tinyc_let_go(&made_2, tinyc_first_seen(&made_2, made_3.end, &reach_3));
 
         /* 4  mean  1x12x4x4 i8 -> 1x1x1x4 i8 */
@@ -171,7 +171,7 @@ TINYC_INLINE void net_rows_0_4(uint8_t *a)
         strip.out_h = made_3.end == made_3.height ? 1 : 0;
         strip.top = taken_4;
         if (strip.in_h > 0) {
-            net_4_mean(tinyc_strip_in(&made_3, &strip), tinyc_next_row(&made_4), a + 32, &strip);
+            net_4_mean(tinyc_strip_in(&made_3, &strip), tinyc_next_row(&made_4), a + 336, &strip);
             taken_4 += strip.in_h;
             made_4.end = strip.out_h;
         }
