@@ -44,7 +44,9 @@
 
 /* Write the passes of the loop that follows one after another, up to so many. */
 #define TINYC_PRAGMA(text) _Pragma(#text)
-#if TINYC_SMALL
+#if TINYC_SMALL && defined(__clang__)
+#define TINYC_UNROLL(count) TINYC_PRAGMA(nounroll)
+#elif TINYC_SMALL
 #define TINYC_UNROLL(count)
 #elif defined(__clang__)
 #define TINYC_UNROLL(count) TINYC_PRAGMA(unroll count)

@@ -57,6 +57,7 @@ TINYC_INLINE void tinyc_softmax_powers(int32_t *table, const int16_t *steps, uin
 {
     int32_t power = INT32_MAX;
 
+    TINYC_UNROLL(1)
     for (int32_t i = 0; i < 255; i++) {
         table[i] = power;
         power = (int32_t)((uint64_t)(uint32_t)power * ratio >> 32) + steps[i];

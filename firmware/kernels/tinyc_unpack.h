@@ -49,11 +49,13 @@ TINYC_INLINE const uint8_t *tinyc_unpack_run(const uint8_t *from, uint8_t *to, i
     uint32_t at = 0;
 
     if (low == TINYC_RAW) {
+        TINYC_UNROLL(1)
         for (; to != end; to += period) {
             *to = *from++;
         }
         return from;
     }
+    TINYC_UNROLL(1)
     for (; to != end; to += period) {
         const uint32_t bits = tinyc_bits_at(from, at);
         const uint32_t zeros = tinyc_zeros(bits);
@@ -72,11 +74,13 @@ TINYC_INLINE const uint8_t *tinyc_unpack_run(const uint8_t *from, uint8_t *to, i
 /* Arrays to `to` and behind it, each where eight bytes begin; returns what follows. */
 TINYC_SHARED static const uint8_t *tinyc_unpack(const uint8_t *from, uint8_t *to)
 {
+    TINYC_UNROLL(1)
     for (int32_t left = *from++; left > 0; left--) {
         const int32_t bytes = from[0] | from[1] << 8;
         const int32_t period = from[2];
 
         from += 3;
+        TINYC_UNROLL(1)
         for (int32_t i = 0; i < period; i++) {
             from = tinyc_unpack_run(from, to + i, bytes, period);
         }
