@@ -3,6 +3,7 @@
 #ifndef TINYC_ROWS_H
 #define TINYC_ROWS_H
 
+#include "tinyc_move_rows.h"
 #include "tinyc_window.h"
 
 /* An image that is made and read by rows: of its `height` rows of `bytes` bytes those from `first`
@@ -13,13 +14,13 @@ struct tinyc_image_rows {
 };
 
 /* Which rows of an image there are, from one row that is fed to the next. */
-struct tinyc_rows {
+struct tinyc_rows_left {
     int32_t first, end;
 };
 
-TINYC_INLINE struct tinyc_rows tinyc_rows_of(const struct tinyc_image_rows *image)
+TINYC_INLINE struct tinyc_rows_left tinyc_rows_of(const struct tinyc_image_rows *image)
 {
-    const struct tinyc_rows rows = {image->first, image->end};
+    const struct tinyc_rows_left rows = {image->first, image->end};
     return rows;
 }
 
@@ -88,51 +89,6 @@ TINYC_INLINE void *tinyc_strip_in(const struct tinyc_image_rows *in,
 TINYC_INLINE void *tinyc_next_row(const struct tinyc_image_rows *out)
 {
     return tinyc_row_of(out, out->end);
-}
-
-#if defined(__GNUC__)
-typedef uint32_t __attribute__((may_alias)) tinyc_row_word;
-#else
-typedef uint32_t tinyc_row_word;
-#endif
-
-TINYC_INLINE void tinyc_move_four(tinyc_row_word *to, const tinyc_row_word *from)
-{
-    const uint32_t a = from[0];
-    const uint32_t b = from[1];
-    const uint32_t c = from[2];
-    const uint32_t d = from[3];
-    to[0] = a;
-    to[1] = b;
-    to[2] = c;
-    to[3] = d;
-}
-
-/* To a place before them, or to another one: four words at once, as loads that follow each other
- * take half the time. */
-static TINYC_SHARED void tinyc_move_rows(void *to, const void *from, int32_t bytes)
-{
-    tinyc_row_word *word = to;
-    const tinyc_row_word *source = from;
-    int32_t left = bytes;
-
-    if ((((uintptr_t)to | (uintptr_t)from) & 3U) != 0) {
-        memmove(to, from, (size_t)bytes);
-        return;
-    }
-    for (; left >= 32; left -= 32, word += 8, source += 8) {
-        tinyc_move_four(word, source);
-        tinyc_move_four(word + 4, source + 4);
-    }
-    if (left >= 16) {
-        tinyc_move_four(word, source);
-        left -= 16;
-        word += 4;
-        source += 4;
-    }
-    if (left > 0) {
-        memmove(word, source, (size_t)left);
-    }
 }
 
 /* Let go of the rows above `first`, which nobody is going to read: those below move up. */

@@ -24,7 +24,7 @@ def _bind(node: Node[Slide]) -> Binding:
             "bytes": window.shape[axis] * piece,
             "new_bytes": new.shape[axis] * piece,
         },
-        support=("tinyc_rows.h",),
+        support=("tinyc_move_rows.h",),
         inplace=1,
     )
 

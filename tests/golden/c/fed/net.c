@@ -102,7 +102,7 @@ static TINYC_LAYER void net_4_mean(const int8_t *in, int8_t *out, uint8_t *scrat
 
 /* From one call to the next: which rows there are of each image, and those that a mean took in. */
 struct net_rows {
-    struct tinyc_rows fed, made_0, made_1, made_2, made_3, made_4;
+    struct tinyc_rows_left fed, made_0, made_1, made_2, made_3, made_4;
     int32_t taken_4;
 };
 
@@ -209,7 +209,7 @@ void net_begin(void *arena)
 int8_t *net_next_row(void *arena)
 {
     uint8_t *const a = arena;
-    const struct tinyc_rows fed = net_rows_in(a)->fed;
+    const struct tinyc_rows_left fed = net_rows_in(a)->fed;
 
     if (fed.end == NET_ROWS) {
         return NULL;
