@@ -37,34 +37,39 @@ TINYC_INLINE void tinyc_halves_pixels(const struct tinyc_halves_layer *layer,
     }
 }
 
+/* The columns of `count` pixels, one or two, from `first` on. */
+TINYC_INLINE void tinyc_pair_columns(uint8_t *scratch, const int8_t *in, int32_t first,
+                                     int32_t count, const struct tinyc_window *w,
+                                     int32_t input_zero)
+{
+    const int32_t alone = w->stride.w * w->in.c, both = w->kernel.w * w->in.c - alone;
+
+    if (!TINYC_SMALL && TINYC_KNOWN(both > 0 && w->in.c % 16 == 0) && w->dilation.h == 1 &&
+        w->dilation.w == 1) {
+        const struct tinyc_two_windows windows = {alone, both, w->kernel.h, w->in.w * w->in.c};
+        const int32_t ox = first % w->out.w;
+        const int32_t y0 = first / w->out.w * w->stride.h - w->padding.top;
+        const int32_t x0 = ox * w->stride.w - w->padding.left;
+        if (ox + 1 < w->out.w && tinyc_are_inside(y0, w->kernel.h, w->in.h) &&
+            tinyc_are_inside(x0, w->kernel.w + w->stride.w, w->in.w)) {
+            tinyc_widen_two((uint32_t *)(void *)scratch, in + (y0 * w->in.w + x0) * w->in.c,
+                            &windows);
+            return;
+        }
+    }
+    tinyc_columns(scratch, in, 1, 2, first, count, w, input_zero);
+}
+
 TINYC_INLINE void tinyc_conv2d_s8_halves(const int8_t *in, int8_t *out, uint8_t *scratch,
                                          const struct tinyc_window *w,
                                          const struct tinyc_halves_layer *layer, int32_t input_zero,
                                          tinyc_halves_tile *tile)
 {
     const int32_t pixels = w->out.h * w->out.w;
-    const int32_t alone = w->stride.w * w->in.c;
-    const struct tinyc_two_windows windows = {
-        .alone = alone,
-        .both = w->kernel.w * w->in.c - alone,
-        .rows = w->kernel.h,
-        .step = w->in.w * w->in.c,
-    };
-    const int overlap = !TINYC_SMALL && TINYC_KNOWN(windows.both > 0 && w->in.c % 16 == 0) &&
-                        w->dilation.h == 1 && w->dilation.w == 1;
 
     for (int32_t first = 0; first < pixels; first += 2) {
         const int32_t count = first + 2 <= pixels ? 2 : 1;
-        const int32_t y0 = first / w->out.w * w->stride.h - w->padding.top;
-        const int32_t ox = first % w->out.w;
-        const int32_t x0 = ox * w->stride.w - w->padding.left;
-        if (overlap && ox + 1 < w->out.w && tinyc_are_inside(y0, w->kernel.h, w->in.h) &&
-            tinyc_are_inside(x0, w->kernel.w + w->stride.w, w->in.w)) {
-            tinyc_widen_two((uint32_t *)(void *)scratch, in + (y0 * w->in.w + x0) * w->in.c,
-                            &windows);
-        } else {
-            tinyc_columns(scratch, in, 1, 2, first, count, w, input_zero);
-        }
+        tinyc_pair_columns(scratch, in, first, count, w, input_zero);
         tinyc_halves_pixels(layer, (const int16_t *)(const void *)scratch, out + first * w->out.c,
                             count, tile);
     }
