@@ -83,7 +83,7 @@ static TINYC_SHARED void tinyc_dense_sums_thumb2(uint32_t *sums, const int8_t *x
 /* A sum rescaled by a channel's entry of the table. */
 typedef int32_t tinyc_dense_rescale(int32_t sum, const int32_t *entry);
 
-TINYC_INLINE int32_t tinyc_dense_once(int32_t sum, const int32_t *entry)
+TINYC_INLINE int32_t tinyc_dense_thumb2_once(int32_t sum, const int32_t *entry)
 {
     return tinyc_requant1(sum, entry[1], -1 - entry[2]);
 }
@@ -133,7 +133,7 @@ static TINYC_SHARED void tinyc_dense_thumb2(const int8_t *in, int8_t *out, const
                                             int32_t high)
 {
     tinyc_dense_rows_thumb2(in, out, weights, table, batches, depth, channels, zero_point, low,
-                            high, tinyc_dense_once);
+                            high, tinyc_dense_thumb2_once);
 }
 
 /* The only pixel of a convolution, whose sums are rounded twice. */

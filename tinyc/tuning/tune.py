@@ -20,12 +20,12 @@ from ..kernels.base import AIMS
 from ..kernels.cost import core_of
 from ..kernels.tvm import check
 from ..plan import Choice, Step, kernel_of
-from ..plan.choose import choose
 from ..plan.packing import packed
 from ..plan.schedule import schedule
 from ..run.data import random_samples
 from ..run.forks import each
 from ..target.toolchain import find_toolchain
+from .backend import lower
 from .layers import ONE_BY_ONE, Layer, Started, Task, Way, measured
 from .measure import measure, refuse_wrong
 from .search import Cost, Picks, cost, front, nearest, spread, unbeaten
@@ -140,16 +140,22 @@ def _best(task: Task, points: Sequence[Point]) -> Point:
 
 
 def _usual(task: Task, layers: Sequence[Layer], aim: str) -> Combination | None:
-    """What the planner takes for a goal; None where that is not among the ways."""
-    graph, core = task.plan(optimize=ONE_BY_ONE).graph, task.board.core
-    steps = choose(graph, core.title, core.features, "templates", {}, aim, {})
+    """What a build takes for a goal by itself, in what the board and the limits have room for; None
+    where that is not among the ways."""
+    flash, ram = (None if limit == float("inf") else int(limit) for limit in task.limits)
+    found = lower(
+        task.graph, task.board, max_flash=flash, optimize=aim, max_ram=ram, feed=task.feed
+    )  # fmt: skip
     picks = []
-    for layer, step in zip(layers, steps, strict=True):
-        known = [way.choice for way in layer.ways]
-        if (choice := Choice(step.kernel.name)) not in known:
+    for layer, step in zip(layers, found.steps, strict=True):
+        kernels = [kernel_of(layer.step.node, way.choice) for way in layer.ways]
+        taken = [i for i, kernel in enumerate(kernels) if step.kernel in (kernel, kernel.by_rows)]
+        if not taken:
             return None
-        picks.append(known.index(choice))
-    return aim, tuple(picks)
+        picks.append(taken[0])
+    forced = dict(enumerate(_choices(layers, (aim, tuple(picks)))))
+    free = task.plan(optimize=aim, forced=forced, feed=task.feed)
+    return "ram" if free.arena_bytes > found.arena_bytes else aim, tuple(picks)
 
 
 class _Search:
