@@ -26,6 +26,8 @@ extern "C" {
 #define NET_INPUTS      (1)
 #define NET_OUTPUTS     (1)
 #define NET_STATES      (3)
+
+/* Steps of a frame, and of the window that the outputs are for. */
 #define NET_FRAME_STEPS  (2)
 #define NET_WINDOW_STEPS (11)
 
