@@ -203,9 +203,9 @@ TINYC_INLINE void tinyc_columns(uint8_t *scratch, const void *in, int32_t bytes,
             tinyc_gather(column, in, bytes, oy, ox, w, padding, put, put_padding);
             continue;
         }
-        if (!TINYC_SMALL && w->dilation.h == 1 && w->dilation.w == 1 &&
+        if (w->dilation.h == 1 && w->dilation.w == 1 &&
             tinyc_are_inside(y0, w->kernel.h, w->in.h) &&
-            tinyc_are_inside(x0, w->kernel.w, w->in.w)) {
+            tinyc_are_inside(x0, w->kernel.w, w->in.w) && !TINYC_SMALL) {
             if (is_short && rows.row > 2) {
                 tinyc_put_short_pair_s8(column, image + (y0 * w->in.w + x0) * size, depth, &rows);
                 continue;

@@ -44,14 +44,13 @@ TINYC_INLINE void tinyc_pair_columns(uint8_t *scratch, const int8_t *in, int32_t
 {
     const int32_t alone = w->stride.w * w->in.c, both = w->kernel.w * w->in.c - alone;
 
-    if (!TINYC_SMALL && TINYC_KNOWN(both > 0 && w->in.c % 16 == 0) && w->dilation.h == 1 &&
-        w->dilation.w == 1) {
+    if (TINYC_KNOWN(both > 0 && w->in.c % 16 == 0) && w->dilation.h == 1 && w->dilation.w == 1) {
         const struct tinyc_two_windows windows = {alone, both, w->kernel.h, w->in.w * w->in.c};
         const int32_t ox = first % w->out.w;
         const int32_t y0 = first / w->out.w * w->stride.h - w->padding.top;
         const int32_t x0 = ox * w->stride.w - w->padding.left;
         if (ox + 1 < w->out.w && tinyc_are_inside(y0, w->kernel.h, w->in.h) &&
-            tinyc_are_inside(x0, w->kernel.w + w->stride.w, w->in.w)) {
+            tinyc_are_inside(x0, w->kernel.w + w->stride.w, w->in.w) && !TINYC_SMALL) {
             tinyc_widen_two((uint32_t *)(void *)scratch, in + (y0 * w->in.w + x0) * w->in.c,
                             &windows);
             return;

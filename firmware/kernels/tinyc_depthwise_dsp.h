@@ -112,8 +112,8 @@ TINYC_INLINE void tinyc_depthwise_s8_dsp(const int8_t *in, int8_t *out, const in
             const int32_t x0 = ox * w->stride.w - w->padding.left;
             const int8_t *filter = weights;
             const int32_t *channel = table;
-            if (!TINYC_SMALL && w->kernel.h * w->kernel.w <= 25 && y0 >= 0 && x0 >= 0 &&
-                y0 <= last_y && x0 <= last_x) {
+            if (w->kernel.h * w->kernel.w <= 25 && y0 >= 0 && x0 >= 0 && y0 <= last_y &&
+                x0 <= last_x && !TINYC_SMALL) {
                 const int8_t *x = in + (y0 * w->in.w + x0) * w->in.c;
                 for (int32_t c = 0; c < w->in.c; c += 4) {
                     const int32_t overlap = tinyc_overlap(c, w->in.c);
