@@ -77,9 +77,13 @@ def cycles(
     return PRODUCT[core] * (products * part + CALL)
 
 
+WORTH = 5000
+"""Cycles that a kernel out of its turn has to save: its code may be some more in flash."""
+
+
 def quicker(node: Node, kernels: Sequence[Kernel], core: str) -> Kernel:
     """The first of some kernels that take a node, or a later one that takes fewer cycles by more
-    than both their prices are off (rms). core: see `core_of`."""
+    than both their prices are off (rms), and by `WORTH`. core: see `core_of`."""
     best, most = kernels[0], float("inf")
     for kernel in kernels:
         prices = priced(kernel.name, core)
@@ -88,7 +92,7 @@ def quicker(node: Node, kernels: Sequence[Kernel], core: str) -> Kernel:
                 break
             continue
         found, off = cycles(node, kernel, kernel.bind(node), core), prices["rms"] / 100
-        if kernel is best or found * (1 + off) < most:
+        if kernel is best or found * (1 + off) + WORTH < most:
             best, most = kernel, found * (1 - off)
     return best
 

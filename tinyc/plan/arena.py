@@ -254,12 +254,15 @@ _ORDERS: tuple[Callable[[_Buffer], tuple[int, ...]], ...] = (
     lambda b: (b.first, -b.bytes),
     lambda b: (-b.last, -b.bytes),
     lambda b: (-b.first, -b.bytes),
+    # What grows over another one before that.
+    lambda b: (-max([b.bytes, *(other.bytes for other in b.behind)]), -b.first),
 )
 
 
-TRIES = 128
-"""Changes to the best of the orders that are tried, fewer of long ones."""
-MOST_PLACES = 8192
+TRIES = 256
+"""Changes to the best of the orders that are tried, fewer of long ones: half of them to any
+buffer, then to those that end where the arena does."""
+MOST_PLACES = 16384
 """Buffers that are placed for that."""
 
 
@@ -291,11 +294,17 @@ def _pack(buffers: list[_Buffer]) -> int:
         if best.bytes == lower:
             break
     random = Random(3)
-    for _ in range(min(TRIES, MOST_PLACES // max(len(buffers), 1))):
+    tries = min(TRIES, MOST_PLACES // max(len(buffers), 1))
+    for count in range(tries):
         if best.bytes == lower:
             break
         order = list(best.buffers)
-        order.insert(random.randrange(len(order)), order.pop(random.randrange(len(order))))
+        to, moved = random.randrange(len(order)), random.randrange(len(order))
+        if 2 * count >= tries:
+            ends = {b: _round(at + b.bytes) for b, at in zip(buffers, best.offsets, strict=True)}
+            moved = random.choice([i for i, b in enumerate(order) if ends[b] == best.bytes])
+            to = random.randrange(moved + 1)
+        order.insert(to, order.pop(moved))
         found = tried(order)
         if found.bytes <= best.bytes:
             best = found

@@ -11,10 +11,10 @@ static TINYC_LAYER void net_0_window(const int8_t *in, const int8_t *before, int
     tinyc_move_rows(out + 3, in, 6);
 }
 
-extern const int8_t net_1_a_weights[36] __attribute__((aligned(4)));
+extern const int16_t net_1_a_weights[24] __attribute__((aligned(4)));
 extern const int32_t net_1_a_channels[12];
 
-/* 3x1 convolution, 3 to 4 channels, four at a time */
+/* 3x1 convolution, 3 to 4 channels, two pixels at a time */
 static TINYC_LAYER void net_1_a(const int8_t *in, int8_t *out, uint8_t *scratch)
 {
     static const struct tinyc_window window = {
@@ -25,24 +25,17 @@ static TINYC_LAYER void net_1_a(const int8_t *in, int8_t *out, uint8_t *scratch)
         .dilation = {1, 1},
         .padding = {0, 0},
     };
-    static const struct tinyc_integers how = {
-        .bytes = 1,
-        .wide = 0,
-        .weight_zero = 0,
-        .groups = 1,
-        .store = tinyc_store_s8,
-        .scaling = 0,
-        .entry_bytes = 12,
-        .output_bytes = 1,
-    };
-    const struct tinyc_outputs outputs = {
+    const struct tinyc_halves_layer halves = {
+        .weights = net_1_a_weights,
+        .table = net_1_a_channels,
+        .channels = 4,
+        .depth = 12,
         .zero_point = -10,
         .low = -128,
         .high = 127,
     };
 
-    tinyc_conv2d_tile4(in, out, scratch, net_1_a_weights, net_1_a_channels, &window, &how, -3,
-                       &outputs);
+    tinyc_conv2d_s8_halves(in, out, scratch, &window, &halves, -3, tinyc_halves_away);
 }
 
 /* slide, 1x1x1x4 i8, 1x2x1x4 i8 to 1x2x1x4 i8 */
@@ -52,10 +45,10 @@ static TINYC_LAYER void net_2_window(const int8_t *in, const int8_t *before, int
     tinyc_move_rows(out + 4, in, 4);
 }
 
-extern const int8_t net_3_b_weights[32] __attribute__((aligned(4)));
+extern const int16_t net_3_b_weights[16] __attribute__((aligned(4)));
 extern const int32_t net_3_b_channels[12];
 
-/* 2x1 convolution, 4 to 4 channels, four at a time */
+/* 2x1 convolution, 4 to 4 channels, two pixels at a time */
 static TINYC_LAYER void net_3_b(const int8_t *in, int8_t *out, uint8_t *scratch)
 {
     static const struct tinyc_window window = {
@@ -66,24 +59,17 @@ static TINYC_LAYER void net_3_b(const int8_t *in, int8_t *out, uint8_t *scratch)
         .dilation = {1, 1},
         .padding = {0, 0},
     };
-    static const struct tinyc_integers how = {
-        .bytes = 1,
-        .wide = 0,
-        .weight_zero = 0,
-        .groups = 1,
-        .store = tinyc_store_s8,
-        .scaling = 0,
-        .entry_bytes = 12,
-        .output_bytes = 1,
-    };
-    const struct tinyc_outputs outputs = {
+    const struct tinyc_halves_layer halves = {
+        .weights = net_3_b_weights,
+        .table = net_3_b_channels,
+        .channels = 4,
+        .depth = 8,
         .zero_point = 5,
         .low = -128,
         .high = 127,
     };
 
-    tinyc_conv2d_tile4(in, out, scratch, net_3_b_weights, net_3_b_channels, &window, &how, -10,
-                       &outputs);
+    tinyc_conv2d_s8_halves(in, out, scratch, &window, &halves, -10, tinyc_halves_away);
 }
 
 /* slide, 1x1x1x4 i8, 1x4x1x4 i8 to 1x4x1x4 i8 */
@@ -111,14 +97,14 @@ void net_reset(void *arena)
     uint8_t *const a = arena;
 
     /* 1x3x1x3 i8 'x/before' */
-    memset(a + 16, 253, 9);
+    memset(a + 80, 253, 9);
     /* 1x2x1x4 i8 'a/before' */
     for (int32_t i = 0; i < 2; i++) {
-        memcpy(a + 48 + i * 4, net_state_1, 4);
+        memcpy(a + 96 + i * 4, net_state_1, 4);
     }
     /* 1x4x1x4 i8 'b/before' */
     for (int32_t i = 0; i < 4; i++) {
-        memcpy(a + 0 + i * 4, net_state_2, 4);
+        memcpy(a + 64 + i * 4, net_state_2, 4);
     }
 }
 
@@ -126,21 +112,21 @@ void net_run(void *arena)
 {
     uint8_t *const a = arena;
 
-    /* 0  window  1x2x1x3 i8, 1x3x1x3 i8 -> 1x3x1x3 i8 | in @32, @16, out @16 */
-    net_0_window((const int8_t *)(const void *)(a + 32), (const int8_t *)(const void *)(a + 16),
-                 (int8_t *)(void *)(a + 16));
-    /* 1  a  1x3x1x3 i8 -> 1x1x1x4 i8 | 36 MAC | in @16, out @56 */
-    net_1_a((const int8_t *)(const void *)(a + 16), (int8_t *)(void *)(a + 56), a + 32);
-    /* 2  window  1x1x1x4 i8, 1x2x1x4 i8 -> 1x2x1x4 i8 | in @56, @48, out @48 */
-    net_2_window((const int8_t *)(const void *)(a + 56), (const int8_t *)(const void *)(a + 48),
-                 (int8_t *)(void *)(a + 48));
-    /* 3  b  1x2x1x4 i8 -> 1x1x1x4 i8 | 32 MAC | in @48, out @40 */
-    net_3_b((const int8_t *)(const void *)(a + 48), (int8_t *)(void *)(a + 40), a + 32);
-    /* 4  window  1x1x1x4 i8, 1x4x1x4 i8 -> 1x4x1x4 i8 | in @40, @0, out @0 */
-    net_4_window((const int8_t *)(const void *)(a + 40), (const int8_t *)(const void *)(a + 0),
-                 (int8_t *)(void *)(a + 0));
-    /* 5  y  1x16 i8 -> 1x3 i8 | 48 MAC | in @0, out @32 */
-    net_5_y((const int8_t *)(const void *)(a + 0), (int8_t *)(void *)(a + 32));
+    /* 0  window  1x2x1x3 i8, 1x3x1x3 i8 -> 1x3x1x3 i8 | in @0, @80, out @80 */
+    net_0_window((const int8_t *)(const void *)(a + 0), (const int8_t *)(const void *)(a + 80),
+                 (int8_t *)(void *)(a + 80));
+    /* 1  a  1x3x1x3 i8 -> 1x1x1x4 i8 | 36 MAC | in @80, out @104 */
+    net_1_a((const int8_t *)(const void *)(a + 80), (int8_t *)(void *)(a + 104), a + 0);
+    /* 2  window  1x1x1x4 i8, 1x2x1x4 i8 -> 1x2x1x4 i8 | in @104, @96, out @96 */
+    net_2_window((const int8_t *)(const void *)(a + 104), (const int8_t *)(const void *)(a + 96),
+                 (int8_t *)(void *)(a + 96));
+    /* 3  b  1x2x1x4 i8 -> 1x1x1x4 i8 | 32 MAC | in @96, out @32 */
+    net_3_b((const int8_t *)(const void *)(a + 96), (int8_t *)(void *)(a + 32), a + 0);
+    /* 4  window  1x1x1x4 i8, 1x4x1x4 i8 -> 1x4x1x4 i8 | in @32, @64, out @64 */
+    net_4_window((const int8_t *)(const void *)(a + 32), (const int8_t *)(const void *)(a + 64),
+                 (int8_t *)(void *)(a + 64));
+    /* 5  y  1x16 i8 -> 1x3 i8 | 48 MAC | in @64, out @0 */
+    net_5_y((const int8_t *)(const void *)(a + 64), (int8_t *)(void *)(a + 0));
 }
 
 void net_push_frame(void *arena, const int8_t *frame)

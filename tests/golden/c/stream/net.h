@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define NET_ARENA_BYTES (64U)
+#define NET_ARENA_BYTES (112U)
 #define NET_ARENA_ALIGN (8U)
 #define NET_INPUTS      (1)
 #define NET_OUTPUTS     (1)
@@ -47,7 +47,7 @@ extern "C" {
 
 static inline int8_t *net_input_0(void *arena)
 {
-    return (int8_t *)(void *)((uint8_t *)arena + 32);
+    return (int8_t *)(void *)((uint8_t *)arena + 0);
 }
 
 /* 'x' */
@@ -58,7 +58,7 @@ static inline int8_t *net_input_x(void *arena)
 
 static inline const int8_t *net_output_0(const void *arena)
 {
-    return (const int8_t *)(const void *)((const uint8_t *)arena + 32);
+    return (const int8_t *)(const void *)((const uint8_t *)arena + 0);
 }
 
 /* 'y' */
