@@ -193,7 +193,7 @@ __attribute__((naked, noinline, unused)) static void tinyc_run_words(
 
 /* The function `name`, which has a copy of its job where the stack pointer points to.
  * `scaled`: r5 = the output of the sum r0 by the multiplier in r1 to r3 and by r4, half. */
-#define TINYC_DEFINE_DEPTHWISE(name, enter, taps, times, away)         \
+#define TINYC_DEFINE_COLUMNWISE(name, enter, taps, times, away)        \
     __attribute__((naked, noinline, unused)) static void name(         \
         __attribute__((unused)) const struct tinyc_depthwise_job *job) \
     {                                                                  \
@@ -344,7 +344,7 @@ TINYC_INLINE void tinyc_depthwise_outputs(const struct tinyc_depthwise_job *job,
     }
 }
 
-#define TINYC_DEFINE_DEPTHWISE(name, enter, taps, times, away)           \
+#define TINYC_DEFINE_COLUMNWISE(name, enter, taps, times, away)          \
     static TINYC_SHARED void name(const struct tinyc_depthwise_job *job) \
     {                                                                    \
         tinyc_depthwise_outputs(job, away);                              \
@@ -353,14 +353,14 @@ TINYC_INLINE void tinyc_depthwise_outputs(const struct tinyc_depthwise_job *job,
 #endif
 
 /* away: whether halves of negative sums are rounded away from zero. */
-TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_3x3, TINYC_ENTER_3X3, TINYC_TAPS_3X3,
-                       TINYC_TIMES_10(TINYC_UP), 0)
-TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_3x3_away, TINYC_ENTER_3X3, TINYC_TAPS_3X3,
-                       TINYC_TIMES_10(TINYC_AWAY), 1)
-TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_any, TINYC_ENTER_ANY, TINYC_TAPS_ANY,
-                       TINYC_TIMES_10(TINYC_UP), 0)
-TINYC_DEFINE_DEPTHWISE(tinyc_depthwise_any_away, TINYC_ENTER_ANY, TINYC_TAPS_ANY,
-                       TINYC_TIMES_10(TINYC_AWAY), 1)
+TINYC_DEFINE_COLUMNWISE(tinyc_depthwise_3x3, TINYC_ENTER_3X3, TINYC_TAPS_3X3,
+                        TINYC_TIMES_10(TINYC_UP), 0)
+TINYC_DEFINE_COLUMNWISE(tinyc_depthwise_3x3_away, TINYC_ENTER_3X3, TINYC_TAPS_3X3,
+                        TINYC_TIMES_10(TINYC_AWAY), 1)
+TINYC_DEFINE_COLUMNWISE(tinyc_depthwise_any, TINYC_ENTER_ANY, TINYC_TAPS_ANY,
+                        TINYC_TIMES_10(TINYC_UP), 0)
+TINYC_DEFINE_COLUMNWISE(tinyc_depthwise_any_away, TINYC_ENTER_ANY, TINYC_TAPS_ANY,
+                        TINYC_TIMES_10(TINYC_AWAY), 1)
 
 typedef void tinyc_depthwise_run(const struct tinyc_depthwise_job *job);
 

@@ -235,7 +235,7 @@ def test_a_window_that_is_the_image_is_a_row() -> None:
     """Of eight channels and whole fours of inputs."""
 
     def row(node: Node) -> bool:
-        return "rows" in halves.CONV2D.bind(node).params
+        return "rows" in halves.CONV2D[0].bind(node).params
 
     eight = np.ones((8, 2, 2, 32), int)
     assert row(layer((2, 2), eight))

@@ -28,6 +28,7 @@ def takes_strips(step: Step) -> bool:
 def rendered(step: Step, name: str, arrays: Mapping[str, str], more: Mapping[str, Any]) -> str:
     """The function ``name`` of a step's template. arrays: what the template reads, by suffix; more:
     what it is told in the place of parameters, and ``more``, with which its arguments end."""
+    assert "more" not in step.binding.params, f"{step.kernel.name}: `more` ends the arguments"
     template = f"kernels/{step.kernel.template.removesuffix('.j2')}"
     values = {
         "fn": name,

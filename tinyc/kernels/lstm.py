@@ -95,11 +95,11 @@ def _bind_s16(node: Node[Lstm16], pack: Packing, support: str, sums: str) -> Bin
     gates = np.empty((cells, 4, 3), np.int32)
     gates[..., 0], gates[..., 1:] = np.stack(biases, 1), scales[:4]
     of_h = np.concatenate([np.zeros((4, 1), np.int64), scales[4:]], 1)
-    kept, more, shown = op.product_scales(node)
+    kept, added, shown = op.product_scales(node)
     return Binding(
         params={
             **_params(node), "sums": sums, "clip": op.clip16(node),
-            "kept": kept, "more": more, "shown": shown,
+            "kept": kept, "added": added, "shown": shown,
             "cell": input_multiplier(node.inputs[-1].type, 1),
         },
         constants=(
