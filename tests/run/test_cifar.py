@@ -45,13 +45,13 @@ def data(tmp_path: Path) -> tuple[str, str]:
 def test_binarized_network_on_stm32(
     name: str, data: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Over 75 %, under 101 KB of flash and 40 KB of RAM, exact on each of 1,000 images: all of
+    """Over 75 %, under 103 KB of flash and 40 KB of RAM, exact on each of 1,000 images: all of
     them by the image's C on this machine, which is fast, and the first on the emulated core."""
     model = RECIPES / f"{name}.tflite"
     calibration, test = data
     command = [
         "test", str(model), "--board", "stm32", "--calibrate", calibration, "--data", test,
-        "--output-dir", str(tmp_path), "--max-flash", "101000", "--max-ram", "40000", "--json",
+        "--output-dir", str(tmp_path), "--max-flash", "103000", "--max-ram", "40000", "--json",
         "--min-agreement", "0.8",
     ]  # fmt: skip
     for options in (["--samples", "100"], ["--emulator", "host", "--min-accuracy", "0.75"]):
