@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ir import Graph, Value
 from .chain import Chain, bytes_of, counted_bytes, lives, parked
-from .plan import ALIGN, Buffer
+from .plan import Buffer, aligned
 from .rows import Stage, distance
 from .step import Step
 
@@ -40,8 +40,8 @@ class _Buffer:
 
     def saved(self, other: _Buffer) -> int:
         """Bytes that both take together less than one behind the other."""
-        both = max(self.bytes, _round(max(self.behind.get(other, 0), 0)) + other.bytes)
-        return _round(self.bytes) + _round(other.bytes) - _round(both)
+        both = max(self.bytes, aligned(max(self.behind.get(other, 0), 0)) + other.bytes)
+        return aligned(self.bytes) + aligned(other.bytes) - aligned(both)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +284,7 @@ def _pack(buffers: list[_Buffer]) -> int:
 
     def tried(order: list[_Buffer]) -> _Order:
         _place(order)
-        size = max((_round(b.offset + b.bytes) for b in order), default=0)
+        size = max((aligned(b.offset + b.bytes) for b in order), default=0)
         return _Order(size, order, [b.offset for b in buffers])
 
     for key in _ORDERS:
@@ -301,7 +301,7 @@ def _pack(buffers: list[_Buffer]) -> int:
         order = list(best.buffers)
         to, moved = random.randrange(len(order)), random.randrange(len(order))
         if 2 * count >= tries:
-            ends = {b: _round(at + b.bytes) for b, at in zip(buffers, best.offsets, strict=True)}
+            ends = {b: aligned(at + b.bytes) for b, at in zip(buffers, best.offsets, strict=True)}
             moved = random.choice([i for i, b in enumerate(order) if ends[b] == best.bytes])
             to = random.randrange(moved + 1)
         order.insert(to, order.pop(moved))
@@ -325,8 +325,8 @@ def _changes(buffers: Sequence[_Buffer], growing: bool = True) -> dict[int, int]
     """By how many bytes more are alive in a step than in the one before."""
     change: dict[int, int] = {}
     for b in buffers:
-        change[b.first] = change.get(b.first, 0) + _round(b.bytes)
-        change[b.last + 1] = change.get(b.last + 1, 0) - _round(b.bytes)
+        change[b.first] = change.get(b.first, 0) + aligned(b.bytes)
+        change[b.last + 1] = change.get(b.last + 1, 0) - aligned(b.bytes)
         if growing and b.onto is not None:
             change[b.first] -= b.saved(b.onto)
             change[b.first + 1] = change.get(b.first + 1, 0) + b.saved(b.onto)
@@ -334,7 +334,7 @@ def _changes(buffers: Sequence[_Buffer], growing: bool = True) -> dict[int, int]
         for step in range(min(b.first for b in growing_over), other.last + 1):
             beside = [b for b in growing_over if b.first <= step <= b.last]
             # They lie side by side, no further into the other than one of them may reach.
-            reach = max((_round(b.bytes - b.behind[other]) for b in beside), default=0)
+            reach = max((aligned(b.bytes - b.behind[other]) for b in beside), default=0)
             most = min(sum(b.saved(other) for b in beside), reach)
             change[step] = change.get(step, 0) - most
             change[step + 1] = change.get(step + 1, 0) + most
@@ -373,7 +373,7 @@ def _place(buffers: Sequence[_Buffer]) -> None:
                 below[found] = other.offset - behind
             for other in growing.get(buffer, ()):
                 found = neighbours == places[id(other)]
-                above[found] = _round(other.offset + other.behind[buffer])
+                above[found] = aligned(other.offset + other.behind[buffer])
             order = np.argsort(below, kind="stable")
             below, above = below[order], above[order]
         # Below each neighbour it may start where all neighbours before that one have ended.
@@ -388,9 +388,5 @@ def _place(buffers: Sequence[_Buffer]) -> None:
         at = int(offset.searchsorted(buffer.offset, "right"))
         placed[:, at + 1 : count + 1] = placed[:, at:count]
         placed[:, at] = (
-            buffer.offset, _round(buffer.offset + buffer.bytes), buffer.first, buffer.last, count
+            buffer.offset, aligned(buffer.offset + buffer.bytes), buffer.first, buffer.last, count
         )  # fmt: skip
-
-
-def _round(size: int) -> int:
-    return -(-size // ALIGN) * ALIGN

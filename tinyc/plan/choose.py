@@ -82,6 +82,7 @@ def choose(
     optimize: str,
     forced: Mapping[int, Choice],
 ) -> tuple[Step, ...]:
+    priced = core_of(core, features)
     steps: list[Step] = []
     known: dict[tuple[str, bytes], Array] = {}
 
@@ -106,7 +107,6 @@ def choose(
             kernel, schedule = kernel_of(node, choice), choice.schedule
         else:
             by_tvm = (backend if isinstance(backend, str) else backend[index]) == "tvm"
-            priced = core_of(core, features)
             kernel = _chosen(node, features, by_tvm, optimize, priced, rejected)
             if kernel.schedules is not None:
                 schedule = _schedule(node, kernel, core, schedules)

@@ -13,7 +13,7 @@ from ..kernels.base import Binding, Constant, Packing, Unpacked
 from ..kernels.packed import READ_AHEAD, bundle, period
 from ..ops._move import taken
 from ..ops.fully_connected import FullyConnected
-from .plan import ALIGN
+from .plan import aligned
 from .step import Step
 
 PIECE = 6144
@@ -128,9 +128,9 @@ def _group(group: Mapping[Step, _Parts]) -> dict[Step, Binding]:
         numbers = {members[c]: [v // units[c] for v in c] for c in differing.values()}
         most = max((abs(v) for column in numbers.values() for v in column), default=0)
         dtype = np.dtype(np.int16 if most < 1 << 15 else np.int32)
-        if _aligned(len(numbers) * dtype.itemsize) == size:
+        if aligned(len(numbers) * dtype.itemsize) == size:
             break
-        size = _aligned(len(numbers) * dtype.itemsize)
+        size = aligned(len(numbers) * dtype.itemsize)
     fields = {name: (members[column], units[column]) for name, column in differing.items()}
     return {
         step: _form(parts, np.array([n[i] for n in numbers.values()], dtype), fields, size)
@@ -150,16 +150,12 @@ def _places(parts: _Parts, at: int) -> dict[str, int]:
     found = {}
     for array in parts.arrays:
         found[f"{array.suffix}_at"] = at
-        at += _aligned(array.data.nbytes)
+        at += aligned(array.data.nbytes)
     return {**found, "scratch_at": at} if parts.pieces[0].scratch else found
 
 
-def _aligned(bytes: int) -> int:
-    return -(-bytes // ALIGN) * ALIGN
-
-
 def _unpacked_bytes(constants: Iterable[Constant]) -> int:
-    return sum(_aligned(c.data.nbytes) for c in constants)
+    return sum(aligned(c.data.nbytes) for c in constants)
 
 
 def _pieces(step: Step) -> Iterator[list[Binding]]:

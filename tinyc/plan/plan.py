@@ -14,6 +14,11 @@ ALIGN = 8
 """Alignment in bytes of the arena and of every buffer in it."""
 
 
+def aligned(size: int) -> int:
+    """So many bytes, up to where the next buffer may begin."""
+    return -(-size // ALIGN) * ALIGN
+
+
 @dataclass(frozen=True, eq=False)
 class Buffer:
     """A piece of the arena, ``bytes`` from ``offset`` on, in use from the step ``first`` through
@@ -129,7 +134,7 @@ def _peak(plan: Plan, names: Names) -> str:
     alive = [b for b in plan.buffers if b.first <= index <= b.last and b.bytes]
     alive.sort(key=lambda b: -b.bytes)
     parts = few([f"{b.bytes:,} for {_held(b, names)}" for b in alive])
-    common = sum(-(-b.bytes // ALIGN) * ALIGN for b in alive) - most
+    common = sum(aligned(b.bytes) for b in alive) - most
     if common:
         parts += f", {common:,} in common"
     return line(f"most at once: {most:,} bytes in layer {index}: {parts}", plan.steps[index].name)
