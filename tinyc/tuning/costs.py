@@ -1,6 +1,6 @@
 """Measure what kernels cost: `tinyc.kernels.cost`.
 
-    python -m tinyc.tuning.costs [CORE...]
+    python -m tinyc.tuning.costs [CORE...]      # as Cortex-M4
 
 runs layers of many shapes, and the few rows that chains make at a time, by every kernel that takes
 them, one image a shape, on the emulated core, solves for the prices of each kernel that make the
@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Array, DType, Graph, Node, Quant, TensorType, Value, verify
+from ..errors import CompileError
+from ..ir import DType, Graph, Node, Quant, TensorType, Value, verify
 from ..kernels.base import Binding
 from ..kernels.cost import PRICES, Work, work
 from ..ops._conv import NO_PADDING, out_sizes
@@ -237,34 +238,14 @@ def described(node: Node) -> str:
 
 def prices(points: Sequence[Measurement]) -> dict[str, float]:
     """Of a kernel: those that make the least squares of the relative errors, none below 0."""
+    from scipy.optimize import nnls
+
     names = list(dict.fromkeys(name for point in points for name in point.work))
     taken = np.array([point.cycles for point in points], float)
     counts = np.array([[point.work.get(n, 0) for n in names] for point in points]) / taken[:, None]
     used = [i for i in range(len(names)) if counts[:, i].any()]
-    found = _nonnegative(counts[:, used], np.ones(len(points)))
+    found, _ = nnls(counts[:, used], np.ones(len(points)))
     return {names[i]: float(f"{x:.4g}") for i, x in zip(used, found, strict=True) if x > 0}
-
-
-def _nonnegative(a: Array, b: Array) -> Array:
-    """x >= 0 of the least (a x - b)^2, by active sets (Lawson and Hanson)."""
-    scale = np.linalg.norm(a, axis=0)
-    a = a / scale
-    x, free = np.zeros(a.shape[1]), np.zeros(a.shape[1], bool)
-    for _ in range(10 * a.shape[1]):
-        gradient = a.T @ (b - a @ x)
-        if free.all() or gradient[~free].max() < 1e-9:
-            break
-        free[np.argmax(np.where(free, -np.inf, gradient))] = True
-        while True:
-            found = np.zeros_like(x)
-            found[free] = np.linalg.lstsq(a[:, free], b, rcond=None)[0]
-            if found[free].min() > 0:
-                break
-            below = free & (found <= 0)
-            x += (found - x) * min(x[below] / (x[below] - found[below]))
-            free &= x > 1e-12
-        x = found
-    return np.asarray(x / scale)
 
 
 def error(point: Measurement, price: Mapping[str, float]) -> float:
@@ -284,9 +265,13 @@ def measured_all(boards: Sequence[Board]) -> dict[str, list[Measurement]]:
 
 
 def boards(cores: Sequence[str] = CORES) -> list[Board]:
-    """Of each core the board of the most RAM."""
-    known = sorted(all_boards(), key=lambda board: board.ram_bytes)
-    return [[b for b in known if b.core.title == core][-1] for core in cores]
+    """Of each core the board of the most RAM. Raises CompileError E200 where no board has it."""
+    known = {b.core.title: b for b in sorted(all_boards(), key=lambda board: board.ram_bytes)}
+    for core in cores:
+        if core not in known:
+            hint = f"use one of {', '.join(CORES)}"
+            raise CompileError("E200", "tinyc.tuning.costs", f"no board has a core {core!r}", hint)
+    return [known[core] for core in cores]
 
 
 HEAD = """\
@@ -294,6 +279,20 @@ HEAD = """\
 # in cost.py. Measured by `python -m tinyc.tuning.costs`, with {compiler}.
 # layers: so many; rms, most: by how many percent the prices are off on them.
 """
+
+
+def late(points: Sequence[Measurement]) -> list[tuple[str, str, str, float]]:
+    """The layers for which a kernel behind the first one of the order is quicker: the layer, the
+    first kernel, that one, and how many times its cycles the first one takes."""
+    ways: dict[str, list[Measurement]] = {}
+    for point in points:
+        ways.setdefault(point.layer, []).append(point)
+    found = []
+    for layer, (first, *others) in ways.items():
+        best = min(others, key=lambda point: point.cycles, default=first)
+        if best.cycles < first.cycles:
+            found.append((layer, first.kernel, best.kernel, first.cycles / best.cycles))
+    return found
 
 
 def written(found: Mapping[str, Sequence[Measurement]], compiler: str) -> str:
@@ -321,13 +320,22 @@ def _key(name: str) -> str:
 
 
 def main(cores: Sequence[str]) -> None:
-    """Measure, and write the file anew: of all cores, or of some, whose lines are printed."""
+    """Measure, and write the file anew: of all cores, or of some, whose lines are printed. Says for
+    which layers the order of the kernels is not that of their cycles."""
     compiler = find_toolchain(None).title
-    text = written(measured_all(boards(cores or CORES)), compiler)
+    try:
+        found = measured_all(boards(cores or CORES))
+    except CompileError as error:
+        sys.exit(str(error))
+    text = written(found, compiler)
     if cores:
         print(text)
     else:
         PRICES.write_text(text)
+    for core, points in found.items():
+        print(f"{core}: of {len({point.layer for point in points})} layers")
+        for layer, first, best, times in late(points):
+            print(f"  {layer}: {first} takes {times:.2f} times the cycles of {best}")
 
 
 if __name__ == "__main__":
