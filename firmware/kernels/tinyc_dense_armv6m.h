@@ -5,6 +5,7 @@
 #define TINYC_DENSE_ARMV6M_H
 
 #include "tinyc_base.h"
+#include "tinyc_registers_armv6m.h"
 #include "tinyc_requant.h"
 
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
@@ -37,11 +38,7 @@ __attribute__((naked, noinline, unused)) static void tinyc_dense_outputs(
         "muls   \\word, \\input, \\word\n\t"
         "add    r8, r8, \\word\n\t"
         ".endm\n\t"
-        "push   {r0-r7, lr}\n\t"
-        "mov    r4, r8\n\t"
-        "mov    r5, r9\n\t"
-        "mov    r6, r10\n\t"
-        "mov    r7, r11\n\t"
+        "push   {r0-r7, lr}\n\t" TINYC_HIGH_TO_LOW
         "push   {r4-r7}\n\t"
         "sub    sp, #16\n\t"
         "1:\n"
@@ -154,12 +151,7 @@ __attribute__((naked, noinline, unused)) static void tinyc_dense_outputs(
         "ldr    r0, [sp, #32]\n\t" /* weights */
         "b      1b\n\t"
         "6:\n"
-        "add    sp, #16\n\t"
-        "pop    {r4-r7}\n\t"
-        "mov    r8, r4\n\t"
-        "mov    r9, r5\n\t"
-        "mov    r10, r6\n\t"
-        "mov    r11, r7\n\t"
+        "add    sp, #16\n\t" TINYC_POP_HIGH
         "pop    {r0-r7, pc}\n\t"
         ".purgem mac\n\t");
 }

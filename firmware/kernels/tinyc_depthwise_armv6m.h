@@ -216,11 +216,7 @@ __attribute__((naked, noinline, unused)) static void tinyc_run_words(
             "eors   r5, r5, r6\n\t"                                    \
             "8:\n"                                                     \
             ".endm\n\t"                                                \
-            "push   {r4-r7, lr}\n\t"                                   \
-            "mov    r4, r8\n\t"                                        \
-            "mov    r5, r9\n\t"                                        \
-            "mov    r6, r10\n\t"                                       \
-            "mov    r7, r11\n\t"                                       \
+            "push   {r4-r7, lr}\n\t" TINYC_HIGH_TO_LOW                 \
             "push   {r4-r7}\n\t"                                       \
             "sub    sp, #104\n\t"                                      \
             "mov    r1, sp\n\t"                                        \
@@ -284,12 +280,7 @@ __attribute__((naked, noinline, unused)) static void tinyc_run_words(
             "beq    4f\n\t"                                            \
             "b      1b\n\t"                                            \
             "4:\n"                                                     \
-            "add    sp, #104\n\t"                                      \
-            "pop    {r4-r7}\n\t"                                       \
-            "mov    r8, r4\n\t"                                        \
-            "mov    r9, r5\n\t"                                        \
-            "mov    r10, r6\n\t"                                       \
-            "mov    r11, r7\n\t"                                       \
+            "add    sp, #104\n\t" TINYC_POP_HIGH                       \
             "pop    {r4-r7, pc}\n\t"                                   \
             ".purgem sum\n\t"                                          \
             ".purgem scaled\n\t");                                     \

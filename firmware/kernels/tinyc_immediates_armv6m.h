@@ -29,88 +29,78 @@ struct tinyc_immediate_channel {
     __attribute__((naked, noinline)) static void name( \
         __attribute__((unused)) const uint32_t *columns, __attribute__((unused)) uint32_t *sums)
 
-#define TINYC_IMMEDIATES_ENTER                    \
-    __asm__ volatile(                             \
-        ".syntax unified\n\t"                     \
-        ".macro product input, weight\n\t"        \
-        ".if \\weight == 2\n\t"                   \
-        "lsls   r1, \\input, #1\n\t"              \
-        ".elseif \\weight == 4\n\t"               \
-        "lsls   r1, \\input, #2\n\t"              \
-        ".elseif \\weight == 8\n\t"               \
-        "lsls   r1, \\input, #3\n\t"              \
-        ".elseif \\weight == 16\n\t"              \
-        "lsls   r1, \\input, #4\n\t"              \
-        ".elseif \\weight == 32\n\t"              \
-        "lsls   r1, \\input, #5\n\t"              \
-        ".elseif \\weight == 64\n\t"              \
-        "lsls   r1, \\input, #6\n\t"              \
-        ".elseif \\weight == 128\n\t"             \
-        "lsls   r1, \\input, #7\n\t"              \
-        ".else\n\t"                               \
-        "movs   r1, #\\weight\n\t"                \
-        "muls   r1, \\input, r1\n\t"              \
-        ".endif\n\t"                              \
-        ".endm\n\t"                               \
-        ".macro term to, from, input, weight\n\t" \
-        ".if \\weight == 1\n\t"                   \
-        "adds   \\to, \\from, \\input\n\t"        \
-        ".elseif \\weight == -1\n\t"              \
-        "subs   \\to, \\from, \\input\n\t"        \
-        ".elseif \\weight > 0\n\t"                \
-        "product \\input, \\weight\n\t"           \
-        "adds   \\to, \\from, r1\n\t"             \
-        ".elseif \\weight < 0\n\t"                \
-        "product \\input, (0 - (\\weight))\n\t"   \
-        "subs   \\to, \\from, r1\n\t"             \
-        ".endif\n\t"                              \
-        ".endm\n\t"                               \
-        ".macro start to, first, second\n\t"      \
-        ".if \\first == 0\n\t"                    \
-        "term   \\to, r7, r3, \\second\n\t"       \
-        ".else\n\t"                               \
-        "term   \\to, r7, r2, \\first\n\t"        \
-        "term   \\to, \\to, r3, \\second\n\t"     \
-        ".endif\n\t"                              \
-        ".endm\n\t"                               \
-        ".macro more to, first, second\n\t"       \
-        "term   \\to, \\to, r2, \\first\n\t"      \
-        "term   \\to, \\to, r3, \\second\n\t"     \
-        ".endm\n\t"                               \
-        ".macro keep word, both, second\n\t"      \
-        "mov    \\both, \\word\n\t"               \
-        "asrs   \\word, \\word, #16\n\t"          \
-        "mov    \\second, \\word\n\t"             \
-        ".endm\n\t"                               \
-        ".macro add_up word, both, second\n\t"    \
-        "add    \\both, \\both, \\word\n\t"       \
-        "asrs   \\word, \\word, #16\n\t"          \
-        "add    \\second, \\second, \\word\n\t"   \
-        ".endm\n\t"                               \
-        "push   {r4-r7, lr}\n\t"                  \
-        "mov    r4, r8\n\t"                       \
-        "mov    r5, r9\n\t"                       \
-        "mov    r6, r10\n\t"                      \
-        "mov    r7, r11\n\t"                      \
-        "push   {r0, r1, r4-r7}\n\t"              \
-        "movs   r7, #1\n\t"                       \
+#define TINYC_IMMEDIATES_ENTER                     \
+    __asm__ volatile(                              \
+        ".syntax unified\n\t"                      \
+        ".macro product input, weight\n\t"         \
+        ".if \\weight == 2\n\t"                    \
+        "lsls   r1, \\input, #1\n\t"               \
+        ".elseif \\weight == 4\n\t"                \
+        "lsls   r1, \\input, #2\n\t"               \
+        ".elseif \\weight == 8\n\t"                \
+        "lsls   r1, \\input, #3\n\t"               \
+        ".elseif \\weight == 16\n\t"               \
+        "lsls   r1, \\input, #4\n\t"               \
+        ".elseif \\weight == 32\n\t"               \
+        "lsls   r1, \\input, #5\n\t"               \
+        ".elseif \\weight == 64\n\t"               \
+        "lsls   r1, \\input, #6\n\t"               \
+        ".elseif \\weight == 128\n\t"              \
+        "lsls   r1, \\input, #7\n\t"               \
+        ".else\n\t"                                \
+        "movs   r1, #\\weight\n\t"                 \
+        "muls   r1, \\input, r1\n\t"               \
+        ".endif\n\t"                               \
+        ".endm\n\t"                                \
+        ".macro term to, from, input, weight\n\t"  \
+        ".if \\weight == 1\n\t"                    \
+        "adds   \\to, \\from, \\input\n\t"         \
+        ".elseif \\weight == -1\n\t"               \
+        "subs   \\to, \\from, \\input\n\t"         \
+        ".elseif \\weight > 0\n\t"                 \
+        "product \\input, \\weight\n\t"            \
+        "adds   \\to, \\from, r1\n\t"              \
+        ".elseif \\weight < 0\n\t"                 \
+        "product \\input, (0 - (\\weight))\n\t"    \
+        "subs   \\to, \\from, r1\n\t"              \
+        ".endif\n\t"                               \
+        ".endm\n\t"                                \
+        ".macro start to, first, second\n\t"       \
+        ".if \\first == 0\n\t"                     \
+        "term   \\to, r7, r3, \\second\n\t"        \
+        ".else\n\t"                                \
+        "term   \\to, r7, r2, \\first\n\t"         \
+        "term   \\to, \\to, r3, \\second\n\t"      \
+        ".endif\n\t"                               \
+        ".endm\n\t"                                \
+        ".macro more to, first, second\n\t"        \
+        "term   \\to, \\to, r2, \\first\n\t"       \
+        "term   \\to, \\to, r3, \\second\n\t"      \
+        ".endm\n\t"                                \
+        ".macro keep word, both, second\n\t"       \
+        "mov    \\both, \\word\n\t"                \
+        "asrs   \\word, \\word, #16\n\t"           \
+        "mov    \\second, \\word\n\t"              \
+        ".endm\n\t"                                \
+        ".macro add_up word, both, second\n\t"     \
+        "add    \\both, \\both, \\word\n\t"        \
+        "asrs   \\word, \\word, #16\n\t"           \
+        "add    \\second, \\second, \\word\n\t"    \
+        ".endm\n\t"                                \
+        "push   {r4-r7, lr}\n\t" TINYC_HIGH_TO_LOW \
+        "push   {r0, r1, r4-r7}\n\t"               \
+        "movs   r7, #1\n\t"                        \
         "lsls   r7, r7, #15\n\t")
 
-#define TINYC_IMMEDIATES_LEAVE   \
-    __asm__ volatile(            \
-        "pop    {r0, r1}\n\t"    \
-        "pop    {r4-r7}\n\t"     \
-        "mov    r8, r4\n\t"      \
-        "mov    r9, r5\n\t"      \
-        "mov    r10, r6\n\t"     \
-        "mov    r11, r7\n\t"     \
-        "pop    {r4-r7, pc}\n\t" \
-        ".purgem product\n\t"    \
-        ".purgem term\n\t"       \
-        ".purgem start\n\t"      \
-        ".purgem more\n\t"       \
-        ".purgem keep\n\t"       \
-        ".purgem add_up\n\t")
+#define TINYC_IMMEDIATES_LEAVE                            \
+    __asm__ volatile("pop    {r0, r1}\n\t" TINYC_POP_HIGH \
+                     "pop    {r4-r7, pc}\n\t"             \
+                     ".purgem product\n\t"                \
+                     ".purgem term\n\t"                   \
+                     ".purgem start\n\t"                  \
+                     ".purgem more\n\t"                   \
+                     ".purgem keep\n\t"                   \
+                     ".purgem add_up\n\t")
 
 #define TINYC_WORD_0 "r4"
 #define TINYC_WORD_1 "r5"
@@ -188,11 +178,7 @@ struct tinyc_immediate_channel {
             "adds   r0, r0, #1\n\t"                                                         \
             "mov    \\out, r0\n\t"                                                          \
             ".endm\n\t"                                                                     \
-            "push   {r4-r7, lr}\n\t"                                                        \
-            "mov    r4, r8\n\t"                                                             \
-            "mov    r5, r9\n\t"                                                             \
-            "mov    r6, r10\n\t"                                                            \
-            "mov    r7, r11\n\t"                                                            \
+            "push   {r4-r7, lr}\n\t" TINYC_HIGH_TO_LOW                                      \
             "push   {r4-r7}\n\t"                                                            \
             "mov    r8, r0\n\t"                                                             \
             "mov    r10, r1\n\t"                                                            \
@@ -217,12 +203,7 @@ struct tinyc_immediate_channel {
             "store  r11\n\t"                                                                \
             "ldr    r0, [sp, #36]\n\t" /* end */                                            \
             "cmp    r8, r0\n\t"                                                             \
-            "bne    1b\n\t"                                                                 \
-            "pop    {r4-r7}\n\t"                                                            \
-            "mov    r8, r4\n\t"                                                             \
-            "mov    r9, r5\n\t"                                                             \
-            "mov    r10, r6\n\t"                                                            \
-            "mov    r11, r7\n\t"                                                            \
+            "bne    1b\n\t" TINYC_POP_HIGH                                                  \
             "pop    {r4-r7, pc}\n\t"                                                        \
             ".purgem store\n\t");                                                           \
     }

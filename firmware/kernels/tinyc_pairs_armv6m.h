@@ -9,6 +9,7 @@
 #define TINYC_PAIRS_ARMV6M_H
 
 #include "tinyc_base.h"
+#include "tinyc_registers_armv6m.h"
 #include "tinyc_requant.h"
 
 TINYC_INLINE uint32_t tinyc_pair_word(int32_t first, int32_t second)
@@ -232,11 +233,7 @@ __attribute__((naked, noinline, unused)) static void tinyc_pair_up(
             "mov    r0, \\second\n\t"                                                            \
             "store  56, \\channel\n\t"                                                           \
             ".endm\n\t"                                                                          \
-            "push   {r0-r7, lr}\n\t"                                                             \
-            "mov    r4, r8\n\t"                                                                  \
-            "mov    r5, r9\n\t"                                                                  \
-            "mov    r6, r10\n\t"                                                                 \
-            "mov    r7, r11\n\t"                                                                 \
+            "push   {r0-r7, lr}\n\t" TINYC_HIGH_TO_LOW                                           \
             "push   {r4-r7}\n\t"                                                                 \
             "2:\n"                                                                               \
             "ldr    r7, [sp, #28]\n\t"                                                           \
@@ -274,12 +271,7 @@ __attribute__((naked, noinline, unused)) static void tinyc_pair_up(
             "cmp    r0, r1\n\t"                                                                  \
             "beq    5f\n\t"                                                                      \
             "b      2b\n\t"                                                                      \
-            "5:\n"                                                                               \
-            "pop    {r4-r7}\n\t"                                                                 \
-            "mov    r8, r4\n\t"                                                                  \
-            "mov    r9, r5\n\t"                                                                  \
-            "mov    r10, r6\n\t"                                                                 \
-            "mov    r11, r7\n\t"                                                                 \
+            "5:\n" TINYC_POP_HIGH                                                                \
             "pop    {r0-r7, pc}\n\t"                                                             \
             ".purgem lower\n\t"                                                                  \
             ".purgem upper\n\t"                                                                  \
