@@ -84,6 +84,7 @@ class Project:
 
         board = load_board(settings.board)
         from .pipeline import CompileOptions, compile_model
+        from .plan.rows import height, row_bytes
 
         listener.info(f"compiling {settings.model} for {board.name} ({board.core.name})")
         options = replace(CompileOptions.of(settings), optional_calibration=optional_calibration)
@@ -100,8 +101,7 @@ class Project:
             if frames.whole is not None:
                 listener.info(f"from {frames.whole} on each window is computed as a whole")
         if (image := compiled.plan.fed) is not None:
-            _, rows, *_ = image.type.shape
-            listener.info(f"fed by rows: {rows} of {image.type.bytes // rows:,} bytes")
+            listener.info(f"fed by rows: {height(image)} of {row_bytes(image):,} bytes")
         if compiled.tuned is not None:
             _tell_of_lock(settings, compiled.tuned, listener)
         return cls(settings, board, compiled, listener)

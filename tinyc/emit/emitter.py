@@ -298,14 +298,13 @@ def _only_byte(data: Array) -> int | None:
 
 
 def _fed(plan: Plan) -> Fed | None:
-    for chain in plan.chains:
-        if chain.fed is not None:
-            image = chain.fed
-            return Fed(
-                height(image), row_bytes(image), image.type.dtype.c, plan.offsets[image],
-                chain_symbol(plan, chain),
-            )  # fmt: skip
-    return None
+    image = plan.fed
+    if image is None:
+        return None
+    return Fed(
+        height(image), row_bytes(image), image.type.dtype.c, plan.offsets[image],
+        chain_symbol(plan, plan.chains[0]),
+    )  # fmt: skip
 
 
 def _buffer(plan: Plan, port: Port) -> Buffer:

@@ -42,9 +42,10 @@ class Plan:
     constant; carries: (exit, entry) of each state that is copied when a run has ended, in an
     order in which none is read after it was written; peak: the step in which most of the arena is
     alive, and how many bytes of it, which no arena can be smaller than; buffers: what the arena
-    holds; chains: which steps go by rows; parked: where, in bytes, rows of a value wait between
-    turns; counted: where a chain that is fed keeps which rows there are; small: whether its code is
-    to be small rather than fast; features: what the core has; prefix: of every public symbol."""
+    holds; chains: which steps go by rows, in their order; parked: where, in bytes, rows of a value
+    wait between turns; counted: where a chain that is fed, the first one then, keeps which rows
+    there are; small: whether its code is to be small rather than fast; features: what the core has;
+    prefix: of every public symbol."""
 
     graph: Graph
     core: str
@@ -67,7 +68,7 @@ class Plan:
     @property
     def fed(self) -> Value | None:
         """The input whose rows come one at a time; None where it comes as a whole."""
-        return next((chain.fed for chain in self.chains if chain.fed is not None), None)
+        return self.chains[0].fed if self.chains else None
 
     def __repr__(self) -> str:
         return f"<plan {self.prefix} for {self.core} of {len(self.steps)} layers>"
