@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyc.kernels.cost import PRODUCT, core_of, priced
+from tinyc.kernels import cost
+from tinyc.kernels.base import AIMS, Binding, Constant, Kernel
+from tinyc.kernels.cost import CODE, PRODUCT, WORTH, core_of, priced, quicker
 from tinyc.target.boards import all_boards, load_board
 from tinyc.tuning.costs import (
     CORES,
@@ -75,3 +77,49 @@ def test_every_core_has_prices() -> None:
 def test_what_was_not_measured_has_a_price_on_each_core() -> None:
     cores = {core_of(b.core.title, frozenset(b.core.features)) for b in all_boards()}
     assert cores <= PRODUCT.keys()
+
+
+def candidate(name: str, size: int, code: int = 0) -> Kernel:
+    """With so many bytes of constants and of code."""
+    binding = Binding(constants=(Constant("weights", np.zeros(size, np.int8), ""),), code=code)
+    return Kernel(name, "", frozenset(), lambda node: None, lambda node: binding)
+
+
+def test_bytes_have_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what is optimized; differences as small as the code that another kernel takes have none,
+    neither way."""
+    node, taken = convolution(8, 8, 64, 64, 3), {"first": 2.4e6}
+
+    def choice(optimize: str, second: Kernel, cycles: float) -> str:
+        taken["second"] = cycles
+        found, binding = quicker(node, [first, second], "Cortex-M4", optimize)
+        assert binding is not None and binding is found.bind(node)
+        return found.name
+
+    monkeypatch.setattr(cost, "priced", lambda name, core: {"rms": 0})
+    monkeypatch.setattr(cost, "cycles", lambda node, kernel, *_: taken[kernel.name])
+    first = candidate("first", 36864)
+    half = candidate("second", 18432)
+    chosen = {aim: choice(aim, half, 2.4e6 * 1.05) for aim in AIMS}
+    assert chosen == {aim: "first" if aim == "speed" else "second" for aim in AIMS}
+    assert choice("balanced", half, 2.4e6 * 1.1) == "first"
+    assert choice("flash", half, 24e6) == "second"
+    coded = candidate("second", 18432, 18432 + CODE)  # what it saves of constants, its code takes
+    for other in (candidate("second", 36864 - CODE), candidate("second", 36864 + CODE), coded):
+        for aim in AIMS:
+            assert choice(aim, other, 2.4e6 - WORTH) == "first"
+            assert choice(aim, other, 2.4e6 - WORTH - 1) == "second"
+    large = candidate("second", 36864 + CODE + 1)
+    assert choice("speed", large, 2.3e6) == "second"
+    assert choice("flash", large, 2.3e6) == "first"
+
+
+def test_what_is_unpriced_or_alone_is_not_bound_for_its_price() -> None:
+    def refuse(node: object) -> Binding:
+        raise AssertionError("bound")
+
+    node = convolution(8, 8, 64, 64, 3)
+    unpriced = Kernel("unpriced", "", frozenset(), lambda node: None, refuse)
+    known = Kernel(HALVES, "", frozenset(), lambda node: None, refuse)
+    for kernels in ([unpriced, known], [known]):
+        assert quicker(node, kernels, "Cortex-M4", "balanced") == (kernels[0], None)

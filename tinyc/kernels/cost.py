@@ -79,22 +79,44 @@ def cycles(
 
 WORTH = 5000
 """Cycles that a kernel out of its turn has to save: its code may be some more in flash."""
+CODE = 512
+"""Bytes up to which its constants are no fewer and no more: its code takes about so many, and what
+fills up the last channels some."""
+BYTE = {"speed": 0, "balanced": 10, "ram": 10, "flash": 1_000_000}
+"""Cycles that a byte of flash is worth, by what is optimized. Balanced: 4-bit weights of a 3x3
+convolution of 64 channels with 64, over an image of 8x8, are 18 KB less than those of 8 bits, for
+which its 2.4 M cycles may become 5 % more, 6.5 a byte; the weights of one that takes a hundred a
+byte are too few to matter. For flash no cycles count where bytes do."""
 
 
-def quicker(node: Node, kernels: Sequence[Kernel], core: str) -> Kernel:
-    """The first of some kernels that take a node, or a later one that takes fewer cycles by more
-    than both their prices are off (rms), and by `WORTH`. core: see `core_of`."""
-    best, most = kernels[0], float("inf")
-    for kernel in kernels:
+def quicker(
+    node: Node, kernels: Sequence[Kernel], core: str, optimize: str
+) -> tuple[Kernel, Binding | None]:
+    """The first of some kernels that take a node, or a later one that costs less by more than both
+    their prices are off (rms), and by `WORTH`; and its binding, if that had to be made.
+
+    What a kernel costs is its cycles, and `BYTE` of what is optimized (one of `AIMS`) for each byte
+    of its constants, and of its code, by which two kernels differ by more than `CODE`. core: see
+    `core_of`."""
+    best, bound, least, size = kernels[0], None, float("inf"), 0
+    for kernel in kernels if len(kernels) > 1 else ():
         prices = priced(kernel.name, core)
         if prices is None:
             if kernel is best:  # nothing is known of it
                 break
             continue
-        found, off = cycles(node, kernel, kernel.bind(node), core), prices["rms"] / 100
-        if kernel is best or found * (1 + off) + WORTH < most:
-            best, most = kernel, found * (1 - off)
-    return best
+        binding = kernel.bind(node)
+        found, off = cycles(node, kernel, binding, core), prices["rms"] / 100
+        taken = binding.code + sum(c.data.nbytes for c in binding.constants)
+        more = BYTE[optimize] * _beyond(taken - size, CODE)
+        if kernel is best or found * (1 + off) + more + WORTH < least:
+            best, bound, least, size = kernel, binding, found * (1 - off), taken
+    return best, bound
+
+
+def _beyond(count: float, threshold: float) -> float:
+    """By how much a number of either sign is beyond a threshold."""
+    return max(count - threshold, 0) + min(count + threshold, 0)
 
 
 def _filled(count: int, tile: int) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..errors import CompileError
 from ..ir import Array, Graph, Node
 from ..ir.names import identifier
-from ..kernels.base import Constant, Kernel, Schedule, kernels_of, tvm_kernels_of
+from ..kernels.base import Binding, Constant, Kernel, Schedule, kernels_of, tvm_kernels_of
 from ..kernels.cost import core_of, quicker
 from .step import Step
 
@@ -104,16 +104,16 @@ def choose(
         if choice := forced.get(index):
             if reason := why_not(node, choice, features):
                 raise CompileError("E306", node.origin, f"cannot be as it is forced to: {reason}")
-            kernel, schedule = kernel_of(node, choice), choice.schedule
+            kernel, schedule, binding = kernel_of(node, choice), choice.schedule, None
         else:
             by_tvm = (backend if isinstance(backend, str) else backend[index]) == "tvm"
-            kernel = _chosen(node, features, by_tvm, optimize, priced, rejected)
+            kernel, binding = _chosen(node, features, by_tvm, optimize, priced, rejected)
             if kernel.schedules is not None:
                 schedule = _schedule(node, kernel, core, schedules)
-        if schedule is None or kernel.scheduled is None:
-            binding = kernel.bind(node)
-        else:
+        if schedule is not None and kernel.scheduled is not None:
             binding = kernel.scheduled(node, schedule)
+        elif binding is None:
+            binding = kernel.bind(node)
         binding = replace(binding, constants=tuple(shared(c) for c in binding.constants))
         name = _layer_name(node)
         symbol = f"{graph.name}_{index}_{name}"
@@ -132,10 +132,10 @@ def _chosen(
     optimize: str,
     core: str,
     rejected: list[tuple[str, str]],
-) -> Kernel:
+) -> tuple[Kernel, Binding | None]:
     """The first kernel that the core, the node and what is optimized allow, or one of those behind
-    it that is quicker by the prices of ``core``; those before the first are added to
-    ``rejected``."""
+    it that costs less by the prices of ``core``, and its binding, if it is known; those before the
+    first are added to ``rejected``."""
     tvm = tvm_kernels_of(type(node.op))
     if by_tvm and not tvm:
         rejected.append(("tvm", f"{type(node.op).__name__} has no TIR form"))
@@ -149,7 +149,7 @@ def _chosen(
         elif not allowed:
             rejected.append((kernel.name, reason))
     if allowed:
-        return quicker(node, allowed, core)
+        return quicker(node, allowed, core, optimize)
     raise CompileError(
         "E306", node.origin,
         "no kernel computes it: " + "; ".join(f"{n}: {r}" for n, r in rejected),
