@@ -29,11 +29,14 @@ from tflite_writer import TensorSpec, write_model
 from tinyc import config, coverage, plugins, report, sweep
 from tinyc import run as running
 from tinyc.compress.calibrate import calibrate
+from tinyc.compress.keras import chain
+from tinyc.compress.keras import load as keras_load
+from tinyc.compress.keras.base import Data, Training, Work, layers_named
 from tinyc.deploy import export, flash, init, processes, tools
 from tinyc.errors import CompileError, CompileErrors, disk_error
 from tinyc.files import folder, inputs
 from tinyc.frontends import keras, packages
-from tinyc.frontends.base import Computed
+from tinyc.frontends.base import Computed, read_model
 from tinyc.frontends.keras import file as keras_file
 from tinyc.frontends.keras import graph as keras_graph
 from tinyc.frontends.keras import larq_layers, signatures
@@ -54,6 +57,7 @@ from tinyc.run import collect, forks, host, qemu, serve
 from tinyc.run.data import given_samples, load_npz, random_samples
 from tinyc.run.renode import emulator as renode
 from tinyc.run.renode import project
+from tinyc.search.measure import measure
 from tinyc.settings import Expect
 from tinyc.target import boards, toolchain
 from tinyc.target.boards import load_board
@@ -524,6 +528,20 @@ def _(c: Case) -> Any:
     compile_model("m.tflite", load_board(F4), CompileOptions(feed="rows"))
 
 
+short("E360", lambda c: keras_load.load(str(write_tiny(c.folder / "m.tflite"))))
+
+
+def _keras() -> Work:
+    """A model with a dense layer, and data without classes, as far as messages ask for them."""
+    dense = type("Dense", (), {"name": "scores"})()
+    model = SimpleNamespace(layers=[dense], input_shape=(None, 4), output_shape=(None, 2))
+    return Work(model, Data(np.zeros((2, 4)), np.zeros((1, 4)), name="x.npz"), Training())
+
+
+short("E361", lambda c: chain.check(chain.parse("finetune"), _keras()))
+short("E362", lambda c: layers_named(_keras(), ["score"], "prune"))
+
+
 # Boards, outputs, budgets ------------------------------------------------------------------
 
 
@@ -706,3 +724,14 @@ def _(c: Case) -> Any:
 
     c.patch.setitem(sys.modules, "distributed", SimpleNamespace(Client=client))
     next(sweep.on_cluster("tcp://127.0.0.1:8786", [], {}))
+
+
+@case("E815")
+def _(c: Case) -> Any:
+    model = write_tiny(c.folder / "m.tflite")
+    c.patch.setattr(
+        host, "run_host", lambda library, inputs: np.full((len(inputs), 4), 3, np.uint8)
+    )
+    settings = config.given({"model": str(model), "board": F4}, "tinyc.compile")
+    shape = read_model(str(model))[0].inputs[0].type.shape[1:]
+    measure(model, settings, Data(np.zeros((2, *shape)), np.zeros((2, *shape))))

@@ -28,7 +28,7 @@ TABLES = {"report/objects.py"}  # one description after the other, for looking u
 LAYERS = (
     "errors listener settings plugins files ir ops passes frontends kernels target compress plan "
     "emit image run tuning deploy train config pipeline reference report project coverage sweep "
-    "firmware job pytest_plugin cli"
+    "firmware job search pytest_plugin cli"
 ).split()
 LEVEL = {name: level for level, name in enumerate(LAYERS)}
 
@@ -36,7 +36,8 @@ LEVEL = {name: level for level, name in enumerate(LAYERS)}
 HEAVY = {
     "tensorflow", "tf_keras", "keras", "jax", "h5py", "larq", "tvm", "onnx", "unicorn", "capstone",
     "jinja2", "elftools", "ai_edge_litert", "ziglang", "rich", "sklearn", "larq_compute_engine",
-    "distributed", "flatbuffers", "torch", "torchao", "litert_torch",
+    "distributed", "optuna", "tensorflow_model_optimization", "flatbuffers", "torch", "torchao",
+    "litert_torch",
 }  # fmt: skip
 
 

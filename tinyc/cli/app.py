@@ -17,6 +17,7 @@ from . import (
     boards,
     build,
     compare,
+    compress,
     debug,
     doctor,
     export,
@@ -46,9 +47,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _verb in (
-    build.build, test.test, profile.profile, show.show, serve.serve, compare.compare, train.train,
-    flash.flash, debug.debug, export.export, init.init, tune.tune, bench.bench, fit.fit,
-    ops.ops, doctor.doctor,
+    build.build, test.test, profile.profile, show.show, serve.serve, compare.compare,
+    compress.compress, train.train, flash.flash, debug.debug, export.export, init.init, tune.tune,
+    bench.bench, fit.fit, ops.ops, doctor.doctor,
 ):  # fmt: skip
     app.command()(_verb)
 app.add_typer(boards.app, name="boards")

@@ -102,6 +102,9 @@ CATALOGUE = {
     "E353": "Several operators of the model are refused: how many, and the way out.",
     "E354": "A layer, or a state, does not let the network be computed as a stream.",
     "E355": "The rows of the input cannot come one at a time.",
+    "E360": "The model is none that techniques for Keras models can change.",
+    "E361": "A technique lacks labels, stands where it cannot, or its training fails.",
+    "E362": "A technique names a layer that the model does not have.",
     # The board.
     "E401": "The firmware needs more flash or RAM than the board has.",
     # Outputs.
@@ -140,6 +143,7 @@ CATALOGUE = {
     "E812": "The check of a model of a folder did not end in time, or ended its process.",
     "E813": "A process that measured beside others was ended, as by lack of memory.",
     "E814": "No Dask scheduler answers, or its workers cannot measure.",
+    "E815": "The emulated core and the host come to different outputs.",
 }
 """Id -> its meaning."""
 

@@ -17,6 +17,7 @@ KERAS2 = KERAS3 | {"tf_keras": "tf-keras"}
 ONNX = {"onnx": "onnx"}
 LARQ = KERAS2 | {"larq": "larq", "larq_compute_engine": "larq-compute-engine"}
 JAX = {"jax": "jax"}
+TFMOT = {"tensorflow_model_optimization": "tensorflow-model-optimization"}
 TORCH = {"torch": "torch", "litert_torch": "litert-torch"}
 """What a model needs: module -> package."""
 
@@ -26,6 +27,7 @@ EXTRAS = {
     **dict.fromkeys(ONNX, "onnx"),
     **dict.fromkeys(JAX, "jax"),
     **dict.fromkeys(TORCH, "torch"),
+    **dict.fromkeys(TFMOT, "compress"),
 }
 """Module -> the extra of tinyc that brings it; any other comes with ``tinyc[train]``."""
 NO_LARQ_FROM = (3, 13)
@@ -62,7 +64,7 @@ def remedy(modules: list[str]) -> str:
             f"larq's converter has no wheels for Python {sys.version_info[0]}."
             f"{sys.version_info[1]}: use Python 3.11 or 3.12, and pip install 'tinyc[larq]' there"
         )
-    order = ("train", "larq", "jax", "keras", "onnx", "torch")
+    order = ("train", "compress", "larq", "jax", "keras", "onnx", "torch")
     extra = next(name for name in order if name in extras)
     if extra == "torch":  # whose versions of packages are not TensorFlow's
         return "in an environment of its own, pip install 'tinyc[torch]'"

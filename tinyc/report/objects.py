@@ -280,6 +280,50 @@ class Train(Versioned):
     versions: dict[str, str | None]
 
 
+class Figures(TypedDict):
+    """What a model costs on a board, and how right it is there."""
+
+    accuracy: float | None
+    """0 to 1 on all samples held out, of the generated C; null without labels."""
+    error: float | None
+    """Root mean square of what a model that reproduces its inputs misses; null of others."""
+    flash_bytes: int
+    ram_bytes: int
+    cycles: int | None
+    """Modelled, at zero wait states."""
+    instructions: int
+    file_bytes: int
+
+
+class Ratios(TypedDict):
+    """Of what was compressed to what was given, as int8."""
+
+    flash: float
+    ram: float
+    cycles: float | None
+    accuracy: float | None
+    """The difference."""
+
+
+class Compress(Versioned):
+    """``tinyc compress --json``."""
+
+    model: str
+    techniques: list[str]
+    """In their order, as they were given."""
+    board: str
+    optimize: str
+    data: str
+    seed: int
+    epochs: float
+    before: Figures
+    """Of the model as it was given, int8."""
+    after: Figures
+    ratios: Ratios
+    file: str
+    seconds: float
+
+
 class BenchRow(TypedDict):
     """A model on a board under settings; null is what is not known, since it failed before."""
 

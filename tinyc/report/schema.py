@@ -20,6 +20,7 @@ KINDS: dict[str, type] = {
     "build": objects.Build,
     "commands": objects.Commands,
     "compare": objects.Compare,
+    "compress": objects.Compress,
     "coverage": objects.Coverage,
     "doctor": objects.Doctor,
     "error": objects.Failure,

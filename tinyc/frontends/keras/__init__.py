@@ -62,18 +62,8 @@ def load(model: str, trust: bool = False) -> KerasModel:
     file cannot be loaded), E310 (a layer of larq), E311 (not converted), E312 (code that is not
     trusted), E705 (packages).
     """
-    place = split(model)
-    path = place[0] if place else Path(model)
-    if not path.exists():
-        raise CompileError("E202", model, "no such file", "give the path of a model")
     with quiet():
-        if place:
-            loaded, larq = call(path, place[1])
-        else:
-            file = keras_file.inspect(path)
-            if not trust:
-                file.refuse_code()
-            loaded, larq = _load(file, trust), file.larq
+        loaded, larq = opened(model, trust)
         network = loaded if isinstance(loaded, Network) else of_keras(loaded, model)
         if larq and loaded is not network:
             prepare(model, LARQ)
@@ -93,6 +83,21 @@ def load(model: str, trust: bool = False) -> KerasModel:
             ) from None  # fmt: skip
 
     return KerasModel(tflite, predict, network.inputs, network.outputs)
+
+
+def opened(model: str, trust: bool = False) -> tuple[Any, bool]:
+    """The Keras model that ``model`` names, or the `Network` of a SavedModel's graph alone, and
+    whether layers of larq are in it. Raises the same as `load`, but for E310 and E311."""
+    place = split(model)
+    path = place[0] if place else Path(model)
+    if not path.exists():
+        raise CompileError("E202", model, "no such file", "give the path of a model")
+    if place:
+        return call(path, place[1])
+    file = keras_file.inspect(path)
+    if not trust:
+        file.refuse_code()
+    return _load(file, trust), file.larq
 
 
 def _load(file: KerasFile, trust: bool) -> Any:

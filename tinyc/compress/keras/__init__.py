@@ -1,0 +1,1 @@
+"""Techniques on Keras models, a file each: what is trained, or quantized, before it is compiled."""

@@ -1,0 +1,179 @@
+"""What a technique on a Keras model is, and what it is given and gives on.
+
+Each file in `tinyc.compress.keras` that is asked for by name (``tinyc compress --with NAME``) tells
+of itself by `register`. A technique takes a `Work` and returns another one; nothing is changed in
+place but the weights of a model while it is trained.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ...errors import CompileError
+from ...ir import Array
+from ...listener import SILENT, Listener
+from ...plugins import Registry
+
+Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
+"""Keras's policy of a training; ``auto``: mixed_bfloat16 where the machine multiplies such."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """x [n, ...], x_test [m, ...]: inputs of the network, which takes ``scale * x + offset``;
+    y, y_test: int64 class indices [n], [m], None where there are none; classes: how many;
+    name: what they were given as."""
+
+    x: Array
+    x_test: Array
+    y: Array | None = None
+    y_test: Array | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    classes: int = 0
+    name: str = "data"
+
+    def inputs(self, x: Array) -> Array:
+        """float32, as the network takes them."""
+        return x.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
+
+    def typical(self, count: int, seed: int) -> Array:
+        """Up to ``count`` training inputs at random, as the network takes them."""
+        order = np.random.default_rng(seed).permutation(len(self.x))[:count]
+        return self.inputs(self.x[order])
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a technique trains: Adam, whose rate falls to zero along half a cosine.
+
+    epochs: of each technique that trains; shift, flip: what is done to training images at random,
+    see `tinyc.train.recipe.Augment`; precision: see `Precision`; folder: takes TensorBoard's logs,
+    none if None.
+    """
+
+    epochs: float = 1.0
+    batch: int = 128
+    learning_rate: float = 1e-3
+    label_smoothing: float = 0.0
+    shift: int = 0
+    flip: bool = False
+    precision: Precision = "auto"
+    seed: int = 0
+    folder: Path | None = None
+
+
+Projection = Callable[[Any], Any]
+"""What weights may be: tensor float32 of the shape of a kernel -> the nearest such that is allowed,
+by TensorFlow's operations. The gradient passes through it unchanged (straight-through)."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Whole numbers as which a layer's weights are stored, int8 in the file: those of ``bits``,
+    symmetric (-(2^(bits-1) - 1) to 2^(bits-1) - 1; of 1 bit -1 and 1), by one scale a channel."""
+
+    bits: int
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A model on its way.
+
+    model: of tf_keras, functional, float32; teacher: what a distillation learns from, by default
+    the model as it was given; projections: layer -> what keeps its kernel to what an earlier
+    technique made of it, which every later training applies (see `then`); levels: layer -> how its
+    kernel is stored; activations, edges: dtype of what lies between layers, and of inputs and
+    outputs; ranges: how those of activations are found; wrapped: whether layers are those of
+    TFMOT's quantization-aware training, which no technique can follow; loss: what trains in the
+    place of cross-entropy: (model, x, y, training) -> scalar; done: the techniques so far.
+    """
+
+    model: Any
+    data: Data
+    training: Training
+    teacher: Any = None
+    projections: Mapping[str, tuple[Projection, ...]] = field(default_factory=dict)
+    levels: Mapping[str, Levels] = field(default_factory=dict)
+    activations: Literal["int8", "int16"] = "int8"
+    edges: Literal["int8", "uint8", "float32"] = "int8"
+    wrapped: bool = False
+    loss: Callable[[Any, Any, Any, bool], Any] | None = None
+    done: tuple[str, ...] = ()
+    listener: Listener = SILENT
+
+    def then(self, projections: Mapping[str, Projection], **others: Any) -> Work:
+        """With a projection of some layers more, behind those that they have, and ``others``."""
+        known = {
+            name: (*self.projections.get(name, ()), project)
+            for name, project in projections.items()
+        }
+        return replace(self, projections={**self.projections, **known}, **others)
+
+
+class Params(BaseModel):
+    """What a technique may be told. The first field is its value (``prune:0.7``), the others have
+    names (``prune:0.7:begin=0.3``); ``layers``, where a technique has it, is the value of single
+    layers by their names (``bits:4:conv2d_1=8``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True)
+class Technique(Generic[P]):
+    """name: that of ``--with``; help: what it does, in one line; params: what it takes; apply: the
+    work; labels: whether it needs classes; trains: whether it trains."""
+
+    name: str
+    help: str
+    params: type[P]
+    apply: Callable[[Work, P], Work]
+    labels: bool = True
+    trains: bool = True
+
+
+_TECHNIQUES: Registry[Technique[Any]] = Registry("technique on Keras models", __package__)
+register = _TECHNIQUES.add
+techniques = _TECHNIQUES.all
+
+KERNELS = ("Conv1D", "Conv2D", "DepthwiseConv2D", "Dense")
+"""Layers whose kernels techniques change, as Keras calls their classes."""
+
+
+def kernel_layers(model: Any, kinds: Iterable[str] = KERNELS) -> dict[str, Any]:
+    """Name -> layer, of those with a kernel, in the model's order."""
+    kinds = tuple(kinds)
+    return {layer.name: layer for layer in model.layers if type(layer).__name__ in kinds}
+
+
+def kernel(layer: Any) -> Any:
+    """The variable that holds a layer's weights: [kh, kw, in, out], of a depthwise convolution
+    [kh, kw, in, multiplier], of a dense layer [in, out]."""
+    return layer.depthwise_kernel if hasattr(layer, "depthwise_kernel") else layer.kernel
+
+
+def channel_axes(layer: Any) -> tuple[int, ...]:
+    """The axes of a layer's kernel that count its output channels; scales are by them."""
+    return (2, 3) if hasattr(layer, "depthwise_kernel") else (len(layer.kernel.shape) - 1,)
+
+
+def layers_named(work: Work, names: Iterable[str], technique: str) -> dict[str, Any]:
+    """The layers with kernels of some names. Raises CompileError E362 for one that is none."""
+    known = kernel_layers(work.model)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"they are {', '.join(known)}"
+            what = f"the model has no layer '{name}' with weights"
+            raise CompileError("E362", f"--with {technique}", what, hint)
+    return {name: known[name] for name in names}

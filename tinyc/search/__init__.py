@@ -1,0 +1,1 @@
+"""The way to the smallest network that still does its job: compress, measure, search."""

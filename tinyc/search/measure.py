@@ -1,0 +1,81 @@
+"""What a model costs on a board, and how right it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..compress.keras.base import Data
+from ..errors import CompileError
+from ..ir import Array
+from ..project import Project
+from ..settings import Config
+
+PROVEN = 2
+"""Samples that the emulated core computes besides the host, which has to come to the same."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """accuracy: 0..1 on all that is held out, by the generated C on this machine, which the
+    emulated core equals to the bit on `PROVEN` samples; None without labels; error: root mean
+    square of what a model that reproduces its inputs misses, None of others; flash_bytes,
+    ram_bytes: of the linked firmware; cycles: modelled, of the first of those samples, at zero wait
+    states; instructions: of the same; file_bytes: of the model's file."""
+
+    accuracy: float | None
+    error: float | None
+    flash_bytes: int
+    ram_bytes: int
+    cycles: int | None
+    instructions: int
+    file_bytes: int
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return asdict(self)
+
+
+def measure(path: Path, settings: Config, data: Data | None = None) -> Figures:
+    """Build the model of ``path`` by ``settings``, which name the board, and run it.
+
+    Raises CompileError E401 (does not fit), E815 (host and core differ), and those of a build.
+    """
+    project = Project.compile(replace(settings, model=str(path)), "tinyc compress", "name one")
+    built = project.measured(project.image(project.place("build"), project.config.main))
+    right, error = (None, None) if data is None else _judged(project, data)
+    samples = project.samples(1)
+    trace = project.emulate(samples)
+    return Figures(
+        right, error, built["flash_bytes"], built["ram_bytes"], trace.cycles,
+        int(trace.instructions or 0), path.stat().st_size,
+    )  # fmt: skip
+
+
+def _judged(project: Project, data: Data) -> tuple[float | None, float | None]:
+    """(accuracy, error) on what is held out."""
+    from ..ir.quant import dequantize
+    from ..report import split_outputs
+    from ..run.data import given_samples
+    from ..run.host import run_host
+
+    graph = project.compiled.graph
+    held = given_samples({"x": data.inputs(data.x_test)}, graph, data.name)
+    outputs = run_host(project.compiled.c_library, held.bytes())
+    few = replace(held, inputs=tuple(a[:PROVEN] for a in held.inputs), given=())
+    emulated = project.emulate(few).outputs
+    if not np.array_equal(outputs[: len(emulated)], emulated):
+        what = "the emulated core and the host come to different outputs"
+        raise CompileError("E815", str(project.config.model), what, "report it with the model")
+    found: Array = dequantize(split_outputs(graph, outputs)[-1], graph.outputs[-1].type)
+    found = found.reshape(len(found), -1)
+    if data.y_test is not None:
+        return float(np.mean(found.argmax(-1) == data.y_test)), None
+    wanted = data.inputs(data.x_test).reshape(len(found), -1)
+    if wanted.shape != found.shape:
+        return None, None
+    return None, float(np.sqrt(np.mean((found - wanted) ** 2)))
