@@ -472,6 +472,10 @@ def test_a_training_leaves_model_result_logs_and_calibration(whole) -> None:
     assert set(result["versions"]) >= {"tensorflow", "larq"}
     with np.load(folder / "calibration.npz") as file:
         assert file["x"].shape == (256, 8, 8, 1) and file["x"].dtype == np.float32
+    import tf_keras
+
+    kept = tf_keras.models.load_model(folder / "tiny.keras", compile=False)
+    assert kept.count_params() == result["parameters"]
     (log,) = (folder / "logs").glob("events.out.tfevents.*")
     text = log.read_bytes()
     assert b"training/loss" in text and b"held_out/accuracy" in text

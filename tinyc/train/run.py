@@ -28,7 +28,7 @@ def train(
 
     data: an ``.npz`` to train with in the place of the recipe's data, or where CIFAR-10 lies, None
     for the default; folder: takes ``checkpoint.npz``, ``logs/``,
-    ``<name>.tflite``, ``calibration.npz`` (x: 256 training inputs, float32), ``test.npz`` (x, y:
+    ``<name>.tflite``, ``<name>.keras``, which `tinyc compress` takes, ``calibration.npz`` (x: 256 training inputs, float32), ``test.npz`` (x, y:
     all that is held out, float16, which holds pixels exactly) and ``result.json``, its parent
     the decoded images; resume: go on from a checkpoint; started: given the steps done
     and those of the whole training, returns what is called with the steps done after each;
@@ -51,7 +51,8 @@ def train(
     check_writable(folder)
     training = Training(recipe, images, folder, resume)
     training.run(started(training.done, training.total), on_epoch)
-    content = export.convert(recipe, training.trained(), images)
+    trained = training.trained()
+    content = export.convert(recipe, trained, images)
     result = {
         "recipe": name,
         "accuracy": export.accuracy(recipe, content, images),
@@ -66,6 +67,7 @@ def train(
     }
     with written(folder / f"{name}.tflite") as file:
         file.write(content)
+    trained.save(folder / f"{name}.keras")
     with written(folder / "calibration.npz") as file:
         np.savez(file, x=export.calibration(images, recipe.seed))
     with written(folder / "test.npz") as file:
