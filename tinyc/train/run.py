@@ -27,11 +27,12 @@ def train(
     """Train, export and measure; returns what ``result.json`` says.
 
     data: an ``.npz`` to train with in the place of the recipe's data, or where CIFAR-10 lies, None
-    for the default; folder: takes ``checkpoint.npz``, ``logs/``,
-    ``<name>.tflite``, ``<name>.keras``, which `tinyc compress` takes, ``calibration.npz`` (x: 256 training inputs, float32), ``test.npz`` (x, y:
-    all that is held out, float16, which holds pixels exactly) and ``result.json``, its parent
-    the decoded images; resume: go on from a checkpoint; started: given the steps done
-    and those of the whole training, returns what is called with the steps done after each;
+    for the default; folder: takes ``checkpoint.npz``, ``logs/``, ``<name>.tflite``,
+    ``<name>.keras``, which `tinyc compress` takes, ``calibration.npz`` (x: 256 training inputs,
+    float32), ``test.npz`` (x, y: all that is held out, float16, which holds pixels exactly) and
+    ``result.json``, its parent the decoded images; resume: go on from a checkpoint; started: given
+    the steps done and those of the whole training, returns what is called with the steps done after
+    each;
     on_epoch: called with a `tinyc.train.loop.Epoch`. Raises CompileError E223 (a file that the
     recipe does not train with), and those of `tinyc.train.dataset.load`,
     `tinyc.train.loop.Training` and `tinyc.train.packages`.
