@@ -49,6 +49,7 @@ def network() -> Any:
     return model
 
 
+@pytest.mark.slow
 def test_what_remains_computes_what_masked_channels_do() -> None:
     tf_keras = pytest.importorskip("tf_keras")
     from tinyc.compress.keras.structure import structure, without

@@ -132,13 +132,14 @@ P = TypeVar("P", bound=Params)
 @dataclass(frozen=True)
 class Technique(Generic[P]):
     """name: that of ``--with``; help: what it does, in one line; params: what it takes; apply: the
-    work; labels: whether it needs classes; trains: whether it trains."""
+    work; labels: whether it needs classes, or a function of what it was told: one that then needs
+    none leaves a loss without, by which later ones train; trains: whether it trains."""
 
     name: str
     help: str
     params: type[P]
     apply: Callable[[Work, P], Work]
-    labels: bool = True
+    labels: bool | Callable[[P], bool] = True
     trains: bool = True
 
 
@@ -170,10 +171,17 @@ def channel_axes(layer: Any) -> tuple[int, ...]:
 def layers_named(work: Work, names: Iterable[str], technique: str) -> dict[str, Any]:
     """The layers with kernels of some names. Raises CompileError E362 for one that is none."""
     known = kernel_layers(work.model)
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"they are {', '.join(known)}"
-            what = f"the model has no layer '{name}' with weights"
-            raise CompileError("E362", f"--with {technique}", what, hint)
-    return {name: known[name] for name in names}
+    return {n: _named(known, n, f"--with {technique}", "the model", " with weights") for n in names}
+
+
+def layer_named(model: Any, name: str, where: str, whose: str) -> Any:
+    """The layer of a name; whose: what the model is called. Raises CompileError E362."""
+    return _named({layer.name: layer for layer in model.layers}, name, where, f"the {whose}")
+
+
+def _named(known: Mapping[str, Any], name: str, where: str, owner: str, kind: str = "") -> Any:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"they are {', '.join(known)}"
+        raise CompileError("E362", where, f"{owner} has no layer '{name}'{kind}", hint)
+    return known[name]

@@ -81,8 +81,13 @@ def _takes(technique: Technique[Any]) -> str:
 def check(stages: Sequence[Stage], work: Work) -> None:
     """Raises CompileError E361 where a technique needs labels that there are not, or one follows
     that cannot."""
+    if work.data.y is not None or reproduces(work.model):
+        return
     for stage in stages:
-        if stage.technique.labels and work.data.y is None and not reproduces(work.model):
+        labels = stage.technique.labels
+        if callable(labels) and not labels(stage.params):
+            return
+        if labels:
             what = f"{stage.technique.name} trains with labels, and {work.data.name} has none"
             hint = "put the classes into the .npz as 'y'"
             raise CompileError("E361", WHERE, what, hint)
