@@ -84,6 +84,8 @@ def check(stages: Sequence[Stage], work: Work) -> None:
     if work.data.y is not None or reproduces(work.model):
         return
     for stage in stages:
+        if getattr(stage.params, "epochs", None) == 0:
+            continue
         labels = stage.technique.labels
         if callable(labels) and not labels(stage.params):
             return

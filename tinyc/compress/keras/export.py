@@ -9,6 +9,7 @@ import numpy as np
 from ...errors import CompileError
 from ...frontends.packages import line, quiet
 from .base import Work
+from .levels import with_levels
 
 CALIBRATION = 256
 """Training inputs by which activations get their ranges."""
@@ -16,7 +17,7 @@ CALIBRATION = 256
 
 def convert(work: Work) -> bytes:
     """The file: int8 weights by channel, activations and edges as the work has them. Raises
-    CompileError E311 (TensorFlow's converter refuses)."""
+    CompileError E311 (TensorFlow's converter refuses), E361 (see `with_levels`)."""
     import tensorflow as tf
 
     samples = work.data.typical(CALIBRATION, work.training.seed)
@@ -36,7 +37,7 @@ def convert(work: Work) -> bytes:
     except Exception as error:
         what = f"TensorFlow's converter refuses: {line(str(error))}"
         raise CompileError("E311", work.model.name, what) from None
-    return content
+    return with_levels(content, work) if work.levels else content
 
 
 def _of_one(model: Any) -> Any:

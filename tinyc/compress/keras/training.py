@@ -30,7 +30,8 @@ def fit(
 ) -> None:
     """Train ``model`` (by default the work's) in place, as ``work.training`` says, its projections
     and ``projections`` (layer -> one more) applied before each step and after the last: the
-    gradient at the projected weights moves latent ones of which they are the projection.
+    gradient at the projected weights moves latent ones of which they are the projection. Of no
+    epochs nothing but the projections is left.
 
     callbacks: Keras's, as those of TFMOT; epochs: other than the training's; on_gradients: called
     after each step with its number and, of each layer with projections, the gradient of its
@@ -46,6 +47,7 @@ def fit(
     per_epoch = math.ceil(len(work.data.x) / training.batch)
     steps = max(1, round(count * per_epoch)) if count > 0 else 0
     if not steps:
+        hold(work, model, projections)
         return
     chosen = precision(training.precision, work)
     tf_keras.utils.set_random_seed(training.seed)
@@ -119,6 +121,16 @@ def fit(
     project()
     if trained is not model:
         model.set_weights(trained.get_weights())
+
+
+def hold(work: Work, model: Any, projections: Mapping[str, Projection] | None = None) -> None:
+    """Apply the work's projections and ``projections`` to the kernels of ``model``, in place."""
+    layers = kernel_layers(model)
+    for name, functions in _held(work, projections or {}, layers).items():
+        value = kernel(layers[name]).value()
+        for function in functions:
+            value = function(value)
+        kernel(layers[name]).assign(value)
 
 
 def _held(

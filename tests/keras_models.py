@@ -1,0 +1,72 @@
+"""Networks and data for the tests of techniques on Keras models: trained once, in seconds."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+
+from tinyc.compress.keras.base import Data, Training, Work
+from tinyc.frontends.packages import KERAS2, TFMOT, prepare
+from tinyc.search.data import load
+
+
+@cache
+def digits() -> Data:
+    """The digits of scikit-learn, 8x8x1, -1 to 1."""
+    return load("digits", (8, 8, 1), Path(mkdtemp()), (-1.0, 1.0))
+
+
+def network(seed: int = 1) -> Any:
+    """What techniques meet: convolutions with a batch normalization behind them or a bias, a
+    residual addition, a depthwise and a pointwise convolution, dense layers."""
+    prepare("tests", KERAS2 | TFMOT)
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(seed)
+    layers = tf_keras.layers
+
+    def block(layer: Any, x: Any, beside: Any = None) -> Any:
+        x = layers.BatchNormalization(momentum=0.9, name=f"{layer.name}_norm")(layer(x))
+        return layers.ReLU()(x if beside is None else layers.Add()([x, beside]))
+
+    image = layers.Input((8, 8, 1))
+    same = {"padding": "same", "use_bias": False}
+    x = skipped = block(layers.Conv2D(16, 3, name="stem", **same), image)
+    x = block(layers.Conv2D(16, 3, name="first", **same), x)
+    x = block(layers.Conv2D(16, 3, name="second", **same), x, skipped)
+    x = block(layers.DepthwiseConv2D(3, 2, name="depthwise", **same), x)
+    x = layers.ReLU()(layers.Conv2D(32, 1, name="pointwise")(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(32, activation="relu", name="hidden")(x)
+    return tf_keras.Model(image, layers.Dense(10, activation="softmax", name="scores")(x))
+
+
+@cache
+def _trained() -> Any:
+    from tinyc.compress.keras.training import fit
+
+    work = Work(network(), digits(), Training(8, 64, 5e-3, precision="float32"))
+    fit(work)
+    _negate(work.model, "first")
+    return work.model
+
+
+def _negate(model: Any, name: str) -> None:
+    """Negate every other channel of a convolution and of its normalization's factor: the network
+    stays the same, whose folded factors are not all positive any more."""
+    signs = np.where(np.arange(16) % 2, -1.0, 1.0)
+    norm = model.get_layer(f"{name}_norm")
+    for variable in (model.get_layer(name).kernel, norm.gamma, norm.moving_mean):
+        variable.assign(variable * signs)
+
+
+def trained(**training: Any) -> Work:
+    """The network, which names 95 % of the digits or more, in a work that trains as told."""
+    from tinyc.search.run import copied
+
+    chosen = {"epochs": 2, "batch": 64, "learning_rate": 2e-3, "precision": "float32", **training}
+    return Work(copied(_trained()), digits(), Training(**chosen))
