@@ -13,6 +13,7 @@ import typer
 from .. import plugins
 from ..errors import CompileError, CompileErrors, disk_error
 from . import (
+    advise,
     bench,
     boards,
     build,
@@ -48,8 +49,8 @@ app = typer.Typer(
 )
 for _verb in (
     build.build, test.test, profile.profile, show.show, serve.serve, compare.compare,
-    compress.compress, train.train, flash.flash, debug.debug, export.export, init.init, tune.tune,
-    bench.bench, fit.fit, ops.ops, doctor.doctor,
+    compress.compress, advise.advise, train.train, flash.flash, debug.debug, export.export,
+    init.init, tune.tune, bench.bench, fit.fit, ops.ops, doctor.doctor,
 ):  # fmt: skip
     app.command()(_verb)
 app.add_typer(boards.app, name="boards")

@@ -324,6 +324,58 @@ class Compress(Versioned):
     seconds: float
 
 
+class Limits(TypedDict):
+    flash_bytes: int
+    ram_bytes: int
+    cycles: int | None
+    """Null for any."""
+
+
+class Question(TypedDict):
+    question: str
+    answer: str
+
+
+class Way(TypedDict):
+    """Something to try. What is expected of it is null where nothing was measured."""
+
+    name: str
+    techniques: str
+    """As ``tinyc compress --with`` takes them, or ``recipe:NAME``."""
+    why: str
+    measured_on: str
+    """The network whose ratios were measured, see docs/compression.md."""
+    flash_bytes: int | None
+    cycles: int | None
+    accuracy_change: float | None
+    reaches: bool
+    """Whether what is expected keeps the limits."""
+    command: str
+
+
+class Advise(Versioned):
+    """``tinyc advise --json``; the model as int8 on the board."""
+
+    model: str
+    board: str
+    parameters: int
+    macs: int
+    binary_macs: int
+    flash_bytes: int
+    ram_bytes: int
+    cycles: int
+    """Modelled, at zero wait states."""
+    milliseconds: float
+    fits: bool
+    limits: Limits
+    """Those given, else what the board has."""
+    over: dict[str, float]
+    """Flash, RAM or cycles that are over their limit, and how many times."""
+    questions: list[Question]
+    ways: list[Way]
+    """The best first."""
+
+
 class BenchRow(TypedDict):
     """A model on a board under settings; null is what is not known, since it failed before."""
 

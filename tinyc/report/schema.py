@@ -14,6 +14,7 @@ SCHEMA_VERSION = 1
 """Of all kinds together; a key that changes its meaning, or goes, makes a new one."""
 
 KINDS: dict[str, type] = {
+    "advise": objects.Advise,
     "bench": objects.Bench,
     "board": objects.Board,
     "boards": objects.Boards,

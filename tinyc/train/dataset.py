@@ -142,9 +142,12 @@ def _own(path: Path, seed: int) -> Dataset:
     else:
         train, held = _split(y, seed)
         x, y, x_test, y_test = x[train], y[train], x[held], y[held]
-    # The power of two over the largest pixel, halved.
-    middle = max(1, (1 << int(x.max()).bit_length()) // 2)
-    return Dataset(x, y, x_test, y_test, middle, classes, digest.hexdigest())
+    return Dataset(x, y, x_test, y_test, middle(x), classes, digest.hexdigest())
+
+
+def middle(x: Array) -> int:
+    """The power of two over the largest pixel, halved: see `Dataset`."""
+    return max(1, (1 << int(x.max()).bit_length()) // 2)
 
 
 def _pairs(path: Path, arrays: dict[str, Array], suffix: str) -> tuple[Array, Array]:
