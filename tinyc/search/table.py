@@ -37,9 +37,6 @@ from .run import compressed, start
 
 ROWS = Path(__file__).with_name("table.toml")
 MEASURED = Path(__file__).with_name("measured.json")
-BOARDS = {"m4": "stm32f4_discovery", "m0plus": "nucleo_g0b1re"}
-"""Core, as keys name it -> the board that stands for it."""
-
 RECIPE = "recipe:"
 """Before the name of a recipe whose committed weights are measured in the place of a chain."""
 UNLABELLED = 512
@@ -78,8 +75,9 @@ class Row(_Strict):
 
 
 class Table(_Strict):
-    """``table.toml``."""
+    """``table.toml``. boards: core, as keys name it -> the board that stands for it."""
 
+    boards: dict[str, str]
     networks: dict[str, Network]
     rows: list[Row]
 
@@ -90,7 +88,7 @@ def table() -> Table:
 
 
 def measured() -> dict[str, dict[str, Any]]:
-    """Network -> chain -> figures of each of `BOARDS`, and ``seconds`` of training."""
+    """Network -> chain -> figures of each of the table's boards, and ``seconds`` of training."""
     return dict(json.loads(MEASURED.read_text())) if MEASURED.exists() else {}
 
 
@@ -166,10 +164,10 @@ def _trained(network: Network, folder: Path) -> str:
 
 
 def _figures(path: Path, data: Data, typical: Path | None) -> Mapping[str, Any]:
-    """Of a model's file on each of `BOARDS`; accuracy once, for it is the same. typical: inputs by
+    """Of a model's file on each of the table's boards; accuracy once, for it is the same. typical: inputs by
     which what is float32 between binary layers becomes int8."""
     found = {}
-    for core, board in BOARDS.items():
+    for core, board in table().boards.items():
         settings = Config(board=board, lock="none", calibrate=str(typical) if typical else None)
         found[core] = measure(path, settings, data if core == "m4" else None).facts
     return found
