@@ -164,8 +164,8 @@ def _trained(network: Network, folder: Path) -> str:
 
 
 def _figures(path: Path, data: Data, typical: Path | None) -> Mapping[str, Any]:
-    """Of a model's file on each of the table's boards; accuracy once, for it is the same. typical: inputs by
-    which what is float32 between binary layers becomes int8."""
+    """Of a model's file on each of the table's boards; accuracy once, for it is the same. typical:
+    inputs by which what is float32 between binary layers becomes int8."""
     found = {}
     for core, board in table().boards.items():
         settings = Config(board=board, lock="none", calibrate=str(typical) if typical else None)
