@@ -1,0 +1,83 @@
+"""The page of a compression: its plot, its models, its layers before and after."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from tinyc import config
+from tinyc.search.layers import Layer, _bits, layers, paired
+from tinyc.search.page import Point, page
+
+LAYER = Layer("conv", "conv2d_s8_halves", (64, 3, 3, 64), 8, 0.02, 200, 37_000, 2_400_000)
+
+
+def point(name: str, accuracy: float | None, flash: int, chosen: bool = False) -> Point:
+    facts = {"accuracy": accuracy, "flash_bytes": flash, "ram_bytes": 9_000, "cycles": 16_000_000}
+    return Point(name, name, facts, chosen)
+
+
+class _Balanced(HTMLParser):
+    """Whether every tag that is opened is closed, and what would be fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.fetched += [v or "" for k, v in attrs if k in ("src", "href")]
+        if tag not in ("meta",):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_page_shows_the_front_and_each_layer_before_and_after() -> None:
+    points = [point("int8", 0.83, 116_000), point("channels:0.3,<int4>", 0.825, 52_000, True)]
+    after = replace(LAYER, bits=4, bytes=18_500, kernel="conv2d_s4_dsp")
+    text = page("resnet8", points, [LAYER], [after], {"conv": 0.004})
+    parser = _Balanced()
+    parser.feed(text)
+    assert not parser.open and not parser.fetched and "http" not in text
+    assert "channels:0.3,&lt;int4&gt;" in text and "<int4>" not in text
+    assert "37,000" in text and "18,500" in text and "0.40 points" in text
+    circles = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', text)
+    (x1, y1), (x2, y2) = (map(float, c) for c in circles)
+    assert x2 < x1 and y2 > y1  # smaller is to the left, less accurate is lower
+
+
+def test_without_accuracy_there_is_no_plot() -> None:
+    text = page("ad", [point("int8", None, 270_000)], [], [])
+    assert "<svg" not in text and "270,000" in text
+
+
+def test_layers_without_a_twin_stand_alone() -> None:
+    first, second, new = (replace(LAYER, name=name) for name in ("a", "b", "b_2"))
+    assert paired([first, second], [second, new]) == [(second, second), (None, new), (first, None)]
+
+
+@pytest.mark.parametrize(
+    ("values", "bits"),
+    [([-1, 1], 1), ([-1, 0, 1], 2), ([-2, 1], 2), ([2], 4), ([-8, 7], 4), ([8], 8), ([-9], 8)],
+)
+def test_bits_are_the_fewest_that_hold_the_weights(values: list[int], bits: int) -> None:
+    assert _bits(np.array(values)) == bits
+
+
+@pytest.mark.slow
+def test_layers_of_a_model_are_named_and_measured() -> None:
+    model = ROOT / "recipes" / "digits-int8.tflite"
+    found = layers(model, config.given({"board": "stm32f4_discovery"}, "test"))
+    assert [layer.shape[-1] for layer in found] == [1, 32, 64, 64]
+    assert all(layer.bits == 8 and layer.cycles and layer.bytes for layer in found)
+    assert found[1].name.startswith("conv2d") and found[-1].name.startswith("dense")

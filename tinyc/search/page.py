@@ -1,0 +1,96 @@
+"""What a compression came to, as one page of HTML that needs no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..files.paths import resource
+from .layers import Layer, paired
+
+WIDTH, HEIGHT, EDGE = 640, 360, 60
+"""Of the plot, and of what stands around it, in its own units."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model of the front: name: of its folder; chain: its techniques; facts: its `Figures`;
+    chosen: whether it is the one that was asked for."""
+
+    name: str
+    chain: str
+    facts: Mapping[str, Any]
+    chosen: bool = False
+
+
+def page(
+    title: str,
+    points: Sequence[Point],
+    before: Sequence[Layer],
+    after: Sequence[Layer],
+    sensitivity: Mapping[str, float] | None = None,
+) -> str:
+    """The page. points: the front, what was given among them; before, after: layers of what was
+    given and of what was chosen; sensitivity: layer -> accuracy that it costs at 4 bits."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(resource("templates") / "report")
+    engine = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    return engine.get_template("compression.html.j2").render(
+        title=title,
+        points=points,
+        plot=_plot(points),
+        layers=paired(list(before), list(after)),
+        sensitivity=sensitivity or {},
+    )
+
+
+def _plot(points: Sequence[Point]) -> dict[str, Any] | None:
+    """Accuracy over flash: the points' places in the plot, and its ticks."""
+    known = [p for p in points if p.facts.get("accuracy") is not None]
+    if not known:
+        return None
+    flash = [p.facts["flash_bytes"] for p in known]
+    right = [p.facts["accuracy"] for p in known]
+    x = _Scale(0, max(flash) * 1.05, EDGE, WIDTH - 20)
+    spread = max(right) - min(right) or 0.01
+    y = _Scale(min(right) - spread / 10, max(right) + spread / 10, HEIGHT - EDGE, 20)
+    most = max(p.facts["cycles"] or 1 for p in known)
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "bottom": HEIGHT - EDGE,
+        "left": EDGE,
+        "points": [
+            {
+                "x": x.at(p.facts["flash_bytes"]),
+                "y": y.at(p.facts["accuracy"]),
+                "r": round(4 + 12 * ((p.facts["cycles"] or 0) / most) ** 0.5, 1),
+                "point": p,
+            }
+            for p in known
+        ],
+        "x": [{"at": x.at(v), "text": f"{v / 1000:,.0f} KB"} for v in x.ticks()],
+        "y": [{"at": y.at(v), "text": f"{v:.1%}"} for v in y.ticks()],
+    }
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """A range of numbers on a range of places."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        part = (value - self.low) / (self.high - self.low)
+        return round(self.start + part * (self.end - self.start), 1)
+
+    def ticks(self) -> list[float]:
+        return [self.low + (self.high - self.low) * i / 4 for i in range(5)]
