@@ -56,10 +56,15 @@ def _layer(step: Step, cycles: int) -> Iterator[Layer]:
         data.shape[weights.type.quant.axis], -1
     )
     yield Layer(
-        _name((step.node.output, weights), step.name), step.kernel.name, weights.type.shape, _bits(data),
-        float(np.mean(data == 0)), max(len(np.unique(row)) for row in channels),
-        sum(c.data.nbytes for c in step.binding.constants), cycles,
-    )  # fmt: skip
+        _name((step.node.output, weights), step.name),
+        step.kernel.name,
+        weights.type.shape,
+        _bits(data),
+        float(np.mean(data == 0)),
+        max(len(np.unique(row)) for row in channels),
+        sum(c.data.nbytes for c in step.binding.constants),
+        cycles,
+    )
 
 
 def _name(values: tuple[Value, ...], otherwise: str) -> str:
