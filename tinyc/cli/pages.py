@@ -13,6 +13,7 @@ import typer
 
 from .. import firmware
 from ..report import reference
+from ..search import techniques
 from ..target.boards import all_boards
 from .app import app
 
@@ -42,7 +43,8 @@ Made by `make docs` from the docstrings of `tinyc/firmware.py`; [Python](python.
 
 def pages() -> dict[str, str]:
     """Path in ``docs/`` -> text of each page."""
-    return {**reference.pages(), "api.md": api(), "boards.md": boards(), "cli.md": commands()}
+    own = {"api.md": api(), "boards.md": boards(), "cli.md": commands()}
+    return {**reference.pages(), **own, "compression.md": techniques.page()}
 
 
 def api() -> str:
