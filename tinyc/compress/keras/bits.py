@@ -56,7 +56,8 @@ class Uniform:
             scale = tf.reduce_mean(tf.abs(weights), self.axes, keepdims=True)
             return tf.where(weights < 0, -scale, scale)
         most = 2 ** (self.bits - 1) - 1
-        starts = [*range(1, most + 1), *(most * cut for cut in self._CUT)]
+        cuts = [most * cut for cut in self._CUT]
+        starts = [*range(1, most + 1), *cuts] if self.bits < BYTE else [most]
         axes = [axis + 1 for axis in self.axes]  # behind that of the starts
         top = tf.reduce_max(tf.abs(weights), self.axes, keepdims=True)
         scale = top / tf.reshape(tf.constant(starts, weights.dtype), [-1] + [1] * len(top.shape))
