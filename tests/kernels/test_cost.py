@@ -8,14 +8,12 @@ import pytest
 from tinyc.kernels import cost
 from tinyc.kernels.base import AIMS, Binding, Constant, Kernel
 from tinyc.kernels.cost import CODE, PRODUCT, WORTH, core_of, priced, quicker
+from tinyc.kernels.typical import convolution, dense, depthwise
 from tinyc.target.boards import all_boards, load_board
 from tinyc.tuning.costs import (
     CORES,
     Measurement,
     boards,
-    convolution,
-    dense,
-    depthwise,
     error,
     measured,
     prices,

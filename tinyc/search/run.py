@@ -13,6 +13,7 @@ from ..compress.keras.base import Data, Training, Work
 from ..files.folder import written
 from ..listener import SILENT, Listener
 from ..settings import Config
+from ..target.boards import load_board
 from ..train.files import check_writable
 from .measure import Figures, measure
 
@@ -78,7 +79,8 @@ def compress(
     stages = chain.parse(text)
     check_writable(folder)
     training = replace(training, folder=folder / "logs")
-    work = start(model, data, training, teacher, settings.trust, listener)
+    core = load_board(str(settings.board)).core
+    work = replace(start(model, data, training, teacher, settings.trust, listener), core=core)
     chain.check(stages, work)
     began = time.monotonic()
     before = _written(folder / f"{BASELINE}.tflite", convert(work))

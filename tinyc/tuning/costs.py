@@ -18,16 +18,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import DType, Graph, Node, Quant, TensorType, Value, verify
+from ..ir import Graph, Node, Quant, verify
 from ..kernels.base import Binding
 from ..kernels.cost import PRICES, Work, work
-from ..ops._conv import NO_PADDING, out_sizes
+from ..kernels.typical import convolution, dense, depthwise, image_of
+from ..ops._conv import NO_PADDING
 from ..ops._mixins import Pair
 from ..ops.add import Add
 from ..ops.average_pool import AveragePool2d
-from ..ops.conv2d import Conv2d
-from ..ops.depthwise_conv2d import DepthwiseConv2d
-from ..ops.fully_connected import FullyConnected
 from ..ops.max_pool import MaxPool2d
 from ..plan import Choice, Step, choices, plan
 from ..plan.choose import kernel_of
@@ -107,77 +105,18 @@ def layers() -> Iterator[Node]:
         yield addition(*shape)
 
 
-def convolution(
-    h: int, w: int, inputs: int, outputs: int, kernel: int | Pair, stride: int = 1
-) -> Node:
-    """Padded so that its output is as large as its input, but for the stride."""
-    sizes = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-    op, image = _window(Conv2d, (h, w), sizes, stride)
-    return _weighted(op, (1, h, w, inputs), (outputs, *sizes, inputs), (1, *image, outputs), 0)
-
-
-def depthwise(h: int, w: int, channels: int, kernel: int | Pair, stride: int = 1) -> Node:
-    """Likewise."""
-    sizes = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-    op, image = _window(DepthwiseConv2d, (h, w), sizes, stride)
-    return _weighted(op, (1, h, w, channels), (1, *sizes, channels), (1, *image, channels), 3)
-
-
-def dense(rows: int, inputs: int, outputs: int) -> Node:
-    return _weighted(FullyConnected("relu"), (rows, inputs), (outputs, inputs), (rows, outputs), 0)
-
-
 def pool(h: int, w: int, channels: int, kernel: Pair, average: bool = True) -> Node:
     """Of windows side by side."""
     cls = AveragePool2d if average else MaxPool2d
     shape = (1, h // kernel[0], w // kernel[1], channels)
     op = cls(kernel, NO_PADDING, "none", kernel)
-    return Node(op, (_image("x", (1, h, w, channels)),), (_image("y", shape),), "layer")
+    return Node(op, (image_of("x", (1, h, w, channels)),), (image_of("y", shape),), "layer")
 
 
 def addition(h: int, w: int, channels: int) -> Node:
-    a, b, y = (replace(_image(name, (1, h, w, channels))) for name in "aby")
+    a, b, y = (replace(image_of(name, (1, h, w, channels))) for name in "aby")
     b = replace(b, type=replace(b.type, quant=Quant((0.031,), (4,))))
     return Node(Add("relu"), (a, b), (y,), "layer")
-
-
-def _image(name: str, shape: tuple[int, ...]) -> Value:
-    return Value(name, TensorType(shape, DType.I8, Quant((0.0235,), (-5,))), "layer")
-
-
-def _window(
-    cls: type[Conv2d] | type[DepthwiseConv2d], image: Pair, kernel: Pair, stride: int
-) -> tuple[Conv2d | DepthwiseConv2d, Pair]:
-    over = [
-        max((-(-n // stride) - 1) * stride + k - n, 0) for n, k in zip(image, kernel, strict=True)
-    ]
-    padding = ((over[0] // 2, over[0] - over[0] // 2), (over[1] // 2, over[1] - over[1] // 2))
-    steps = (stride, stride)
-    sizes = out_sizes((1, *image, 1), kernel, steps, (1, 1), padding)
-    return cls(steps, (1, 1), padding, "relu"), sizes
-
-
-def _weighted(
-    op: Any, x: tuple[int, ...], weights: tuple[int, ...], y: tuple[int, ...], axis: int
-) -> Node:
-    """Of trained magnitudes: sums that every kernel's bound allows, outputs over half the range."""
-    rng = np.random.default_rng(0)
-    channels = weights[axis]
-    data = np.clip(np.rint(rng.normal(0, 40, weights)), -127, 127).astype(np.int8)
-    bias = rng.integers(-2000, 2000, channels).astype(np.int32)
-    spread = float(np.sqrt(data.size / channels)) * 40 * 74 * 0.0235 / 60
-    scales = tuple(map(float, rng.uniform(0.5, 1.5, channels).astype(np.float32) / spread))
-    quant = Quant(tuple(s * 0.0235 for s in scales), (0,) * channels, axis)
-    return Node(
-        op,
-        (
-            Value("x", TensorType(x, DType.I8, Quant((0.0235,), (-5,))), "layer"),
-            Value("w", TensorType(weights, DType.I8, quant), "layer", data),
-            Value("b", TensorType((channels,), DType.I32), "layer", bias),
-        ),
-        (Value("y", TensorType(y, DType.I8, Quant((0.0235,), (-128,))), "layer"),),
-        "layer",
-    )  # fmt: skip
 
 
 def measured(

@@ -20,6 +20,7 @@ from ...errors import CompileError
 from ...ir import Array
 from ...listener import SILENT, Listener
 from ...plugins import Registry
+from ...target.schema import Core
 
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 """Keras's policy of a training; ``auto``: mixed_bfloat16 where the machine multiplies such."""
@@ -93,7 +94,8 @@ class Work:
     kernel is stored; activations, edges: dtype of what lies between layers, and of inputs and
     outputs; ranges: how those of activations are found; wrapped: whether layers are those of
     TFMOT's quantization-aware training, which no technique can follow; loss: what trains in the
-    place of cross-entropy: (model, x, y, training) -> scalar; done: the techniques so far.
+    place of cross-entropy: (model, x, y, training) -> scalar; core: a `tinyc.target.schema.Core`,
+    whose cycles techniques may weigh; done: the techniques so far.
     """
 
     model: Any
@@ -106,6 +108,7 @@ class Work:
     edges: Literal["int8", "uint8", "float32"] = "int8"
     wrapped: bool = False
     loss: Callable[[Any, Any, Any, bool], Any] | None = None
+    core: Core | None = None
     done: tuple[str, ...] = ()
     listener: Listener = SILENT
 
@@ -166,6 +169,14 @@ def kernel(layer: Any) -> Any:
 def channel_axes(layer: Any) -> tuple[int, ...]:
     """The axes of a layer's kernel that count its output channels; scales are by them."""
     return (2, 3) if hasattr(layer, "depthwise_kernel") else (len(layer.kernel.shape) - 1,)
+
+
+def unheld(work: Work, technique: str) -> None:
+    """Raises CompileError E361 where an earlier technique holds weights to something, before one
+    that makes other weights of them."""
+    if work.projections:
+        what = f"{technique} makes other layers, whose weights {work.done[-1]} does not hold"
+        raise CompileError("E361", f"--with {technique}", what, f"put {technique} before it")
 
 
 def layers_named(work: Work, names: Iterable[str], technique: str) -> dict[str, Any]:

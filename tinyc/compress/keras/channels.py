@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...errors import CompileError
-from .base import Params, Technique, Work, kernel, layers_named, register
+from .base import Params, Technique, Work, kernel, layers_named, register, unheld
 from .structure import Group, Structure, structure, without
 from .training import fit, task_loss
 
@@ -43,9 +43,7 @@ def channels(work: Work, params: ChannelPruning) -> Work:
     """A smaller model, trained. Raises CompileError E361 (after a technique that holds weights to
     something; layers that lose none, or that meet in an addition and are told different ratios),
     E362."""
-    if work.projections:
-        what = "channels cannot remove weights that an earlier technique holds"
-        raise CompileError("E361", "--with", what, f"put it before {work.done[-1]}")
+    unheld(work, "channels")
     layers_named(work, params.layers, "channels")
     first = structure(work.model)
     ratios = {group.layers: _ratio(group, params) for group in first.groups}
