@@ -109,6 +109,7 @@ class Work:
     wrapped: bool = False
     loss: Callable[[Any, Any, Any, bool], Any] | None = None
     core: Core | None = None
+    early_exit: float | None = None
     done: tuple[str, ...] = ()
     listener: Listener = SILENT
 

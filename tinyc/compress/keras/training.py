@@ -237,7 +237,15 @@ def scores(model: Any, work: Work, x: Any) -> Any:
     """float32 [n, outputs] of inputs as the data have them."""
     import tensorflow as tf
 
-    predict = tf.function(lambda t: model(t, training=False), reduce_retracing=True)
+    def given(t: Any) -> Any:
+        made = model(t, training=False)
+        if work.early_exit is None or not isinstance(made, list):
+            return made
+        side, final = made
+        sure = tf.reduce_max(side, -1, keepdims=True) >= work.early_exit
+        return tf.where(sure, side, final)
+
+    predict = tf.function(given, reduce_retracing=True)
     parts = [
         tf.cast(predict(tf.constant(work.data.inputs(x[i : i + EVALUATION_BATCH]))), tf.float32)
         for i in range(0, len(x), EVALUATION_BATCH)
