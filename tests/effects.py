@@ -38,15 +38,15 @@ def trained(model: Any, data: Data, training: Training = TRAINING) -> Work:
     return compressed(work, chain.parse("finetune"))
 
 
-def effect(work: Work, text: str, folder: Path, baseline: str = "int8") -> tuple[Figures, Figures]:
-    """(before, after): of the firmware of a work's model by ``baseline`` and by the chain ``text``,
+def effect(work: Work, text: str, folder: Path, board: str = BOARD) -> tuple[Figures, Figures]:
+    """(before, after): of the firmware of a work's model by int8 alone and by the chain ``text``,
     with the accuracy of what was exported, by the generated C."""
     from tinyc.compress.keras.export import convert
 
     found = []
-    for name, stages in (("before", baseline), ("after", text)):
+    for name, stages in (("before", "int8"), ("after", text)):
         path = folder / f"{name}.tflite"
         path.write_bytes(convert(compressed(replace(work, done=()), chain.parse(stages))))
-        settings = Config(board=BOARD, output_dir=str(folder / name), optimize="speed")
+        settings = Config(board=board, output_dir=str(folder / name), optimize="speed")
         found.append(measure(path, settings, work.data))
     return found[0], found[1]

@@ -150,8 +150,8 @@ class _Scores:
 def _layer(model: Any, name: str) -> Any:
     """The layer of a name, also where TFMOT has wrapped it."""
     found = {layer.name: layer for layer in model.layers}
-    wrapped = next((n for n in found if n.endswith(f"_{name}")), name)
-    return found.get(name) or found[wrapped]
+    within = {layer.layer.name: layer for layer in model.layers if hasattr(layer, "layer")}
+    return found.get(name) or within[name]
 
 
 def _check(work: Work, teacher: Any) -> None:

@@ -36,9 +36,9 @@ def _whole(value: float) -> float:
 class LowRank(Params):
     """energy: the part of the squares of a layer's singular values that is kept at least; by: what
     a split has to save, and that of which most is saved is taken, by default the cycles of the
-    board's core; split: the kind, see
-    `tinyc.compress.keras.splits`; epochs: other than the training's; layers: of single ones the
-    energy, or the rank, or 0 to leave them."""
+    board's core; split: what a convolution k x k becomes, ``output``: k x k and 1 x 1, ``input``:
+    1 x 1 and k x k, ``spatial``: k x 1 and 1 x k, ``tucker``: 1 x 1, k x k and 1 x 1; epochs: other
+    than the training's; layers: of single ones the energy, or the rank, or 0 to leave them."""
 
     energy: float = Field(0.9, gt=0, lt=1)
     by: Literal["cycles", "macs", "bytes"] | None = None

@@ -25,7 +25,7 @@ def fit(
     callbacks: Sequence[Any] = (),
     projections: Mapping[str, Projection] | None = None,
     epochs: float | None = None,
-    on_gradients: Callable[[int, Mapping[str, Any]], None] | None = None,
+    on_gradients: Callable[[int, Mapping[str, Any], Mapping[str, Any]], None] | None = None,
     label: str = "training",
 ) -> None:
     """Train ``model`` (by default the work's) in place, as ``work.training`` says, its projections
@@ -35,17 +35,16 @@ def fit(
 
     callbacks: Keras's, as those of TFMOT; epochs: other than the training's; on_gradients: called
     after each step with its number and, of each layer with projections, the gradient of its
-    projected kernel. Deterministic by the seed. Raises CompileError E361 (a loss that is not
-    finite).
+    projected kernel, and the variable of its latent one. Deterministic by the seed. Raises
+    CompileError E361 (a loss that is not finite).
     """
     import tensorflow as tf
     import tf_keras
 
     training = work.training
     model = work.model if model is None else model
-    count = training.epochs if epochs is None else epochs
     per_epoch = math.ceil(len(work.data.x) / training.batch)
-    steps = max(1, round(count * per_epoch)) if count > 0 else 0
+    steps = steps_of(work, epochs)
     if not steps:
         hold(work, model, projections)
         return
@@ -104,7 +103,7 @@ def fit(
             losses.append(loss)
             hooks.on_train_batch_end(number)
             if on_gradients is not None:
-                on_gradients(number, gradients)
+                on_gradients(number, gradients, latent)
             if (number + 1) % per_epoch == 0 or number + 1 == steps:
                 hooks.on_epoch_end(number // per_epoch)
                 mean = float(tf.reduce_mean(losses))
@@ -131,6 +130,13 @@ def hold(work: Work, model: Any, projections: Mapping[str, Projection] | None = 
         for function in functions:
             value = function(value)
         kernel(layers[name]).assign(value)
+
+
+def steps_of(work: Work, epochs: float | None = None) -> int:
+    """Steps of a training of so many epochs, by default those of ``work.training``; 0 if none."""
+    count = work.training.epochs if epochs is None else epochs
+    per_epoch = math.ceil(len(work.data.x) / work.training.batch)
+    return max(1, round(count * per_epoch)) if count > 0 else 0
 
 
 def _held(
