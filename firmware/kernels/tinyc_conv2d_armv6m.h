@@ -86,12 +86,14 @@ TINYC_INLINE int tinyc_next_pair(struct tinyc_pixel_pair *pair, uint32_t *column
     return 1;
 }
 
-/* scratch: the words of two windows, a multiple of four, then a pixel of padding. Of an odd number
- * of channels the last two are those of which one has been there before. */
+/* scratch: the words of two windows, a multiple of four, then a pixel of padding; bits: of a
+ * weight. Of an odd number of channels the last two are those of which one has been there before.
+ */
 static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint8_t *scratch,
                                              const int8_t *weights, const int32_t *table,
                                              const struct tinyc_window *w, int32_t input_zero,
-                                             int32_t zero_point, tinyc_pair_outputs *outputs)
+                                             int32_t zero_point, int32_t bits,
+                                             tinyc_pair_outputs *outputs)
 {
     const int32_t depth = (w->kernel.h * w->kernel.w * w->in.c + 3) / 4 * 4;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
@@ -99,7 +101,7 @@ static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint
     int8_t *const padding = (int8_t *)(columns + depth);
     const int32_t channels = w->out.c;
     const int32_t even = channels - channels % 2;
-    const int8_t *const last = weights + even * depth;
+    const int8_t *const last = weights + even * depth * bits / 8;
     const int32_t offset = 1 + 2 * zero_point;
 
     if (tinyc_is_padded(w)) {
@@ -111,7 +113,7 @@ static TINYC_SHARED void tinyc_conv2d_armv6m(const int8_t *in, int8_t *out, uint
             outputs(weights, columns, end, table, pair.first, pair.second, last, offset);
             if (even < channels) {
                 outputs(last, columns, end, table + 3 * even, pair.first + even - 1,
-                        pair.second + even - 1, last + 2 * depth, offset);
+                        pair.second + even - 1, last + depth * bits / 4, offset);
             }
         }
         out = pair.end;

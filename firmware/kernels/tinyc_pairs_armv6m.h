@@ -141,18 +141,53 @@ __attribute__((naked, noinline, unused)) static void tinyc_pair_up(
     "adds   r6, r6, #11\n\t"   \
     "mov    r12, r6\n\t"
 
+/* r5 = the products of r1 and r2 with two weights of a word; r6, or the word, is lost. */
+#define TINYC_LOWER(word)    \
+    "sxtb   r5, " word       \
+    "\n\t"                   \
+    "muls   r5, r1, r5\n\t"  \
+    "lsls   r6, " word       \
+    ", #16\n\t"              \
+    "asrs   r6, r6, #24\n\t" \
+    "muls   r6, r2, r6\n\t"  \
+    "adds   r5, r5, r6\n\t"
+#define TINYC_UPPER(word)        \
+    "lsls   r5, " word           \
+    ", #8\n\t"                   \
+    "asrs   r5, r5, #24\n\t"     \
+    "muls   r5, r1, r5\n\t"      \
+    "asrs   " word ", " word     \
+    ", #24\n\t"                  \
+    "muls   " word ", r2, " word \
+    "\n\t"                       \
+    "adds   r5, r5, " word "\n\t"
+
+/* Four inputs of two pixels for two channels, 16 multiply-accumulates, in 49 cycles: r7 is lost. */
+#define TINYC_QUAD_8 \
+    "ldm    r0!, {r4, r7}\n\t"   \
+    "ldm    r3!, {r1, r2}\n\t"   \
+    TINYC_LOWER("r4")            \
+    "sum    r8, r9, r5\n\t"          \
+    TINYC_LOWER("r7")            \
+    "sum    r10, r11, r5\n\t"        \
+    "ldm    r3!, {r1, r2}\n\t"   \
+    TINYC_UPPER("r4")            \
+    "sum    r8, r9, r5\n\t"          \
+    TINYC_UPPER("r7")            \
+    "sum    r10, r11, r5\n\t"
+
 /* The outputs of two pixels: of an even number of channels, whose weights end at `weights_end`.
- * offset: one more than twice the output's zero point.
+ * offset: one more than twice the output's zero point; bits: of a weight, eight of which lie side
+ * by side, four of either channel, the first in the lowest bits.
  *
  * r0: weights; r3: columns, up to r12; r8 to r11: of either channel both sums, as s0 + 65536 * s1,
  * and s1 alone. On the stack: r8 to r11, the first four arguments, r4 to r7, lr, the others.
  *
- * lower, upper: r5 = the products of r1 and r2 with two weights of a word; r6, or the word, is
- * lost. sum: add r5, s0 + 65536 * s1 of two int16, to `both`, and s1 to `second`: lr, 2^15, makes
- * up for what a negative s0 borrows of s1. quad: four inputs of two pixels for two channels, 16
- * multiply-accumulates, in 49 cycles. bias: sums begin with a channel's. scale: the pieces of a
- * channel's multiplier. store: the output of the sum r0. */
-#define TINYC_DEFINE_PAIR_OUTPUTS(name, pieces, times)                                           \
+ * sum: add s0 + 65536 * s1 of two int16, to `both`, and s1 to `second`: lr, 2^15, makes up for what
+ * a negative s0 borrows of s1. quad: four inputs of two pixels for two channels; r1, r2 and r4 to
+ * r7 are lost. bias: sums begin with a channel's. scale: the pieces of a channel's multiplier.
+ * store: the output of the sum r0. */
+#define TINYC_DEFINE_PAIR_OUTPUTS(name, pieces, times, bits, quad)                               \
     __attribute__((naked, noinline, unused)) static void name(                                   \
         __attribute__((unused)) const int8_t *weights,                                           \
         __attribute__((unused)) const uint32_t *columns,                                         \
@@ -163,40 +198,13 @@ __attribute__((naked, noinline, unused)) static void tinyc_pair_up(
     {                                                                                            \
         __asm__ volatile(                                                                        \
             ".syntax unified\n\t"                                                                \
-            ".macro lower word\n\t"                                                              \
-            "sxtb   r5, \\word\n\t"                                                              \
-            "muls   r5, r1, r5\n\t"                                                              \
-            "lsls   r6, \\word, #16\n\t"                                                         \
-            "asrs   r6, r6, #24\n\t"                                                             \
-            "muls   r6, r2, r6\n\t"                                                              \
-            "adds   r5, r5, r6\n\t"                                                              \
+            ".macro sum both, second, two\n\t"                                                   \
+            "add    \\both, \\both, \\two\n\t"                                                   \
+            "add    \\two, \\two, lr\n\t"                                                        \
+            "asrs   \\two, \\two, #16\n\t"                                                       \
+            "add    \\second, \\second, \\two\n\t"                                               \
             ".endm\n\t"                                                                          \
-            ".macro upper word\n\t"                                                              \
-            "lsls   r5, \\word, #8\n\t"                                                          \
-            "asrs   r5, r5, #24\n\t"                                                             \
-            "muls   r5, r1, r5\n\t"                                                              \
-            "asrs   \\word, \\word, #24\n\t"                                                     \
-            "muls   \\word, r2, \\word\n\t"                                                      \
-            "adds   r5, r5, \\word\n\t"                                                          \
-            ".endm\n\t"                                                                          \
-            ".macro sum both, second\n\t"                                                        \
-            "add    \\both, \\both, r5\n\t"                                                      \
-            "add    r5, r5, lr\n\t"                                                              \
-            "asrs   r5, r5, #16\n\t"                                                             \
-            "add    \\second, \\second, r5\n\t"                                                  \
-            ".endm\n\t"                                                                          \
-            ".macro quad\n\t"                                                                    \
-            "ldm    r0!, {r4, r7}\n\t"                                                           \
-            "ldm    r3!, {r1, r2}\n\t"                                                           \
-            "lower  r4\n\t"                                                                      \
-            "sum    r8, r9\n\t"                                                                  \
-            "lower  r7\n\t"                                                                      \
-            "sum    r10, r11\n\t"                                                                \
-            "ldm    r3!, {r1, r2}\n\t"                                                           \
-            "upper  r4\n\t"                                                                      \
-            "sum    r8, r9\n\t"                                                                  \
-            "upper  r7\n\t"                                                                      \
-            "sum    r10, r11\n\t"                                                                \
+            ".macro quad\n\t" quad                                                               \
             ".endm\n\t"                                                                          \
             ".macro bias at, both, second\n\t"                                                   \
             "ldr    r1, [r7, #\\at]\n\t"                                                         \
@@ -273,8 +281,6 @@ __attribute__((naked, noinline, unused)) static void tinyc_pair_up(
             "b      2b\n\t"                                                                      \
             "5:\n" TINYC_POP_HIGH                                                                \
             "pop    {r0-r7, pc}\n\t"                                                             \
-            ".purgem lower\n\t"                                                                  \
-            ".purgem upper\n\t"                                                                  \
             ".purgem sum\n\t"                                                                    \
             ".purgem quad\n\t"                                                                   \
             ".purgem bias\n\t"                                                                   \
@@ -293,27 +299,35 @@ static TINYC_SHARED void tinyc_pair_up(uint32_t *to, const int8_t *first, const 
     }
 }
 
+/* One of many of so many bits. */
+TINYC_INLINE int32_t tinyc_pair_weight(const int8_t *weights, int32_t at, int32_t bits)
+{
+    const uint32_t byte = (uint8_t)weights[at * bits / 8];
+    return (int8_t)(byte << (8 - bits - at * bits % 8)) >> (8 - bits);
+}
+
 TINYC_INLINE int8_t tinyc_pair_finish(int32_t sum, const int32_t *channel, int32_t offset)
 {
     const int32_t y = tinyc_requant2(sum, channel[1], -1 - channel[2]);
     return (int8_t)tinyc_clamp(y + (offset >> 1), INT8_MIN, INT8_MAX);
 }
 
-#define TINYC_DEFINE_PAIR_OUTPUTS(name, pieces, times)                                             \
+#define TINYC_DEFINE_PAIR_OUTPUTS(name, pieces, times, bits, quad)                                 \
     static TINYC_SHARED void name(const int8_t *weights, const uint32_t *columns,                  \
                                   const uint32_t *columns_end, const int32_t *table, int8_t *out0, \
                                   int8_t *out1, const int8_t *weights_end, int32_t offset)         \
     {                                                                                              \
         int32_t channel = 0;                                                                       \
                                                                                                    \
-        for (; weights != weights_end; weights += 2 * (columns_end - columns), channel += 2) {     \
+        for (; weights != weights_end;                                                             \
+             weights += bits * (columns_end - columns) / 4, channel += 2) {                        \
             for (int32_t i = 0; i < 2; i++, table += 3) {                                          \
-                const int8_t *w = weights + 4 * i;                                                 \
                 int32_t sum0 = table[0];                                                           \
                 int32_t sum1 = table[0];                                                           \
                 int32_t k = 0;                                                                     \
                 for (const uint32_t *x = columns; x != columns_end; x++, k++) {                    \
-                    const int32_t weight = w[k / 4 * 8 + k % 4];                                   \
+                    const int32_t weight =                                                         \
+                        tinyc_pair_weight(weights, k / 4 * 8 + 4 * i + k % 4, bits);               \
                     sum0 += weight * tinyc_pair_first(*x);                                         \
                     sum1 += weight * tinyc_pair_second(*x);                                        \
                 }                                                                                  \
@@ -325,10 +339,16 @@ TINYC_INLINE int8_t tinyc_pair_finish(int32_t sum, const int32_t *channel, int32
 
 #endif
 
-TINYC_DEFINE_PAIR_OUTPUTS(tinyc_pair_outputs_8, TINYC_PIECES_8, TINYC_TIMES_8(TINYC_UP))
-TINYC_DEFINE_PAIR_OUTPUTS(tinyc_pair_outputs_8_away, TINYC_PIECES_8, TINYC_TIMES_8(TINYC_AWAY))
-TINYC_DEFINE_PAIR_OUTPUTS(tinyc_pair_outputs_10, TINYC_PIECES_10, TINYC_TIMES_10(TINYC_UP))
-TINYC_DEFINE_PAIR_OUTPUTS(tinyc_pair_outputs_10_away, TINYC_PIECES_10, TINYC_TIMES_10(TINYC_AWAY))
+/* For weights of so many bits: by pieces of 8 or of 10 bits, rounding halves up or away from 0. */
+#define TINYC_DEFINE_EACH_PAIR_OUTPUTS(name, bits, quad)                                         \
+    TINYC_DEFINE_PAIR_OUTPUTS(name##_8, TINYC_PIECES_8, TINYC_TIMES_8(TINYC_UP), bits, quad)     \
+    TINYC_DEFINE_PAIR_OUTPUTS(name##_8_away, TINYC_PIECES_8, TINYC_TIMES_8(TINYC_AWAY), bits,    \
+                              quad)                                                              \
+    TINYC_DEFINE_PAIR_OUTPUTS(name##_10, TINYC_PIECES_10, TINYC_TIMES_10(TINYC_UP), bits, quad)  \
+    TINYC_DEFINE_PAIR_OUTPUTS(name##_10_away, TINYC_PIECES_10, TINYC_TIMES_10(TINYC_AWAY), bits, \
+                              quad)
+
+TINYC_DEFINE_EACH_PAIR_OUTPUTS(tinyc_pair_outputs, 8, TINYC_QUAD_8)
 
 typedef void tinyc_pair_outputs(const int8_t *weights, const uint32_t *columns,
                                 const uint32_t *columns_end, const int32_t *table, int8_t *out0,

@@ -306,7 +306,7 @@ def test_the_greatest_sums_of_dense_layers(zero: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("scale", [0.9, 0.5, 2**-3, 2**-3.7, 7 / 40])
 def test_halves_of_dense_layers(scale: float, tmp_path: Path) -> None:
     """Every sum around zero, of scales of up to one."""
-    weights = np.array([[1], [3], [-5], [7], [-1], [2]])
+    weights = np.array([[1], [3], [-5], [9], [-1], [2]])
     node = dense(weights, [0, 1, -2, 3, 0, 5], scale, 5, -7, 256)
     assert chosen(node) == "fully_connected_s8_armv6m"
     check(node, np.arange(-128, 128, dtype=np.int8)[:, None], tmp_path)

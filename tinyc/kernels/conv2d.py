@@ -129,8 +129,10 @@ provide(
     *halves.CONV2D,
     conv_dsp.CONV2D,
     conv_dsp16.CONV2D,
+    *conv_thumb2.NARROW_CONV2D,
     conv_thumb2.CONV2D,
     immediates.CONV2D,
+    *conv_armv6m.NARROW_CONV2D,
     conv_armv6m.CONV2D,
     Kernel(
         "conv2d_s8_tile4",

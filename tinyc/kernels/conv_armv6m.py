@@ -7,6 +7,7 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
 from .conv import VARYING, clamp_params, extreme_sums, largest_sums, window_params
 from .conv_dsp import padded, reject, table
+from .narrow import BITS, SLOWER, pack_bits, reject_bits
 
 REQUIRES = frozenset({"armv6m"})
 PLANE_BYTES = 2048
@@ -114,22 +116,27 @@ def reject_conv(node: Node[Conv2d]) -> str | None:
     return _reject_pairs(node, filter_rows(node), 3, 8)
 
 
-def _bind_conv(node: Node[Conv2d]) -> Binding:
+def _bind_conv(node: Node[Conv2d], bits: int = 8) -> Binding:
+    """bits: of a weight."""
     _, kh, kw, in_c = node.inputs[1].type.shape
     rows = live(node, filter_rows(node))
     weights = _pairs(rows)
     params = window_params(node, (kh, kw))
     depth = weights.data[0, :, 0].size
+    if bits < 8:
+        weights = replace(weights, data=pack_bits(weights.data, bits))
+    outputs = {8: "pair", 4: "nibble", 2: "crumb"}[bits]
     return Binding(
         params={
             **params,
             **clamp_params(node),
             "input_zero": node.inputs[0].type.zero_point,
-            "outputs": f"tinyc_pair_outputs_{scaling(node, rows)[1]}",
+            "bits": bits,
+            "outputs": f"tinyc_{outputs}_outputs_{scaling(node, rows)[1]}",
         },
         constants=(weights, _paired_table(node, rows)),
         scratch=4 * depth + (in_c if params["padded"] else 0),
-        support=("tinyc_conv2d_armv6m.h",),
+        support=(f"tinyc_conv2d{'_narrow' if bits < 8 else ''}_armv6m.h",),
         ordered=True,
         tile=2,
         lanes=2,
@@ -143,6 +150,23 @@ CONV2D = Kernel(
     reject_conv,
     _bind_conv,
     varying=VARYING,
+)
+
+
+def _reject_narrow_conv(node: Node[Conv2d], bits: int) -> str | None:
+    return reject_bits(node.inputs[1].data, bits) or reject_conv(node)
+
+
+NARROW_CONV2D = tuple(
+    Kernel(
+        f"conv2d_s{bits}_armv6m",
+        "conv2d_s8_armv6m.c.j2",
+        REQUIRES,
+        partial(_reject_narrow_conv, bits=bits),
+        partial(_bind_conv, bits=bits),
+        varying=VARYING,
+    )
+    for bits in BITS
 )
 
 
@@ -271,22 +295,26 @@ def _reject_fully_connected(node: Node[FullyConnected]) -> str | None:
     return _reject(node, live(node, node.inputs[1].array), 3, 8, largest_shift=0)
 
 
-def _bind_fully_connected(node: Node[FullyConnected]) -> Binding:
+def _bind_fully_connected(node: Node[FullyConnected], bits: int = 8) -> Binding:
+    """bits: of a weight."""
+    most = 1 << (bits - 1)
     rows = live(node, node.inputs[1].array)
     channels, depth = rows.shape
     packed = padded(rows, 4, 4)
-    groups = packed.reshape(len(packed) // 4, 4, -1).transpose(0, 2, 1).astype(np.int16) + 128
-    note = "weights of four channels, input by input, and 128"
+    groups = packed.reshape(len(packed) // 4, 4, -1).transpose(0, 2, 1).astype(np.int16) + most
+    data = groups.astype(np.uint8) if bits == 8 else pack_bits(groups, bits).view(np.uint8)
+    note = f"weights of four channels, input by input, and {most}"
     return Binding(
         params={
             "batches": node.inputs[0].type.elements // depth,
             "depth": depth,
             "channels": channels,
             "padded": depth % 4 != 0,
+            "bits": bits,
             **clamp_params(node),
         },
         constants=(
-            Constant("weights", groups.astype(np.uint8), note),
+            Constant("weights", data, note),
             table(node, rows, fold=True, single=True),
         ),
         scratch=packed.shape[1] if depth % 4 else 0,
@@ -301,4 +329,22 @@ FULLY_CONNECTED = Kernel(
     _reject_fully_connected,
     _bind_fully_connected,
     varying=VARYING,
+)
+
+
+def _reject_narrow_fully_connected(node: Node[FullyConnected], bits: int) -> str | None:
+    return reject_bits(node.inputs[1].data, bits) or _reject_fully_connected(node)
+
+
+NARROW_FULLY_CONNECTED = tuple(
+    Kernel(
+        f"fully_connected_s{bits}_armv6m",
+        "fully_connected_s8_armv6m.c.j2",
+        REQUIRES,
+        partial(_reject_narrow_fully_connected, bits=bits),
+        partial(_bind_fully_connected, bits=bits),
+        varying=VARYING,
+        aims=SLOWER,
+    )
+    for bits in BITS
 )

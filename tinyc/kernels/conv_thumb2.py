@@ -6,6 +6,7 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
 from .conv import VARYING, clamp_params, four_channels, sees_all, window_params
 from .conv_dsp import fixed_point, one_product, padded, reject
+from .narrow import BITS, SLOWER, pack_bits, reject_bits
 
 REQUIRES = frozenset({"thumb2"})
 
@@ -64,17 +66,32 @@ def _reject_row(weights: Array) -> str | None:
     return "a weight is -128" if weights.min() == -128 else None
 
 
-def _bind_row(node: Node[Weighted], weights: Array, more: dict[str, Any]) -> Binding:
+def _bind_row(node: Node[Weighted], weights: Array, bits: int, more: dict[str, Any]) -> Binding:
+    """bits: of a weight."""
     channels, depth = weights.shape
-    packed = four_channels(weights, "weights of four channels, input by input, plus 128")
+    packed = four_channels(
+        weights, f"weights of four channels, input by input, plus {1 << bits - 1}"
+    )
+    channel_table, _ = _table(node, weights, by_fours=True)
+    if bits == 8:
+        packed = replace(packed, data=packed.data ^ np.int8(-128))
+    else:
+        packed = replace(packed, data=_halved(packed.data, bits))
+        # Inputs are taken plus 128.
+        totals = (weights.astype(np.int64) + (1 << bits - 1)).sum(1)
+        channel_table.data[:channels, 0] -= 128 * totals
     return Binding(
-        params={"depth": depth, "channels": channels, **clamp_params(node), **more},
-        constants=(
-            replace(packed, data=packed.data ^ np.int8(-128)),
-            _table(node, weights, by_fours=True)[0],
-        ),
+        params={"depth": depth, "channels": channels, "bits": bits, **clamp_params(node), **more},
+        constants=(packed, channel_table),
         support=("tinyc_dense_thumb2.h",),
     )
+
+
+def _halved(groups: Array, bits: int) -> Array:
+    """int8 [groups, depth, four channels] as the words of tinyc_dense_thumb2.h, of so many bits."""
+    inputs = 8 // bits
+    halves = groups.reshape(len(groups), -1, inputs, 2, 2).transpose(0, 1, 3, 2, 4)
+    return pack_bits(np.ascontiguousarray(halves) + (1 << bits - 1), bits)
 
 
 # Convolution ------------------------------------------------------------------------------
@@ -87,11 +104,11 @@ def _reject_conv(node: Node[Conv2d]) -> str | None:
     return _reject(node, filter_rows(node))
 
 
-def _bind_conv(node: Node[Conv2d]) -> Binding:
-    """A single pixel as a row of inputs, four channels at a time."""
+def _bind_conv(node: Node[Conv2d], bits: int = 8) -> Binding:
+    """A single pixel as a row of inputs, four channels at a time. bits: of a weight."""
     x, weights, _ = node.inputs
     if sees_all(node) and _reject_row(filter_rows(node)) is None:
-        return _bind_row(node, filter_rows(node), {})
+        return _bind_row(node, filter_rows(node), bits, {})
     _, kh, kw, _ = weights.type.shape
     rows = filter_rows(node)
     pairs = padded(rows, 2, 4)
@@ -100,10 +117,12 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
     _, out_h, out_w, out_c = node.output.type.shape
     odd = out_h * out_w % 4 > 0
     channels, store = _table(node, rows, paired=True)
+    data = np.ascontiguousarray(pairs.reshape(-1, 2, depth).transpose(0, 2, 1))
     return Binding(
         params={
             **params,
             **clamp_params(node),
+            "bits": bits,
             "depth": depth,
             "input_zero": x.type.zero_point,
             "store": store,
@@ -111,7 +130,7 @@ def _bind_conv(node: Node[Conv2d]) -> Binding:
         constants=(
             Constant(
                 "weights",
-                np.ascontiguousarray(pairs.reshape(-1, 2, depth).transpose(0, 2, 1)),
+                data if bits == 8 else pack_bits(data, bits),
                 "weights of channel pairs, input by input",
             ),
             channels,
@@ -131,6 +150,24 @@ CONV2D = Kernel(
     _reject_conv,
     _bind_conv,
     varying=VARYING,
+)
+
+
+def _reject_narrow_conv(node: Node[Conv2d], bits: int) -> str | None:
+    return reject_bits(node.inputs[1].data, bits) or _reject_conv(node)
+
+
+NARROW_CONV2D = tuple(
+    Kernel(
+        f"conv2d_s{bits}_thumb2",
+        "conv2d_s8_thumb2.c.j2",
+        REQUIRES,
+        partial(_reject_narrow_conv, bits=bits),
+        partial(_bind_conv, bits=bits),
+        varying=VARYING,
+        aims=SLOWER,
+    )
+    for bits in BITS
 )
 
 
@@ -196,10 +233,10 @@ def _reject_dense(node: Node[FullyConnected]) -> str | None:
     return _reject(node, weights, largest_shift=-2) if reason is None else reason
 
 
-def _bind_dense(node: Node[FullyConnected]) -> Binding:
+def _bind_dense(node: Node[FullyConnected], bits: int = 8) -> Binding:
     weights = node.inputs[1].array
     batches = node.inputs[0].type.elements // weights.shape[1]
-    return _bind_row(node, weights, {"batches": batches})
+    return _bind_row(node, weights, bits, {"batches": batches})
 
 
 FULLY_CONNECTED = Kernel(
@@ -209,4 +246,22 @@ FULLY_CONNECTED = Kernel(
     _reject_dense,
     _bind_dense,
     varying=VARYING,
+)
+
+
+def _reject_narrow_dense(node: Node[FullyConnected], bits: int) -> str | None:
+    return reject_bits(node.inputs[1].data, bits) or _reject_dense(node)
+
+
+NARROW_FULLY_CONNECTED = tuple(
+    Kernel(
+        f"fully_connected_s{bits}_thumb2",
+        "fully_connected_s8_thumb2.c.j2",
+        REQUIRES,
+        partial(_reject_narrow_dense, bits=bits),
+        partial(_bind_dense, bits=bits),
+        varying=VARYING,
+        aims=SLOWER,
+    )
+    for bits in BITS
 )

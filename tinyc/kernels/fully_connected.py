@@ -83,7 +83,9 @@ provide(
     halves.FULLY_CONNECTED,
     conv_dsp.FULLY_CONNECTED,
     conv_dsp16.FULLY_CONNECTED,
+    *conv_thumb2.NARROW_FULLY_CONNECTED,
     conv_thumb2.FULLY_CONNECTED,
+    *conv_armv6m.NARROW_FULLY_CONNECTED,
     conv_armv6m.FULLY_CONNECTED,
     portable("fully_connected_s8_scalar", DType.I8, _bind_s8, varying=VARYING),
     Kernel(

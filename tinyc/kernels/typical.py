@@ -3,6 +3,7 @@ networks that there are not yet."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,18 @@ def depthwise(h: int, w: int, channels: int, kernel: int | Pair, stride: int | P
 
 def dense(rows: int, inputs: int, outputs: int) -> Node:
     return _weighted(FullyConnected("relu"), (rows, inputs), (outputs, inputs), (rows, outputs), 0)
+
+
+def narrow(node: Node, bits: int) -> Node:
+    """The layer with weights of so many bits, and outputs over as much of the range."""
+    x, weights, bias = node.inputs
+    assert weights.type.quant is not None
+    most, quant = 1 << (bits - 1), weights.type.quant
+    rng = np.random.default_rng(0)
+    data = rng.integers(-most, most, weights.type.shape).astype(np.int8)
+    scale = tuple(s * 80 / most for s in quant.scale)
+    type = replace(weights.type, quant=replace(quant, scale=scale))
+    return replace(node, inputs=(x, replace(weights, type=type, data=data), bias))
 
 
 def image_of(name: str, shape: tuple[int, ...]) -> Value:

@@ -18,6 +18,7 @@ from ._conv import (
     finish,
     float_scaled_case,
     matmul,
+    narrow_case,
     out_sizes,
     unsigned_case,
     weighted_case,
@@ -119,6 +120,19 @@ class Conv2d(Weighted, Windowed):
             size = out_sizes(x, (3, 3), one, one, padding)
             triple = (x, (channels, 3, 3, x[3]), (1, *size, channels))
             yield weighted_case(op, rng, DType.I8, triple, 0, True)
+        # Weights of 4 and of 2 bits: one channel, odd numbers of channels, inputs and pixels, a
+        # window that is the image.
+        for x, (channels, taps), padding in (
+            ((1, 5, 7, 5), (5, 3), ((1, 1), (1, 1))),
+            ((1, 3, 3, 20), (9, 1), NO_PADDING),
+            ((1, 4, 4, 12), (1, 3), NO_PADDING),
+            ((1, 3, 3, 12), (6, 3), NO_PADDING),
+        ):
+            op = cls(one, one, padding, "relu6")
+            size = out_sizes(x, (taps, taps), one, one, padding)
+            triple = (x, (channels, taps, taps, x[3]), (1, *size, channels))
+            for bits in (4, 2):
+                yield narrow_case(weighted_case(op, rng, DType.I8, triple, 0, True), bits, rng)
         # Windows that begin within an image that is smaller than they are.
         x, padding = (1, 2, 3, 3), ((0, 4), (0, 3))
         op = cls(one, one, padding, "none")

@@ -17,6 +17,7 @@ from ._conv import (
     finish,
     float_scaled_case,
     matmul,
+    narrow_case,
     real_multipliers,
     unsigned_case,
     weighted_case,
@@ -121,6 +122,11 @@ class FullyConnected(Weighted):
             yield float_scaled_case(cls(activation, keep), rng, triple, 0)
             for bias in (DType.I64, DType.I32):
                 yield weighted_case(cls(activation, keep), rng, DType.I16, triple, 0, True, bias)
+        # Weights of 4 and of 2 bits.
+        for rows, channels, depth in ((1, 1, 8), (1, 5, 60), (2, 12, 9), (1, 7, 256), (4, 8, 36)):
+            triple = ((rows, depth), (channels, depth), (rows, channels))
+            for bits in (4, 2):
+                yield narrow_case(weighted_case(cls("none"), rng, DType.I8, triple, 0), bits, rng)
         # Sums of more than 32 bits.
         for bias in (DType.I64, DType.I32):
             triple = ((2, 2003), (5, 2003), (2, 5))

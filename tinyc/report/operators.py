@@ -22,6 +22,7 @@ from ..frontends.tflite.static import FOLDED as TFLITE_FOLDED
 from ..frontends.tflite.unsupported import LEFT_OUT as TFLITE_LEFT_OUT
 from ..ir import Node, Op
 from ..kernels.base import kernels_of
+from ..kernels.narrow import is_narrow
 from ..ops.base import all_ops
 from ..target.boards import all_boards
 
@@ -139,7 +140,7 @@ def table() -> list[dict[str, Any]]:
     for op in all_ops():
         by_dtype: dict[str, list[Node]] = {}
         for node in op.cases(np.random.default_rng(0)):
-            if type(node.op) is op and node.inputs:
+            if type(node.op) is op and node.inputs and not is_narrow(node):
                 by_dtype.setdefault(node.inputs[0].type.dtype.value, []).append(node)
         names = [name for name, of in known.items() if of is op]
         lce = [name for name in names if name.startswith(_LCE)]

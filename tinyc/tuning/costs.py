@@ -19,9 +19,10 @@ import numpy as np
 
 from ..errors import CompileError
 from ..ir import Graph, Node, Quant, verify
-from ..kernels.base import Binding
+from ..kernels.base import Binding, Kernel
 from ..kernels.cost import PRICES, Work, work
-from ..kernels.typical import convolution, dense, depthwise, image_of
+from ..kernels.narrow import BITS, is_narrow
+from ..kernels.typical import convolution, dense, depthwise, image_of, narrow
 from ..ops._conv import NO_PADDING
 from ..ops._mixins import Pair
 from ..ops.add import Add
@@ -99,10 +100,22 @@ def layers() -> Iterator[Node]:
         yield depthwise(*shape)
     for shape in DENSE:
         yield dense(*shape)
+    for shape in CONVOLUTIONS[::2]:
+        yield from (narrow(convolution(*shape), bits) for bits in BITS)
+    for shape in DENSE:
+        yield from (narrow(dense(*shape), bits) for bits in BITS)
     for shape in POOLS:
         yield pool(*shape)
     for shape in ADDITIONS:
         yield addition(*shape)
+
+
+def _takes_wider(kernel: Kernel, node: Node) -> bool:
+    """Whether a kernel of a `narrow` layer takes weights of 8 bits too; for others it was measured
+    by these."""
+    x, weights, bias = node.inputs
+    data = np.full_like(weights.array, 99)
+    return kernel.reject(replace(node, inputs=(x, replace(weights, data=data), bias))) is None
 
 
 def pool(h: int, w: int, channels: int, kernel: Pair, average: bool = True) -> Node:
@@ -122,13 +135,15 @@ def addition(h: int, w: int, channels: int) -> Node:
 def measured(
     node: Node, board: Board, rows: int | None = None, only: str | None = None
 ) -> list[Measurement]:
-    """A layer by every kernel that takes it, in one image. rows: in strips of so many; only: by the
-    kernel of that name."""
+    """A layer by every kernel that takes it, in one image; by those of narrow weights alone, if it
+    has such. rows: in strips of so many; only: by the kernel of that name."""
     core = board.core
     every = choices(node, core.features, "templates")
     # What flash alone is optimized with is chosen for no cycles.
     ways = [way for way in every if kernel_of(node, way).aims != {"flash"}]
     ways = [way for way in ways if only in (None, way.kernel)]
+    if only is None and is_narrow(node):
+        ways = [way for way in ways if not _takes_wider(kernel_of(node, way), node)]
     graph, steps = _beside(node, ways, board)
     spans = None
     if rows is not None:

@@ -20,7 +20,7 @@ static TINYC_LAYER void net_0_conv(const int8_t *in, int8_t *out, uint8_t *scrat
     };
 
     tinyc_conv2d_armv6m(in, out, scratch, net_0_conv_weights, net_0_conv_channels, &window, -3, -10,
-                        tinyc_pair_outputs_10);
+                        8, tinyc_pair_outputs_10);
     tinyc_limit_s8(out, 64, -10, 127);
 }
 
@@ -30,7 +30,7 @@ extern const int32_t net_1_scores_channels[12];
 /* fully connected, 64 to 3, four channels at a time */
 static TINYC_LAYER void net_1_scores(const int8_t *in, int8_t *out)
 {
-    tinyc_dense_armv6m(in, out, NULL, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 5);
+    tinyc_dense_armv6m_8(in, out, NULL, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 5);
     tinyc_limit_s8(out, 3, -128, 127);
 }
 

@@ -35,8 +35,8 @@ extern const int32_t net_1_scores_channels[12];
 /* fully connected, 64 to 3, four channels at a time */
 static TINYC_LAYER void net_1_scores(const int8_t *in, int8_t *out)
 {
-    tinyc_dense_thumb2(in, out, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 5, -128,
-                       127);
+    tinyc_dense_thumb2_8(in, out, net_1_scores_weights, net_1_scores_channels, 1, 64, 3, 5, -128,
+                         127);
 }
 
 void net_run(void *arena)
