@@ -11,7 +11,16 @@ import numpy as np
 
 from tinyc.compress.keras.base import Data, Training, Work
 from tinyc.frontends.packages import KERAS2, TFMOT, prepare
+from tinyc.frontends.tflite.runtime import compute
+from tinyc.pipeline import CompileOptions, compile_model
+from tinyc.report import split_outputs
+from tinyc.run.data import given_samples
+from tinyc.run.host import run_host
 from tinyc.search.data import load
+from tinyc.target.boards import load_board
+
+COMPARED = 40
+"""Samples that LiteRT's interpreter computes too."""
 
 
 @cache
@@ -70,3 +79,18 @@ def trained(**training: Any) -> Work:
 
     chosen = {"epochs": 2, "batch": 64, "learning_rate": 2e-3, "precision": "float32", **training}
     return Work(copied(_trained()), digits(), Training(**chosen))
+
+
+def exact(path: Path, work: Work) -> tuple[str, str, float]:
+    """The types of a file's input and output, and how much of what is held out the generated C
+    names right, whose outputs are those of LiteRT's reference kernels on `COMPARED` samples."""
+    compiled = compile_model(str(path), load_board("nucleo_f446re"), CompileOptions())
+    held = given_samples({"x": work.data.inputs(work.data.x_test)}, compiled.graph, "digits")
+    outputs = run_host(compiled.c_library, held.bytes())
+    found = split_outputs(compiled.graph, outputs)[-1].reshape(len(work.data.x_test), -1)
+    x = np.asarray(held.inputs[0][:COMPARED]).reshape(COMPARED, 1, 8, 8, 1)
+    computed = compute(str(path), [x])
+    assert computed is not None and computed.by.endswith("reference kernels")
+    assert np.array_equal(found[:COMPARED], computed.outputs[0].reshape(COMPARED, -1))
+    right = float(np.mean(found.argmax(-1) == work.data.y_test))
+    return str(x.dtype), str(found.dtype), right

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from keras_models import trained
+from keras_models import exact, trained
 from tflite_writer import litert
 
 from tinyc.compress.keras import chain
@@ -17,11 +17,7 @@ from tinyc.compress.keras.export import convert
 from tinyc.compress.keras.levels import numbers
 from tinyc.compress.keras.training import accuracy
 from tinyc.errors import CompileError
-from tinyc.pipeline import CompileOptions, compile_model
-from tinyc.report import split_outputs
-from tinyc.run.host import run_host
 from tinyc.search.run import compressed
-from tinyc.target.boards import load_board
 
 MOST = {4: 7, 2: 1, 1: 1}
 
@@ -112,18 +108,7 @@ def test_files_hold_the_levels_and_compute_what_litert_does(
         assert values.tolist() == wanted
     assert seen == len(made.levels)
 
-    compiled = compile_model(str(path), load_board("nucleo_f446re"), CompileOptions())
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    scale, zero = source["quantization"]
-    x = np.clip(np.round(work.data.inputs(work.data.x_test) / scale) + zero, -128, 127)
-    x = x.astype(np.int8)
-    outputs = run_host(compiled.c_library, x.view(np.uint8).reshape(len(x), -1))
-    found = split_outputs(compiled.graph, outputs)[-1].reshape(len(x), -1)
-    for row, image in zip(found[:40], x, strict=False):
-        interpreter.set_tensor(source["index"], image[np.newaxis])
-        interpreter.invoke()
-        assert np.array_equal(row, interpreter.get_tensor(target["index"])[0])
-    assert abs(np.mean(found.argmax(-1) == work.data.y_test) - after) < 0.03
+    assert abs(exact(path, work)[-1] - after) < 0.03
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from ...ir import Array
 from ...listener import SILENT, Listener
 from ...plugins import Registry
 from ...target.schema import Core
+from .ranges import Ranges
 
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 """Keras's policy of a training; ``auto``: mixed_bfloat16 where the machine multiplies such."""
@@ -106,6 +107,7 @@ class Work:
     levels: Mapping[str, Levels] = field(default_factory=dict)
     activations: Literal["int8", "int16"] = "int8"
     edges: Literal["int8", "uint8", "float32"] = "int8"
+    ranges: Ranges = "minmax"
     wrapped: bool = False
     loss: Callable[[Any, Any, Any, bool], Any] | None = None
     core: Core | None = None

@@ -92,7 +92,8 @@ class Bits(Params):
 
 
 class Alias(Params):
-    """As `Bits`, whose bits the name tells."""
+    """epochs: other than the training's, 0 to round alone; first: bits of the network's first
+    convolution; layers: bits of single layers."""
 
     epochs: float | None = Field(None, ge=0)
     first: Count = 8
