@@ -113,7 +113,7 @@ class Config:
         str | None, Setting("An .npz with typical inputs x: float layers become int8.")
     ] = None
     compress: Annotated[
-        str | None, Setting("What makes another network of it, as prune=0.25; several by commas.")
+        str | None, Setting("What makes another network of it, as channels:0.25; or several.")
     ] = None
     float_glue: Annotated[bool, Setting("Keep float32 between binary layers.")] = False
     trust: Annotated[bool, Setting("Run the code that came with a Keras or .pt2 file.")] = False

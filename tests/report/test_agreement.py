@@ -14,7 +14,7 @@ from tinyc.settings import Expect
     [
         ("conversion", "look at what the converter made of the model"),
         ("calibration", "calibrate with data like those of the test"),
-        ("prune", "give --compress prune a smaller amount, or leave it out"),
+        ("channels", "give --compress channels a smaller amount, or leave it out"),
     ],
 )
 def test_each_change_has_its_remedy(change: str, remedy: str) -> None:

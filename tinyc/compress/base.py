@@ -34,12 +34,12 @@ techniques = _TECHNIQUES.all
 
 
 def chosen(text: str | None) -> list[tuple[Technique, float]]:
-    """The techniques of ``NAME``, ``NAME=AMOUNT`` or several with commas between them, in their
+    """The techniques of ``NAME``, ``NAME:AMOUNT`` or several with commas between them, in their
     order, and the amount of each. Raises CompileError E209."""
     known = techniques()
     found: list[tuple[Technique, float]] = []
     for part in text.split(",") if text else ():
-        name, _, amount = part.strip().partition("=")
+        name, _, amount = part.strip().partition(":")
         if name not in known:
             hint = f"use one of {', '.join(known)}"
             raise CompileError("E209", "--compress", f"there is no technique {name!r}", hint)

@@ -11,7 +11,7 @@ from tflite_writer import TensorSpec, write_model
 
 from tinyc.cli.app import execute
 from tinyc.compress.base import chosen
-from tinyc.compress.prune import prune
+from tinyc.compress.channels import channels
 from tinyc.errors import CompileError
 from tinyc.frontends.tflite import read
 from tinyc.ir import Graph, interpret
@@ -41,7 +41,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     conv = {"padding": 0, "strideW": 1, "strideH": 1, "fusedActivationFunction": 1}
     conv |= {"dilationWFactor": 1, "dilationHFactor": 1}
     return write_model(
-        tmp_path_factory.mktemp("prune") / f"{kind}.tflite",
+        tmp_path_factory.mktemp("channels") / f"{kind}.tflite",
         [("CONV_2D", conv, [0, 1, 2], [3]), ("CONV_2D", conv, [3, 4, 5], [6])],
         [
             tensor("x", (1, 5, 5, 4)),
@@ -60,7 +60,7 @@ def weights(graph: Graph, operand: int = 1) -> list[np.ndarray]:
 
 def test_the_weakest_channels_are_cut(model: Path) -> None:
     graph = read(model)
-    pruned = prune(graph, 0.3)  # of 16, four and not 4.8: what is left is a multiple of four
+    pruned = channels(graph, 0.3)  # of 16, four and not 4.8: what is left is a multiple of four
     before, after = weights(graph)[0], weights(pruned)[0]
     cut = np.flatnonzero(~after.any((1, 2, 3)))
     assert cut.tolist() == [3, 5, 8, 15] and before[cut].any((1, 2, 3)).all()
@@ -69,11 +69,11 @@ def test_the_weakest_channels_are_cut(model: Path) -> None:
     np.testing.assert_array_equal(after, np.where(np.isin(np.arange(16), cut), 0, before))
     # The last one's channels are the output's.
     np.testing.assert_array_equal(weights(pruned)[1], weights(graph)[1])
-    assert prune(graph, 0.2).nodes == graph.nodes and prune(graph, 0).nodes == graph.nodes
+    assert channels(graph, 0.2).nodes == graph.nodes and channels(graph, 0).nodes == graph.nodes
 
 
 def test_the_passes_drop_them_to_the_bit(model: Path) -> None:
-    pruned = prune(read(model), 0.5)
+    pruned = channels(read(model), 0.5)
     made = optimize(pruned)
     if pruned.inputs[0].type.dtype.value == "i8":
         assert [w.shape for w in weights(made)] == [(8, 1, 1, 4), (8, 3, 3, 8)]
@@ -90,25 +90,25 @@ def test_a_build_has_less_to_compute_and_says_why(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = []
-    for options in ((), ("--compress", "prune=0.5")):
+    for options in ((), ("--compress", "channels:0.5")):
         status = execute(["test", str(model), "--board", "stm32", "--json", *options])
         assert status in (0, 5)  # of random weights no agreement is expected
         found.append(json.loads(capsys.readouterr().out))
         assert found[-1]["mismatches"] == 0
-    assert found[0]["changed_by"] == [] and found[1]["changed_by"] == ["prune"]
+    assert found[0]["changed_by"] == [] and found[1]["changed_by"] == ["channels"]
     assert found[1]["cycles"] < 0.7 * found[0]["cycles"]
-    status = execute(["show", str(model), "--compress", "prune=0.5", "--after", "prune"])
+    status = execute(["show", str(model), "--compress", "channels:0.5", "--after", "channels"])
     assert status == 0 and "conv2d" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("prun=0.5", "there is no technique 'prun'; use one of prune"),
-        ("prune=2", "'2' is no amount for prune; give a number from 0 to 1"),
-        ("prune=nan", "'nan' is no amount for prune"),
-        ("prune=a", "'a' is no amount for prune"),
-        ("prune, prune=0.5", "'prune' stands twice; leave one out"),
+        ("channel:0.5", "there is no technique 'channel'; use one of channels"),
+        ("channels:2", "'2' is no amount for channels; give a number from 0 to 1"),
+        ("channels:nan", "'nan' is no amount for channels"),
+        ("channels:a", "'a' is no amount for channels"),
+        ("channels, channels:0.5", "'channels' stands twice; leave one out"),
         (",", "there is no technique ''"),
     ],
 )
@@ -120,5 +120,5 @@ def test_what_cannot_be_asked_for(text: str, said: str) -> None:
 
 def test_techniques_and_amounts() -> None:
     assert chosen(None) == chosen("") == []
-    assert [(t.name, amount) for t, amount in chosen(" prune=0.5")] == [("prune", 0.5)]
-    assert [amount for _, amount in chosen("prune")] == [0.25]
+    assert [(t.name, amount) for t, amount in chosen(" channels:0.5")] == [("channels", 0.5)]
+    assert [amount for _, amount in chosen("channels")] == [0.25]

@@ -21,7 +21,7 @@ GROUP = 4
 """Kernels take channels by four: of other counts the last few cost as much as four."""
 
 
-def prune(graph: Graph, part: float) -> Graph:
+def channels(graph: Graph, part: float) -> Graph:
     """``graph`` without weights and bias of up to ``part`` (0 to 1) of each convolution's channels,
     those of the least norm, where another convolution or fully connected layer alone takes them
     up: as many as leave a multiple of `GROUP`."""
@@ -73,4 +73,4 @@ def _cut(value: Value, channels: Array, empty: Array) -> Value:
     return Value(value.name, value.type, value.origin, data)
 
 
-register(Technique("prune", "drop that part of the channels, the weakest", prune, default=0.25))
+register(Technique("channels", "drop that part of channels, the weakest", channels, default=0.25))
