@@ -528,6 +528,12 @@ def _(c: Case) -> Any:
     compile_model("m.tflite", load_board(F4), CompileOptions(feed="rows"))
 
 
+@case("E356")
+def _(c: Case) -> Any:
+    c.dense()
+    compile_model("m.tflite", load_board(F4), CompileOptions(early_exit=0.8))
+
+
 short("E360", lambda c: keras_load.load(str(write_tiny(c.folder / "m.tflite"))))
 
 

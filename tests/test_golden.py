@@ -21,11 +21,13 @@ from golden_models import (
     write_reducible,
     write_signs,
 )
+from two_heads import write_two_heads
 
 from tinyc import __version__, report
 from tinyc.emit.emitter import emit
 from tinyc.frontends.tflite import read
 from tinyc.passes import names, optimize, stages
+from tinyc.passes.early_exit import early_exit
 from tinyc.plan import plan
 from tinyc.run import LayerCount
 from tinyc.run.data import Samples
@@ -35,12 +37,14 @@ from tinyc.target.boards import Core, all_boards, load_board
 BOARD = "stm32f4_discovery"
 
 
-@pytest.mark.parametrize("name", ["int8", "binary", "constant"])
+@pytest.mark.parametrize("name", ["int8", "binary", "constant", "two_heads"])
 def test_the_graph_after_each_pass(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if name == "constant":
         graph = known_before()
+    elif name == "two_heads":
+        graph = early_exit(read(write_two_heads(tmp_path / "net.tflite")), 0.8, 0)
     else:
         write = write_reducible if name == "int8" else write_signs
         graph = read(write(tmp_path / "net.tflite"))
@@ -82,6 +86,17 @@ def test_a_chain(name: str, request: pytest.FixtureRequest) -> None:
         pinned(request, f"c/{name}/{Path(path).name}", text)
 
 
+def test_an_early_exit(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """What is computed when, where it lies, and the C: where a run ends, and how one learns so."""
+    both = replace(read(write_two_heads(tmp_path / "net.tflite")), sha256="0" * 64)
+    core = load_board(BOARD).core
+    planned = plan(optimize(early_exit(both, 0.8, 0)), core.title, core.features)
+    pinned(request, "c/early_exit/plan.txt", f"{planned}\n")
+    for path in ("src/net.c", "include/net.h"):
+        text = emit(planned).files[path].replace(f"tinyc {__version__}", "tinyc")
+        pinned(request, f"c/early_exit/{Path(path).name}", text)
+
+
 def test_a_stream(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The network of a frame: what it keeps and where, and the C."""
     planned = frame_by_frame(load_board(BOARD).core, tmp_path)
@@ -108,7 +123,7 @@ def test_the_c_of_each_core_class(
 
 def test_no_other_c_is_pinned() -> None:
     wanted = {f"{model}-{core}" for model in ("int8", "binary") for core in core_classes()}
-    wanted |= {"fed", "rows", "stream"}
+    wanted |= {"early_exit", "fed", "rows", "stream"}
     assert {folder.name for folder in (GOLDEN / "c").iterdir()} == wanted
 
 

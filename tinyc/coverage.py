@@ -218,7 +218,7 @@ def _steps(model: Path, settings: Config) -> Iterator[Row]:
         "compared": compared,
         "reasons": reasons,
     }
-    found = _by_runtime(project, samples, expected)
+    found = _by_runtime(project, samples, expected.outputs)
     reasons = [*reasons, *found.get("reasons", ())]
     yield {**found, "exact": not reasons, "reasons": reasons}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +153,8 @@ class Firmware(Project):
         else within the tolerance of `tinyc.plan.heads`."""
         from .reference import reference
 
-        return self._plain(reference(self.compiled, self._given(inputs, named), self.listener))
+        answers = reference(self.compiled, self._given(inputs, named), self.listener)
+        return self._plain(answers.outputs)
 
     def random(self, count: int, seed: int = 0) -> tuple[Array, ...]:
         """Seeded random inputs in the model's dtypes, an array [count, ...] for each, as
@@ -171,11 +172,11 @@ class Firmware(Project):
 
     def profile(self, /, *inputs: Any, **named: Any) -> Profile:
         """Instructions and modelled cycles of one inference, layer by layer: of the first of the
-        given samples, or of a random one. Raises also CompileError E206 (the emulator does not
+        given samples, or of a random one: where that may leave the network early, of one that does
+        not, if one is found. Raises also CompileError E206 (the emulator does not
         count by layer)."""
-        samples = self._given(inputs, named) if inputs or named else self.samples(1)
-        first = tuple(array[:1] for array in samples.inputs)
-        found = self.profiled(replace(samples, inputs=first, labels={}, given=(), starts=None))
+        samples = self._given(inputs, named) if inputs or named else self.sample()
+        found = self.profiled(samples.only(0))
         keys = [key.name for key in fields(Layer)]
         layers = [
             {**layer, "macs": layer["macs"] + layer.get("binary_macs", 0)}

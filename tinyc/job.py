@@ -11,6 +11,7 @@ from .firmware import Firmware
 
 if TYPE_CHECKING:
     from .ir import Array
+    from .reference import Answers
     from .report import Report, Verdict
     from .run import Trace
     from .run.data import Samples
@@ -111,13 +112,20 @@ class Job(Firmware):
             self.folder / "renode", image, batch, expect.min_accuracy, expect.max_instructions
         )
 
-    def _expected(self, reference: Sequence[Array], trace: Trace | None = None) -> Array | None:
-        """uint8 [n, bytes of all outputs] that the board gives to the bit: the reference's, or
-        those of an emulated board where the reference has a tolerance; None without either."""
+    def _expected(self, reference: Answers, trace: Trace | None = None) -> Array | None:
+        """uint8 [n, bytes of all outputs, as `Library.output_bytes` counts them] that the board
+        gives to the bit: the reference's, or those of an emulated board where the reference has a
+        tolerance; None without either."""
+        import numpy as np
+
         from .plan.heads import rules
         from .run import find
         from .run.data import Samples
 
         if all(rule == "bits" for rule in rules(self.compiled.graph)):
-            return Samples(tuple(reference)).bytes()
-        return trace.outputs if trace is not None and find(trace.emulator).core else None
+            outputs, early = Samples(tuple(reference.outputs)).bytes(), reference.early
+        elif trace is not None and find(trace.emulator).core:
+            outputs, early = trace.outputs, trace.early
+        else:
+            return None
+        return outputs if early is None else np.column_stack([outputs, early.astype(np.uint8)])

@@ -15,19 +15,21 @@ from .emit.emitter import Library, emit
 from .errors import CompileError, CompileErrors
 from .frontends.base import Predict, read_model
 from .image.fit import refuse_heavy
-from .ir import Graph, verify
+from .ir import Array, Graph, verify
 from .kernels.base import kernels_of, tvm_kernels_of
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
 from .passes import names, optimize
 from .passes import stages as rewrites
+from .passes.early_exit import early_exit, refused, side_head, taken
 from .passes.fold_affine import fold_affine
 from .passes.fold_constants import fold_constants
 from .passes.fold_thresholds import fold_thresholds
 from .passes.remove_dead import remove_dead
 from .passes.stream import Stream, stream
 from .plan import Plan
+from .plan.heads import rules
 from .run.data import load_inputs, load_npz
 from .settings import Config
 from .target.boards import Board
@@ -65,7 +67,7 @@ class Compiled:
 
 CHANGES = {"binarization": "binarize", "calibration": "calibrate"}
 """The stages that make another network of the one that was given, besides its techniques."""
-STAGES = ("read", *CHANGES.values(), "stream", *names(), "plan")
+STAGES = ("read", *CHANGES.values(), "early_exit", "stream", *names(), "plan")
 """What `stages` may name, in this order."""
 
 
@@ -80,6 +82,7 @@ class CompileOptions:
     what lies between binary layers in float32; trust: load a model even if that runs code
     which came with it; optimize, feed, backend, toolchain, max_flash, max_ram (bytes): see
     `tinyc.tuning.backend.lower`; stream: see `tinyc.passes.stream.stream`;
+    early_exit: the threshold of `tinyc.passes.early_exit.early_exit`;
     database: the file of schedules for TVM, none if it is missing; lock: a file in which `tinyc
     tune` keeps what it chose, see `tinyc.tuning.lock.locked`.
     """
@@ -93,6 +96,7 @@ class CompileOptions:
     optimize: str = "balanced"
     stream: int | None = None
     feed: str = "whole"
+    early_exit: float | None = None
     backend: str = "templates"
     database: Path = Path("schedules.jsonl")
     lock: Path | None = None
@@ -112,6 +116,7 @@ class CompileOptions:
             optimize=config.optimize,
             stream=config.stream,
             feed=config.feed,
+            early_exit=config.early_exit,
             backend=config.backend,
             database=Path(config.database),
             lock=Path(config.lock),
@@ -133,6 +138,8 @@ def compile_model(model: str | Path, board: Board, options: CompileOptions = DEF
     source, predict = read_model(str(model), options.trust)
     refuse_heavy(source, board, options.calibration is not None, is_binary(source))
     prepared = _prepare(source, board, options)
+    if options.early_exit is not None:
+        source, prepared, predict = _left_early(source, prepared, predict, options)
     made = _stream(prepared.graph, options)
     graph = prepared.graph if made is None else made.graph
     planned, tuned, more = _lower(optimize(graph), board, options)
@@ -154,6 +161,9 @@ def stages(
     prepared = _prepare(source, board, options)
     yield from ((CHANGES.get(change, change), graph) for change, graph in prepared.changes.items())
     last = prepared.graph
+    if options.early_exit is not None:
+        last = _left_early(source, prepared, None, options)[1].graph
+        yield "early_exit", last
     if (made := _stream(last, options)) is not None:
         last = made.graph
         yield "stream", last
@@ -171,6 +181,34 @@ def _stream(graph: Graph, options: CompileOptions) -> Stream | None:
         return None
     made = stream(optimize(graph), options.stream)
     return replace(made, window=graph, graph=verify(made.graph))
+
+
+def _left_early(
+    source: Graph, prepared: _Prepared, predict: Predict | None, options: CompileOptions
+) -> tuple[Graph, _Prepared, Predict | None]:
+    """The same with one output, that of the side head where it is sure. Raises CompileError
+    E356."""
+    threshold, side = options.early_exit, side_head(prepared.graph)
+    assert threshold is not None
+    if options.stream is not None:
+        raise refused(prepared.graph, "a stream keeps states between runs", "leave out --stream")
+    graphs = (source, prepared.graph, *prepared.changes.values())
+    made = {graph: verify(early_exit(graph, threshold, side)) for graph in dict.fromkeys(graphs)}
+    last = made[prepared.graph]
+    decided = last.producers()[last.side.sure].inputs if last.side else ()
+    if any(rule != "bits" for rule in rules(replace(last, outputs=decided, side=None))):
+        raise refused(
+            last, "its side head computes with float32, in which C libraries differ",
+            "pass --calibrate data.npz with inputs 'x' like the real ones",
+        )  # fmt: skip
+    changes = {name: made[graph] for name, graph in prepared.changes.items()}
+
+    def computed(inputs: list[Array]) -> list[Array]:
+        assert predict is not None and threshold is not None
+        return taken(predict(inputs), threshold, side)
+
+    known = replace(prepared, graph=last, changes=changes)
+    return made[source], known, None if predict is None else computed
 
 
 def _lower(

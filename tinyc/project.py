@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .image.build import Image
-    from .ir import Array
     from .pipeline import Compiled
     from .plan import Plan
+    from .reference import Answers
     from .report import Report, Verdict
     from .run import Trace
     from .run.data import Samples
@@ -38,6 +38,14 @@ def _tell_of_lock(settings: Config, entry: Mapping[str, object], listener: Liste
             listener.warn(f"they were tuned with {entry['compiler']}, this is {title}")
 
 
+def _skipped(plan: Plan) -> str:
+    """How many multiply-accumulates what comes after the side head takes."""
+    side = plan.graph.side
+    last = max(s.index for s in plan.steps if side is not None and side.sure in s.node.outputs)
+    rest, whole = (sum(s.macs for s in plan.steps if s.index > i) for i in (last, -1))
+    return f"which saves {rest:,} of {whole:,} MACs"
+
+
 @dataclass(eq=False, repr=False)
 class Project:
     """A compiled model with its board and settings.
@@ -52,7 +60,7 @@ class Project:
     trace: Trace | None = None
     """Of the latest run: ``instructions`` and ``cycles`` of its first sample (None where the
     emulator does not count), ``stack_bytes``, the deepest stack seen (that of the harness that
-    feeds the model), ``console``."""
+    feeds the model), ``console``; ``early``, which inferences were left early."""
     sections: dict[str, Report] = field(default_factory=dict)
     """What a report has to state: ``build``, ``test``, ``profile``, of those that were made."""
 
@@ -102,6 +110,8 @@ class Project:
                 listener.info(f"from {frames.whole} on each window is computed as a whole")
         if (image := compiled.plan.fed) is not None:
             listener.info(f"fed by rows: {height(image)} of {row_bytes(image):,} bytes")
+        if (side := compiled.plan.graph.side) is not None:
+            listener.info(f"left early at '{side.name}', {_skipped(compiled.plan)}")
         if compiled.tuned is not None:
             _tell_of_lock(settings, compiled.tuned, listener)
         return cls(settings, board, compiled, listener)
@@ -181,6 +191,18 @@ class Project:
             self.listener.warn(text)
         return samples
 
+    def sample(self) -> Samples:
+        """One to measure with, of the settings' data or a random one: of a network that may be
+        left early the first that is not, if there is one."""
+        from .run.passing import passes
+
+        graph = self.compiled.graph
+        if graph.side is None or self.config.data is None:
+            return self.samples(1)
+        samples = self.samples(self.config.samples)
+        ends = (i for i in range(len(samples)) if passes(graph, samples.at(i)))
+        return samples.only(next(ends, 0))
+
     def emulate(self, samples: Samples, profile: bool = False) -> Trace:
         """Run the test image in the settings' emulator; see `tinyc.run.run`."""
         from .run import run
@@ -190,6 +212,16 @@ class Project:
         rows = samples.bytes(image.c_library.states > 0)
         with self.listener.progress(f"running {len(samples)} in {emulator}"):
             self.trace = run(image, rows, emulator=emulator, profile=profile, layers=symbols)
+        early = self.trace.early
+        if early is not None and early.all() and self.trace.counted:
+            # What an inference takes at most is told by another sample, if one can be found.
+            from .run.data import random_samples
+            from .run.passing import passes
+
+            other = random_samples(self.compiled.graph, 1, self.config.seed)
+            if passes(self.compiled.graph, other.at(0)):
+                longest = run(image, other.bytes(), emulator=emulator)
+                self.trace = replace(self.trace, longest=longest)
         return self.trace
 
     def profiled(self, samples: Samples) -> Report:
@@ -198,21 +230,24 @@ class Project:
 
         trace = self.emulate(samples, profile=True)
         found = report.profile_report(self.plan, self.board, self.config.emulator, trace)
+        if found.get("early_exit", {}).get("left_early"):
+            self.listener.warn("this inference ended early: it is not the worst case")
         self.sections["profile"] = found
         return found
 
     def compared(
-        self, samples: Samples, trace: Trace, expected: Sequence[Array], data: str | None
+        self, samples: Samples, trace: Trace, expected: Answers, data: str | None
     ) -> Report:
         """The object of ``tinyc test --json``. expected: by `tinyc.reference.reference`; data:
         where the samples are from, None for random ones."""
         from . import report
         from .reference import cost, original
 
-        before = original(self.compiled, samples, expected, self.listener)
+        before = original(self.compiled, samples, expected.outputs, self.listener)
         result = report.test_report(
-            self.compiled, self.board, self.config.emulator, trace, samples, expected, before, data
-        )
+            self.compiled, self.board, self.config.emulator, trace, samples, expected.outputs,
+            before, data, expected.early,
+        )  # fmt: skip
         least = self.config.expect.min_agreement
         if worst := report.low_agreement(result, least):
             result |= cost(self.compiled, worst["name"], samples, before, self.listener)

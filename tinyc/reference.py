@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,22 @@ from .plan.heads import heads
 from .run.data import Samples
 
 
-def reference(compiled: Compiled, samples: Samples, listener: Listener = SILENT) -> list[Array]:
-    """For each output an array [n, *shape] of its dtype, by the numpy reference: of a stream that
-    of the network of its windows."""
+@dataclass(frozen=True)
+class Answers:
+    """outputs: for each output an array [n, *shape] of its dtype; early: bool [n], which of them
+    are those of the side head, None of a network without one."""
+
+    outputs: list[Array]
+    early: Array | None = None
+
+
+def reference(compiled: Compiled, samples: Samples, listener: Listener = SILENT) -> Answers:
+    """By the numpy reference: of a stream that of the network of its windows."""
     text, stream = "computing the reference", compiled.stream
     if stream is None:
         return _interpret(compiled.graph, samples, text, listener)
     windows = Samples(tuple(_inputs(compiled, stream.window, samples)))
-    return stream.newest(_interpret(stream.window, windows, text, listener))
+    return Answers(stream.newest(_interpret(stream.window, windows, text, listener).outputs))
 
 
 def original(
@@ -44,7 +53,7 @@ def original(
             found = compiled.predict(inputs)
             return found if stream is None else stream.newest(found)
         text = "computing the original"
-        found = _interpret(compiled.source, Samples(tuple(inputs)), text, listener)
+        found = _interpret(compiled.source, Samples(tuple(inputs)), text, listener).outputs
         found = found if stream is None else stream.newest(found)
     return [dequantize(y, v.type) for y, v in zip(found, compiled.source.outputs, strict=True)]
 
@@ -64,7 +73,7 @@ def cost(
     lost, words = {}, []
     for change, graph in compiled.changes.items():
         inputs = Samples(tuple(_inputs(compiled, graph, samples)))
-        outputs = _interpret(graph, inputs, f"looking at the {change}", listener)
+        outputs = _interpret(graph, inputs, f"looking at the {change}", listener).outputs
         outputs = outputs if compiled.stream is None else compiled.stream.newest(outputs)
         decided = head.decide(outputs[index], graph.outputs[index].type)
         after = float(np.mean(decided == truth))
@@ -86,16 +95,17 @@ def _inputs(compiled: Compiled, graph: Graph, samples: Samples) -> list[Array]:
     return found if stream is None else stream.windows(found, samples.begins, zeros)
 
 
-def _interpret(graph: Graph, samples: Samples, text: str, listener: Listener) -> list[Array]:
-    """For each output of ``graph`` an array [n, *shape], by the numpy reference, the samples
-    one sequence where it keeps states."""
-    states = None
+def _interpret(graph: Graph, samples: Samples, text: str, listener: Listener) -> Answers:
+    """By the numpy reference, the samples one sequence where the graph keeps states."""
+    states, early = None, list[bool]()
     found: list[list[Any]] = [[] for _ in graph.outputs]
     with listener.progress(text, len(samples)) as advance:
         for index in range(len(samples)):
             values = interpret(graph, samples.at(index), states)
             states = kept(graph, values)
+            if graph.side is not None:
+                early.append(bool(values[graph.side.sure].all()))
             for rows, value in zip(found, graph.outputs, strict=True):
                 rows.append(value.data if value.data is not None else values[value])
             advance()
-    return [np.stack(rows) for rows in found]
+    return Answers([np.stack(rows) for rows in found], np.array(early) if early else None)

@@ -159,6 +159,12 @@ class Config:
         Literal["whole", "rows"],
         Setting("How the input comes: whole, or by rows as from a camera [whole]."),
     ] = "whole"
+    early_exit: Annotated[
+        float | None,
+        Setting(
+            "From which probability, 0 to 1, the first of two heads is the answer.", least=0, most=1
+        ),
+    ] = None
     backend: Annotated[
         Literal["templates", "tvm", "auto"],
         Setting("templates, tvm, or auto: the faster for each layer."),

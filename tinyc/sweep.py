@@ -61,8 +61,8 @@ def measure(cell: Config, name: str) -> Row:
 
 def _steps(cell: Config) -> Iterator[Row]:
     """What is known of a cell after each step. Raises CompileError(s) where one fails."""
+    from . import report
     from .reference import reference
-    from .report import macs
 
     board = load_board(str(cell.board))
     yield {"board": board.name, "core": board.core.name}
@@ -72,12 +72,12 @@ def _steps(cell: Config) -> Iterator[Row]:
     yield {"toolchain": tools.kind, "compiler": tools.title}
     began = time.monotonic()
     project = Project.compile(cell, "tinyc bench", "name one")
-    yield macs(project.plan)
+    yield report.macs(project.plan)
     built = project.measured(project.image(project.place("build"), cell.main))
     sizes = ("flash_bytes", "ram_bytes", "arena_bytes", "stack_bytes")
     yield {key: built[key] for key in sizes}
     yield {"build_seconds": round(time.monotonic() - began, 2)}
-    samples = project.samples(1)
+    samples = project.sample()
     trace = project.emulate(samples)
     total = sum(step.macs for step in project.plan.steps)
     per_mac = round(trace.cycles / total, 3) if trace.cycles and total else None
@@ -85,6 +85,7 @@ def _steps(cell: Config) -> Iterator[Row]:
         "cycles": trace.cycles, "cycles_per_mac": per_mac, "cycles_source": trace.cycles_source,
         "board_cycles": trace.board_cycles, "instructions": trace.instructions,
     }  # fmt: skip
+    yield report.exit_of_one(project.plan, trace)
     project.compared(samples, trace, reference(project.compiled, samples), None)
     for verdict in project.verdicts():
         if verdict.error is not None:

@@ -831,7 +831,7 @@ def test_the_original_has_its_own_types(tmp_path: Path) -> None:
     b = rng.normal(0, 2, (20, 1, 4)).astype(np.float32)
     job = _job(path)
     samples = job.samples()
-    expected = reference(job.compiled, samples)
+    expected = reference(job.compiled, samples).outputs
     for found, same, value in zip(
         original(job.compiled, samples, expected),
         expected,
@@ -874,7 +874,7 @@ def test_the_original_takes_packed_inputs(tmp_path: Path, glue: bool) -> None:
     np.testing.assert_array_equal(samples.inputs[0], x)
     source = job.compiled.source
     rows = [interpret(source, [row])[source.outputs[0]] for row in x]
-    (found,) = original(job.compiled, samples, reference(job.compiled, samples))
+    (found,) = original(job.compiled, samples, reference(job.compiled, samples).outputs)
     np.testing.assert_array_equal(found, np.stack(rows))
 
 

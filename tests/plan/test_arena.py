@@ -70,7 +70,7 @@ class Replay:
             elif not step.part:
                 self.step(step)
         carried = {exit for exit, _ in planned.carries}
-        for result in {*planned.graph.results} - carried:
+        for result in {*planned.graph.lasting} - carried:
             if not result.constant:
                 self.read(result, 0, result.type.bytes)
         assert (counts == self.COUNTS).all() and counted % 4 == 0
@@ -110,6 +110,9 @@ class Replay:
         for y in node.outputs:
             self.write(y, 0, y.type.bytes)
         self.work(step)
+        side = self.plan.graph.side
+        if side is not None and side.sure in node.outputs:  # where the run may end
+            self.read(side.scores, 0, side.scores.type.bytes)
 
     def read_rows(self, value: Value, first: int, end: int, at: int | None = None) -> None:
         size = value.type.bytes // value.type.shape[1]
@@ -312,7 +315,7 @@ def sound(planned: Plan) -> None:
         touched = [*step.node.variable_inputs, *step.node.outputs]
         assert all(at[v].first <= step.index <= at[v].last for v in touched)
         assert all(at[v].bytes >= bytes_of(v, planned.chains) for v in touched)
-    for kept in planned.graph.results:
+    for kept in planned.graph.lasting:
         assert kept.constant or at[kept].last == len(planned.steps)
 
 

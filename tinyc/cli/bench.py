@@ -18,7 +18,10 @@ _FORMS = ("packed", "i8", "f32")
 _AXES = ("board", "optimize", "backend", "toolchain")
 
 
-@verb("* calibrate compress float_glue stream feed trust lock emulator seed as_json verbose quiet")
+@verb(
+    "* calibrate compress float_glue stream feed early_exit trust lock emulator seed as_json "
+    "verbose quiet",
+)
 def bench(
     call: Call,
     models: Annotated[

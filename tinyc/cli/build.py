@@ -8,8 +8,9 @@ from .printing import judge, log, print_report
 
 
 @verb(
-    "model board output_dir toolchain main model_id strict calibrate compress float_glue "
-    "trust max_flash max_ram optimize stream feed backend database lock as_json verbose quiet",
+    "model board output_dir toolchain main model_id strict calibrate compress float_glue trust "
+    "max_flash max_ram optimize stream feed early_exit backend database lock as_json verbose "
+    "quiet",
 )
 def build(call: Call) -> None:
     """Compile a model into firmware and a drop-in C library."""

@@ -13,8 +13,8 @@ from .printing import log
 
 
 @verb(
-    "model board * output_dir toolchain strict calibrate compress float_glue stream feed trust "
-    "lock max_flash max_ram as_json verbose quiet",
+    "model board * output_dir toolchain strict calibrate compress float_glue stream feed "
+    "early_exit trust lock max_flash max_ram as_json verbose quiet",
 )
 def debug(
     call: Call,

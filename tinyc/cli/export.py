@@ -13,8 +13,8 @@ from .printing import log, print_json
 
 
 @verb(
-    "* model board output_dir strict calibrate compress float_glue stream feed trust lock as_json "
-    "verbose quiet",
+    "* model board output_dir strict calibrate compress float_glue stream feed early_exit trust "
+    "lock as_json verbose quiet",
 )
 def export(
     call: Call,

@@ -40,8 +40,8 @@ DryRunOpt = Annotated[
 
 
 @verb(
-    "model board * output_dir toolchain strict calibrate compress float_glue stream feed trust "
-    "lock max_flash max_ram as_json verbose quiet",
+    "model board * output_dir toolchain strict calibrate compress float_glue stream feed "
+    "early_exit trust lock max_flash max_ram as_json verbose quiet",
 )
 def flash(
     call: Call,

@@ -9,8 +9,8 @@ from .printing import judge, print_report
 
 @verb(
     "model board emulator output_dir toolchain seed strict calibrate compress float_glue "
-    "max_cycles max_instructions max_flash max_ram trust optimize stream feed backend database "
-    "lock as_json verbose quiet",
+    "max_cycles max_instructions max_flash max_ram trust optimize stream feed early_exit "
+    "backend database lock as_json verbose quiet",
 )
 def profile(call: Call) -> None:
     """Count instructions and modelled cycles of one inference, layer by layer."""
@@ -18,7 +18,7 @@ def profile(call: Call) -> None:
     from .. import report
 
     built, _ = job.reported()
-    result = job.profiled(job.samples(1))
+    result = job.profiled(job.sample())
     checks = report.budgets(job.config.expect, built, result)
     job.write_report(checks)
     result["verdicts"] = [check.facts for check in checks]

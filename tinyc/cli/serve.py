@@ -15,8 +15,8 @@ from .printing import log
 
 
 @verb(
-    "model board * output_dir toolchain model_id strict calibrate compress float_glue stream feed "
-    "trust lock verbose quiet",
+    "model board * output_dir toolchain model_id strict calibrate compress float_glue stream "
+    "feed early_exit trust lock verbose quiet",
 )
 def serve(
     call: Call,

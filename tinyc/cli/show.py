@@ -13,8 +13,8 @@ from .printing import print_json, progress
 
 
 @verb(
-    "model board * calibrate compress float_glue trust optimize stream feed backend database "
-    "lock toolchain as_json verbose quiet",
+    "model board * calibrate compress float_glue trust optimize stream feed early_exit backend "
+    "database lock toolchain as_json verbose quiet",
 )
 def show(
     call: Call,

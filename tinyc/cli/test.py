@@ -8,9 +8,9 @@ from .printing import judge, log, print_report
 
 
 @verb(
-    "model board data emulator output_dir toolchain samples seed min_accuracy "
-    "min_agreement max_cycles max_instructions max_flash max_ram strict calibrate "
-    "compress float_glue trust optimize stream feed backend database lock as_json verbose quiet",
+    "model board data emulator output_dir toolchain samples seed min_accuracy min_agreement "
+    "max_cycles max_instructions max_flash max_ram strict calibrate compress float_glue trust "
+    "optimize stream feed early_exit backend database lock as_json verbose quiet",
 )
 def test(call: Call) -> None:
     """Run the firmware in an emulator: bit-exactness, accuracy, cycles, budgets."""

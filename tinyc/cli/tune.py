@@ -23,8 +23,8 @@ _ORDERS = {"speed": "layer by layer", "balanced": "some by rows", "ram": "most b
 
 
 @verb(
-    "model board optimize stream feed max_flash max_ram backend database lock toolchain main "
-    "calibrate compress float_glue trust as_json verbose quiet",
+    "model board optimize stream feed early_exit max_flash max_ram backend database lock "
+    "toolchain main calibrate compress float_glue trust as_json verbose quiet",
 )
 def tune(call: Call) -> None:
     """Measure every kernel of every layer, choose by cycles, flash and RAM, and keep the choice."""

@@ -121,6 +121,7 @@ def _texts(library: Library, board: Board, form: str) -> dict[str, str]:
         "states": library.states,
         "frames": library.frames,
         "fed": library.fed,
+        "exit": library.exit,
         "floats": any(buffer.type.dtype is DType.F32 for buffer in library.outputs),
         "libm": library.libm,
     }

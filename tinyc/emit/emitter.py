@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..ir import Array, Frames, TensorType, Value
+from ..ir import Array, Frames, TensorType, Value, applies
 from ..ir.ports import Port, input_ports
 from ..kernels import support
 from ..kernels.base import Constant
+from ..ops.confident import Confident
 from ..plan import ALIGN, Plan, Step
 from ..plan.heads import heads
 from ..plan.rows import height, row_bytes
@@ -72,6 +73,21 @@ class Fed:
 
 
 @dataclass(frozen=True)
+class Exit:
+    """Where a run may end early. head: the model's name of the side head, safe in a comment;
+    threshold: from which probability on its scores are the output; reaches: the least integer for
+    that; sure: where in the arena it lies whether they are, in bytes; scores: where they lie;
+    output: where they go."""
+
+    head: str
+    threshold: float
+    reaches: int
+    sure: int
+    scores: int
+    output: int
+
+
+@dataclass(frozen=True)
 class Library:
     """A network as C, and what whoever builds or runs it has to know.
 
@@ -81,6 +97,7 @@ class Library:
     inputs, outputs: in the order of the model's; arrays: every constant of ``<name>_weights.c``;
     states: how many the network keeps in the arena between its runs;
     fed: how the rows of the input come, None where it comes as a whole; frames: of a stream;
+    exit: where a run may end early, None where it does not;
     floats: whether it computes with float32; libm: whether it calls a C library's functions of
     <math.h>.
     """
@@ -96,6 +113,7 @@ class Library:
     libm: bool = False
     fed: Fed | None = None
     frames: Frames | None = None
+    exit: Exit | None = None
 
     @property
     def input_bytes(self) -> int:
@@ -104,8 +122,9 @@ class Library:
 
     @property
     def output_bytes(self) -> int:
-        """Of all outputs of one run."""
-        return sum(buffer.bytes for buffer in self.outputs)
+        """Of all outputs of one run, as a harness tells of them: where a run may end early, with a
+        byte behind them that is 1 where it did."""
+        return sum(buffer.bytes for buffer in self.outputs) + (self.exit is not None)
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -168,7 +187,7 @@ def emit(plan: Plan) -> Library:
     parts = support.needed([*called, *([ROWS] if plan.chains else [])])
     floats = support.FLOAT_SCALE in parts or any(step.floats for step in plan.steps)
     ports, ends = input_ports(graph), heads(graph)
-    fed = _fed(plan)
+    fed, exit = _fed(plan), _exit(plan)
     files = {
         f"include/{prefix}.h": render(
             "model.h",
@@ -182,6 +201,7 @@ def emit(plan: Plan) -> Library:
             outputs=[_port(plan, "output", h.port) | {"threshold": h.least} for h in ends],
             states=len(resets),
             fed=fed,
+            exit=exit,
         ),
         f"src/{prefix}.c": render(
             "model.c",
@@ -199,6 +219,7 @@ def emit(plan: Plan) -> Library:
             copies=copies,
             resets=resets,
             fed=fed,
+            exit=exit,
         ),
         f"src/{prefix}_kernels.h": render(
             "kernels.h",
@@ -224,6 +245,7 @@ def emit(plan: Plan) -> Library:
         support.MATH in parts,
         fed,
         graph.frames,
+        exit,
     )
 
 
@@ -237,6 +259,7 @@ def main_program(library: Library, template: str, **options: Any) -> str:
         outputs=len(library.outputs),
         states=library.states,
         fed=library.fed,
+        exit=library.exit,
         **options,
     )
 
@@ -307,6 +330,18 @@ def _fed(plan: Plan) -> Fed | None:
     )  # fmt: skip
 
 
+def _exit(plan: Plan) -> Exit | None:
+    side = plan.graph.side
+    if side is None:
+        return None
+    (decides,) = (s.node for s in plan.steps if applies(s.node, Confident))
+    (output,), at = plan.graph.outputs, plan.offsets
+    return Exit(
+        comment(side.name), decides.op.threshold, decides.op.least(decides.inputs[0].type),
+        at[side.sure], at[side.scores], at[output],
+    )  # fmt: skip
+
+
 def _buffer(plan: Plan, port: Port) -> Buffer:
     return Buffer(port.name, port.identifier, port.value.type, plan.offsets[port.value])
 
@@ -333,13 +368,18 @@ def _port(plan: Plan, role: str, port: Port) -> dict[str, Any]:
 
 
 def _calls(plan: Plan) -> list[dict[str, Any]]:
-    """What a run calls: chains, and the layers that are in none."""
+    """What a run calls: chains, and the layers that are in none; after which it may end."""
     found = [_call(plan, step) for step in plan.steps if not step.part]
     for chain in plan.chains:
         caption = f"{chain.first} to {chain.last} by rows"
         symbol = chain_symbol(plan, chain)
         found.append({"index": chain.first, "caption": caption, "symbol": symbol, "args": ["a"]})
-    return sorted(found, key=lambda call: call["index"])
+    side = plan.graph.side
+    decides = [s.index for s in plan.steps if side is not None and side.sure in s.node.outputs]
+    return [
+        {**call, "leaves": call["index"] in decides}
+        for call in sorted(found, key=lambda call: call["index"])
+    ]
 
 
 def _call(plan: Plan, step: Step) -> dict[str, Any]:

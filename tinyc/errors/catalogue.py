@@ -102,6 +102,7 @@ CATALOGUE = {
     "E353": "Several operators of the model are refused: how many, and the way out.",
     "E354": "A layer, or a state, does not let the network be computed as a stream.",
     "E355": "The rows of the input cannot come one at a time.",
+    "E356": "The network cannot be left early: it has not two heads alike, or keeps states.",
     "E360": "The model is none that techniques for Keras models can change.",
     "E361": "A technique lacks labels, stands where it cannot, or its training fails.",
     "E362": "A technique names a layer that the model does not have.",

@@ -1,6 +1,6 @@
 """The intermediate representation: frozen values, checked after every pass."""
 
-from .graph import Frames, Graph, Missed, State
+from .graph import Frames, Graph, Missed, SideHead, State
 from .interpret import interpret, kept
 from .node import Along, Node, Op, OpT, Order, Value, applies
 from .types import Array, DType, Quant, TensorType
@@ -18,6 +18,7 @@ __all__ = [
     "OpT",
     "Order",
     "Quant",
+    "SideHead",
     "State",
     "TensorType",
     "Value",

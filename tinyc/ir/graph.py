@@ -56,13 +56,25 @@ class Frames:
 
 
 @dataclass(frozen=True, eq=False)
+class SideHead:
+    """Where a run may end before its last layer: where ``sure``, BOOL of one element, is true, the
+    graph's one output is ``scores``, of the same type, and what neither is made of need not be
+    computed. name: what the model calls that output."""
+
+    name: str
+    scores: Value
+    sure: Value
+
+
+@dataclass(frozen=True, eq=False)
 class Graph:
     """A network: ``nodes`` in an order in which each reads only what stands before it.
 
     notes: what was taken for granted in reading it, one sentence each, for the user to hear;
     missed: of the passes that it went through; input_names, output_names: what the model calls
     them, see `tinyc.ir.ports`; input_orders, output_orders: for each of them which axis of the
-    model's own stands where, () where each is in its place; frames: of a stream.
+    model's own stands where, () where each is in its place; frames: of a stream;
+    side: of a network that may be left early.
     """
 
     name: str
@@ -78,6 +90,7 @@ class Graph:
     input_orders: tuple[Order, ...] = ()
     output_orders: tuple[Order, ...] = ()
     frames: Frames | None = None
+    side: SideHead | None = None
 
     @property
     def sources(self) -> tuple[Value, ...]:
@@ -86,13 +99,23 @@ class Graph:
 
     @property
     def results(self) -> tuple[Value, ...]:
-        """What a run must leave: the outputs, then the states for the next one."""
-        return (*self.outputs, *(state.exit for state in self.states))
+        """What a run must make: the outputs, the states for the next one, and where it may end
+        early what that is decided by."""
+        return self.lasting if self.side is None else (*self.lasting, self.side.scores)
+
+    @property
+    def lasting(self) -> tuple[Value, ...]:
+        """Those of the `results` that are there when all of a run has ended."""
+        decided = () if self.side is None else (self.side.sure,)
+        return (*self.outputs, *(state.exit for state in self.states), *decided)
 
     def with_results(self, final: Callable[[Value], Value]) -> Graph:
         """The graph with each of its `results` replaced."""
         states = tuple(replace(state, exit=final(state.exit)) for state in self.states)
-        return replace(self, outputs=tuple(map(final, self.outputs)), states=states)
+        side = self.side
+        if side is not None:
+            side = replace(side, scores=final(side.scores), sure=final(side.sure))
+        return replace(self, outputs=tuple(map(final, self.outputs)), states=states, side=side)
 
     def uses(self) -> dict[Value, list[Node]]:
         """Value -> the nodes that read it, in order (a node once for each reading)."""
@@ -144,6 +167,8 @@ class Graph:
             lines.append(line(f"{entry}: {described(state.entry.type)}", state.entry.name))
         lines += [node_line(node, names) for node in self.nodes]
         lines += [f"  keep {names[state.exit]} as {names[state.entry]}" for state in self.states]
+        if self.side is not None:
+            lines.append(f"  return {names[self.side.scores]} if {names[self.side.sure]}, else")
         orders = dict(zip(self.outputs, self.output_orders, strict=False))
         ends = [names[v] + _axes(orders.get(v, ())) for v in self.outputs]
         lines.append(line(f"return {few(ends)}"))

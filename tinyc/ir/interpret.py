@@ -14,7 +14,8 @@ from .types import Array
 def interpret(
     graph: Graph, inputs: Sequence[Array], states: Sequence[Array] | None = None
 ) -> dict[Value, Array]:
-    """Run the numpy reference of every node; returns every value that is not a constant.
+    """Run the numpy reference of every node; returns every value that is not a constant, and for
+    the output of a network that may be left early (`SideHead`) what a run leaves there.
 
     states: what the last run left of each of the graph's, see `kept`; the initial ones if None.
     """
@@ -31,6 +32,9 @@ def interpret(
             assert array.shape == value.type.shape, (node.origin, array.shape, value.type)
             assert array.dtype == value.type.dtype.numpy, (node.origin, array.dtype, value.type)
             env[value] = array
+    if graph.side is not None and env[graph.side.sure].all():
+        (output,) = graph.outputs
+        env[output] = env[graph.side.scores]
     return env
 
 

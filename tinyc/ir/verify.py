@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .graph import Graph
+from .types import DType
 
 
 def verify(graph: Graph) -> Graph:
@@ -20,6 +21,12 @@ def verify(graph: Graph) -> Graph:
         node.op.check(node)
     for value in graph.results:
         assert value.constant or value in known, f"output {value.name} is not defined"
+    if graph.side is not None:
+        (output,) = graph.outputs
+        assert graph.side.scores.type == output.type, "the heads differ in their type"
+        assert (graph.side.sure.type.dtype, graph.side.sure.type.elements) == (DType.BOOL, 1)
+        assert not any(v.constant for v in graph.results), "a head depends on no input"
+        assert not graph.states, "a run that keeps states is left early"
     for state in graph.states:
         assert state.entry.type == state.exit.type, f"state {state.entry.name} changes its type"
         assert state.initial.shape == state.entry.type.shape

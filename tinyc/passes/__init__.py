@@ -18,6 +18,7 @@ from .fuse_dilation import fuse_dilation
 from .fuse_pad import fuse_pad
 from .remove_dead import remove_dead
 from .remove_identities import remove_identities
+from .side_head_first import side_head_first
 from .sink_transposes import sink_transposes
 
 PIPELINE = (
@@ -32,6 +33,7 @@ PIPELINE = (
     fuse_activation,
     drop_dead_channels,
     fold_tables,
+    side_head_first,
 )
 
 

@@ -140,11 +140,11 @@ def _pieces(graph: Graph, steps: tuple[Step, ...], chains: Sequence[Chain]) -> _
         stage.step.index: (chain.first, chain.last) for chain in chains for stage in chain.stages
     }
     for step in steps:
-        for value in step.node.variable_inputs:
+        for value in step.reads(graph):
             # What a chain reads of others stays until its end.
             _, last = together.get(step.index, (step.index, step.index))
             last_use[root(value)] = last
-    outputs = {root(v) for v in graph.results}
+    outputs = {root(v) for v in graph.lasting}
     for value in graph.outputs:
         if value.constant:  # written once at the end of the run
             buffers[value] = _Buffer(value.type.bytes, -1, end)

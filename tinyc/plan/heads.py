@@ -135,6 +135,12 @@ def classifiers(outputs: Sequence[Head], with_labels: Collection[int]) -> set[in
     return sure or {h.port.index for h in outputs if h.kind == "scores"}
 
 
+def accuracy(head: Head, output: Array, labels: Array) -> float:
+    """The part of the samples with a label whose class it is."""
+    right = head.decide(output, head.port.value.type) == labels
+    return float(np.mean(right[labels >= 0]))
+
+
 def check_labels(labels: Array, head: Head, origin: str) -> None:
     """Raises CompileError E229 for the first label that is no class of ``head``."""
     wrong = labels < 0

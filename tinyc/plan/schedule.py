@@ -164,13 +164,13 @@ class _Values:
     def __init__(self, graph: Graph, steps: Sequence[Step], fed: Value | None = None) -> None:
         self.steps, self.fed = steps, fed
         views = aliases(graph)
-        kept = {views.get(v, v) for v in (*graph.results, *(s.entry for s in graph.states))}
+        kept = {views.get(v, v) for v in (*graph.lasting, *(s.entry for s in graph.states))}
         # What is fed is in its chain alone, and is counted there.
         self.made = dict.fromkeys(() if fed is not None else graph.sources, -1)
         self.last = dict.fromkeys(kept, len(steps))
         for step in steps:
             self.made.update(dict.fromkeys(step.node.outputs, step.index))
-            for value in step.node.variable_inputs:
+            for value in step.reads(graph):
                 source = views.get(value, value)
                 if source not in kept:
                     self.last[source] = step.index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..ir import DType, Node
+from ..ir import DType, Graph, Node, Value
 from ..kernels.base import Binding, Kernel, Schedule
 
 
@@ -46,6 +46,14 @@ class Step:
         return any(v.type.dtype is DType.F32 for v in values) or any(
             c.data.dtype.kind == "f" for c in self.binding.constants
         )
+
+    def reads(self, graph: Graph) -> tuple[Value, ...]:
+        """What has to be there until it has ended: its variable inputs, and where a run may end
+        behind it what the output is then."""
+        side, node = graph.side, self.node
+        if side is None or side.sure not in node.outputs:
+            return node.variable_inputs
+        return (*node.variable_inputs, side.scores)
 
     @property
     def macs(self) -> int:

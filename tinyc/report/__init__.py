@@ -17,6 +17,7 @@ from .bench import (
     read_bench,
 )
 from .coverage import coverage, coverage_table, coverage_verdict
+from .exits import exit_of_one
 from .facts import (
     Report,
     build_report,
@@ -49,6 +50,7 @@ __all__ = [
     "coverage_table",
     "coverage_verdict",
     "disagreement",
+    "exit_of_one",
     "layer_table",
     "low_agreement",
     "macs",

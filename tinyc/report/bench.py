@@ -133,6 +133,10 @@ def bench_sources(rows: Sequence[Row]) -> list[tuple[str, str]]:
     found = [(key, str(*values)) for key, values in alike if len(values) == 1]
     found.append(("toolchain", ", ".join(compilers)))
     found += [("cycles", source.removeprefix("cycles ").strip("()")) for source in sources]
+    if exits := [row["early_exit"] for row in rows if "early_exit" in row]:
+        known = not any(exit["left_early"] for exit in exits)
+        text = "the worst case, an inference that goes on to the final head"
+        found.append(("early exit", text if known else "of some rows the way that ends early"))
     if any(row.get("board_cycles") for row in rows):
         found.append(("on board", "cycles with the board's flash at its clock"))
     found.append(("instructions", f"of one inference of a random input, executed ({emulators})"))

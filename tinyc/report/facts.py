@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,19 @@ import numpy as np
 from ..ir import Array
 from ..ir.ports import Port, input_ports, output_ports
 from ..ir.quant import dequantize
-from ..plan.heads import RULES, Head, classifiers, deviation, heads, norms, rules, split_outputs
+from ..plan.heads import (
+    RULES,
+    Head,
+    accuracy,
+    classifiers,
+    deviation,
+    heads,
+    norms,
+    rules,
+    split_outputs,
+)
 from ..plan.rows import height, row_bytes
+from .exits import early_exit, exit_of_one, tested_exit
 from .schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -53,6 +64,7 @@ def build_report(plan: Plan, image: Image, board: Board) -> Report:
         "outputs": [_port(port) for port in output_ports(plan.graph)],
         **({"frames": asdict(plan.graph.frames)} if plan.graph.frames else {}),
         **({"feed": {"rows": height(fed), "row_bytes": row_bytes(fed)}} if fed else {}),
+        **early_exit(plan),
         "memories": [
             {"name": m.name, "kind": m.kind, "used_bytes": image.used[m.name], "size_bytes": m.size}
             for m in board.memory
@@ -137,6 +149,7 @@ def test_report(
     reference: Sequence[Array],
     original: Sequence[Array] | None = None,
     data: str | None = None,
+    early: Array | None = None,
 ) -> Report:
     """The object of ``tinyc test --json``.
 
@@ -149,8 +162,9 @@ def test_report(
     top, accuracy is that of the first output with labels; where binarization, calibration or
     Keras's conversion made another network, agreement is the least of all outputs and
     largest_difference the greatest. data: the file that the samples are from, None for random
-    ones. Instructions and cycles are of the first sample's inference, stack_bytes is the greatest
-    depth seen.
+    ones; early: which samples are to leave the network early, bool [n], and are a mismatch where
+    they do not. Instructions and cycles are of the first sample's inference, and of a network that
+    may be left early those of the worst case, stack_bytes is the greatest depth seen.
     """
     graph = compiled.graph
     found = heads(graph)
@@ -176,6 +190,11 @@ def test_report(
                 entry["agreement"] = float(np.mean(same))
             entry |= norms(dequantize(ours[i], type), original[i])
         outputs.append(entry)
+    exits = {}
+    if early is not None:
+        differs |= early != trace.early
+        exits = tested_exit(compiled.plan, trace, found[0], ours[0], samples.labels.get(0))
+        trace = _worst(trace)
     labelled = next((entry for entry in outputs if "accuracy" in entry), {})
     report: Report = {
         "schema_version": SCHEMA_VERSION,
@@ -198,11 +217,23 @@ def test_report(
         "milliseconds": milliseconds(trace.cycles, board),
         **on_board(trace, board),
         "stack_bytes": trace.stack_bytes,
+        **exits,
         "inputs": [_port(port) for port in input_ports(graph)],
         "outputs": outputs,
         "warnings": list(_constant(found, ours, samples, classes, data is not None)),
     }
     return report
+
+
+def _worst(trace: Trace) -> Trace:
+    """The same with the counts of the worst case, None where it is not known."""
+    worst = trace.worst
+    if worst is None:
+        return replace(trace, instructions=None, cycles=None, board_cycles=None, straddled=None)
+    return replace(
+        trace, instructions=worst.instructions, cycles=worst.cycles,
+        board_cycles=worst.board_cycles, straddled=worst.straddled,
+    )  # fmt: skip
 
 
 def _port(port: Port) -> dict[str, Any]:
@@ -273,6 +304,7 @@ def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Rep
         "milliseconds": milliseconds(trace.cycles, board),
         **on_board(trace, board),
         "stack_bytes": trace.stack_bytes,
+        **exit_of_one(plan, trace),
         "layers": [
             {
                 **_layer(step, binary),
@@ -300,12 +332,6 @@ def _per_binary_mac(step: Step, cycles: int | None) -> dict[str, Any]:
     """The cycles of each binary MAC; None for a layer that has none."""
     per_mac = round(cycles / step.binary_macs, 3) if step.binary_macs and cycles else None
     return {"cycles_per_binary_mac": per_mac}
-
-
-def accuracy(head: Head, output: Array, labels: Array) -> float:
-    """The part of the samples with a label whose class it is."""
-    right = head.decide(output, head.port.value.type) == labels
-    return float(np.mean(right[labels >= 0]))
 
 
 def comparison(reports: Sequence[tuple[Report, Report, Mapping[str, int | None]]]) -> Report:

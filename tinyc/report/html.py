@@ -38,6 +38,8 @@ def summary(plan: Plan, board: Board, reports: Mapping[str, Report]) -> str:
     ]
     if test:
         facts.append(("mismatches", f"{test['mismatches']:,} of {test['samples']:,} samples"))
+        if "early_exit" in test:
+            facts.append(("left early", f"{test['early_exit']['share']:.2%}"))
         known = ((key, test.get(key)) for key in ("accuracy", "agreement"))
         facts += [(key, f"{value:.4f}") for key, value in known if value is not None]
     counts = ("instructions", "cycles")

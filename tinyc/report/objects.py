@@ -135,6 +135,43 @@ class Feed(TypedDict):
     row_bytes: int
 
 
+class EarlyExit(TypedDict):
+    """Of a network that is left at its side head where that is sure."""
+
+    head: str
+    """What the model calls the side head."""
+    threshold: float
+    """From which probability on its greatest score is sure."""
+
+
+class TestedExit(EarlyExit):
+    """Which samples left early, and what an inference takes on them."""
+
+    left_early: int
+    share: float
+    """Of the samples."""
+    accuracy_early: NotRequired[float]
+    """Of those that left early, where the data has labels for any."""
+    accuracy_final: NotRequired[float]
+    """Of the others."""
+    counted: int
+    """Inferences that were counted by themselves, the first of each way: those that left early and
+    those that did not. The averages are over all samples, each taken as the counted ones of its
+    way; the worst case is that of an inference that goes on, null where no input that does is
+    known."""
+    average_instructions: NotRequired[int | None]
+    worst_case_instructions: NotRequired[int | None]
+    average_cycles: NotRequired[int | None]
+    worst_case_cycles: NotRequired[int | None]
+    average_board_cycles: NotRequired[int | None]
+    worst_case_board_cycles: NotRequired[int | None]
+
+
+class ProfiledExit(EarlyExit):
+    left_early: NotRequired[bool]
+    """Whether this inference did; if not, it is the worst case."""
+
+
 class Build(Versioned):
     """``tinyc build --json``, and ``build`` in report.json. Sizes are of the linked ELF."""
 
@@ -153,6 +190,7 @@ class Build(Versioned):
     """Of a stream."""
     feed: NotRequired[Feed]
     """Of a network that is fed by rows."""
+    early_exit: NotRequired[EarlyExit]
     memories: list[Memory]
     layers: list[BuiltLayer]
     warnings: list[str]
@@ -183,7 +221,7 @@ class Test(Versioned):
     """What each change has cost, where the agreement is low."""
     costliest: NotRequired[str]
     instructions: int | None
-    """Of the first sample's inference, as are the cycles."""
+    """Of the first sample's inference, as are the cycles; with ``early_exit`` of the worst case."""
     cycles: int | None
     cycles_source: str | None
     clock_hz: int
@@ -198,6 +236,7 @@ class Test(Versioned):
     """Estimated by what the chip draws as it infers, where that is known."""
     energy_source: NotRequired[str]
     stack_bytes: int | None
+    early_exit: NotRequired[TestedExit]
     inputs: list[Port]
     outputs: list[TestedPort]
     warnings: list[str]
@@ -228,6 +267,7 @@ class Profile(Versioned):
     """Estimated by what the chip draws as it infers, where that is known."""
     energy_source: NotRequired[str]
     stack_bytes: int | None
+    early_exit: NotRequired[ProfiledExit]
     layers: list[ProfiledLayer]
     verdicts: NotRequired[list[Verdict]]
 
@@ -406,6 +446,7 @@ class BenchRow(TypedDict):
     ram_bytes: int | None
     arena_bytes: int | None
     stack_bytes: int | None
+    early_exit: NotRequired[ProfiledExit]
     build_seconds: NotRequired[float]
     """From the file to the ELF."""
     error: NotRequired[Error]

@@ -21,7 +21,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
             ("energy_microjoules", "energy_source", "energy"),
         )
     } | {"instructions": counted}
-    found = []
+    found, exit = [], report.get("early_exit", {})
     for key, value in report.items():
         if key == "memories":
             found += [
@@ -33,6 +33,10 @@ def rows(report: Report) -> list[tuple[str, str]]:
             found += [
                 (f"{key[:-1]} '{printable(port['name'], 40)}'", _port_text(port)) for port in value
             ]
+        if key == "early_exit":
+            found += _exit_rows(value, report)
+        if (average := exit.get(f"average_{key}")) is not None:
+            found.append((f"{key.replace('_', ' ')}, average", f"{average:,}{notes.get(key, '')}"))
         if isinstance(value, (list, dict)) or key in (
             "schema_version",
             "cycles_source",
@@ -58,8 +62,38 @@ def rows(report: Report) -> list[tuple[str, str]]:
             text += " bytes"
         if key in ("milliseconds", "board_milliseconds"):
             text += f" (at {report['clock_hz'] / 1e6:g} MHz)"
+        if key in _OF_A_RUN and is_worst_case(report):
+            name += ", worst case"
         found.append((name, text + notes.get(key, "")))
     return found
+
+
+_OF_A_RUN = (
+    "instructions", "cycles", "milliseconds", "board_cycles", "board_milliseconds", "straddled",
+    "energy_microjoules",
+)  # fmt: skip
+"""What is told of one inference, of a network that may be left early of the worst one."""
+
+
+def is_worst_case(report: Mapping[str, Any]) -> bool:
+    """Whether what a report counts is an inference that goes on past a side head."""
+    exit = report.get("early_exit", {})
+    return "counted" in exit or exit.get("left_early") is False
+
+
+def _exit_rows(exit: Mapping[str, Any], report: Report) -> list[tuple[str, str]]:
+    """What there is to say of leaving a network early, besides counts."""
+    head = f"'{printable(exit['head'], 40)}', sure from {exit['threshold']:g} on"
+    if "share" not in exit:
+        left = {True: ", where this inference ended", False: ", which this one passed"}
+        return [("side head", head + left.get(exit.get("left_early", ""), ""))]
+    rows = [("side head", head)]
+    of = f"{exit['left_early']:,} of {report['samples']:,} samples, {exit['share']:.2%}"
+    rows.append(("left early", of))
+    for key in ("accuracy_early", "accuracy_final"):
+        if key in exit:
+            rows.append((key.replace("_", " "), f"{exit[key]:.4f}"))
+    return rows
 
 
 def _port_text(port: Mapping[str, Any]) -> str:

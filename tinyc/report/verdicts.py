@@ -10,6 +10,7 @@ from .. import plugins
 from ..errors import CompileError
 from ..plan.heads import RULES
 from .facts import Report
+from .table import is_worst_case
 
 if TYPE_CHECKING:
     from ..settings import Expect
@@ -60,8 +61,10 @@ def budgets(expect: Expect, build: Report, run: Report | None = None) -> list[Ve
         ("E602", "flash", "flash_bytes", expect.max_flash),
         ("E603", "ram", "ram_bytes", expect.max_ram),
     ]
+    if run is not None and "early_exit" in run and not is_worst_case(run):
+        run = {**run, "cycles": None, "instructions": None}
     return [
-        _budget(id, origin, name, of[key], limit)
+        _budget(id, origin, name, of[key], limit, "early_exit" in of)
         for of, checks in ((run, counted), (build, sizes))
         if of is not None
         for id, name, key, limit in checks
@@ -142,7 +145,17 @@ def _accuracy(origin: str, value: float | None, least: float) -> Verdict:
     return Verdict("accuracy", detail, error if value < least else None)
 
 
-def _budget(id: str, origin: str, name: str, value: int | None, limit: int) -> Verdict:
+def _budget(
+    id: str, origin: str, name: str, value: int | None, limit: int, early: bool = False
+) -> Verdict:
+    """early: whether an inference may end early."""
+    if value is None and early:
+        error = CompileError(
+            id, origin, f"the {name} of the worst case are not known: no input that goes on to the "
+            "final head was counted",
+            "pass --data with some that do, and use --emulator unicorn",
+        )  # fmt: skip
+        return Verdict(name, "worst case not known", error)
     if value is None:
         error = CompileError(
             id, origin, f"this emulator counts no {name}", "use --emulator unicorn"

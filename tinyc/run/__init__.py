@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import CompileError
 from ..ir import Array
 from ..plugins import Registry
+from .forks import each
 
 if TYPE_CHECKING:
     from ..image.build import Image
@@ -43,7 +44,10 @@ class Trace:
     instructions, cycles: of the first sample's inference (None where the emulator does not
     count), cycles_source says where they come from; stack_bytes: painted high-water mark;
     layers: symbol -> count, filled by the profile of a run; board_cycles, board_cycles_source,
-    straddled: see `LayerCount`.
+    straddled: see `LayerCount`; early: bool [n], which inferences ended early, at the side head,
+    None of a network without one; counted: of such a network the first samples that did and the
+    first that did not, by their index, each in a run of its own; longest: of a sample besides that
+    did not, where all of these did.
     """
 
     emulator: str
@@ -57,6 +61,40 @@ class Trace:
     board_cycles: int | None = None
     board_cycles_source: str | None = None
     straddled: int | None = None
+    early: Array | None = None
+    counted: Mapping[int, Trace] = field(default_factory=dict)
+    longest: Trace | None = None
+
+    @property
+    def worst(self) -> Trace | None:
+        """Of those counted that went on to the final head the one that took most instructions;
+        `longest` where there is none."""
+        ends = [trace for trace in self.counted.values() if not _left(trace)]
+        ends = ends or [trace for trace in (self.longest,) if trace is not None]
+        return max(ends, key=lambda trace: trace.instructions or 0, default=None)
+
+    def average(self, key: str) -> float | None:
+        """The mean of a count, ``instructions`` say, over all samples, taking those that were
+        not counted for like the others that ended where they did; None where that is not known."""
+        if self.early is None or not self.counted:
+            return None
+        total = 0.0
+        for left in (True, False):
+            count = int((self.early == left).sum())
+            known = [getattr(t, key) for t in self.counted.values() if _left(t) == left]
+            if count and (not known or None in known):
+                return None
+            total += count * sum(known) / len(known) if count else 0
+        return total / len(self.early)
+
+
+def _left(trace: Trace) -> bool:
+    """Whether the one sample of a trace ended early."""
+    return trace.early is not None and bool(trace.early[0])
+
+
+MOST_COUNTED = 4
+"""Samples that ended early, and as many that did not, that are counted where that is quick."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +159,24 @@ def run(
     if profile and not chosen.by_layer:
         able = " or ".join(f"--emulator {e.name}" for e in emulators().values() if e.by_layer)
         raise CompileError("E206", f"emulator {emulator!r}", "does not count by layer", able)
-    return chosen.run(image, inputs, layers if chosen.by_layer else ())
+    wanted = layers if chosen.by_layer else ()
+    if image.c_library.exit is None:
+        return chosen.run(image, inputs, wanted)
+    trace = _with_exits(chosen.run(image, inputs, wanted))
+    assert trace.early is not None
+    if trace.instructions is None:
+        return trace
+    if len(inputs) == 1:
+        return replace(trace, counted={0: trace})
+    most = MOST_COUNTED if chosen.by_layer else 1
+    some = [i for left in (True, False) for i in np.flatnonzero(trace.early == left)[:most]]
+    found = each(lambda i: _with_exits(chosen.run(image, inputs[i : i + 1], ())), some)
+    return replace(trace, counted={int(some[at]): one for at, one in found})
+
+
+def _with_exits(trace: Trace) -> Trace:
+    """The same with the byte that a harness writes behind the outputs of each sample apart."""
+    return replace(trace, outputs=trace.outputs[:, :-1], early=trace.outputs[:, -1] != 0)
 
 
 def time_limit(samples: int) -> int:

@@ -21,6 +21,7 @@ from ..passes.stream import Stream
 from ..plan.heads import Head, check_labels, heads
 from .keys import input_keys, label_keys, label_like
 from .npz import MOST_BYTES, Npz, Rowed, Rows, too_large
+from .passing import passing
 
 SATURATED = 0.1
 """The part of an input's numbers beyond its range from which on there is a warning. One step or
@@ -55,6 +56,13 @@ class Samples:
         """The inputs of one sample, as `tinyc.ir.interpret` takes them."""
         return [array[index] for array in self.inputs]
 
+    def only(self, index: int) -> Samples:
+        """The one sample, without labels."""
+        return Samples(
+            tuple(array[index : index + 1] for array in self.inputs),
+            given=tuple(None if g is None else g[index : index + 1] for g in self.given),
+        )
+
     def reals(self, index: int, type: TensorType) -> Array:
         """One input, of ``type``, as the real numbers that were meant: float32 [n, *shape]."""
         given = self.given[index] if self.given else None
@@ -83,7 +91,8 @@ class Samples:
 def random_samples(graph: Graph, count: int, seed: int, stream: Stream | None = None) -> Samples:
     """``count`` seeded samples: integers over their whole range, floats from N(0, 1), indices
     into a table (of either type) over its rows; of a stream one sequence of frames, of which as
-    many end a whole window. Raises CompileError E228 (more than fits into memory)."""
+    many end a whole window; one of a network with a side head is one that passes that, if one is
+    found (`passing`). Raises CompileError E228 (more than fits into memory)."""
     if stream is not None and count > 1:  # one is what it takes to measure
         count += stream.fills - 1
     size = count * sum(v.type.bytes for v in (*graph.inputs, *graph.outputs))
@@ -91,7 +100,11 @@ def random_samples(graph: Graph, count: int, seed: int, stream: Stream | None = 
         raise too_large("--samples", f"{count:,} samples of '{graph.name}'", size)
     rng = np.random.default_rng(seed)
     rows = _table_rows(graph)
-    return Samples(tuple(_random(v.type, count, rng, rows.get(v)) for v in graph.inputs))
+
+    def draw() -> tuple[Array, ...]:
+        return tuple(_random(v.type, count, rng, rows.get(v)) for v in graph.inputs)
+
+    return Samples(passing(graph, draw) if count == 1 and graph.side is not None else draw())
 
 
 def _table_rows(graph: Graph) -> dict[Value, int]:

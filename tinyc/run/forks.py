@@ -45,7 +45,7 @@ def each(
     global _WORK
     if not items:
         return
-    _WORK = (function, items)
+    outer, _WORK = _WORK, (function, items)  # what each process does may be this, too
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(min(jobs or os.cpu_count() or 1, len(items)), context, begin) as pool:
         try:
@@ -62,7 +62,7 @@ def each(
             pool.shutdown(cancel_futures=True)
             raise
         finally:
-            _WORK = None
+            _WORK = outer
 
 
 def _one(index: int) -> Any:
