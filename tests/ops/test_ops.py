@@ -24,7 +24,7 @@ from tinyc.ops.base import all_ops
 from tinyc.ops.lce_bconv2d import LceBconv2d
 from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
 from tinyc.ops.lce_dequantize import LceDequantize
-from tinyc.plan import Plan, plan
+from tinyc.plan import Choice, Plan, plan
 
 STRICT = (
     "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wundef "
@@ -138,11 +138,14 @@ def check_on_host(
     inputs: Inputs = random_inputs,
     features: frozenset[str] = ALL_FEATURES,
     optimize: str = "balanced",
+    kernel: str | None = None,
 ) -> None:
-    """Each node alone, by the kernels that the planner sees, under ASan and UBSan."""
+    """Each node alone, by the kernels that the planner sees, or by one of a name, under ASan and
+    UBSan."""
     rng = np.random.default_rng(1)
+    forced = None if kernel is None else {0: Choice(kernel)}
     plans = [
-        plan(alone(node, f"case{i}"), "host", features, optimize=optimize)
+        plan(alone(node, f"case{i}"), "host", features, optimize=optimize, forced=forced)
         for i, node in enumerate(nodes)
     ]
     arrays = [inputs(node, rng) for node in nodes]
@@ -312,8 +315,10 @@ def check_on_core(
     tmp_path: Path,
     inputs: Inputs = random_inputs,
     optimize: str = "balanced",
+    kernel: str | None = None,
 ) -> None:
-    """All nodes by the kernels that the planner sees, as one network, in one image."""
+    """All nodes by the kernels that the planner sees, or by one of a name, as one network, in one
+    image."""
     from tinyc.image.build import BuildOptions, build
     from tinyc.run import run
     from tinyc.target.boards import load_board
@@ -328,7 +333,9 @@ def check_on_core(
             apart,
         )
     )
-    lowered = plan(graph, board.core.name, board.core.features, optimize=optimize)
+    forced = None if kernel is None else dict.fromkeys(range(len(apart)), Choice(kernel))
+    features = board.core.features
+    lowered = plan(graph, board.core.name, features, optimize=optimize, forced=forced)
     image = build(emit(lowered), board, None, tmp_path / "out", BuildOptions("test"))
     rng = np.random.default_rng(2)
     arrays = [array for n in apart for array in inputs(n, rng)]

@@ -105,6 +105,8 @@ class Binding:
         they need less for each row of the output that they have not;
     tile, lanes: pixels and channels of the output that it makes at a time, no less work if they
         are fewer;
+    nonzeros: of a kernel that leaves weights of zero out, how many it multiplies by, what keeps
+        these apart included; None of others;
     code: about how many bytes of instructions its template writes for this layer alone;
     packing: of constants in fewer bytes, where the planner has made them so: the first constant is
         what they are unpacked from, the others are read as they are.
@@ -124,6 +126,7 @@ class Binding:
     row_scratch: int = 0
     tile: int = 1
     lanes: int = 1
+    nonzeros: int | None = None
     code: int = 0
     packing: Packing | None = None
 

@@ -8,7 +8,17 @@ from ..ir import Array, DType, Node
 from ..ops._conv import centred_weights, filter_rows
 from ..ops._hybrid import plain
 from ..ops.conv2d import Conv2d, HybridConv2d
-from . import conv_armv6m, conv_dsp, conv_dsp16, conv_thumb2, halves, immediates, winograd
+from . import (
+    conv_armv6m,
+    conv_dsp,
+    conv_dsp16,
+    conv_thumb2,
+    halves,
+    immediates,
+    sparse_dsp,
+    sparse_pairs,
+    winograd,
+)
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import (
     VARYING,
@@ -134,6 +144,8 @@ provide(
     immediates.CONV2D,
     *conv_armv6m.NARROW_CONV2D,
     conv_armv6m.CONV2D,
+    sparse_dsp.CONV2D,
+    sparse_pairs.CONV2D,
     Kernel(
         "conv2d_s8_tile4",
         "conv2d_tile4.c.j2",

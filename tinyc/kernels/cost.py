@@ -58,8 +58,10 @@ def _prices() -> dict[str, dict[str, dict[str, float]]]:
 
 
 def priced(name: str, core: str) -> Mapping[str, float] | None:
-    """The prices of a kernel; None if it was not measured."""
-    return _prices().get(core, {}).get(name)
+    """The prices of a kernel, or of that to which it is alike for small code; None if it was not
+    measured."""
+    known = _prices().get(core, {})
+    return known.get(name) or known.get(name.removesuffix("_alike"))
 
 
 def cycles(
@@ -167,8 +169,9 @@ def _products(
         _, height, width, _ = node.output.type.shape
         pixels = ceil(ceil(height / m) * ceil(width / m) / 4) * 4 * m * m
         points = ((m + 2) / m) ** 2 / 9
+    products = channels * ceil(depth / 4) * 4 if binding.nonzeros is None else binding.nonzeros
     return {
-        "product": pixels * channels * ceil(depth / 4) * 4 * points,
+        "product": pixels * products * points,
         "output": pixels * channels,
         "input": pixels * depth,
         "line": pixels * taps,

@@ -9,7 +9,7 @@ from ..ir import DType, Node
 from ..ops._conv import centred_weights, weight_zero
 from ..ops._hybrid import plain
 from ..ops.fully_connected import FullyConnected, HybridFullyConnected
-from . import conv_armv6m, conv_dsp, conv_dsp16, conv_thumb2, halves
+from . import conv_armv6m, conv_dsp, conv_dsp16, conv_thumb2, halves, sparse_dsp, sparse_pairs
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import VARYING, channel_table, clamp_params, float_suffix, four_channels, portable
 from .hybrid import Packing, bind_hybrid, packed_rows, rows_kernels
@@ -87,6 +87,8 @@ provide(
     conv_thumb2.FULLY_CONNECTED,
     *conv_armv6m.NARROW_FULLY_CONNECTED,
     conv_armv6m.FULLY_CONNECTED,
+    sparse_dsp.FULLY_CONNECTED,
+    sparse_pairs.FULLY_CONNECTED,
     portable("fully_connected_s8_scalar", DType.I8, _bind_s8, varying=VARYING),
     Kernel(
         "fully_connected_s16_scalar",

@@ -103,3 +103,18 @@ def price(node: Node, core: str, features: frozenset[str]) -> float:
     priced = core_of(core, features)
     kernel, binding = quicker(node, allowed, priced, "speed")
     return cycles(node, kernel, binding or kernel.bind(node), priced)
+
+
+def zeroed(node: Node, zeros: float) -> Node:
+    """A layer of whose weights such a part is zero, and no others."""
+    x, weights, bias = node.inputs
+    rng = np.random.default_rng(0)
+    kept = rng.random(weights.type.shape) >= zeros
+    data = np.where(kept, np.where(weights.array == 0, 1, weights.array), 0).astype(np.int8)
+    return replace(node, inputs=(x, replace(weights, data=data), bias))
+
+
+def is_zeroed(node: Node) -> bool:
+    """Whether a layer is one of `zeroed`, of a half or so at least."""
+    data = node.inputs[1].data if len(node.inputs) > 1 else None
+    return data is not None and np.count_nonzero(data) < 0.65 * data.size

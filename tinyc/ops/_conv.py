@@ -345,6 +345,15 @@ def narrow_case(node: Node[OpT], bits: int, rng: np.random.Generator) -> Node[Op
     return replace(node, inputs=(x, replace(weights, data=data), *others))
 
 
+def sparse_case(node: Node[OpT], rng: np.random.Generator, zeros: float = 0.7) -> Node[OpT]:
+    """The same with so many of its weights zero, all those of the first channel among them."""
+    x, weights, bias = node.inputs
+    kept = rng.random(weights.type.shape) >= zeros
+    kept[:1] = False
+    data = np.where(kept, weights.array, 0).astype(weights.array.dtype)
+    return replace(node, inputs=(x, replace(weights, data=data), bias))
+
+
 def weighted_case(
     op: OpT,
     rng: np.random.Generator,

@@ -20,6 +20,7 @@ from ._conv import (
     matmul,
     narrow_case,
     out_sizes,
+    sparse_case,
     unsigned_case,
     weighted_case,
     windows,
@@ -138,6 +139,17 @@ class Conv2d(Weighted, Windowed):
         op = cls(one, one, padding, "none")
         triple = (x, (4, 5, 5, 3), (1, *out_sizes(x, (5, 5), one, one, padding), 4))
         yield weighted_case(op, rng, DType.I8, triple, 0, True)
+        # Weights that are zero for the most part; windows of which one is the image.
+        for x, (channels, kernel), padding in (
+            ((1, 5, 7, 4), (3, 3), ((1, 1), (1, 1))),
+            ((1, 4, 3, 8), (6, 1), NO_PADDING),
+            ((1, 3, 3, 6), (5, 3), NO_PADDING),
+        ):
+            op = cls(one, one, padding, "relu")
+            size = out_sizes(x, (kernel, kernel), one, one, padding)
+            triple = (x, (channels, kernel, kernel, x[3]), (1, *size, channels))
+            for per_channel in (True, False):
+                yield sparse_case(weighted_case(op, rng, DType.I8, triple, 0, per_channel), rng)
 
 
 @register

@@ -19,6 +19,7 @@ from ._conv import (
     matmul,
     narrow_case,
     real_multipliers,
+    sparse_case,
     unsigned_case,
     weighted_case,
 )
@@ -131,6 +132,12 @@ class FullyConnected(Weighted):
         for bias in (DType.I64, DType.I32):
             triple = ((2, 2003), (5, 2003), (2, 5))
             yield weighted_case(cls("none"), rng, DType.I16, triple, 0, True, bias)
+        # Weights that are zero for the most part.
+        for rows in (1, 3):
+            triple = ((rows, 31), (6, 31), (rows, 6))
+            for per_channel in (True, False):
+                node = weighted_case(cls("none"), rng, DType.I8, triple, 0, per_channel)
+                yield sparse_case(node, rng)
 
 
 @register

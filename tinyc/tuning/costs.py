@@ -22,7 +22,15 @@ from ..ir import Graph, Node, Quant, verify
 from ..kernels.base import Binding, Kernel
 from ..kernels.cost import PRICES, Work, work
 from ..kernels.narrow import BITS, is_narrow
-from ..kernels.typical import convolution, dense, depthwise, image_of, narrow
+from ..kernels.typical import (
+    convolution,
+    dense,
+    depthwise,
+    image_of,
+    is_zeroed,
+    narrow,
+    zeroed,
+)
 from ..ops._conv import NO_PADDING
 from ..ops._mixins import Pair
 from ..ops.add import Add
@@ -75,10 +83,15 @@ POOLS: tuple[tuple[Any, ...], ...] = (  # height, width, channels, kernel, wheth
 )  # fmt: skip
 ADDITIONS = ((32, 32, 16), (8, 8, 64), (5, 7, 9), (1, 16, 32), (12, 12, 24))
 """Height, width, channels."""
+ZEROS = (0.5, 0.7, 0.8, 0.9)
+"""Of the weights of layers for kernels that leave them out, the parts that are zero, in turn."""
+SPARSE = (0, 1, 2, 4, 5, 8, 13, 18, 19, 20, 23, 27, 30, 43)
+"""Which of the convolutions are measured so."""
 STRIPS: tuple[tuple[int, int], ...] = (  # which of the layers, how many rows at a time
     *((i, rows) for i in (0, 1, 3, 20, 21) for rows in (1, 2)),
     *((CONVOLUTIONS.index((8, 8, 64, 64, 3)), 1),),
     *((len(CONVOLUTIONS) + i, rows) for i in (0, 1, 3, 4, 6) for rows in (1, 2, 4)),
+    *((i - len(SPARSE) - len(DENSE), rows) for i in (0, 1, 7, 8) for rows in (1, 2)),
 )
 
 
@@ -108,6 +121,9 @@ def layers() -> Iterator[Node]:
         yield pool(*shape)
     for shape in ADDITIONS:
         yield addition(*shape)
+    sparse = [convolution(*CONVOLUTIONS[i]) for i in SPARSE] + [dense(*shape) for shape in DENSE]
+    for i, node in enumerate(sparse):
+        yield zeroed(node, ZEROS[i % len(ZEROS)])
 
 
 def _takes_wider(kernel: Kernel, node: Node) -> bool:
@@ -144,6 +160,10 @@ def measured(
     ways = [way for way in ways if only in (None, way.kernel)]
     if only is None and is_narrow(node):
         ways = [way for way in ways if not _takes_wider(kernel_of(node, way), node)]
+    if is_zeroed(node) and only is None:
+        ways = [w for w in ways if kernel_of(node, w).bind(node).nonzeros is not None]
+    if not ways:
+        return []
     graph, steps = _beside(node, ways, board)
     spans = None
     if rows is not None:
@@ -187,7 +207,8 @@ def _done(node: Node, binding: Binding, rows: int | None) -> Work:
 
 def described(node: Node) -> str:
     shapes = " x ".join(str(list(v.type.shape)) for v in node.inputs[:2])
-    return f"{type(node.op).__name__} {shapes} -> {list(node.output.type.shape)}"
+    zeros = ", sparse" if is_zeroed(node) else ""
+    return f"{type(node.op).__name__} {shapes} -> {list(node.output.type.shape)}{zeros}"
 
 
 def prices(points: Sequence[Measurement]) -> dict[str, float]:
