@@ -7,7 +7,8 @@ from typing import Any
 from ...errors import CompileError
 from ...frontends.keras import is_keras, opened
 from ...frontends.keras.graph import Network
-from ...frontends.packages import KERAS2, TFMOT, prepare, quiet
+from ...frontends.packages import KERAS2, TFMOT, line, prepare, quiet
+from .rebuild import inlined
 
 
 def load(model: str, trust: bool = False) -> Any:
@@ -31,7 +32,8 @@ def load(model: str, trust: bool = False) -> Any:
 
 def functional(loaded: Any, origin: str) -> Any:
     """A functional model of tf_keras with the layers and weights of ``loaded``, which may be of
-    Keras 3. Raises CompileError E360 where there are several inputs, or no layers."""
+    Keras 3, and hold models as layers. Raises CompileError E360 where there are several inputs, or
+    no layers."""
     import tf_keras
 
     if not isinstance(loaded, tf_keras.Model):
@@ -43,4 +45,8 @@ def functional(loaded: Any, origin: str) -> Any:
         raise CompileError("E360", origin, what, "build it as Sequential or functional")
     if isinstance(loaded, tf_keras.Sequential):
         loaded = tf_keras.Model(loaded.inputs, loaded.outputs, name=loaded.name)
-    return loaded
+    try:
+        return inlined(loaded)
+    except ValueError as error:
+        what = f"its nested models cannot be taken apart: {line(str(error))}"
+        raise CompileError("E360", origin, what, "give their layers names of their own") from None
