@@ -18,9 +18,7 @@ from ._conv import (
     finish,
     float_scaled_case,
     matmul,
-    narrow_case,
     out_sizes,
-    sparse_case,
     unsigned_case,
     weighted_case,
     windows,
@@ -28,6 +26,7 @@ from ._conv import (
 from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
 from ._mixins import Padding, Pair, Weighted, Windowed
+from ._weight_cases import narrow_case, sparse_case
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 

@@ -17,9 +17,7 @@ from ._conv import (
     finish,
     float_scaled_case,
     matmul,
-    narrow_case,
     real_multipliers,
-    sparse_case,
     unsigned_case,
     weighted_case,
 )
@@ -27,6 +25,7 @@ from ._hybrid import Hybrid, hybrid_cases
 from ._int16 import check_sums
 from ._mixins import Weighted
 from ._move import renamed, row_places, taken
+from ._weight_cases import narrow_case, sparse_case
 from .base import CONVERT_AGAIN, expect_arity, expect_shape, fail, register
 
 
