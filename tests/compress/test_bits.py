@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tflite_writer import litert
 from tinyc.compress.keras import chain
 from tinyc.compress.keras.base import Levels, kernel, kernel_layers
 from tinyc.compress.keras.bits import Uniform
+from tinyc.compress.keras.correction import SAMPLES, moments
 from tinyc.compress.keras.export import convert
 from tinyc.compress.keras.levels import numbers
 from tinyc.compress.keras.training import accuracy
@@ -109,6 +111,32 @@ def test_files_hold_the_levels_and_compute_what_litert_does(
     assert seen == len(made.levels)
 
     assert abs(exact(path, work)[-1] - after) < 0.03
+
+
+@pytest.mark.slow
+def test_rounding_is_corrected_where_nothing_is_trained() -> None:
+    pytest.importorskip("tensorflow_model_optimization")
+    work = trained()
+    x = work.data.typical(SAMPLES, work.training.seed)
+    wanted = moments(work.model, kernel_layers(work.model), x)
+    plain = compressed(work, chain.parse("int2:0:correct=no"))
+    made = compressed(work, chain.parse("int2:0"))
+    before, after = accuracy(plain.model, plain), accuracy(made.model, made)
+    assert before is not None and after is not None and after > before + 0.2
+    scores = moments(made.model, ["scores"], x)["scores"]
+    assert np.allclose(scores[0], wanted["scores"][0], atol=1e-3)
+    # Behind a batch normalization the spread is the same again, too.
+    for name in ("first", "second", "depthwise"):
+        mean, variance = moments(made.model, [name], x)[name]
+        found = _normalized(made.model.get_layer(f"{name}_norm"), mean, variance)
+        given = _normalized(work.model.get_layer(f"{name}_norm"), *wanted[name])
+        assert np.allclose(found, given, rtol=1e-3, atol=1e-3)
+
+
+def _normalized(norm: Any, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Mean and spread behind a normalization without its factor and offset: [2, channels]."""
+    deviation = np.sqrt(norm.moving_variance + norm.epsilon)
+    return np.stack([(mean - norm.moving_mean) / deviation, np.sqrt(variance) / deviation])
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from .base import (
     layers_named,
     register,
 )
+from .correction import SAMPLES, correct, moments
 from .training import fit
 
 BYTE = 8
@@ -82,21 +83,25 @@ def uniform(layer: Any, bits: int) -> Uniform:
 
 
 class Bits(Params):
-    """bits: 8, 4, 2 or 1; first: those of the network's first convolution; epochs: other than the
-    training's, 0 to round alone; layers: bits of single layers."""
+    """bits: 8, 4, 2 or 1; epochs: other than the training's, 0 to round alone; first: bits of the
+    network's first convolution; correct: whether layers that are rounded alone get their means
+    back, see `tinyc.compress.keras.correction`; layers: bits of single layers."""
 
     bits: Count = 4
     epochs: float | None = Field(None, ge=0)
     first: Count = 8
+    correct: bool = True
     layers: Mapping[str, Count] = {}
 
 
 class Alias(Params):
     """epochs: other than the training's, 0 to round alone; first: bits of the network's first
-    convolution; layers: bits of single layers."""
+    convolution; correct: whether layers that are rounded alone get their means back; layers: bits
+    of single layers."""
 
     epochs: float | None = Field(None, ge=0)
     first: Count = 8
+    correct: bool = True
     layers: Mapping[str, Count] = {}
 
 
@@ -123,7 +128,14 @@ def bits(work: Work, params: Bits) -> Work:
     levels = {name: Levels(count) for name, count in few.items()}
     work = replace(work, projections=others, levels=levels)
     work = work.then({name: uniform(layers[name], count) for name, count in few.items()})
-    fit(work, epochs=params.epochs, label="bits")
+    epochs = work.training.epochs if params.epochs is None else params.epochs
+    if epochs or not params.correct:
+        fit(work, epochs=epochs, label="bits")
+        return work
+    x = work.data.typical(SAMPLES, work.training.seed)
+    before = moments(work.model, few, x)
+    fit(work, epochs=0)
+    correct(work.model, before, x)
     return work
 
 
