@@ -50,6 +50,7 @@ from tinyc.passes.fuse_dilation import fuse_dilation
 from tinyc.passes.fuse_pad import fuse_pad
 from tinyc.passes.remove_dead import remove_dead
 from tinyc.passes.remove_identities import remove_identities
+from tinyc.passes.side_head_first import side_head_first
 from tinyc.pipeline import CompileOptions, compile_model, is_binary
 from tinyc.run.data import random_samples
 from tinyc.target.boards import load_board
@@ -428,7 +429,7 @@ def test_drop_dead_channels_leaves_one() -> None:
 
 
 def test_pipeline_ends_with_dead_channels_and_verifies() -> None:
-    assert PIPELINE[-2:] == (drop_dead_channels, fold_tables)
+    assert PIPELINE[-3:] == (drop_dead_channels, fold_tables, side_head_first)
     x, a, p = value("x", 1, 4, 4, 2), value("a", 1, 4, 4, 2), value("p", 1, 6, 6, 2)
     rng = np.random.default_rng(4)
     weights = rng.integers(-127, 128, (3, 3, 3, 2))
