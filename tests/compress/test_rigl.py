@@ -84,9 +84,16 @@ def test_weights_move_while_their_number_stays() -> None:
 
 
 @pytest.mark.slow
-def test_sparse_training_makes_firmware_smaller(tmp_path: Path) -> None:
-    work = trained(network(), squares())
-    before, after = effect(work, "rigl:0.8:interval=5", tmp_path, "nucleo_g0b1re")
+def test_sparse_training_makes_firmware_smaller_and_quicker(tmp_path: Path) -> None:
+    tf_keras = pytest.importorskip("tf_keras")
+    tf_keras.utils.set_random_seed(3)
+    keras = tf_keras.layers
+    image = tf_keras.Input((8, 8, 3))
+    x = keras.MaxPooling2D(2)(keras.Conv2D(32, 3, padding="same", activation="relu")(image))
+    x = keras.Flatten()(keras.Conv2D(64, 1, activation="relu")(x))
+    x = keras.Dense(64, activation="relu", name="hidden")(x)
+    model = tf_keras.Model(image, keras.Dense(5, activation="softmax", name="scores")(x))
+    before, after = effect(trained(model, squares()), "rigl:0.9:interval=5", tmp_path)
     assert before.accuracy > 0.9 and after.accuracy > 0.9
-    assert after.flash_bytes < before.flash_bytes
-    assert after.cycles is not None and after.cycles < before.cycles
+    assert after.flash_bytes < 0.4 * before.flash_bytes
+    assert after.cycles is not None and after.cycles < 0.6 * before.cycles
