@@ -57,7 +57,8 @@ from tinyc.run import collect, forks, host, qemu, serve
 from tinyc.run.data import given_samples, load_npz, random_samples
 from tinyc.run.renode import emulator as renode
 from tinyc.run.renode import project
-from tinyc.search.measure import measure
+from tinyc.search import front, study
+from tinyc.search.measure import Figures, measure
 from tinyc.settings import Expect
 from tinyc.target import boards, toolchain
 from tinyc.target.boards import load_board
@@ -548,6 +549,13 @@ short("E361", lambda c: chain.check(chain.parse("finetune"), _keras()))
 short("E362", lambda c: layers_named(_keras(), ["score"], "prune"))
 
 
+@case("E363")
+def _(c: Case) -> Any:
+    figures = Figures(0.9, None, 70000, 2000, 1000, 900, 60000)
+    point = study.Point("prune:0.7", "", figures, c.folder)
+    return front.chosen([point], front.Bounds(max_flash=65536), "flash")
+
+
 # Boards, outputs, budgets ------------------------------------------------------------------
 
 
@@ -741,3 +749,9 @@ def _(c: Case) -> Any:
     settings = config.given({"model": str(model), "board": F4}, "tinyc.compile")
     shape = read_model(str(model))[0].inputs[0].type.shape[1:]
     measure(model, settings, Data(np.zeros((2, *shape)), np.zeros((2, *shape))))
+
+
+@case("E816")
+def _(c: Case) -> Any:
+    with study.alone(Path("search")), study.alone(Path("search")):
+        pass

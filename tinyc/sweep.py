@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import __version__, config
+from . import config
 from .errors import CompileError, CompileErrors
 from .project import Project
 from .run.forks import each
@@ -28,8 +27,6 @@ _COUNTED = (
     "cycles_source", "board_cycles", "instructions", "flash_bytes", "ram_bytes",
     "arena_bytes", "stack_bytes",
 )  # fmt: skip
-_WAIT_S = 10
-"""How long a scheduler may take to answer."""
 
 
 def names(models: Sequence[str]) -> dict[str, str]:
@@ -108,22 +105,13 @@ def on_cluster(
     Raises CompileError E201 (no address), E705 (no Dask), E814 (no scheduler answers, it has no
     workers, or tinyc is missing there or of another version).
     """
-    try:
+    from .run.cluster import connected
+
+    with connected(scheduler) as client:
         import distributed
-    except ImportError:
-        hint = "pip install 'tinyc[dask]'"
-        raise CompileError("E705", "--scheduler", "needs Dask, which is missing", hint) from None
-    if not re.fullmatch(r"(\w+://)?\S+:\d+", scheduler):
-        what, hint = f"'{scheduler}' is no address", "give one as tcp://host:8786"
-        raise CompileError("E201", "--scheduler", what, hint)
-    try:
-        client = distributed.Client(scheduler, timeout=_WAIT_S)
-    except (OSError, ValueError) as error:
-        raise _no_cluster(scheduler, f"no scheduler answers: {error}") from None
-    with client:
-        _check_workers(client, scheduler)
+
         found = {
-            client.submit(measure, _absolute(cell), called[str(cell.model)], pure=False): index
+            client.submit(measure, absolute(cell), called[str(cell.model)], pure=False): index
             for index, cell in enumerate(cells)
         }
         try:
@@ -137,32 +125,7 @@ def on_cluster(
             client.cancel(list(found))
 
 
-def _check_workers(client: Any, scheduler: str) -> None:
-    try:
-        client.wait_for_workers(1, timeout=_WAIT_S)
-        known = client.run(_version)
-    except TimeoutError:
-        raise _no_cluster(scheduler, "has no workers") from None
-    except Exception as error:  # whatever a worker has to say of a module that it does not have
-        raise _no_cluster(scheduler, f"its workers cannot run tinyc: {error}") from None
-    for worker, version in known.items():
-        if version != __version__:
-            raise _no_cluster(scheduler, f"{worker} has tinyc {version}, here it is {__version__}")
-
-
-def _version() -> str:
-    return __version__
-
-
-def _no_cluster(scheduler: str, what: str) -> CompileError:
-    hint = (
-        "start `dask scheduler` and `dask worker ADDRESS` with this version of tinyc, or leave "
-        "--scheduler out"
-    )
-    return CompileError("E814", scheduler, what, hint)
-
-
-def _absolute(cell: Config) -> Config:
+def absolute(cell: Config) -> Config:
     """``cell`` as it is understood in any folder."""
     moved: dict[str, Any] = {
         key: str(Path(value).absolute())

@@ -13,6 +13,7 @@ from conftest import ROOT, write_tiny
 
 from tinyc import report, sweep
 from tinyc.cli.app import execute
+from tinyc.run import cluster as clusters
 from tinyc.settings import Config
 from tinyc.target.toolchain import find_toolchain
 
@@ -180,7 +181,7 @@ def test_a_cluster_measures_the_same(here: Path, told: Any, cluster: str) -> Non
 
 def test_no_scheduler(here: Path, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="pip install 'tinyc[dask]'")
-    monkeypatch.setattr(sweep, "_WAIT_S", 0.2)
+    monkeypatch.setattr(clusters, "WAIT_S", 0.2)
     code, _, err = told("tiny.tflite", "-b", "stm32", "--scheduler", "tcp://127.0.0.1:9")
     assert code == 8 and "E814 tcp://127.0.0.1:9: no scheduler answers" in err
     assert told("tiny.tflite", "-b", "stm32", "--scheduler", "anywhere")[0] == 2

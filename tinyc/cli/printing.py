@@ -104,6 +104,40 @@ def train_progress() -> Iterator[tuple[Any, Any]]:
         yield started, on_epoch
 
 
+@contextlib.contextmanager
+def search_progress() -> Iterator[Any]:
+    """A bar over the trials of a search, with the best so far and the time that is left; yields
+    what takes a `tinyc.search.study.Status`."""
+    from rich import progress
+
+    with progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[left]}"),
+        console=rich_console(stderr=True),
+        transient=True,
+        disable=log.level < 0 or not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task("searching", total=None, left="")
+
+        def watch(status: Any) -> None:
+            left = "" if status.left is None else f"{status.left / 60:.0f} min left"
+            best = ""
+            if status.front:
+                least = min(status.front, key=lambda p: p.figures.flash_bytes)
+                right = max(p.figures.accuracy or 0 for p in status.front)
+                best = f", {len(status.front)} on the front, from {least.figures.flash_bytes:,} "
+                best += f"bytes of flash, accuracy up to {right:.4f}"
+            bar.update(
+                task, completed=status.done, total=status.total, left=left,
+                description=f"searching{best}",
+            )  # fmt: skip
+            log.info(f"{status.done} of {status.total}: {status.last}")
+
+        yield watch
+
+
 def rich_console(stderr: bool = False) -> Console:
     from rich.console import Console
 
@@ -179,6 +213,26 @@ def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def _label(name: str) -> str:
     return name.replace("_", " ")
+
+
+def print_front(result: Mapping[str, Any]) -> None:
+    """The front of a search, its chosen point marked, and what failed."""
+    heading = ["", "model", "accuracy", "flash", "RAM", "cycles", "x flash", "x cycles", "folder"]
+    rows = []
+    for point in result["front"]:
+        figures, ratios = point["figures"], point["ratios"] or {}
+        right = figures["error"] if figures["accuracy"] is None else figures["accuracy"]
+        mark = "*" if point["chosen"] else "" if point["kept"] else "over"
+        costs = [show(figures[key]) for key in ("flash_bytes", "ram_bytes", "cycles")]
+        times = [show(ratios.get(key, "")) for key in ("flash", "cycles")]
+        rows.append([mark, point["text"], f"{right or 0:.4f}", *costs, *times, point["folder"]])
+    print_table(heading, rows)
+    facts = [f"{result['trained']} trained", f"{result['estimated']} estimated"]
+    if result["failed"]:
+        facts.append(f"{len(result['failed'])} failed")
+    if not result["complete"]:
+        facts.append("not done: the same command goes on")
+    log.info(", ".join(facts))
 
 
 def print_report(kind: str, result: dict[str, Any], as_json: bool) -> None:

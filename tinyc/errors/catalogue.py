@@ -106,6 +106,7 @@ CATALOGUE = {
     "E360": "The model is none that techniques for Keras models can change.",
     "E361": "A technique lacks labels, stands where it cannot, or its training fails.",
     "E362": "A technique names a layer that the model does not have.",
+    "E363": "A search has found no model within its bounds.",
     # The board.
     "E401": "The firmware needs more flash or RAM than the board has.",
     # Outputs.
@@ -145,6 +146,7 @@ CATALOGUE = {
     "E813": "A process that measured beside others was ended, as by lack of memory.",
     "E814": "No Dask scheduler answers, or its workers cannot measure.",
     "E815": "The emulated core and the host come to different outputs.",
+    "E816": "Another search is at work in the output folder.",
 }
 """Id -> its meaning."""
 

@@ -333,6 +333,8 @@ class Figures(TypedDict):
     """Modelled, at zero wait states."""
     instructions: int
     file_bytes: int
+    fits: bool
+    """Whether the firmware fits the board; else the figures are those on a larger one."""
 
 
 class Ratios(TypedDict):
@@ -356,11 +358,14 @@ class Compress(Versioned):
     data: str
     seed: int
     epochs: float
-    before: Figures
-    """Of the model as it was given, int8."""
+    before: Figures | None
+    """Of the model as it was given, int8; null where a recipe describes a network."""
     after: Figures
-    ratios: Ratios
+    ratios: Ratios | None
     file: str
+    sha256: str
+    repeats: bool | None
+    """Whether the file is that of the recipe to the bit; null without a recipe's result."""
     seconds: float
 
 
@@ -414,6 +419,56 @@ class Advise(Versioned):
     questions: list[Question]
     ways: list[Way]
     """The best first."""
+
+
+class SearchBounds(TypedDict):
+    """Null is no bound."""
+
+    min_accuracy: float | None
+    max_flash: int | None
+    max_ram: int | None
+    max_cycles: int | None
+
+
+class FrontPoint(TypedDict):
+    """A model that no other of a search beats in accuracy, flash, RAM and cycles."""
+
+    text: str
+    """Its techniques, or its network."""
+    folder: str
+    """Of model.tflite and recipe.toml, from that of front.json."""
+    figures: Figures
+    ratios: Ratios | None
+    sha256: str
+    """Of the model's file."""
+    kept: bool
+    """Whether it keeps the bounds."""
+    chosen: bool
+
+
+class FailedTrial(TypedDict):
+    text: str
+    error: dict[str, str | int]
+
+
+class Search(Versioned):
+    """``tinyc compress --json`` of a search, and ``tinyc search --json``."""
+
+    model: str | None
+    board: str
+    optimize: str
+    goal: str
+    bounds: SearchBounds
+    seed: int
+    before: Figures | None
+    """Of the model as it was given, int8; null where networks are searched."""
+    trained: int
+    estimated: int
+    """Trials beyond those, whose estimates earned them no training."""
+    failed: list[FailedTrial]
+    complete: bool
+    """Whether all trials are done."""
+    front: list[FrontPoint]
 
 
 class BenchRow(TypedDict):

@@ -32,6 +32,7 @@ KINDS: dict[str, type] = {
     "ops": objects.Ops,
     "profile": objects.Profile,
     "report": objects.Report,
+    "search": objects.Search,
     "show": objects.Show,
     "test": objects.Test,
     "train": objects.Train,

@@ -17,9 +17,13 @@ HELD_OUT = 0.2
 
 
 def load(
-    given: str, shape: tuple[int, ...], cache: Path, pixels: tuple[float, float], seed: int = 0
+    given: str,
+    shape: tuple[int, ...] | None,
+    cache: Path,
+    pixels: tuple[float, float],
+    seed: int = 0,
 ) -> Data:
-    """Inputs and classes for a network of inputs [*shape].
+    """Inputs and classes for a network of inputs [*shape], None for one that is made for them.
 
     given: ``digits`` or ``cifar10`` (see `tinyc.train.dataset.load`), whose pixels, 0 to 255 (16
     for the digits), become ``pixels``, their range; or an ``.npz`` with inputs x as the network
@@ -39,7 +43,7 @@ def load(
     else:
         data = _own(Path(given), seed)
     for name, x in (("x", data.x), ("x_test", data.x_test)):
-        if x.shape[1:] != shape:
+        if shape is not None and x.shape[1:] != shape:
             what = f"has samples of shape {list(x.shape[1:])}, the model takes {list(shape)}"
             raise CompileError("E212", f"{given}: {name}", what)
     return data

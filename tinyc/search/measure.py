@@ -14,9 +14,12 @@ from ..errors import CompileError
 from ..ir import Array
 from ..project import Project
 from ..settings import Config
+from ..target.boards import Board
 
 PROVEN = 2
 """Samples that the emulated core computes besides the host, which has to come to the same."""
+ROOM = 16
+"""Times by which memories are larger where what does not fit is measured."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Figures:
     square of what a model that reproduces its inputs misses, None of others; flash_bytes,
     ram_bytes: of the linked firmware; cycles: modelled, of a random input, of the worst case where
     the network may be left early, at zero wait states; instructions: of the same; file_bytes: of
-    the model's file."""
+    the model's file; fits: whether the firmware fits the board, or the figures are those on one
+    with larger memories."""
 
     accuracy: float | None
     error: float | None
@@ -35,25 +39,52 @@ class Figures:
     cycles: int | None
     instructions: int
     file_bytes: int
+    fits: bool = True
 
     @property
     def facts(self) -> Mapping[str, Any]:
         return asdict(self)
 
 
-def measure(path: Path, settings: Config, data: Data | None = None) -> Figures:
+def measure(
+    path: Path, settings: Config, data: Data | None = None, any_size: bool = False
+) -> Figures:
     """Build the model of ``path`` by ``settings``, which name the board, and run it.
 
-    Raises CompileError E401 (does not fit), E815 (host and core differ), and those of a build.
+    any_size: whether what is too large for the board is measured all the same, in memories of
+    `ROOM` times the size. Raises CompileError E401 (does not fit), E815 (host and core differ), and
+    those of a build.
     """
     project = Project.compile(replace(settings, model=str(path)), "tinyc compress", "name one")
+    try:
+        return _measured(project, data, path.stat().st_size)
+    except CompileError as error:
+        if error.id != "E401" or not any_size:
+            raise
+    project.board = _roomy(project.board)
+    return replace(_measured(project, data, path.stat().st_size), fits=False)
+
+
+def _roomy(board: Board) -> Board:
+    """The same with memories that end where another begins, or are `ROOM` times as large."""
+    begins = [*(m.origin for m in board.memory), 1 << 32]
+    larger = [
+        min(m.size * ROOM, min(b for b in begins if b > m.origin) - m.origin) for m in board.memory
+    ]
+    memory = tuple(
+        m.model_copy(update={"size": size}) for m, size in zip(board.memory, larger, strict=True)
+    )
+    return board.model_copy(update={"memory": memory})
+
+
+def _measured(project: Project, data: Data | None, file_bytes: int) -> Figures:
     built = project.measured(project.image(project.place("build"), project.config.main))
     right, error = (None, None) if data is None else _judged(project, data)
     samples = project.sample()
     trace = project.emulate(samples)
     return Figures(
         right, error, built["flash_bytes"], built["ram_bytes"], trace.cycles,
-        int(trace.instructions or 0), path.stat().st_size,
+        int(trace.instructions or 0), file_bytes,
     )  # fmt: skip
 
 

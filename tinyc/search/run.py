@@ -1,38 +1,92 @@
-"""One chain of techniques on one model: trained, exported, measured, and the files of it."""
+"""One recipe: its chain of techniques run, exported, measured, and the files of it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..compress.keras import chain
-from ..compress.keras.base import Data, Training, Work
+from ..compress.keras.base import Data, Work
 from ..files.folder import written
+from ..frontends.packages import KERAS2, TFMOT, prepare, quiet
 from ..listener import SILENT, Listener
 from ..settings import Config
 from ..target.boards import load_board
 from ..train.files import check_writable
+from . import data as datas
 from .measure import Figures, measure
+from .recipe import Recipe, Result, dumps, moved
 
 BASELINE = "int8"
 """The chain that others are held against."""
 
 
 def start(
-    model: str, data: Data, training: Training, teacher: str | None, trust: bool, listener: Listener
+    recipe: Recipe,
+    trust: bool,
+    cache: Path,
+    folder: Path | None = None,
+    listener: Listener = SILENT,
 ) -> Work:
-    """The work before the first technique. Raises those of `tinyc.compress.keras.load.load`."""
-    import tensorflow as tf
+    """The work before the first technique, the same whatever the process did before.
 
+    cache: keeps decoded images; folder: of TensorBoard's logs. Raises those of
+    `tinyc.compress.keras.load.load` and of `tinyc.search.data.load`.
+    """
     from ..compress.keras.load import load
 
-    loaded = load(model, trust)
+    ready(recipe.model or recipe.name, recipe.training.threads, listener)
+    if recipe.model is not None:
+        loaded = load(recipe.model, trust)
+        data = _data(recipe, cache, tuple(loaded.input_shape[1:]))
+    else:
+        data = _data(recipe, cache, None)
+        loaded = _described(recipe, data)
+    taught = loaded if recipe.teacher is None else load(recipe.teacher, trust)
+    training, core = recipe.training.training(folder), load_board(recipe.board).core
+    return Work(loaded, data, training, taught, core=core, listener=listener)
+
+
+def ready(origin: str, threads: int = 0, listener: Listener = SILENT) -> None:
+    """Bring TensorFlow into the state in which a training depends on what it is given alone.
+
+    origin: what needs it; threads: see `tinyc.compress.keras.base.Training`. Raises CompileError
+    E705 (a package is missing).
+    """
+    prepare(origin, KERAS2 | TFMOT)
+    with quiet():
+        import tensorflow as tf
+        import tf_keras
+
+    tf_keras.backend.clear_session()
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    except RuntimeError:
+        listener.warn("TensorFlow computes already, by another number of threads")
     tf.config.experimental.enable_op_determinism()
-    taught = loaded if teacher is None else load(teacher, trust)
-    return Work(loaded, data, training, taught, listener=listener)
+
+
+def _data(recipe: Recipe, cache: Path, shape: tuple[int, ...] | None) -> Data:
+    return _loaded(recipe.data, shape, cache, recipe.pixels, recipe.training.seed)
+
+
+@lru_cache(maxsize=1)
+def _loaded(
+    given: str, shape: tuple[int, ...] | None, cache: Path, pixels: tuple[float, float], seed: int
+) -> Data:
+    return datas.load(given, shape, cache, pixels, seed)
+
+
+def _described(recipe: Recipe, data: Data) -> Any:
+    from .network import build
+
+    assert recipe.network is not None
+    return build(recipe.network, data.x.shape[1:], data.classes, recipe.training.seed)
 
 
 def compressed(work: Work, stages: tuple[chain.Stage, ...], folder: Path | None = None) -> Work:
@@ -58,55 +112,74 @@ def copied(model: Any) -> Any:
     return made
 
 
-def compress(
-    model: str,
-    text: str,
-    data: Data,
-    training: Training,
-    settings: Config,
-    folder: Path,
-    teacher: str | None = None,
-    listener: Listener = SILENT,
-) -> dict[str, Any]:
-    """What ``tinyc compress --with`` prints, written as ``result.json`` too.
+def made(
+    recipe: Recipe, settings: Config, cache: Path, folder: Path, few: int | None = None
+) -> tuple[Figures, bytes]:
+    """What a recipe comes to, and the contents of the file, whose place is in ``folder``.
 
-    model, teacher: see `tinyc.compress.keras.load.load`; text: the chain; settings: of the builds
-    that are measured; folder: takes ``<name>.tflite``, ``int8.tflite``, of the model as it was
-    given, ``stages/`` and ``logs/``. Raises CompileError E209, E360 to E362, and those of builds.
+    cache: see `start`; few: how many of the samples held out judge it, None for all. Raises
+    CompileError E209, E311, E360 to E362, and those of builds.
     """
     from ..compress.keras.export import convert
 
-    stages = chain.parse(text)
+    stages = chain.parse(recipe.with_)
+    work = start(recipe, settings.trust, cache)
+    content = convert(compressed(work, stages))
+    path = _written(folder / "model.tflite", content)
+    data = work.data
+    held = replace(
+        data, x_test=data.x_test[:few], y_test=None if data.y_test is None else data.y_test[:few]
+    )
+    return measure(path, recipe.settings(settings), held, any_size=True), content
+
+
+def compress(
+    recipe: Recipe, settings: Config, folder: Path, listener: Listener = SILENT
+) -> dict[str, Any]:
+    """What ``tinyc compress`` prints of one recipe, written as ``result.json`` too.
+
+    recipe: with absolute paths; settings: of the builds that are measured; folder: takes the model,
+    ``int8.tflite``, of the model as it was given, ``recipe.toml``, ``stages/`` and ``logs/``.
+    Raises CompileError E209, E360 to E362, and those of builds.
+    """
+    from ..compress.keras.export import convert
+
+    stages = chain.parse(recipe.with_)
     check_writable(folder)
-    training = replace(training, folder=folder / "logs")
-    core = load_board(str(settings.board)).core
-    work = replace(start(model, data, training, teacher, settings.trust, listener), core=core)
-    chain.check(stages, work)
+    settings = recipe.settings(settings)
+    work = start(recipe, settings.trust, folder.parent, folder / "logs", listener)
     began = time.monotonic()
-    before = _written(folder / f"{BASELINE}.tflite", convert(work))
-    made = compressed(work, stages, folder / "stages")
+    done = compressed(work, stages, folder / "stages")
     seconds = time.monotonic() - began
-    path = _written(folder / f"{Path(model.split(':')[0]).stem}.tflite", convert(made))
-    # Sizes of a Keras model that is wrapped by TFMOT say nothing.
-    first, last = (measure(p, settings, data) for p in (before, path))
+    content = convert(done)
+    path = _written(folder / f"{recipe.name}.tflite", content)
+    last, first = measure(path, settings, work.data), None
+    if recipe.network is None:  # which has no weights before it is trained
+        before = _written(folder / f"{BASELINE}.tflite", convert(work))
+        first = measure(before, settings, work.data)
+    sha256 = hashlib.sha256(content).hexdigest()
+    known = recipe.result
+    if known is not None and known.sha256 != sha256:
+        listener.warn(f"the recipe's file has SHA-256 {known.sha256[:16]}, this one {sha256[:16]}")
     result = {
-        "model": model,
-        "techniques": list(made.done),
+        "model": recipe.name if recipe.model is None else recipe.model,
+        "techniques": list(done.done),
         "board": str(settings.board),
         "optimize": settings.optimize,
-        "data": data.name,
-        "seed": training.seed,
-        "epochs": training.epochs,
-        "before": first.facts,
+        "data": work.data.name,
+        "seed": recipe.training.seed,
+        "epochs": recipe.training.epochs,
+        "before": None if first is None else first.facts,
         "after": last.facts,
-        "ratios": ratios(first, last),
+        "ratios": None if first is None else ratios(first, last),
         "file": str(path),
+        "sha256": sha256,
+        "repeats": None if known is None else known.sha256 == sha256,
         "seconds": round(seconds, 1),
     }
-    with written(folder / "result.json") as file:
-        file.write((json.dumps(result, indent=2) + "\n").encode())
-    with written(folder / "recipe.toml") as file:
-        file.write(_recipe(model, text, data, training, settings).encode())
+    _written(folder / "result.json", (json.dumps(result, indent=2) + "\n").encode())
+    told = recipe.model_copy(update={"result": Result(**last.facts, sha256=sha256)})
+    _written(folder / "recipe.toml", dumps(moved(told, folder, back=True)).encode())
     return result
 
 
@@ -128,19 +201,3 @@ def _written(path: Path, content: bytes) -> Path:
     with written(path) as file:
         file.write(content)
     return path
-
-
-def _recipe(model: str, text: str, data: Data, training: Training, settings: Config) -> str:
-    """A recipe by which ``tinyc compress recipe.toml`` comes to the same."""
-    plain = {k: v for k, v in asdict(training).items() if k != "folder"}
-    lines = [
-        f"model = {json.dumps(model)}",
-        f"data = {json.dumps(data.name)}",
-        f"with = {json.dumps(text)}",
-        f"board = {json.dumps(str(settings.board))}",
-        f"optimize = {json.dumps(settings.optimize)}",
-        "",
-        "[training]",
-        *(f"{key} = {json.dumps(value)}" for key, value in plain.items()),
-    ]
-    return "\n".join(lines) + "\n"

@@ -33,7 +33,7 @@ from ..settings import Config
 from ..train import dataset
 from . import data as datas
 from .measure import measure
-from .run import compressed, start
+from .run import compressed, ready
 
 ROWS = Path(__file__).with_name("table.toml")
 MEASURED = Path(__file__).with_name("measured.json")
@@ -128,7 +128,9 @@ def run(names: list[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
 def _start(name: str, network: Network, folder: Path) -> Work:
     place = dataset.default_folder()
     model = str(place / network.model) if network.model else _trained(network, folder)
-    shape = tuple(load(model).input_shape[1:])
+    ready(name)
+    loaded = load(model)
+    shape = tuple(loaded.input_shape[1:])
     if network.data is None:
         rng = np.random.default_rng(0)
         x = rng.normal(0, 1, (UNLABELLED, *shape)).astype(np.float32)
@@ -140,7 +142,7 @@ def _start(name: str, network: Network, folder: Path) -> Work:
     training = Training(
         network.epochs, learning_rate=network.learning_rate, shift=network.shift, flip=network.flip
     )
-    work = start(model, data, training, None, False, _Log())
+    work = Work(loaded, data, training, loaded, listener=_Log())
     if network.first is None:
         return work
     made = compressed(work, chain.parse(network.first))

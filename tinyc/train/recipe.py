@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -143,27 +143,49 @@ def load(recipe: str, folders: Iterable[Path] = ()) -> tuple[str, Recipe]:
     except FileNotFoundError:
         hint = f"known recipes: {', '.join(recipes)}"
         raise CompileError("E218", str(path), "no such file", hint) from None
+    found = checked(values, Recipe, str(path))
+    own = found.data.endswith(".npz")
+    place = {"data": str(path.parent / found.data)} if own else {}
+    return path.stem, found.model_copy(update=place)
+
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+def checked(values: Mapping[str, Any], kind: type[_Kind], file: str) -> _Kind:
+    """What the table of a ``file`` says. Raises CompileError(s) E208 (unknown key), E209 (bad
+    value)."""
     try:
-        found = Recipe.model_validate(values)
-        own = found.data.endswith(".npz")
-        place = {"data": str(path.parent / found.data)} if own else {}
-        return path.stem, found.model_copy(update=place)
+        return kind.model_validate(values)
     except ValidationError as error:
-        problems = tuple(_problem(str(path), e) for e in error.errors())
+        problems = tuple(_problem(file, e, kind) for e in error.errors())
         raise problems[0] if len(problems) == 1 else CompileErrors(problems) from None
 
 
-def _problem(file: str, error: Any) -> CompileError:
+def _problem(file: str, error: Any, kind: type[BaseModel]) -> CompileError:
     path = [str(part) for part in error["loc"]]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
-        tables: dict[str, type[BaseModel]] = {
-            "model": Network, "optimizer": Optimizer, "augment": Augment, "result": Result,
-        }  # fmt: skip
-        known = list(tables.get(path[0], Recipe).model_fields if path[1:] else Recipe.model_fields)
+        known = _keys(kind, error["loc"][:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return CompileError("E208", file, f"unknown key '{key}'", hint)
     if error["type"] == "missing":
         return CompileError("E209", file, f"the key '{key}' is missing")
-    return CompileError("E209", f"{file}: {key}", f"{reprlib.repr(error['input'])}: {error['msg']}")
+    place = f"{file}: {key}" if key else file
+    return CompileError("E209", place, f"{reprlib.repr(error['input'])}: {error['msg']}")
+
+
+def _keys(kind: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """Those of the table that lies at ``path`` in one of a ``kind``."""
+    for part in path:
+        if isinstance(part, str) and part in kind.model_fields:
+            kind = _table(kind.model_fields[part].annotation) or kind
+    return [field.alias or name for name, field in kind.model_fields.items()]
+
+
+def _table(annotation: Any) -> type[BaseModel] | None:
+    """The kind of table that an annotation has in it, as ``list[Block]`` or ``Block | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_table, get_args(annotation))), None)

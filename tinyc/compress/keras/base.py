@@ -57,8 +57,9 @@ class Training:
     """How a technique trains: Adam, whose rate falls to zero along half a cosine.
 
     epochs: of each technique that trains; shift, flip: what is done to training images at random,
-    see `tinyc.train.recipe.Augment`; precision: see `Precision`; folder: takes TensorBoard's logs,
-    none if None.
+    see `tinyc.train.recipe.Augment`; precision: see `Precision`; threads: of TensorFlow's
+    operations, 0 for all processors: sums are split among them, so that bits depend on their
+    number; folder: takes TensorBoard's logs, none if None.
     """
 
     epochs: float = 1.0
@@ -69,6 +70,7 @@ class Training:
     flip: bool = False
     precision: Precision = "auto"
     seed: int = 0
+    threads: int = 0
     folder: Path | None = None
 
 
@@ -134,12 +136,48 @@ class Params(BaseModel):
 
 P = TypeVar("P", bound=Params)
 
+Step = Literal["structure", "training", "sparsity", "sharing", "precision"]
+"""The parts of a chain that a search makes, in their order, of each at most one technique."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a layer is at some bits. loss: by how much that alone makes the network's larger; flash:
+    bytes of its constants; cycles: modelled, of the layer in a build."""
+
+    loss: float
+    flash: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a search knows when it begins. work: before the first technique; prices: layer -> bits
+    -> its `Price`, measured when it is first asked for; none of layers that were not found, nor
+    where the structure is another by then."""
+
+    work: Work
+    prices: Callable[[], Mapping[str, Mapping[int, Price]]]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where a search tries a technique, and as what.
+
+    step: of the chain; suggest: (trial, what is known) -> its text, as ``prune:0.7``, by what the
+    trial, of Optuna, suggests under names that begin with the technique's.
+    """
+
+    step: Step
+    suggest: Callable[[Any, Known], str]
+
 
 @dataclass(frozen=True)
 class Technique(Generic[P]):
     """name: that of ``--with``; help: what it does, in one line; params: what it takes; apply: the
     work; labels: whether it needs classes, or a function of what it was told: one that then needs
-    none leaves a loss without, by which later ones train; trains: whether it trains."""
+    none leaves a loss without, by which later ones train; trains: whether it trains; space: where a
+    search tries it, None where none does."""
 
     name: str
     help: str
@@ -147,6 +185,7 @@ class Technique(Generic[P]):
     apply: Callable[[Work, P], Work]
     labels: bool | Callable[[P], bool] = True
     trains: bool = True
+    space: Space | None = None
 
 
 _TECHNIQUES: Registry[Technique[Any]] = Registry("technique on Keras models", __package__)

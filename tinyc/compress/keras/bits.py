@@ -10,8 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from .base import (
+    Known,
     Levels,
     Params,
+    Price,
+    Space,
     Technique,
     Work,
     channel_axes,
@@ -146,7 +149,36 @@ def _alias(name: str, count: Literal[4, 2, 1], help: str) -> None:
     register(Technique(name, help, Alias, apply))
 
 
-register(Technique("bits", "weights of 8, 4, 2 or 1 bits, by channel", Bits, bits))
+def _suggest(trial: Any, known: Known) -> str:
+    """Each layer at the bits whose loss and cost, the latter times a weight that the trial chooses,
+    are least together (Shoham and Gersho, 1988): one number goes from all 8 to all of the fewest.
+    Costs are measured, as by HAQ's simulator (arXiv:1811.08886)."""
+    by = trial.suggest_categorical("bits_by", ["flash", "cycles"])
+    weight = trial.suggest_float("bits_weight", 1e-3, 10, log=True)
+    prices = known.prices()
+    if not prices:
+        return f"bits:{trial.suggest_categorical('bits', [4, 2])}"
+    bytes_ = [layer[BYTE] for layer in prices.values()]
+    whole = sum(price.flash if by == "flash" else price.cycles for price in bytes_) or 1
+
+    def cost(price: Price) -> float:
+        share = (price.flash if by == "flash" else price.cycles) / whole
+        return float(max(price.loss, 0.0) + weight * share)
+
+    chosen = {
+        name: min(sorted(layer, reverse=True), key=lambda count: cost(layer[count]))
+        for name, layer in prices.items()
+    }
+    few = "".join(f":{name}={count}" for name, count in chosen.items() if count != BYTE)
+    return f"bits:{BYTE}{few}" if few else "int8"
+
+
+register(
+    Technique(
+        "bits", "weights of 8, 4, 2 or 1 bits, by channel", Bits, bits,
+        space=Space("precision", _suggest),
+    )
+)  # fmt: skip
 _alias("int4", 4, "weights of 4 bits, by channel")
 _alias("int2", 2, "weights of -1, 0 and 1, by channel")
 _alias("int1", 1, "weights of -1 and 1, by channel")

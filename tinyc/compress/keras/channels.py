@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...errors import CompileError
-from .base import Params, Technique, Work, kernel, layers_named, register, unheld
+from .base import Known, Params, Space, Technique, Work, kernel, layers_named, register, unheld
 from .structure import Group, Structure, structure, without
 from .training import fit, task_loss
 
@@ -161,4 +161,13 @@ def _taylor(work: Work, known: Structure) -> Scores:
     return found
 
 
-register(Technique("channels", "remove filters from the network", ChannelPruning, channels))
+def _suggest(trial: Any, known: Known) -> str:
+    return f"channels:{trial.suggest_float('channels', 0.1, 0.7, step=0.05):g}"
+
+
+register(
+    Technique(
+        "channels", "remove filters from the network", ChannelPruning, channels,
+        space=Space("structure", _suggest),
+    )
+)  # fmt: skip

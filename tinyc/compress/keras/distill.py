@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from ...errors import CompileError
-from .base import Params, Technique, Work, layer_named, register
+from .base import Params, Space, Technique, Work, layer_named, register
 from .chain import reproduces
 from .training import fit, gives_probabilities, in_precision, precision
 
@@ -191,5 +191,6 @@ register(
     Technique(
         "distill", "train by what a teacher gives", Distillation, distill,
         labels=lambda params: params.alpha > 0,
+        space=Space("training", lambda trial, known: "distill"),
     )
 )  # fmt: skip

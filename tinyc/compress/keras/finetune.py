@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import Params, Technique, Work, register
+from .base import Params, Space, Technique, Work, register
 from .training import fit
 
 
@@ -20,4 +20,5 @@ def finetune(work: Work, params: Finetune) -> Work:
     return work
 
 
-register(Technique("finetune", "train further", Finetune, finetune))
+_SPACE = Space("training", lambda trial, known: "finetune")
+register(Technique("finetune", "train further", Finetune, finetune, space=_SPACE))

@@ -95,7 +95,7 @@ def fit(
     logs = _Logs(training.folder, "-".join((*work.done, label)))
     began, losses = time.monotonic(), []
     with work.listener.progress(label) if not callbacks else nullcontext():
-        for number, (x, y) in enumerate(_batches(work, steps)):
+        for number, (x, y) in enumerate(batches(work, steps)):
             if number % per_epoch == 0:
                 hooks.on_epoch_begin(number // per_epoch)
             hooks.on_train_batch_begin(number)
@@ -180,7 +180,7 @@ def gives_probabilities(model: Any) -> bool:
     return type(last).__name__ == "Softmax" or getattr(activation, "__name__", "") == "softmax"
 
 
-def _batches(work: Work, steps: int) -> Iterator[tuple[Any, Any]]:
+def batches(work: Work, steps: int) -> Iterator[tuple[Any, Any]]:
     """Shuffled, augmented, as the network takes them."""
     import tensorflow as tf
 
