@@ -215,10 +215,29 @@ def compared(node: Node, dense_kernel: str, sparse_kernel: str, core: str) -> tu
     ("core", "node", "dense_kernel", "sparse_kernel", "quicker", "size"),
     [
         ("Cortex-M4", convolution(25, 5, 64, 64, 1), "conv2d_s8_halves", CONV[0], 1.8, 0.5),
-        ("Cortex-M4", convolution(8, 8, 64, 64, 3), "conv2d_s8_halves", CONV[0], 2.15, 0.42),
         ("Cortex-M4", dense_layer(1, 640, 128), "fully_connected_s8_halves", ROW[0], 1.3, 0.43),
-        ("Cortex-M3", convolution(25, 5, 64, 64, 1), "conv2d_s8_thumb2", CONV[1], 2.7, 0.5),
-        ("Cortex-M0+", convolution(25, 5, 64, 64, 1), "conv2d_s8_armv6m", CONV[1], 1.8, 0.53),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (
+                    "Cortex-M4",
+                    convolution(8, 8, 64, 64, 3),
+                    "conv2d_s8_halves",
+                    CONV[0],
+                    2.15,
+                    0.42,
+                ),
+                ("Cortex-M3", convolution(25, 5, 64, 64, 1), "conv2d_s8_thumb2", CONV[1], 2.7, 0.5),
+                (
+                    "Cortex-M0+",
+                    convolution(25, 5, 64, 64, 1),
+                    "conv2d_s8_armv6m",
+                    CONV[1],
+                    1.8,
+                    0.53,
+                ),
+            )
+        ),
     ],
 )
 def test_four_fifths_of_zeros(

@@ -13,6 +13,7 @@ from test_ops import alone, random_inputs
 from tinyc.emit.emitter import emit
 from tinyc.image.build import BuildOptions, build
 from tinyc.ir import DType, Node, Quant, TensorType, Value
+from tinyc.kernels.typical import zeroed
 from tinyc.ops.depthwise_conv2d import DepthwiseConv2d
 from tinyc.plan import plan
 from tinyc.run import unicorn as emulator
@@ -47,6 +48,8 @@ LAYERS = {
     "pointwise": (layer((8, 8), weights(64, 1, 1, 64)), 0),
     "3x3": (layer((8, 8), weights(16, 3, 3, 16), padding=1), 0),
     "dense": (dense(1, weights(128, 128)), 0),
+    "sparse pointwise": (zeroed(layer((8, 8), weights(64, 1, 1, 64)), 0.8), 0),
+    "sparse dense": (zeroed(dense(1, weights(128, 256)), 0.8), 0),
     # Blocks of assembly in what a compiler makes.
     "depthwise": (depthwise(12, 16), 0.03),
 }
@@ -69,4 +72,5 @@ def test_hot_loops_straddle_no_lines(name: str, tmp_path: Path) -> None:
         blocks.append((times * block.instructions, times * block.straddled))
     whole = sum(executed for executed, _ in blocks)
     hot = np.array([pair for pair in blocks if pair[0] > HOT * whole]).sum(0)
+    assert ("sparse" in name) == ("sparse" in planned.steps[0].kernel.name)
     assert hot[0] > 0.2 * whole and hot[1] <= most * hot[0], planned.steps[0].kernel.name
