@@ -97,11 +97,14 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
     "smlad  r10, r2, r12, r10\n\t"
 #endif
 
-/* What follows makes outputs in r4 to r11 of the sums A, in those with even numbers, and 256 * B,
- * in those behind; r1: the table of eight channels, lr: half. See tinyc_halves.h.
+#define TINYC_DENSE_HALVES_PASS \
+    ".rept " TINYC_TEXT(TINYC_DENSE_HALVES_QUADS) "\n\t" TINYC_DENSE_HALVES_QUAD ".endr\n\t"
+
+/* What follows makes outputs in r4 to r11 of the sums of eight channels that `sums` leaves there
+ * times 1, 2 or 256; r1: their table, lr: half. See tinyc_halves.h.
  *
  * Rounded once. */
-#define TINYC_DENSE_ONCE                            \
+#define TINYC_EIGHT_ONCE(sums)                      \
     ".macro tinyc_channel multiplier, shift, a\n\t" \
     "ldr    r12, [r1, #\\shift]\n\t"                \
     "ldr    r2, [r1, #\\multiplier]\n\t"            \
@@ -109,14 +112,10 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
     "smmla  \\a, \\a, r2, r3\n\t"                   \
     "asr    \\a, \\a, r12\n\t"                      \
     "ssat   \\a, #8, \\a, asr #1\n\t"               \
-    ".endm\n\t"                                     \
-    "asr    r5, r5, #8\n\t"                         \
-    "asr    r7, r7, #8\n\t"                         \
-    "asr    r9, r9, #8\n\t"                         \
-    "asr    r11, r11, #8\n\t"
+    ".endm\n\t" sums
 
 /* Rounded twice, halves away from zero. */
-#define TINYC_DENSE_AWAY                            \
+#define TINYC_EIGHT_AWAY(sums)                      \
     ".macro tinyc_channel multiplier, shift, a\n\t" \
     "ldr    r12, [r1, #\\shift]\n\t"                \
     "ldr    r2, [r1, #\\multiplier]\n\t"            \
@@ -125,37 +124,108 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
     "smmlar \\a, \\a, r2, r3\n\t"                   \
     "asr    \\a, \\a, r12\n\t"                      \
     "ssat   \\a, #8, \\a, asr #1\n\t"               \
-    ".endm\n\t"                                     \
-    "asr    r5, r5, #7\n\t"                         \
-    "asr    r7, r7, #7\n\t"                         \
-    "asr    r9, r9, #7\n\t"                         \
-    "asr    r11, r11, #7\n\t"                       \
-    "lsl    r4, r4, #1\n\t"                         \
-    "lsl    r6, r6, #1\n\t"                         \
-    "lsl    r8, r8, #1\n\t"                         \
-    "lsl    r10, r10, #1\n\t"
+    ".endm\n\t" sums
 
 /* The same where the zero point is -128. */
-#define TINYC_DENSE_LOWEST                           \
+#define TINYC_EIGHT_LOWEST(sums)                     \
     ".macro tinyc_channel multiplier, addend, a\n\t" \
     "ldr    r2, [r1, #\\multiplier]\n\t"             \
     "ldr    r3, [r1, #\\addend]\n\t"                 \
     "smmla  \\a, \\a, r2, r3\n\t"                    \
     "ssat   \\a, #8, \\a, asr #12\n\t"               \
-    ".endm\n\t"                                      \
-    "lsl    r4, r4, #8\n\t"                          \
-    "lsl    r6, r6, #8\n\t"                          \
-    "lsl    r8, r8, #8\n\t"                          \
+    ".endm\n\t" sums
+
+/* A row of inputs with all channels, eight at a time. r0 to r3: weights, inputs, their end, bytes
+ * of the code of inputs that the first pass leaves out; the stack from 52 on, as r0 to r11 and lr
+ * lie before it: table, its end, half, out. outputs: one of those above. */
+#define TINYC_EIGHT_CHANNELS(pass, outputs) \
+    ".syntax unified\n\t"                   \
+    "adr.w  r12, 1f\n\t"                    \
+    "add    r3, r3, r12\n\t"                \
+    "orr    r3, r3, #1\n\t"                 \
+    "push   {r0-r11, lr}\n\t"               \
+    "ldr    r1, [sp, #52]\n\t"              \
+    "b.w    3f\n\t"                         \
+    ".balign 4\n"                           \
+    "1:\n\t" pass                           \
+    "ldr    r2, [sp, #8]\n\t"               \
+    "cmp    r1, r2\n\t"                     \
+    "bne.w  1b\n\t"                         \
+    "ldr    r1, [sp, #52]\n\t"              \
+    "ldr.w  lr, [sp, #60]\n\t" outputs      \
+    "tinyc_channel 4, 8, r4\n\t"            \
+    "tinyc_channel 16, 20, r5\n\t"          \
+    "tinyc_channel 28, 32, r6\n\t"          \
+    "tinyc_channel 40, 44, r7\n\t"          \
+    "tinyc_channel 52, 56, r8\n\t"          \
+    "tinyc_channel 64, 68, r9\n\t"          \
+    "tinyc_channel 76, 80, r10\n\t"         \
+    "tinyc_channel 88, 92, r11\n\t"         \
+    ".purgem tinyc_channel\n\t"             \
+    "bfi    r4, r5, #8, #8\n\t"             \
+    "bfi    r8, r9, #8, #8\n\t"             \
+    "bfi    r4, r6, #16, #8\n\t"            \
+    "bfi    r8, r10, #16, #8\n\t"           \
+    "bfi    r4, r7, #24, #8\n\t"            \
+    "bfi    r8, r11, #24, #8\n\t"           \
+    "ldr    r3, [sp, #56]\n\t"              \
+    "ldr    r2, [sp, #64]\n\t"              \
+    "str.w  r8, [r2, #4]\n\t"               \
+    "str    r4, [r2], #8\n\t"               \
+    "str    r2, [sp, #64]\n\t"              \
+    "adds   r1, #96\n\t"                    \
+    "cmp    r1, r3\n\t"                     \
+    "beq    4f\n"                           \
+    "3:\n\t"                                \
+    "str    r1, [sp, #52]\n\t"              \
+    "ldr    r4, [r1]\n\t"                   \
+    "ldr    r5, [r1, #12]\n\t"              \
+    "ldr    r6, [r1, #24]\n\t"              \
+    "ldr    r7, [r1, #36]\n\t"              \
+    "ldr.w  r8, [r1, #48]\n\t"              \
+    "ldr.w  r9, [r1, #60]\n\t"              \
+    "ldr.w  r10, [r1, #72]\n\t"             \
+    "ldr.w  r11, [r1, #84]\n\t"             \
+    "ldr    r2, [sp, #12]\n\t"              \
+    "ldr    r1, [sp, #4]\n\t"               \
+    "bx     r2\n"                           \
+    "4:\n\t"                                \
+    "add    sp, sp, #16\n\t"                \
+    "pop    {r4-r11, pc}\n\t"
+
+/* The sums A are in the registers with even numbers, A + 256 * B in those behind. */
+#define TINYC_DENSE_HALVES_APART \
+    "sub    r5, r5, r4\n\t"      \
+    "sub    r7, r7, r6\n\t"      \
+    "sub    r9, r9, r8\n\t"      \
+    "sub    r11, r11, r10\n\t"
+
+#define TINYC_DENSE_HALVES_ONE_TIME \
+    TINYC_DENSE_HALVES_APART        \
+    "asr    r5, r5, #8\n\t"         \
+    "asr    r7, r7, #8\n\t"         \
+    "asr    r9, r9, #8\n\t"         \
+    "asr    r11, r11, #8\n\t"
+
+#define TINYC_DENSE_HALVES_TWICE \
+    TINYC_DENSE_HALVES_APART     \
+    "asr    r5, r5, #7\n\t"      \
+    "asr    r7, r7, #7\n\t"      \
+    "asr    r9, r9, #7\n\t"      \
+    "asr    r11, r11, #7\n\t"    \
+    "lsl    r4, r4, #1\n\t"      \
+    "lsl    r6, r6, #1\n\t"      \
+    "lsl    r8, r8, #1\n\t"      \
+    "lsl    r10, r10, #1\n\t"
+
+#define TINYC_DENSE_HALVES_256_TIMES \
+    TINYC_DENSE_HALVES_APART         \
+    "lsl    r4, r4, #8\n\t"          \
+    "lsl    r6, r6, #8\n\t"          \
+    "lsl    r8, r8, #8\n\t"          \
     "lsl    r10, r10, #8\n\t"
 
-#define TINYC_DENSE_HALVES_PASS \
-    ".rept " TINYC_TEXT(TINYC_DENSE_HALVES_QUADS) "\n\t" TINYC_DENSE_HALVES_QUAD ".endr\n\t"
-
-/* Channels of `table`, by eight, up to `table_end`, of inputs up to `end`.
- * skip: bytes of the code of quads that the first pass leaves out.
- * The stack: weights, inputs, their end, where the code of quads begins; from 52 on the arguments
- * from `table` on. */
-#define TINYC_DEFINE_DENSE_HALVES(name, sums)                                                     \
+#define TINYC_DEFINE_DENSE_HALVES(name, outputs)                                                  \
     __attribute__((naked, noinline, unused)) static void name(                                    \
         __attribute__((unused)) const int16_t *weights, __attribute__((unused)) const int8_t *in, \
         __attribute__((unused)) const int8_t *end, __attribute__((unused)) int32_t skip,          \
@@ -163,71 +233,14 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
         __attribute__((unused)) const int32_t *table_end, __attribute__((unused)) int32_t half,   \
         __attribute__((unused)) int8_t *out)                                                      \
     {                                                                                             \
-        __asm__ volatile(                                                                         \
-            ".syntax unified\n\t"                                                                 \
-            "adr.w  r12, 1f\n\t"                                                                  \
-            "add    r3, r3, r12\n\t"                                                              \
-            "orr    r3, r3, #1\n\t"                                                               \
-            "push   {r0-r11, lr}\n\t"                                                             \
-            "ldr    r1, [sp, #52]\n\t"                                                            \
-            "b.w    3f\n\t"                                                                       \
-            ".balign 4\n"                                                                         \
-            "1:\n\t" TINYC_DENSE_HALVES_PASS                                                      \
-            "ldr    r2, [sp, #8]\n\t"                                                             \
-            "cmp    r1, r2\n\t"                                                                   \
-            "bne.w  1b\n\t"                                                                       \
-            "ldr    r1, [sp, #52]\n\t"                                                            \
-            "ldr.w  lr, [sp, #60]\n\t"                                                            \
-            "sub    r5, r5, r4\n\t"                                                               \
-            "sub    r7, r7, r6\n\t"                                                               \
-            "sub    r9, r9, r8\n\t"                                                               \
-            "sub    r11, r11, r10\n\t" sums                                                       \
-            "tinyc_channel 4, 8, r4\n\t"                                                          \
-            "tinyc_channel 16, 20, r5\n\t"                                                        \
-            "tinyc_channel 28, 32, r6\n\t"                                                        \
-            "tinyc_channel 40, 44, r7\n\t"                                                        \
-            "tinyc_channel 52, 56, r8\n\t"                                                        \
-            "tinyc_channel 64, 68, r9\n\t"                                                        \
-            "tinyc_channel 76, 80, r10\n\t"                                                       \
-            "tinyc_channel 88, 92, r11\n\t"                                                       \
-            ".purgem tinyc_channel\n\t"                                                           \
-            "bfi    r4, r5, #8, #8\n\t"                                                           \
-            "bfi    r8, r9, #8, #8\n\t"                                                           \
-            "bfi    r4, r6, #16, #8\n\t"                                                          \
-            "bfi    r8, r10, #16, #8\n\t"                                                         \
-            "bfi    r4, r7, #24, #8\n\t"                                                          \
-            "bfi    r8, r11, #24, #8\n\t"                                                         \
-            "ldr    r3, [sp, #56]\n\t"                                                            \
-            "ldr    r2, [sp, #64]\n\t"                                                            \
-            "str.w  r8, [r2, #4]\n\t"                                                             \
-            "str    r4, [r2], #8\n\t"                                                             \
-            "str    r2, [sp, #64]\n\t"                                                            \
-            "adds   r1, #96\n\t"                                                                  \
-            "cmp    r1, r3\n\t"                                                                   \
-            "beq    4f\n"                                                                         \
-            "3:\n\t"                                                                              \
-            "str    r1, [sp, #52]\n\t"                                                            \
-            "ldr    r4, [r1]\n\t"                                                                 \
-            "ldr    r5, [r1, #12]\n\t"                                                            \
-            "ldr    r6, [r1, #24]\n\t"                                                            \
-            "ldr    r7, [r1, #36]\n\t"                                                            \
-            "ldr.w  r8, [r1, #48]\n\t"                                                            \
-            "ldr.w  r9, [r1, #60]\n\t"                                                            \
-            "ldr.w  r10, [r1, #72]\n\t"                                                           \
-            "ldr.w  r11, [r1, #84]\n\t"                                                           \
-            "ldr    r2, [sp, #12]\n\t"                                                            \
-            "ldr    r1, [sp, #4]\n\t"                                                             \
-            "bx     r2\n"                                                                         \
-            "4:\n\t"                                                                              \
-            "add    sp, sp, #16\n\t"                                                              \
-            "pop    {r4-r11, pc}\n\t");                                                           \
+        __asm__ volatile(TINYC_EIGHT_CHANNELS(TINYC_DENSE_HALVES_PASS, outputs));                 \
     }
 
-TINYC_DEFINE_DENSE_HALVES(tinyc_dense_once, TINYC_DENSE_ONCE)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_once, TINYC_EIGHT_ONCE(TINYC_DENSE_HALVES_ONE_TIME))
 
-TINYC_DEFINE_DENSE_HALVES(tinyc_dense_away, TINYC_DENSE_AWAY)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_away, TINYC_EIGHT_AWAY(TINYC_DENSE_HALVES_TWICE))
 
-TINYC_DEFINE_DENSE_HALVES(tinyc_dense_lowest, TINYC_DENSE_LOWEST)
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_lowest, TINYC_EIGHT_LOWEST(TINYC_DENSE_HALVES_256_TIMES))
 
 #else
 

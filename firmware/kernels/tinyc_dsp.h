@@ -83,6 +83,14 @@ TINYC_INLINE int64_t tinyc_smlald(uint32_t a, uint32_t b, int64_t acc)
     return acc;
 }
 
+/* acc plus how far the unsigned bytes of `a` and of `b` are apart, of all four. */
+TINYC_INLINE int32_t tinyc_usada8(uint32_t a, uint32_t b, int32_t acc)
+{
+    int32_t r;
+    __asm__("usada8 %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+}
+
 /* acc + a.low * b.low */
 TINYC_INLINE int32_t tinyc_smlabb(uint32_t a, uint32_t b, int32_t acc)
 {
@@ -265,6 +273,15 @@ TINYC_INLINE uint32_t tinyc_uxtb16_ror8(uint32_t x)
 TINYC_INLINE int32_t tinyc_smlad(uint32_t a, uint32_t b, int32_t acc)
 {
     return acc + tinyc_low(a) * tinyc_low(b) + tinyc_high(a) * tinyc_high(b);
+}
+
+TINYC_INLINE int32_t tinyc_usada8(uint32_t a, uint32_t b, int32_t acc)
+{
+    for (int32_t i = 0; i < 32; i += 8) {
+        const int32_t apart = (int32_t)((a >> i) & 0xffU) - (int32_t)((b >> i) & 0xffU);
+        acc += apart < 0 ? -apart : apart;
+    }
+    return acc;
 }
 
 TINYC_INLINE int64_t tinyc_smlald(uint32_t a, uint32_t b, int64_t acc)

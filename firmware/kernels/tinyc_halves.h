@@ -94,11 +94,12 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
 #define TINYC_HALVES_REPEAT ".rept " TINYC_TEXT(TINYC_HALVES_ROWS) " - 1\n\t"
 #define TINYC_HALVES_PASS   TINYC_HALVES_REPEAT TINYC_HALVES_ROW ".endr\n\t" TINYC_HALVES_LAST
 
-/* What follows makes outputs in r4 to r11 of the sums A, in r4, r5, r8 and r9, and A + 256 * B, in
- * those two behind; r1: the table of four channels. Those of channels are of \a and \b, two pixels.
+/* What follows makes outputs in r4 to r11, of a channel in every two of them, of the sums that
+ * `sums` leaves there times 2, 256 or 1; r1: the table of four channels. Those of channels are of
+ * \a and \b, two pixels.
  *
  * Rounded twice: the sums times 2, whose high products SMMLAR rounds, halves away from zero. */
-#define TINYC_HALVES_AWAY                  \
+#define TINYC_FOUR_AWAY(sums)              \
     ".macro tinyc_channel first, a, b\n\t" \
     "ldr    r12, [r1, #\\first + 4]\n\t"   \
     "ldr    r2, [r1, #\\first]\n\t"        \
@@ -112,16 +113,8 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     "ssat   \\a, #8, \\a, asr #1\n\t"      \
     "ssat   \\b, #8, \\b, asr #1\n\t"      \
     ".endm\n\t"                            \
-    "str    r0, [sp]\n\t"                  \
+    "str    r0, [sp]\n\t" sums             \
     "ldr.w  lr, [sp, #60]\n\t"             \
-    "asr    r6, r6, #7\n\t"                \
-    "asr    r7, r7, #7\n\t"                \
-    "asr    r10, r10, #7\n\t"              \
-    "asr    r11, r11, #7\n\t"              \
-    "lsl    r4, r4, #1\n\t"                \
-    "lsl    r5, r5, #1\n\t"                \
-    "lsl    r8, r8, #1\n\t"                \
-    "lsl    r9, r9, #1\n\t"                \
     "tinyc_channel 4, r4, r5\n\t"          \
     "tinyc_channel 16, r6, r7\n\t"         \
     "tinyc_channel 28, r8, r9\n\t"         \
@@ -129,8 +122,8 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     ".purgem tinyc_channel\n\t"            \
     "ldr    r0, [sp]\n\t"
 
-/* The same where the zero point is -128, from two channels' words on. */
-#define TINYC_HALVES_LOWEST                       \
+/* The same where the zero point is -128, from two channels' words on: times 256. */
+#define TINYC_FOUR_LOWEST(sums)                   \
     ".macro tinyc_channels first, a, b, c, d\n\t" \
     "ldr    r2, [r1, #\\first]\n\t"               \
     "ldr    r3, [r1, #\\first + 4]\n\t"           \
@@ -144,17 +137,13 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     "ssat   \\b, #8, \\b, asr #12\n\t"            \
     "ssat   \\c, #8, \\c, asr #12\n\t"            \
     "ssat   \\d, #8, \\d, asr #12\n\t"            \
-    ".endm\n\t"                                   \
-    "lsl    r4, r4, #8\n\t"                       \
-    "lsl    r5, r5, #8\n\t"                       \
-    "lsl    r8, r8, #8\n\t"                       \
-    "lsl    r9, r9, #8\n\t"                       \
+    ".endm\n\t" sums                              \
     "tinyc_channels 4, r4, r5, r6, r7\n\t"        \
     "tinyc_channels 28, r8, r9, r10, r11\n\t"     \
     ".purgem tinyc_channels\n\t"
 
-/* Rounded once: the high products of the sums are cut off. */
-#define TINYC_HALVES_ONCE                  \
+/* Rounded once: the high products of the sums, times 1, are cut off. */
+#define TINYC_FOUR_ONCE(sums)              \
     ".macro tinyc_channel first, a, b\n\t" \
     "ldr    r12, [r1, #\\first + 4]\n\t"   \
     "ldr    r2, [r1, #\\first]\n\t"        \
@@ -165,20 +154,96 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     "asr    \\b, \\b, r12\n\t"             \
     "ssat   \\a, #8, \\a, asr #1\n\t"      \
     "ssat   \\b, #8, \\b, asr #1\n\t"      \
-    ".endm\n\t"                            \
+    ".endm\n\t" sums                       \
     "ldr.w  lr, [sp, #60]\n\t"             \
-    "asr    r6, r6, #8\n\t"                \
-    "asr    r7, r7, #8\n\t"                \
-    "asr    r10, r10, #8\n\t"              \
-    "asr    r11, r11, #8\n\t"              \
     "tinyc_channel 4, r4, r5\n\t"          \
     "tinyc_channel 16, r6, r7\n\t"         \
     "tinyc_channel 28, r8, r9\n\t"         \
     "tinyc_channel 40, r10, r11\n\t"       \
     ".purgem tinyc_channel\n\t"
 
-/* The stack: weights, columns, their end, where the code of rows begins; from 52 on the arguments
- * from `table` on. */
+/* Of such rows the sums of all channels, by four, of two pixels. r0 to r3: weights, columns, their
+ * end, bytes of the code of rows that the first pass leaves out; the stack from 52 on, as r0 to r11
+ * and lr lie before it: table, its end, half, out, bytes to the second pixel's.
+ * before: what a pass begins with; outputs: one of those above. */
+#define TINYC_FOUR_CHANNELS(before, pass, outputs) \
+    ".syntax unified\n\t"                          \
+    "adr.w  r12, 2f\n\t"                           \
+    "add    r3, r3, r12\n\t"                       \
+    "orr    r3, r3, #1\n\t"                        \
+    "push   {r0-r11, lr}\n\t"                      \
+    "ldr    r1, [sp, #52]\n\t"                     \
+    "b.w    3f\n\t"                                \
+    ".balign 4\n"                                  \
+    "1:\n\t" before "2:\n\t" pass                  \
+    "ldr    r2, [sp, #8]\n\t"                      \
+    "cmp    r1, r2\n\t"                            \
+    "bne.w  1b\n\t"                                \
+    "ldr    r1, [sp, #52]\n\t" outputs             \
+    "bfi    r4, r6, #8, #8\n\t"                    \
+    "bfi    r5, r7, #8, #8\n\t"                    \
+    "bfi    r4, r8, #16, #8\n\t"                   \
+    "bfi    r5, r9, #16, #8\n\t"                   \
+    "bfi    r4, r10, #24, #8\n\t"                  \
+    "bfi    r5, r11, #24, #8\n\t"                  \
+    "ldr.w  r12, [sp, #56]\n\t"                    \
+    "ldr    r2, [sp, #64]\n\t"                     \
+    "ldr    r3, [sp, #68]\n\t"                     \
+    "str    r5, [r2, r3]\n\t"                      \
+    "str    r4, [r2], #4\n\t"                      \
+    "str    r2, [sp, #64]\n\t"                     \
+    "adds   r1, #48\n\t"                           \
+    "cmp    r1, r12\n\t"                           \
+    "beq    4f\n"                                  \
+    "3:\n\t"                                       \
+    "str    r1, [sp, #52]\n\t"                     \
+    "ldr    r4, [r1]\n\t"                          \
+    "ldr    r6, [r1, #12]\n\t"                     \
+    "ldr.w  r8, [r1, #24]\n\t"                     \
+    "ldr.w  r10, [r1, #36]\n\t"                    \
+    "ldr    r1, [sp, #4]\n\t"                      \
+    "ldr    r3, [sp, #12]\n\t"                     \
+    "mov    r5, r4\n\t"                            \
+    "mov    r7, r6\n\t"                            \
+    "mov    r9, r8\n\t"                            \
+    "mov    r11, r10\n\t" before                   \
+    "bx     r3\n"                                  \
+    "4:\n\t"                                       \
+    "add    sp, sp, #16\n\t"                       \
+    "pop    {r4-r11, pc}\n\t"
+
+/* The sums A are in r4, r5, r8 and r9, A + 256 * B in those two behind. */
+#define TINYC_HALVES_APART    \
+    "sub    r6, r6, r4\n\t"   \
+    "sub    r7, r7, r5\n\t"   \
+    "sub    r10, r10, r8\n\t" \
+    "sub    r11, r11, r9\n\t"
+
+#define TINYC_HALVES_TWICE    \
+    TINYC_HALVES_APART        \
+    "asr    r6, r6, #7\n\t"   \
+    "asr    r7, r7, #7\n\t"   \
+    "asr    r10, r10, #7\n\t" \
+    "asr    r11, r11, #7\n\t" \
+    "lsl    r4, r4, #1\n\t"   \
+    "lsl    r5, r5, #1\n\t"   \
+    "lsl    r8, r8, #1\n\t"   \
+    "lsl    r9, r9, #1\n\t"
+
+#define TINYC_HALVES_256_TIMES \
+    TINYC_HALVES_APART         \
+    "lsl    r4, r4, #8\n\t"    \
+    "lsl    r5, r5, #8\n\t"    \
+    "lsl    r8, r8, #8\n\t"    \
+    "lsl    r9, r9, #8\n\t"
+
+#define TINYC_HALVES_ONE_TIME \
+    TINYC_HALVES_APART        \
+    "asr    r6, r6, #8\n\t"   \
+    "asr    r7, r7, #8\n\t"   \
+    "asr    r10, r10, #8\n\t" \
+    "asr    r11, r11, #8\n\t"
+
 #define TINYC_DEFINE_HALVES(name, outputs)                                                        \
     __attribute__((naked, noinline, unused)) static void name(                                    \
         __attribute__((unused)) const int16_t *weights,                                           \
@@ -188,62 +253,14 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
         __attribute__((unused)) const int32_t *table_end, __attribute__((unused)) int32_t half,   \
         __attribute__((unused)) int8_t *out, __attribute__((unused)) int32_t to_second)           \
     {                                                                                             \
-        __asm__ volatile(                                                                         \
-            ".syntax unified\n\t"                                                                 \
-            "adr.w  r12, 2f\n\t"                                                                  \
-            "add    r3, r3, r12\n\t"                                                              \
-            "orr    r3, r3, #1\n\t"                                                               \
-            "push   {r0-r11, lr}\n\t"                                                             \
-            "ldr    r1, [sp, #52]\n\t"                                                            \
-            "b.w    3f\n\t"                                                                       \
-            ".balign 4\n"                                                                         \
-            "1:\n\t" TINYC_HALVES_BEFORE "2:\n\t" TINYC_HALVES_PASS                               \
-            "ldr    r2, [sp, #8]\n\t"                                                             \
-            "cmp    r1, r2\n\t"                                                                   \
-            "bne.w  1b\n\t"                                                                       \
-            "ldr    r1, [sp, #52]\n\t"                                                            \
-            "sub    r6, r6, r4\n\t"                                                               \
-            "sub    r7, r7, r5\n\t"                                                               \
-            "sub    r10, r10, r8\n\t"                                                             \
-            "sub    r11, r11, r9\n\t" outputs                                                     \
-            "bfi    r4, r6, #8, #8\n\t"                                                           \
-            "bfi    r5, r7, #8, #8\n\t"                                                           \
-            "bfi    r4, r8, #16, #8\n\t"                                                          \
-            "bfi    r5, r9, #16, #8\n\t"                                                          \
-            "bfi    r4, r10, #24, #8\n\t"                                                         \
-            "bfi    r5, r11, #24, #8\n\t"                                                         \
-            "ldr.w  r12, [sp, #56]\n\t"                                                           \
-            "ldr    r2, [sp, #64]\n\t"                                                            \
-            "ldr    r3, [sp, #68]\n\t"                                                            \
-            "str    r5, [r2, r3]\n\t"                                                             \
-            "str    r4, [r2], #4\n\t"                                                             \
-            "str    r2, [sp, #64]\n\t"                                                            \
-            "adds   r1, #48\n\t"                                                                  \
-            "cmp    r1, r12\n\t"                                                                  \
-            "beq    4f\n"                                                                         \
-            "3:\n\t"                                                                              \
-            "str    r1, [sp, #52]\n\t"                                                            \
-            "ldr    r4, [r1]\n\t"                                                                 \
-            "ldr    r6, [r1, #12]\n\t"                                                            \
-            "ldr.w  r8, [r1, #24]\n\t"                                                            \
-            "ldr.w  r10, [r1, #36]\n\t"                                                           \
-            "ldr    r1, [sp, #4]\n\t"                                                             \
-            "ldr    r3, [sp, #12]\n\t"                                                            \
-            "mov    r5, r4\n\t"                                                                   \
-            "mov    r7, r6\n\t"                                                                   \
-            "mov    r9, r8\n\t"                                                                   \
-            "mov    r11, r10\n\t" TINYC_HALVES_BEFORE                                             \
-            "bx     r3\n"                                                                         \
-            "4:\n\t"                                                                              \
-            "add    sp, sp, #16\n\t"                                                              \
-            "pop    {r4-r11, pc}\n\t");                                                           \
+        __asm__ volatile(TINYC_FOUR_CHANNELS(TINYC_HALVES_BEFORE, TINYC_HALVES_PASS, outputs));   \
     }
 
-TINYC_DEFINE_HALVES(tinyc_halves_away, TINYC_HALVES_AWAY)
+TINYC_DEFINE_HALVES(tinyc_halves_away, TINYC_FOUR_AWAY(TINYC_HALVES_TWICE))
 
-TINYC_DEFINE_HALVES(tinyc_halves_lowest, TINYC_HALVES_LOWEST)
+TINYC_DEFINE_HALVES(tinyc_halves_lowest, TINYC_FOUR_LOWEST(TINYC_HALVES_256_TIMES))
 
-TINYC_DEFINE_HALVES(tinyc_halves_once, TINYC_HALVES_ONCE)
+TINYC_DEFINE_HALVES(tinyc_halves_once, TINYC_FOUR_ONCE(TINYC_HALVES_ONE_TIME))
 
 #else
 

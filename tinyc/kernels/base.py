@@ -160,6 +160,8 @@ class Kernel(Generic[OpT_contra]):
     otherwise may differ and share a body (see `tinyc.emit.bodies`; its template ends its arguments
     with ``{{ more }}``); None where a body that is not made for one layer would be slower;
     sized: further such, which make a body slower that does not know them: shared for small code;
+    special: whether it takes weights of a kind, such as narrow ones, so that no layer that has
+    others is thought to miss it;
     by_rows: what computes the same of an image that comes some rows at a time, of which it keeps in
     its working memory what it has to, and makes the output when the last of them has come;
     schedules: of a kernel that TVM makes, what a node may be lowered with, the default first;
@@ -176,6 +178,7 @@ class Kernel(Generic[OpT_contra]):
     varying: tuple[str, ...] | None = None
     sized: tuple[str, ...] = ()
     aims: frozenset[str] = frozenset(AIMS)
+    special: bool = False
     by_rows: Kernel[OpT_contra] | None = None
 
 

@@ -15,6 +15,7 @@ from . import (
     conv_thumb2,
     halves,
     immediates,
+    nibbles,
     sparse_dsp,
     sparse_pairs,
     winograd,
@@ -136,6 +137,7 @@ def _bind_tile4(node: Node[Conv2d]) -> Binding:
 provide(
     Conv2d,
     *winograd.CONV2D,
+    *nibbles.CONV2D,
     *halves.CONV2D,
     conv_dsp.CONV2D,
     conv_dsp16.CONV2D,

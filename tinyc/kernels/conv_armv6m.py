@@ -165,6 +165,7 @@ NARROW_CONV2D = tuple(
         partial(_reject_narrow_conv, bits=bits),
         partial(_bind_conv, bits=bits),
         varying=VARYING,
+        special=True,
     )
     for bits in BITS
 )
@@ -345,6 +346,7 @@ NARROW_FULLY_CONNECTED = tuple(
         partial(_bind_fully_connected, bits=bits),
         varying=VARYING,
         aims=SLOWER,
+        special=True,
     )
     for bits in BITS
 )

@@ -166,6 +166,7 @@ NARROW_CONV2D = tuple(
         partial(_bind_conv, bits=bits),
         varying=VARYING,
         aims=SLOWER,
+        special=True,
     )
     for bits in BITS
 )
@@ -262,6 +263,7 @@ NARROW_FULLY_CONNECTED = tuple(
         partial(_bind_dense, bits=bits),
         varying=VARYING,
         aims=SLOWER,
+        special=True,
     )
     for bits in BITS
 )

@@ -9,7 +9,16 @@ from ..ir import DType, Node
 from ..ops._conv import centred_weights, weight_zero
 from ..ops._hybrid import plain
 from ..ops.fully_connected import FullyConnected, HybridFullyConnected
-from . import conv_armv6m, conv_dsp, conv_dsp16, conv_thumb2, halves, sparse_dsp, sparse_pairs
+from . import (
+    conv_armv6m,
+    conv_dsp,
+    conv_dsp16,
+    conv_thumb2,
+    halves,
+    nibbles,
+    sparse_dsp,
+    sparse_pairs,
+)
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import VARYING, channel_table, clamp_params, float_suffix, four_channels, portable
 from .hybrid import Packing, bind_hybrid, packed_rows, rows_kernels
@@ -80,6 +89,7 @@ def _bind_hybrid(node: Node[HybridFullyConnected], pack: Packing) -> Binding:
 
 provide(
     FullyConnected,
+    *nibbles.FULLY_CONNECTED,
     halves.FULLY_CONNECTED,
     conv_dsp.FULLY_CONNECTED,
     conv_dsp16.FULLY_CONNECTED,

@@ -3,6 +3,7 @@ halfword, see ``firmware/kernels/tinyc_halves.h``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -88,17 +89,25 @@ def pack(
         np.ascontiguousarray(quads.transpose(0, 2, 4, 1, 3)),
         "weights of two channels each, the second's times 256",
     )
-    known = table(node, rows, fold=True, single=node.op.rounds_once)
-    entries = known.data[: len(rows)].astype(np.int64)
-    entries[_is_far(node, rows), 1:] = 0  # `reject` has seen that they come to naught
-    one = None if alike else one_product(node, rows, entries)
-    entries = (entries if one is None else one)[places]
-    entries[1::2, 0] = entries[0::2, 0] + 256 * entries[1::2, 0]
-    tile = "once" if node.op.rounds_once else "away" if one is None else "lowest"
+    known, rounding = entries(node, rows, alike)
+    words = known.data.astype(np.int64)[places]
+    words[1::2, 0] = words[0::2, 0] + 256 * words[1::2, 0]
+    kind = "halves" if width == 4 else "dense"
     return (
-        {**clamp_params(node), "halves": f"tinyc_{'halves' if width == 4 else 'dense'}_{tile}"},
-        (weights, Constant(known.suffix, entries.astype(np.int32), known.note)),
+        {**clamp_params(node), "halves": f"tinyc_{kind}_{rounding}"},
+        (weights, replace(known, data=words.astype(np.int32))),
     )
+
+
+def entries(node: Node[Weighted], rows: Array, alike: bool = False) -> tuple[Constant, str]:
+    """The words of each channel, int32 [channels, 3], and which way of rounding they are for, as
+    ``firmware/kernels/tinyc_halves.h`` has them; alike: round as any layer may be rounded."""
+    known = table(node, rows, fold=True, single=node.op.rounds_once)
+    words = known.data[: len(rows)].astype(np.int64)
+    words[_is_far(node, rows), 1:] = 0  # sums that are taken come to naught
+    one = None if alike else one_product(node, rows, words)
+    rounding = "once" if node.op.rounds_once else "away" if one is None else "lowest"
+    return replace(known, data=(words if one is None else one).astype(np.int32)), rounding
 
 
 # A single row of inputs --------------------------------------------------------------------

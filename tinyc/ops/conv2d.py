@@ -149,6 +149,11 @@ class Conv2d(Weighted, Windowed):
             triple = (x, (channels, kernel, kernel, x[3]), (1, *size, channels))
             for per_channel in (True, False):
                 yield sparse_case(weighted_case(op, rng, DType.I8, triple, 0, per_channel), rng)
+        # Larger layers of 4 and of 2 bits.
+        op = cls((1, 2), one, ((1, 1), (0, 1)), "relu6")
+        for bits in (4, 4, 2, 2):
+            triple = ((1, 5, 7, 20), (9, 3, 3, 20), (1, 5, 3, 9))
+            yield narrow_case(weighted_case(op, rng, DType.I8, triple, 0, False), bits, rng)
 
 
 @register

@@ -137,6 +137,11 @@ class FullyConnected(Weighted):
             for per_channel in (True, False):
                 node = weighted_case(cls("none"), rng, DType.I8, triple, 0, per_channel)
                 yield sparse_case(node, rng)
+        # Larger layers of 4 and of 2 bits.
+        for rows, bits in ((1, 4), (3, 4), (1, 2), (3, 2)):
+            triple = ((rows, 96), (13, 96), (rows, 13))
+            plain = weighted_case(cls("relu"), rng, DType.I8, triple, 0, False)
+            yield narrow_case(plain, bits, rng)
 
 
 @register

@@ -146,7 +146,7 @@ def _chosen(
         reason = _refusal(kernel, node, features)
         if reason is None:
             allowed.append(kernel)
-        elif not allowed:
+        elif not allowed and not kernel.special:
             rejected.append((kernel.name, reason))
     if allowed:
         return quicker(node, allowed, core, optimize)

@@ -1,0 +1,233 @@
+"""Int8 kernels of cores with the DSP extension for weights that lie in 4 or 2 bits, whatever their
+scale, see ``firmware/kernels/tinyc_nibbles.h``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..ir import Array, Node
+from ..ops._mixins import Weighted
+from ..ops.conv2d import Conv2d
+from ..ops.fully_connected import FullyConnected
+from . import halves
+from .base import Binding, Constant, Kernel
+from .conv import SIZED, VARYING, clamp_params, extreme_sums, fours, sees_all, window_params
+from .conv_dsp import (
+    REQUIRES,
+    columns_bytes,
+    conv_rows,
+    reject_conv,
+    reject_fully_connected,
+    row_window,
+)
+from .narrow import BITS, SLOWER, reject_bits
+
+LEAST_WEIGHTS = 1024
+"""Of a layer: the bytes that fewer spare are not worth the code."""
+SCALES = {"away": 1, "lowest": 8, "once": 0}
+"""By how many bits the sums are shifted up that outputs are made of, by how they are rounded."""
+MOST_CONSTANT = 1 << 18
+"""Of the sum of a channel without weights, which is beyond all outputs already."""
+
+
+def reject(node: Node[Weighted], rows: Array, bits: int, width: int = 4) -> str | None:
+    """Why a node that `conv_dsp.reject` takes cannot be computed by weights of so many ``bits``.
+    rows: the weights as [channels, depth]; width: how many channels the kernel takes at once."""
+    if reason := reject_bits(rows, bits):
+        return reason
+    if rows.size < LEAST_WEIGHTS:
+        return "too small for code of its own"
+    if len(rows) < width:
+        return f"less than {width} channels"
+    if node.op.float_scaled:
+        return "its sums are multiplied by a float32"
+    used = rows.any(1)
+    sums = np.where(used, np.abs(extreme_sums(node, rows)).max(0), 0)
+    raised = np.where(used, np.abs(_raised_sums(node, rows, 1 << bits - 1)).max(0), 0)
+    places = np.array(fours(len(rows), width))
+    for field in range(4):
+        # In a word lie 256 times the sum of a channel, and that sum as it stands in its field,
+        # of all fields but the last with what is added to the weights.
+        limits = [(sums, max(8, field * bits)), (raised, field * bits if field < 3 else 0)]
+        for reached, shift in limits:
+            if np.any(reached[places[field::4]] >= 1 << 31 - shift):
+                return f"a sum of every fourth channel could reach 2^{31 - shift}"
+    return None
+
+
+def _raised_sums(node: Node[Weighted], rows: Array, offset: int) -> Array:
+    """int64 [2, channels]: the least and the greatest sums of ``rows`` with the ``offset`` added to
+    each weight, which is not made up for by the bias."""
+    zeros = node.inputs[0].type.zero_point * offset * rows.shape[1]
+    return np.asarray(extreme_sums(node, rows.astype(np.int64) + offset)) + zeros
+
+
+def pack(
+    node: Node[Weighted], rows: Array, bits: int, width: int = 4, alike: bool = False
+) -> tuple[dict[str, Any], tuple[Constant, Constant]]:
+    """As `halves.pack`, by weights of so many ``bits``."""
+    channels, depth = rows.shape
+    places = fours(channels, width)
+    offset = 1 << bits - 1
+    fields = np.zeros((len(places), -(-depth // 4) * 4), np.int64)
+    fields[:, :depth] = rows[places]
+    for field in range(3):
+        fields[field::4, :depth] += offset
+    ups = bits * np.arange(4)
+    together = (fields.reshape(-1, 4, fields.shape[1]) << ups[:, None]).sum(1)
+    # [four, quad, half, parity], where k = 2 * half + parity
+    quads = together.reshape(len(together), -1, 2, 2)
+    words = _words(quads.swapaxes(2, 3).astype(np.int16) if bits == 4 else quads.astype(np.int8))
+    if width == 8:  # [eight, four, quad, word] -> [eight, quad, word, four]
+        words = words.reshape(-1, 2, *words.shape[1:]).transpose(0, 2, 3, 1)
+    known, rounding = halves.entries(node, rows, alike)
+    table = known.data.astype(np.int64)
+    table[~rows.any(1), 0] = table[~rows.any(1), 0].clip(-MOST_CONSTANT, MOST_CONSTANT)
+    table = table[places]
+    table[:, 0] = (table[:, 0].reshape(-1, 4) << ups).cumsum(1).ravel()
+    kind = "" if width == 4 else "dense_"
+    return (
+        {
+            **clamp_params(node),
+            "bits": bits,
+            "offset": offset << SCALES[rounding],
+            "tile": f"tinyc_{kind}int{bits}_{rounding}",
+        },
+        (
+            Constant("weights", np.ascontiguousarray(words), f"weights of {bits} bits each"),
+            Constant(known.suffix, table.astype(np.int32), known.note),
+        ),
+    )
+
+
+def _words(fields: Array) -> Array:
+    """int32 [four, quad, word] of the fields of four inputs each, int8 or int16, in that order."""
+    flat = np.ascontiguousarray(fields).reshape(*fields.shape[:2], 4)
+    return np.asarray(flat.view(np.int32))
+
+
+# A single row of inputs --------------------------------------------------------------------
+
+
+def _reject_row(node: Node[Weighted], rows: Array, bits: int) -> str | None:
+    if rows.shape[1] % 4:
+        return "inputs are no multiple of 4"
+    return reject(node, rows, bits, 8)
+
+
+def _bind_row(node: Node[Weighted], rows: Array, bits: int) -> Binding:
+    channels, depth = rows.shape
+    params, constants = pack(node, rows, bits, 8)
+    return Binding(
+        params={**params, "rows": 1, "depth": depth, "channels": channels},
+        constants=constants,
+        support=("tinyc_dense_nibbles.h",),
+        lanes=8,
+    )
+
+
+# Convolution --------------------------------------------------------------------------------
+
+
+def _reject_conv(node: Node[Conv2d], bits: int) -> str | None:
+    rows = conv_rows(node)
+    reason = reject_conv(node)
+    return reason if reason is not None or rows is None else reject(node, rows, bits)
+
+
+def _bind_conv(node: Node[Conv2d], bits: int, alike: bool = False) -> Binding:
+    """A single pixel as a row of inputs, eight channels at a time, unless all are to be ``alike``,
+    so that code is small."""
+    rows = conv_rows(node)
+    assert rows is not None
+    if not alike and sees_all(node) and _reject_row(node, rows, bits) is None:
+        return _bind_row(node, rows, bits)
+    _, kh, kw, _ = node.inputs[1].type.shape
+    params, constants = pack(node, rows, bits, alike=alike)
+    return _windows(
+        node, rows, {**window_params(node, (kh, kw)), **params}, constants, ordered=True
+    )  # fmt: skip
+
+
+def _windows(
+    node: Node[Weighted],
+    rows: Array,
+    params: dict[str, Any],
+    constants: tuple[Constant, Constant],
+    ordered: bool = False,
+) -> Binding:
+    """Two windows at a time, whose columns are scratch, as are sums of inputs."""
+    depth = -(-rows.shape[1] // 4) * 4
+    columns = columns_bytes(depth, params["in_c"], lanes=2)
+    seen = (params["out_w"] - 1) * params["stride_w"]
+    seen += (params["kernel_w"] - 1) * params["dilation_w"] + 1
+    sums = max(seen, params["pad_left"] + params["in_w"])
+    sums += params["kernel_h"] * params["in_w"]
+    return Binding(
+        params={
+            **params,
+            "input_zero": node.inputs[0].type.zero_point,
+            "depth": depth,
+            "columns_bytes": columns,
+        },
+        constants=constants,
+        scratch=columns + 4 * sums,
+        support=("tinyc_conv2d_nibbles.h",),
+        ordered=ordered,
+        tile=2,
+        lanes=4,
+    )
+
+
+def _conv2d(bits: int) -> tuple[Kernel[Conv2d], Kernel[Conv2d]]:
+    name, template = f"conv2d_s{bits}_dsp", "conv2d_s8_nibbles.c.j2"
+    refuse, bind = partial(_reject_conv, bits=bits), partial(_bind_conv, bits=bits)
+    return (
+        Kernel(
+            name, template, REQUIRES, refuse, bind,
+            varying=VARYING, aims=SLOWER - {"flash"}, special=True,
+        ),
+        Kernel(
+            f"{name}_alike", template, REQUIRES, refuse, partial(bind, alike=True),
+            varying=VARYING, sized=(*SIZED, "depth", "columns_bytes"), aims=frozenset({"flash"}),
+            special=True,
+        ),
+    )  # fmt: skip
+
+
+CONV2D = tuple(kernel for bits in BITS for kernel in _conv2d(bits))
+
+
+# Fully connected --------------------------------------------------------------------------
+
+
+def _reject_fully_connected(node: Node[FullyConnected], bits: int) -> str | None:
+    rows = node.inputs[1].data
+    reason = reject_fully_connected(node)
+    if reason is not None or rows is None:
+        return reason
+    if node.inputs[0].type.elements > rows.shape[1]:
+        return reject(node, rows, bits)
+    return _reject_row(node, rows, bits)
+
+
+def _bind_fully_connected(node: Node[FullyConnected], bits: int) -> Binding:
+    """A single row eight channels at a time, several as pixels of a pointwise convolution."""
+    x, weights = node.inputs[0].type, node.inputs[1].array
+    if x.elements == weights.shape[1]:
+        return _bind_row(node, weights, bits)
+    params, constants = pack(node, weights, bits)
+    return _windows(node, weights, {**row_window(node), **params}, constants)
+
+
+FULLY_CONNECTED = tuple(
+    Kernel(
+        f"fully_connected_s{bits}_dsp", "fully_connected_s8_nibbles.c.j2", REQUIRES,
+        partial(_reject_fully_connected, bits=bits), partial(_bind_fully_connected, bits=bits),
+        varying=VARYING, sized=("depth", "channels"), aims=SLOWER, special=True,
+    )
+    for bits in BITS
+)  # fmt: skip
