@@ -13,6 +13,7 @@ from effects import TRAINING, effect, squares, trained
 from tinyc.compress.keras import chain
 from tinyc.compress.keras.base import Training, Work
 from tinyc.errors import CompileError
+from tinyc.listener import Listener
 
 
 def network(widths: tuple[int, ...], seed: int = 3, classes: int = 5, size: int = 8) -> Any:
@@ -72,6 +73,7 @@ def test_the_loss_is_that_of_its_formulas() -> None:
     [
         ("distill:0", {}, "E209", "'0' is no temperature"),
         ("distill:alpha=1.5", {}, "E209", "'1.5' is no alpha"),
+        ("early_exit:conv0:epochs=0,distill", {}, "E361", "there are several"),
         ("distill", {"classes": 4}, "E361", r"outputs are \[4\], the model's \[5\]"),
         ("distill", {"size": 16}, "E361", r"inputs are \[16, 16, 3\], the model's \[8, 8, 3\]"),
         ("distill:maps=conv", {}, "E362", "the model has no layer 'conv'"),
@@ -96,6 +98,20 @@ def test_labels_are_needed_unless_they_weigh_nothing() -> None:
     for text in ("distill", "finetune,distill:alpha=0"):
         with pytest.raises(CompileError, match="has none"):
             chain.check(chain.parse(text), work)
+
+
+@pytest.mark.slow
+def test_a_teacher_that_knows_less_is_told() -> None:
+    class Heard(Listener):
+        said = ""
+
+        def warn(self, text: str) -> None:
+            Heard.said += text
+
+    data = squares(200)
+    work = replace(trained(network((8,)), data), teacher=network((8,), seed=7))
+    list(chain.run(chain.parse("distill:epochs=0"), replace(work, listener=Heard())))
+    assert "the teacher is right on" in Heard.said and "--teacher" in Heard.said
 
 
 @pytest.mark.slow

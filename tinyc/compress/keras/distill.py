@@ -11,7 +11,7 @@ from pydantic import Field
 from ...errors import CompileError
 from .base import Params, Space, Technique, Work, layer_named, register
 from .chain import reproduces
-from .training import fit, gives_probabilities, in_precision, precision
+from .training import accuracy, fit, gives_probabilities, in_precision, precision
 
 WHERE = "--with distill"
 
@@ -45,6 +45,10 @@ def distill(work: Work, params: Distillation) -> Work:
     pairs = _pairs(work, teacher, params.maps)
     chosen = precision(work.training.precision, work)
     taught = in_precision(_frozen(teacher) if teacher is work.model else teacher, chosen)
+    right = [accuracy(model, work) for model in (taught, work.model)]
+    if right[0] is not None and right[1] is not None and right[0] < right[1]:
+        said = f"the teacher is right on {right[0]:.1%}, the model itself on {right[1]:.1%}"
+        work.listener.warn(f"{said}; --teacher names a better one")
     loss = _loss(work, taught, params, pairs)
     work = replace(work, loss=loss)
     fit(work, epochs=params.epochs, label="distill")
@@ -155,6 +159,9 @@ def _layer(model: Any, name: str) -> Any:
 
 
 def _check(work: Work, teacher: Any) -> None:
+    if len(work.model.outputs) > 1 or len(teacher.outputs) > 1:
+        what = "distill compares one output, and there are several"
+        raise CompileError("E361", WHERE, what, "put it before early_exit")
     for what, own, other in (
         ("inputs", work.model.input_shape, teacher.input_shape),
         ("outputs", work.model.output_shape, teacher.output_shape),
