@@ -15,7 +15,8 @@ PIXELS = 8
 CONV_AIMS = frozenset(AIMS) - {"ram"}
 """Of convolutions, which lay out the windows of so many pixels in scratch memory."""
 LEAST_ZEROS = 0.4
-"""Part of the weights: with less no core is quicker by lists, and none needs fewer bytes."""
+"""Part of the weights: with less, lists take more bytes, and fewer cycles on Cortex-M3 alone, where
+a 1x1 convolution of 64 channels with 64 takes 1.16 times fewer at 0.3."""
 LARGEST_STEP = 255
 """From an entry to the next one, in inputs."""
 
