@@ -2,7 +2,7 @@
 #ifndef TINYC_UNPACK_H
 #define TINYC_UNPACK_H
 
-#include "tinyc_base.h"
+#include "tinyc_unpacked.h"
 
 enum {
     TINYC_RAW = 8,      /* in the place of the low bits: bytes as they are */
@@ -88,9 +88,5 @@ TINYC_SHARED static const uint8_t *tinyc_unpack(const uint8_t *from, uint8_t *to
     }
     return from;
 }
-
-/* An array that was unpacked so many bytes behind where `layer` lies. */
-#define TINYC_UNPACKED(type, layer, at) \
-    ((const type *)(const void *)((const uint8_t *)(layer) + (at)))
 
 #endif

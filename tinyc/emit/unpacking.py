@@ -31,10 +31,12 @@ def body(step: Step, name: str) -> str:
     return render(
         "unpacking.c",
         fn=name,
+        ctype=_ctype(step),
+        unpack=packing.unpack,
         struct=struct if fields else "",
         members=[f"{CTYPES[packing.dtype]} {n};" for n in packing.members],
         kernel=rendered(step, name, arrays, more),
-        parameters=[*parameters, SCRATCH, "const uint8_t *packed", *given],
+        parameters=[*parameters, SCRATCH, f"const {_ctype(step)} *packed", *given],
         names=names,
         scratch=places.get("scratch_at"),
         others=[c.suffix for c in others],
@@ -51,10 +53,16 @@ def call(step: Step, body: str, symbols: Mapping[Constant, str]) -> str:
         body=body,
         parameters=[*parameters, SCRATCH],
         names=[*names, "scratch"],
+        ctype=_ctype(step),
         packing=packing,
         packed=symbols[packed],
         others=[symbols[c] for c in others],
     ).strip()
+
+
+def _ctype(step: Step) -> str:
+    """Of what is unpacked."""
+    return CTYPES[step.binding.constants[0].data.dtype.name]
 
 
 def _packing(step: Step) -> Packing:

@@ -54,20 +54,24 @@ class Unpacked:
 class Packing:
     """What is unpacked from one constant, ``packed``, before a kernel runs.
 
-    fields: in what the layers of a body differ, and so what comes with a layer: parameters of the
-    template, places of arrays, ``<suffix>_at``, and of the kernel's own memory, ``scratch_at``; for
-    each the member that says it, of a struct of ``dtype`` that lies before all else, and in what
-    units; arrays: in the order in which they follow each other there; scratch_at: where the
-    kernel's own memory begins, None if it has none; pieces: how many times in turn they are
-    unpacked and the kernel runs, for ``outputs`` elements of the output each.
+    unpack: the C function that does; fields: in what the layers of a body differ, and so what comes
+    with a layer: parameters of the template, places of arrays, ``<suffix>_at``, and of the kernel's
+    own memory, ``scratch_at``; for each the member that says it, of a struct of ``dtype`` that lies
+    before all else, and in what units; arrays: in the order in which they follow each other there;
+    scratch_at: where the kernel's own memory begins, None if it has none; pieces: how many times in
+    turn they are unpacked and the kernel runs, for ``outputs`` elements of the output each; split:
+    the channels of the whole output, where each makes some of every pixel, and where it puts them
+    in the step's scratch memory, from where they are copied.
     """
 
+    unpack: str
     fields: Mapping[str, tuple[str, int]]
     dtype: str
     arrays: tuple[Unpacked, ...]
     scratch_at: int | None
     pieces: int
     outputs: int
+    split: tuple[int, int] | None = None
 
     @property
     def members(self) -> list[str]:

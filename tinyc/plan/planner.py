@@ -10,11 +10,12 @@ from ..ir import Graph, Node, Value
 from ..kernels.base import Schedule
 from ..kernels.cost import core_of
 from ..ops.transpose import Transpose
-from .arena import aliases
+from .arena import aliases, layout
 from .choose import Choice, choose
 from .feed import row_by_row
-from .packing import SPARE, packed
+from .packing import SPARE, bound, few_levels, packed
 from .plan import Plan
+from .schedule import Schedule as Order
 from .schedule import Span, by_rows, schedule
 
 
@@ -61,6 +62,8 @@ def plan(
             if [(chain.first, chain.last) for chain in small.chains] == chains:
                 found = small
                 break
+    if optimize != "flash":
+        found = _leveled(graph, found, optimize, priced, limit)
     arena = found.arena
     steps = tuple(replace(s, scratch_offset=arena.scratch.get(s, 0)) for s in found.steps)
     carried = _carries(graph, arena.offsets)
@@ -68,6 +71,31 @@ def plan(
         graph, core, features, steps, arena.offsets, arena.bytes, carried, arena.peak,
         arena.buffers, found.chains, arena.parked, arena.counted, optimize == "flash",
     )  # fmt: skip
+
+
+MORE = {"balanced": 1024, "speed": 1024, "ram": 0}
+"""Bytes by which constants of few levels may make the arena grow."""
+
+
+def _leveled(graph: Graph, found: Order, optimize: str, core: str, limit: int | None) -> Order:
+    """The same order, with constants of few levels in fewer bytes where there is room for them in
+    the arena; where there is not, in smaller pieces, or as they were."""
+    room = found.arena.bytes + MORE[optimize]
+    if limit is not None:
+        room = max(found.arena.bytes, min(room, limit))
+    ways = few_levels(found.steps, optimize, core, room)
+    while bindings := bound({step: parts[0] for step, parts in ways.items()}):
+        steps = tuple(replace(s, binding=bindings[s]) if s in bindings else s for s in found.steps)
+        arena = layout(graph, steps, found.chains)
+        if arena.bytes <= room:
+            return replace(found, steps=steps, arena=arena)
+        peak = found.steps[arena.peak[0]]
+        large = max(bindings, key=lambda step: bindings[step].scratch)
+        step = peak if peak in ways and arena.peak[1] > room else large
+        ways[step].pop(0)
+        if not ways[step]:
+            del ways[step]
+    return found
 
 
 def _apart(graph: Graph) -> Graph:
