@@ -95,12 +95,16 @@ def compress(
     scheduler: Annotated[
         str | None, typer.Option(help="Search: of a Dask cluster, as tcp://host:8786.")
     ] = None,
+    view: Annotated[
+        bool, typer.Option("--view", help="Open what each technique left in Netron.")
+    ] = False,
 ) -> None:
     """Make a Keras model smaller: prune, quantize, cluster, distil; trained and measured.
 
     By the techniques of --with, or, with a bound, a goal or a number of trials, by a search.
     """
     from .. import config
+    from ..errors import CompileError
     from ..search.explore import Question
     from ..search.front import Bounds, goal_of
 
@@ -116,10 +120,15 @@ def compress(
     }  # fmt: skip
     asked = (keep_accuracy, min_accuracy, max_flash, max_ram, max_cycles, goal, trials, time)
     searched = any(option is not None for option in (*asked, workers, scheduler))
+    if searched and view:
+        what, hint = "shows the stages of one chain", "name it by --with, without bounds"
+        raise CompileError("E201", "--view", what, hint)
     recipe = _recipe(call, settings, given, training, searched, goal)
     folder = Path(settings.output_dir) / "compress" / recipe.name
     if not searched:
         _one(call, recipe, settings, folder)
+        if view:
+            _view(folder)
         return
     bounds = Bounds(
         min_accuracy,
@@ -188,12 +197,27 @@ def _one(call: Call, recipe: Recipe, settings: Config, folder: Path) -> None:
     else:
         before = result["before"] or {}
         rows = [
-            [key, show(before.get(key, "")), show(result["after"][key])]
+            [key, "" if before.get(key) is None else show(before[key]), show(result["after"][key])]
             for key in result["after"]
             if result["after"][key] is not None
         ]
         print_table(["what", "int8", ", ".join(result["techniques"])], rows)
-    log.info(f"wrote {result['file']}")
+    log.info(f"wrote {result['file']} and {folder / 'report.html'}")
+
+
+def _view(folder: Path) -> None:
+    """Serve the model after each technique, and the file, to a browser until it is interrupted.
+    Raises CompileError E705 without Netron."""
+    from ..frontends.packages import NETRON, require
+
+    require("--view", NETRON)
+    import netron
+
+    shown = [*sorted((folder / "stages").glob("*.keras")), *folder.glob("*.tflite")]
+    for path in shown:
+        host, port = netron.start(str(path), browse=False)
+        log.info(f"{path.name}: http://{host}:{port}")
+    netron.wait()
 
 
 def _search(

@@ -18,6 +18,7 @@ ONNX = {"onnx": "onnx"}
 LARQ = KERAS2 | {"larq": "larq", "larq_compute_engine": "larq-compute-engine"}
 JAX = {"jax": "jax"}
 TFMOT = {"tensorflow_model_optimization": "tensorflow-model-optimization"}
+NETRON = {"netron": "netron"}
 TORCH = {"torch": "torch", "litert_torch": "litert-torch"}
 """What a model needs: module -> package."""
 
@@ -28,6 +29,7 @@ EXTRAS = {
     **dict.fromkeys(JAX, "jax"),
     **dict.fromkeys(TORCH, "torch"),
     **dict.fromkeys(TFMOT, "compress"),
+    **dict.fromkeys(NETRON, "compress"),
 }
 """Module -> the extra of tinyc that brings it; any other comes with ``tinyc[train]``."""
 NO_LARQ_FROM = (3, 13)

@@ -335,6 +335,10 @@ class Figures(TypedDict):
     file_bytes: int
     fits: bool
     """Whether the firmware fits the board; else the figures are those on a larger one."""
+    early: float | None
+    """The part of the samples held out that leaves the network early; null without a side head."""
+    average_cycles: int | None
+    """By that part; ``cycles`` are those of the worst case."""
 
 
 class Ratios(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ..ir import Array
 from ..project import Project
 from ..settings import Config
 from ..target.boards import Board
+
+if TYPE_CHECKING:
+    from ..run.data import Samples
 
 PROVEN = 2
 """Samples that the emulated core computes besides the host, which has to come to the same."""
@@ -30,7 +33,9 @@ class Figures:
     ram_bytes: of the linked firmware; cycles: modelled, of a random input, of the worst case where
     the network may be left early, at zero wait states; instructions: of the same; file_bytes: of
     the model's file; fits: whether the firmware fits the board, or the figures are those on one
-    with larger memories."""
+    with larger memories; early: the part of all that is held out that leaves the network early, and
+    average_cycles: by that part, and one sample of each way; None of a network without a side
+    head."""
 
     accuracy: float | None
     error: float | None
@@ -40,6 +45,8 @@ class Figures:
     instructions: int
     file_bytes: int
     fits: bool = True
+    early: float | None = None
+    average_cycles: int | None = None
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -79,17 +86,31 @@ def _roomy(board: Board) -> Board:
 
 def _measured(project: Project, data: Data | None, file_bytes: int) -> Figures:
     built = project.measured(project.image(project.place("build"), project.config.main))
-    right, error = (None, None) if data is None else _judged(project, data)
+    judged = _Judged() if data is None else _judged(project, data)
     samples = project.sample()
     trace = project.emulate(samples)
+    average = None
+    if judged.early is not None and judged.early_cycles is not None and trace.cycles is not None:
+        late = 1 - judged.early
+        average = round(judged.early * judged.early_cycles + late * trace.cycles)
     return Figures(
-        right, error, built["flash_bytes"], built["ram_bytes"], trace.cycles,
-        int(trace.instructions or 0), file_bytes,
+        judged.accuracy, judged.error, built["flash_bytes"], built["ram_bytes"], trace.cycles,
+        int(trace.instructions or 0), file_bytes, early=judged.early, average_cycles=average,
     )  # fmt: skip
 
 
-def _judged(project: Project, data: Data) -> tuple[float | None, float | None]:
-    """(accuracy, error) on what is held out."""
+@dataclass(frozen=True)
+class _Judged:
+    """See `Figures`; early_cycles: of one sample that leaves the network early, 0 if none does."""
+
+    accuracy: float | None = None
+    error: float | None = None
+    early: float | None = None
+    early_cycles: int | None = None
+
+
+def _judged(project: Project, data: Data) -> _Judged:
+    """What the network makes of all that is held out."""
     from ..ir.quant import dequantize
     from ..report import split_outputs
     from ..run.data import given_samples
@@ -98,17 +119,25 @@ def _judged(project: Project, data: Data) -> tuple[float | None, float | None]:
     graph = project.compiled.graph
     held = given_samples({"x": data.inputs(data.x_test)}, graph, data.name)
     outputs = run_host(project.compiled.c_library, held.bytes())
-    few = replace(held, inputs=tuple(a[:PROVEN] for a in held.inputs), given=())
-    emulated = project.emulate(few).outputs
-    outputs = outputs[:, : emulated.shape[1]]  # without the byte that tells of an early exit
+    emulated = project.emulate(_some(held, slice(PROVEN))).outputs
+    outputs, ways = outputs[:, : emulated.shape[1]], outputs[:, emulated.shape[1] :]
     if not np.array_equal(outputs[: len(emulated)], emulated):
         what = "the emulated core and the host come to different outputs"
         raise CompileError("E815", str(project.config.model), what, "report it with the model")
+    made = _Judged()
+    if ways.size:  # a byte for each sample, which tells whether it left the network early
+        first = np.flatnonzero(ways[:, 0])[:1]
+        cycles = project.emulate(_some(held, first)).cycles if first.size else 0
+        made = _Judged(early=float(np.mean(ways != 0)), early_cycles=cycles)
     found: Array = dequantize(split_outputs(graph, outputs)[-1], graph.outputs[-1].type)
     found = found.reshape(len(found), -1)
     if data.y_test is not None:
-        return float(np.mean(found.argmax(-1) == data.y_test)), None
+        return replace(made, accuracy=float(np.mean(found.argmax(-1) == data.y_test)))
     wanted = data.inputs(data.x_test).reshape(len(found), -1)
     if wanted.shape != found.shape:
-        return None, None
-    return None, float(np.sqrt(np.mean((found - wanted) ** 2)))
+        return made
+    return replace(made, error=float(np.sqrt(np.mean((found - wanted) ** 2))))
+
+
+def _some(samples: Samples, which: Any) -> Samples:
+    return replace(samples, inputs=tuple(a[which] for a in samples.inputs), given=())

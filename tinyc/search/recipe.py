@@ -58,6 +58,8 @@ class Result(_Strict):
     instructions: int
     file_bytes: int
     fits: bool = True
+    early: float | None = None
+    average_cycles: int | None = None
     sha256: str
 
 

@@ -19,7 +19,9 @@ from ..settings import Config
 from ..target.boards import load_board
 from ..train.files import check_writable
 from . import data as datas
+from .layers import layers
 from .measure import Figures, measure
+from .page import Point, page
 from .recipe import Recipe, Result, dumps, moved
 
 BASELINE = "int8"
@@ -123,14 +125,15 @@ def made(
     from ..compress.keras.export import convert
 
     stages = chain.parse(recipe.with_)
-    work = start(recipe, settings.trust, cache)
-    content = convert(compressed(work, stages))
+    work = compressed(start(recipe, settings.trust, cache), stages)
+    content = convert(work)
     path = _written(folder / "model.tflite", content)
     data = work.data
     held = replace(
         data, x_test=data.x_test[:few], y_test=None if data.y_test is None else data.y_test[:few]
     )
-    return measure(path, recipe.settings(settings), held, any_size=True), content
+    settings = replace(recipe.settings(settings), early_exit=work.early_exit)
+    return measure(path, settings, held, any_size=True), content
 
 
 def compress(
@@ -139,7 +142,8 @@ def compress(
     """What ``tinyc compress`` prints of one recipe, written as ``result.json`` too.
 
     recipe: with absolute paths; settings: of the builds that are measured; folder: takes the model,
-    ``int8.tflite``, of the model as it was given, ``recipe.toml``, ``stages/`` and ``logs/``.
+    ``int8.tflite``, of the model as it was given, ``recipe.toml``, ``report.html``, ``stages/`` and
+    ``logs/``.
     Raises CompileError E209, E360 to E362, and those of builds.
     """
     from ..compress.keras.export import convert
@@ -153,7 +157,8 @@ def compress(
     seconds = time.monotonic() - began
     content = convert(done)
     path = _written(folder / f"{recipe.name}.tflite", content)
-    last, first = measure(path, settings, work.data), None
+    last_settings = replace(settings, early_exit=done.early_exit)
+    last, first, before = measure(path, last_settings, work.data), None, None
     if recipe.network is None:  # which has no weights before it is trained
         before = _written(folder / f"{BASELINE}.tflite", convert(work))
         first = measure(before, settings, work.data)
@@ -180,6 +185,13 @@ def compress(
     _written(folder / "result.json", (json.dumps(result, indent=2) + "\n").encode())
     told = recipe.model_copy(update={"result": Result(**last.facts, sha256=sha256)})
     _written(folder / "recipe.toml", dumps(moved(told, folder, back=True)).encode())
+    points = [Point(recipe.name, recipe.with_, last.facts, chosen=True)]
+    known_layers = []
+    if first is not None and before is not None:
+        points.insert(0, Point(BASELINE, BASELINE, first.facts))
+        known_layers = layers(before, settings)
+    text = page(recipe.name, points, known_layers, layers(path, last_settings))
+    _written(folder / "report.html", text.encode())
     return result
 
 
