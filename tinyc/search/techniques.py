@@ -45,9 +45,10 @@ def _technique(found: Technique[Any]) -> str:
         for name, field in found.params.model_fields.items()
         if name != "layers"
     )
+    classes = {True: "needs classes", False: "needs no classes"}
     needs = [
         "trains" if found.trains else "trains nothing",
-        "needs classes" if found.labels else "needs no classes",
+        "may need classes" if callable(found.labels) else classes[found.labels],
     ]
     more = f" Parameters: {fields}." if fields else ""
     return (
