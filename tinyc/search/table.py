@@ -30,6 +30,7 @@ from ..files.folder import written
 from ..files.paths import resource
 from ..listener import Listener
 from ..settings import Config
+from ..target.boards import load_board
 from ..train import dataset
 from . import data as datas
 from .measure import measure
@@ -142,7 +143,8 @@ def _start(name: str, network: Network, folder: Path) -> Work:
     training = Training(
         network.epochs, learning_rate=network.learning_rate, shift=network.shift, flip=network.flip
     )
-    work = Work(loaded, data, training, loaded, listener=_Log())
+    core = load_board(table().boards["m4"]).core
+    work = Work(loaded, data, training, loaded, core=core, listener=_Log())
     if network.first is None:
         return work
     made = compressed(work, chain.parse(network.first))
