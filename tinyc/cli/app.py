@@ -27,6 +27,7 @@ from . import (
     init,
     ops,
     profile,
+    search,
     serve,
     show,
     test,
@@ -49,8 +50,8 @@ app = typer.Typer(
 )
 for _verb in (
     build.build, test.test, profile.profile, show.show, serve.serve, compare.compare,
-    compress.compress, advise.advise, train.train, flash.flash, debug.debug, export.export,
-    init.init, tune.tune, bench.bench, fit.fit, ops.ops, doctor.doctor,
+    compress.compress, search.search, advise.advise, train.train, flash.flash, debug.debug,
+    export.export, init.init, tune.tune, bench.bench, fit.fit, ops.ops, doctor.doctor,
 ):  # fmt: skip
     app.command()(_verb)
 app.add_typer(boards.app, name="boards")

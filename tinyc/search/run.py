@@ -85,10 +85,14 @@ def _loaded(
 
 
 def _described(recipe: Recipe, data: Data) -> Any:
+    from . import supernet
     from .network import build
 
-    assert recipe.network is not None
-    return build(recipe.network, data.x.shape[1:], data.classes, recipe.training.seed)
+    seed = recipe.training.seed
+    if recipe.network is not None:
+        return build(recipe.network, data.x.shape[1:], data.classes, seed)
+    assert recipe.supernet is not None and recipe.subnet is not None
+    return supernet.cut(supernet.load(Path(recipe.supernet)), recipe.subnet, data, seed)
 
 
 def compressed(work: Work, stages: tuple[chain.Stage, ...], folder: Path | None = None) -> Work:
@@ -159,7 +163,7 @@ def compress(
     path = _written(folder / f"{recipe.name}.tflite", content)
     last_settings = replace(settings, early_exit=done.early_exit)
     last, first, before = measure(path, last_settings, work.data), None, None
-    if recipe.network is None:  # which has no weights before it is trained
+    if recipe.model is not None:  # what is described has none before it is trained
         before = _written(folder / f"{BASELINE}.tflite", convert(work))
         first = measure(before, settings, work.data)
     sha256 = hashlib.sha256(content).hexdigest()
