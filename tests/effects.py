@@ -38,15 +38,18 @@ def trained(model: Any, data: Data, training: Training = TRAINING) -> Work:
     return compressed(work, chain.parse("finetune"))
 
 
-def effect(work: Work, text: str, folder: Path, board: str = BOARD) -> tuple[Figures, Figures]:
+def effect(
+    work: Work, text: str, folder: Path, board: str = BOARD, optimize: str = "speed"
+) -> tuple[Figures, Figures]:
     """(before, after): of the firmware of a work's model by int8 alone and by the chain ``text``,
-    with the accuracy of what was exported, by the generated C."""
+    with the accuracy of what was exported, by the generated C; and ``before.tflite`` and
+    ``after.tflite`` in ``folder``."""
     from tinyc.compress.keras.export import convert
 
     found = []
     for name, stages in (("before", "int8"), ("after", text)):
         path = folder / f"{name}.tflite"
         path.write_bytes(convert(compressed(replace(work, done=()), chain.parse(stages))))
-        settings = Config(board=board, output_dir=str(folder / name), optimize="speed")
+        settings = Config(board=board, output_dir=str(folder / name), optimize=optimize)
         found.append(measure(path, settings, work.data))
     return found[0], found[1]

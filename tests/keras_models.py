@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.compress.keras.base import Data, Training, Work
+from tinyc.compress.keras.base import Data, Training, Work, kernel, kernel_layers
 from tinyc.frontends.packages import KERAS2, TFMOT, prepare
+from tinyc.frontends.tflite import read
 from tinyc.frontends.tflite.runtime import compute
+from tinyc.ir import Array
+from tinyc.ops._mixins import Weighted
 from tinyc.pipeline import CompileOptions, compile_model
 from tinyc.report import split_outputs
 from tinyc.run.data import given_samples
@@ -85,12 +88,27 @@ def exact(path: Path, work: Work) -> tuple[str, str, float]:
     """The types of a file's input and output, and how much of what is held out the generated C
     names right, whose outputs are those of LiteRT's reference kernels on `COMPARED` samples."""
     compiled = compile_model(str(path), load_board("nucleo_f446re"), CompileOptions())
-    held = given_samples({"x": work.data.inputs(work.data.x_test)}, compiled.graph, "digits")
+    held = given_samples({"x": work.data.inputs(work.data.x_test)}, compiled.graph, work.data.name)
     outputs = run_host(compiled.c_library, held.bytes())
     found = split_outputs(compiled.graph, outputs)[-1].reshape(len(work.data.x_test), -1)
-    x = np.asarray(held.inputs[0][:COMPARED]).reshape(COMPARED, 1, 8, 8, 1)
+    x = np.asarray(held.inputs[0][:COMPARED]).reshape(COMPARED, 1, *work.data.x.shape[1:])
     computed = compute(str(path), [x])
     assert computed is not None and computed.by.endswith("reference kernels")
     assert np.array_equal(found[:COMPARED], computed.outputs[0].reshape(COMPARED, -1))
     right = float(np.mean(found.argmax(-1) == work.data.y_test))
     return str(x.dtype), str(found.dtype), right
+
+
+def stored(path: Path, work: Work) -> dict[str, Array]:
+    """Name of a layer -> its weights in the file: int8 [channels, n], along inputs the fastest."""
+    nodes = [node for node in read(path).nodes if isinstance(node.op, Weighted)]
+    layers = kernel_layers(work.model)
+    assert len(nodes) == len(layers)
+    found = {}
+    for node, (name, layer) in zip(nodes, layers.items(), strict=True):
+        weights = node.inputs[1].data
+        assert weights is not None and weights.dtype == np.int8
+        assert sorted(weights.shape) == sorted(kernel(layer).shape), name
+        rows = np.moveaxis(weights, node.op.weight_axis, 0)
+        found[name] = rows.reshape(len(rows), -1)
+    return found

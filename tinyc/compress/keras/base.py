@@ -197,19 +197,35 @@ KERNELS = ("Conv1D", "Conv2D", "DepthwiseConv2D", "Dense")
 
 
 def kernel_layers(model: Any, kinds: Iterable[str] = KERNELS) -> dict[str, Any]:
-    """Name -> layer, of those with a kernel, in the model's order."""
+    """Name -> layer, of those with a kernel, in the model's order; what TFMOT has wrapped is in
+    its wrapper."""
     kinds = tuple(kinds)
-    return {layer.name: layer for layer in model.layers if type(layer).__name__ in kinds}
+    return {
+        inner(layer).name: layer for layer in model.layers if type(inner(layer)).__name__ in kinds
+    }
+
+
+def inner(layer: Any) -> Any:
+    """The layer inside of a wrapper of TFMOT's; any other itself."""
+    wraps = type(layer).__module__.startswith("tensorflow_model_optimization.")
+    return layer.layer if wraps and hasattr(layer, "layer") else layer
 
 
 def kernel(layer: Any) -> Any:
     """The variable that holds a layer's weights: [kh, kw, in, out], of a depthwise convolution
     [kh, kw, in, multiplier], of a dense layer [in, out]."""
+    # Clustering and quantization put a tensor, computed of the variable, in its place.
+    if hasattr(layer, "original_clusterable_weights"):
+        return layer.original_clusterable_weights["kernel"]
+    if getattr(layer, "_weight_vars", None):
+        return layer._weight_vars[0][0]
+    layer = inner(layer)
     return layer.depthwise_kernel if hasattr(layer, "depthwise_kernel") else layer.kernel
 
 
 def channel_axes(layer: Any) -> tuple[int, ...]:
     """The axes of a layer's kernel that count its output channels; scales are by them."""
+    layer = inner(layer)
     return (2, 3) if hasattr(layer, "depthwise_kernel") else (len(layer.kernel.shape) - 1,)
 
 

@@ -64,8 +64,10 @@ def _stage(text: str) -> Stage:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part != "layers")
-        said = first["msg"][:1].lower() + first["msg"][1:]
-        what = f"{first['input']!r} is no {where or 'value'} for {name}: {said}"
+        said = first["msg"].removeprefix("Value error, ")
+        said = said[:1].lower() + said[1:]
+        wrong = f"{first['input']!r} is no {where} for {name}" if where else repr(text)
+        what = f"{wrong}: {said}"
         raise CompileError("E209", WHERE, what, f"it takes {_takes(technique)}") from None
 
 

@@ -48,16 +48,19 @@ def fit(
     if not steps:
         hold(work, model, projections)
         return
-    chosen = precision(training.precision, work)
     tf_keras.utils.set_random_seed(training.seed)
-    trained = in_precision(model, chosen)
+    # What holds TFMOT's wrappers has been made in its precision, see `tfmot.wrap`.
+    trained = model
+    if plain(model):
+        trained = in_precision(model, precision(training.precision, work))
     layers = kernel_layers(trained)
     held = _held(work, projections or {}, layers)
     latent = {name: tf.Variable(kernel(layers[name]), name=f"latent_{name}") for name in held}
     rate = tf_keras.optimizers.schedules.CosineDecay(training.learning_rate, steps)
     optimizer = tf_keras.optimizers.Adam(rate)
     scaler = None
-    if chosen == "mixed_float16":  # whose gradients would vanish
+    if any(layer.compute_dtype == "float16" for layer in trained.layers):
+        # Gradients would vanish.
         scaler = tf_keras.mixed_precision.LossScaleOptimizer(optimizer)
     moved = list(trained.trainable_variables)
     place = {id(kernel(layers[name])): name for name in held}
@@ -302,7 +305,7 @@ def in_precision(model: Any, policy: str) -> Any:
     for its last layer and what has an activation of scores, which stay float32."""
     import tf_keras
 
-    if policy == "float32" or not plain(model):
+    if policy == "float32":
         return model
     outputs = set(model.output_names)
 
