@@ -19,7 +19,9 @@ from tinyc.compress.keras.export import convert
 from tinyc.compress.keras.levels import numbers
 from tinyc.compress.keras.training import accuracy
 from tinyc.errors import CompileError
+from tinyc.search.measure import measure
 from tinyc.search.run import compressed
+from tinyc.settings import Config
 
 MOST = {4: 7, 2: 1, 1: 1}
 
@@ -111,6 +113,23 @@ def test_files_hold_the_levels_and_compute_what_litert_does(
     assert seen == len(made.levels)
 
     assert abs(exact(path, work)[-1] - after) < 0.03
+
+
+@pytest.mark.slow
+def test_the_linked_firmware_shrinks_by_what_bits_save(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow_model_optimization")
+    work = trained()
+    flash = {}
+    for text in ("int8", "int4:0", "int2:0"):
+        path = tmp_path / f"{text[:4]}.tflite"
+        path.write_bytes(convert(compressed(work, chain.parse(text))))
+        settings = Config(board="nucleo_f446re", optimize="flash", output_dir=str(tmp_path))
+        flash[text] = measure(path, settings).flash_bytes
+    layers = kernel_layers(work.model)
+    weights = sum(int(np.prod(kernel(layers[name]).shape)) for name in layers if name != "stem")
+    # Most of half of the bytes, and of three quarters: code and scales differ, too.
+    assert flash["int8"] - flash["int4:0"] > 0.45 * weights
+    assert flash["int8"] - flash["int2:0"] > 0.65 * weights
 
 
 @pytest.mark.slow
