@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from tinyc import passes
 from tinyc.compress.base import techniques
+from tinyc.compress.keras.chain import parse
 from tinyc.image.build import BuildOptions, build
 from tinyc.ir import interpret
 from tinyc.kernels.base import kernels_of
@@ -36,6 +37,8 @@ from tinyc.train import recipe
 
 board = load_board("toy")
 found = {"core": board.core.name, "recipe": recipe.load("toy")[1].title}
+(stage,) = parse("toy_rest:0.25")
+found["stage"] = [stage.technique.help, stage.params.weight]
 found["operator"] = "ToyRaise" in [op.__name__ for op in all_ops()]
 x = np.array([[-128, -3, 0, 5, 100, 127]], np.int8)
 for model, options in (("m.tflite", {}), ("two.toy", {}), ("two.toy", {"compress": "toy_calm"})):
@@ -132,6 +135,7 @@ def test_a_toy_of_each_runs(copy: Path, tmp_path: Path) -> None:
     assert not done.returncode, done.stderr
     found = json.loads(done.stdout)
     assert (found["core"], found["recipe"], found["operator"]) == ("toy-core", "A toy", True)
+    assert found["stage"] == ["rest", 0.25]
     for run, by, changes in (
         ("m.tflite {}", 7, []),
         ("two.toy {}", 24, []),
