@@ -50,13 +50,15 @@ class _Strict(BaseModel):
 
 class Network(_Strict):
     """model: in the data's folder, or recipe: which `tinyc train` trains; data: see
-    `tinyc.search.data.load`, random inputs if None; first: a chain that comes before each of the
-    rows and before what they are held against; the rest: see `Training`."""
+    `tinyc.search.data.load`, if None inputs of a ``normal`` distribution (mean, deviation); first:
+    a chain that comes before each of the rows and before what they are held against; the rest: see
+    `Training`."""
 
     title: str
     model: str | None = None
     recipe: str | None = None
     data: str | None = None
+    normal: tuple[float, float] = (0.0, 1.0)
     pixels: tuple[float, float] = (-1.0, 1.0)
     first: str | None = None
     epochs: float = 1
@@ -134,7 +136,7 @@ def _start(name: str, network: Network, folder: Path) -> Work:
     shape = tuple(loaded.input_shape[1:])
     if network.data is None:
         rng = np.random.default_rng(0)
-        x = rng.normal(0, 1, (UNLABELLED, *shape)).astype(np.float32)
+        x = rng.normal(*network.normal, (UNLABELLED, *shape)).astype(np.float32)
         data = Data(x, x[:64], name="random inputs")
     else:
         cache = Path(tempfile.gettempdir()) / "tinyc-table"
