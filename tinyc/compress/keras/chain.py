@@ -86,12 +86,10 @@ def check(stages: Sequence[Stage], work: Work) -> None:
     if work.data.y is not None or reproduces(work.model):
         return
     for stage in stages:
-        if getattr(stage.params, "epochs", None) == 0:
-            continue
         labels = stage.technique.labels
         if callable(labels) and not labels(stage.params):
-            return
-        if labels:
+            return  # nor do trainings behind it
+        if labels and getattr(stage.params, "epochs", None) != 0:
             what = f"{stage.technique.name} trains with labels, and {work.data.name} has none"
             hint = "put the classes into the .npz as 'y'"
             raise CompileError("E361", WHERE, what, hint)
