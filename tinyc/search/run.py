@@ -65,6 +65,7 @@ def ready(origin: str, threads: int = 0, listener: Listener = SILENT) -> None:
         import tensorflow as tf
         import tf_keras
 
+    tf.get_logger().setLevel("ERROR")  # or it tells of each training that it is traced anew
     tf_keras.backend.clear_session()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

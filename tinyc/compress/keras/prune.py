@@ -10,7 +10,18 @@ from pydantic import Field, model_validator
 
 from ...errors import CompileError
 from ...ir import Array
-from .base import Params, Projection, Technique, Work, kernel, kernel_layers, layers_named, register
+from .base import (
+    Known,
+    Params,
+    Projection,
+    Space,
+    Technique,
+    Work,
+    kernel,
+    kernel_layers,
+    layers_named,
+    register,
+)
 from .tfmot import unwrap, wrap, wrappers
 from .training import fit, precision, steps_of
 
@@ -149,4 +160,12 @@ def masked(mask: Array) -> Projection:
     return lambda weights: weights * mask
 
 
-register(Technique("prune", "make the smallest weights zero", Prune, prune))
+def _suggest(trial: Any, known: Known) -> str:
+    return f"prune:{trial.suggest_float('prune', 0.5, 0.9, step=0.05):g}:keep_ends=true"
+
+
+register(
+    Technique(
+        "prune", "make the smallest weights zero", Prune, prune, space=Space("sparsity", _suggest)
+    )
+)

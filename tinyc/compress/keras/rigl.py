@@ -12,7 +12,18 @@ import numpy as np
 from pydantic import Field
 
 from ...ir import Array
-from .base import Params, Projection, Technique, Work, kernel, kernel_layers, layers_named, register
+from .base import (
+    Known,
+    Params,
+    Projection,
+    Space,
+    Technique,
+    Work,
+    kernel,
+    kernel_layers,
+    layers_named,
+    register,
+)
 from .training import fit, steps_of
 
 KINDS = ("Conv1D", "Conv2D", "Dense")
@@ -119,4 +130,13 @@ def _largest(values: Array, count: int) -> Array:
     return found.reshape(values.shape)
 
 
-register(Technique("rigl", "train sparse, and change where weights are", RigL, rigl))
+def _suggest(trial: Any, known: Known) -> str:
+    return f"rigl:{trial.suggest_float('rigl', 0.5, 0.9, step=0.05):g}"
+
+
+register(
+    Technique(
+        "rigl", "train sparse, and change where weights are", RigL, rigl,
+        space=Space("sparsity", _suggest),
+    )
+)  # fmt: skip
