@@ -28,11 +28,13 @@ typedef void tinyc_nibbles_tile(const int32_t *weights, const int16_t *columns,
 /* Inputs by four that the code has one after another, and what the first pass over them leaves
  * out, see TINYC_HALVES_ROWS. Of 2 bits twice as many, which makes up for an instruction more. */
 #if TINYC_SMALL
-#define TINYC_INT4_QUADS 1
-#define TINYC_INT2_QUADS 1
+#define TINYC_INT4_QUADS          1
+#define TINYC_INT2_QUADS          1
+#define TINYC_NIBBLES_QUADS(bits) 1
 #else
-#define TINYC_INT4_QUADS 9
-#define TINYC_INT2_QUADS 18
+#define TINYC_INT4_QUADS          9
+#define TINYC_INT2_QUADS          18
+#define TINYC_NIBBLES_QUADS(bits) ((bits) == 4 ? TINYC_INT4_QUADS : TINYC_INT2_QUADS)
 #endif
 #define TINYC_INT4_QUAD_BYTES 112
 #define TINYC_INT2_QUAD_BYTES 116
@@ -40,7 +42,7 @@ typedef void tinyc_nibbles_tile(const int32_t *weights, const int16_t *columns,
 TINYC_INLINE int32_t tinyc_nibbles_skip(int32_t depth, int32_t bits)
 {
     const int32_t quads = depth / 4;
-    const int32_t most = bits == 4 ? TINYC_INT4_QUADS : TINYC_INT2_QUADS;
+    const int32_t most = TINYC_NIBBLES_QUADS(bits);
     const int32_t bytes = bits == 4 ? TINYC_INT4_QUAD_BYTES : TINYC_INT2_QUAD_BYTES;
     return ((quads + most - 1) / most * most - quads) * bytes;
 }

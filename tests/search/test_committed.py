@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import DATA, ROOT
 
 from tinyc import config
 from tinyc.compress.keras.base import Data
@@ -16,12 +16,11 @@ from tinyc.compress.keras.chain import parse
 from tinyc.search import data as datas
 from tinyc.search.measure import Figures, measure
 from tinyc.search.recipe import load
-from tinyc.train.dataset import default_folder
 
 FOLDER = ROOT / "recipes" / "compress"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 BOARD = "stm32f4_discovery"
-IMAGES_AT = default_folder() / "cifar10"
+IMAGES_AT = DATA / "cifar10"
 
 
 def told(name: str) -> dict[str, Any]:
@@ -61,7 +60,10 @@ def test_smaller_networks_are_as_much_smaller_as_they_are_to_be() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not IMAGES_AT.exists(), reason=f"no CIFAR-10 in {IMAGES_AT}")
-def test_accuracy_is_that_of_the_recipes_and_within_a_point(tmp_path: Path) -> None:
+def test_accuracy_is_that_of_the_recipes_and_within_a_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYC_DATA", str(DATA))
     data = datas.load("cifar10", (32, 32, 3), tmp_path, (-1.0, 1.0))
     whole = tomllib.loads((ROOT / "recipes" / "cifar10-int8.toml").read_text())
     before = whole["result"]["accuracy"]
