@@ -27,7 +27,8 @@ Measured by `python -m tinyc.search.table`, which trains and measures each line 
 of the network as int8, the speed-ups are those of modelled cycles at zero wait states, and the
 change of accuracy, in points, is that of the generated C on all samples held out, which the
 emulated core equals. A speed-up under 1 is slower. Where a technique does not pay on a
-microcontroller, that is its line.
+microcontroller, that is its line. The large network trains for one epoch a line, which tells lines
+apart, not what more training wins back: [the guide](compress.md) has some that trained longer.
 """
 
 
@@ -79,7 +80,9 @@ def _tables() -> Iterator[str]:
 def _facts(name: str, network: Network, base: Mapping[str, Any]) -> str:
     m4, m0 = base["m4"], base["m0plus"]
     right = f", accuracy {m4['accuracy']:.2%}" if m4["accuracy"] is not None else ""
-    trained = f" Each line that trains does so for {network.epochs:g} epochs"
+    trained = (
+        f" Each line that trains does so for {network.epochs:g} epoch{'s' * (network.epochs != 1)}"
+    )
     trained += f", after `{network.first}`." if network.first else "."
     return (
         f"As int8: {m4['flash_bytes']:,} bytes of flash, {m4['cycles']:,} cycles on Cortex-M4, "
