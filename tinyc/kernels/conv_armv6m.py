@@ -7,7 +7,6 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
@@ -17,10 +16,10 @@ from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d, depthwise_conv2d_rows, flat
 from ..ops.fully_connected import FullyConnected
-from .base import Binding, Constant, Kernel
+from .base import AIMS, Binding, Constant, Kernel
 from .conv import VARYING, clamp_params, extreme_sums, largest_sums, window_params
 from .conv_dsp import padded, reject, table
-from .narrow import BITS, SLOWER, pack_bits, reject_bits
+from .narrow import narrowed, pack_bits
 
 REQUIRES = frozenset({"armv6m"})
 PLANE_BYTES = 2048
@@ -151,24 +150,7 @@ CONV2D = Kernel(
     _bind_conv,
     varying=VARYING,
 )
-
-
-def _reject_narrow_conv(node: Node[Conv2d], bits: int) -> str | None:
-    return reject_bits(node.inputs[1].data, bits) or reject_conv(node)
-
-
-NARROW_CONV2D = tuple(
-    Kernel(
-        f"conv2d_s{bits}_armv6m",
-        "conv2d_s8_armv6m.c.j2",
-        REQUIRES,
-        partial(_reject_narrow_conv, bits=bits),
-        partial(_bind_conv, bits=bits),
-        varying=VARYING,
-        special=True,
-    )
-    for bits in BITS
-)
+NARROW_CONV2D = narrowed(CONV2D, _bind_conv, frozenset(AIMS))
 
 
 # Depthwise convolution --------------------------------------------------------------------
@@ -331,22 +313,4 @@ FULLY_CONNECTED = Kernel(
     _bind_fully_connected,
     varying=VARYING,
 )
-
-
-def _reject_narrow_fully_connected(node: Node[FullyConnected], bits: int) -> str | None:
-    return reject_bits(node.inputs[1].data, bits) or _reject_fully_connected(node)
-
-
-NARROW_FULLY_CONNECTED = tuple(
-    Kernel(
-        f"fully_connected_s{bits}_armv6m",
-        "fully_connected_s8_armv6m.c.j2",
-        REQUIRES,
-        partial(_reject_narrow_fully_connected, bits=bits),
-        partial(_bind_fully_connected, bits=bits),
-        varying=VARYING,
-        aims=SLOWER,
-        special=True,
-    )
-    for bits in BITS
-)
+NARROW_FULLY_CONNECTED = narrowed(FULLY_CONNECTED, _bind_fully_connected)

@@ -6,7 +6,6 @@ The layouts are those that the kernels in ``firmware/kernels/`` read; see the co
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from ..ops.fully_connected import FullyConnected
 from .base import Binding, Constant, Kernel
 from .conv import VARYING, clamp_params, four_channels, sees_all, window_params
 from .conv_dsp import fixed_point, one_product, padded, reject
-from .narrow import BITS, SLOWER, pack_bits, reject_bits
+from .narrow import narrowed, pack_bits
 
 REQUIRES = frozenset({"thumb2"})
 
@@ -151,25 +150,7 @@ CONV2D = Kernel(
     _bind_conv,
     varying=VARYING,
 )
-
-
-def _reject_narrow_conv(node: Node[Conv2d], bits: int) -> str | None:
-    return reject_bits(node.inputs[1].data, bits) or _reject_conv(node)
-
-
-NARROW_CONV2D = tuple(
-    Kernel(
-        f"conv2d_s{bits}_thumb2",
-        "conv2d_s8_thumb2.c.j2",
-        REQUIRES,
-        partial(_reject_narrow_conv, bits=bits),
-        partial(_bind_conv, bits=bits),
-        varying=VARYING,
-        aims=SLOWER,
-        special=True,
-    )
-    for bits in BITS
-)
+NARROW_CONV2D = narrowed(CONV2D, _bind_conv)
 
 
 # Depthwise convolution --------------------------------------------------------------------
@@ -248,22 +229,4 @@ FULLY_CONNECTED = Kernel(
     _bind_dense,
     varying=VARYING,
 )
-
-
-def _reject_narrow_dense(node: Node[FullyConnected], bits: int) -> str | None:
-    return reject_bits(node.inputs[1].data, bits) or _reject_dense(node)
-
-
-NARROW_FULLY_CONNECTED = tuple(
-    Kernel(
-        f"fully_connected_s{bits}_thumb2",
-        "fully_connected_s8_thumb2.c.j2",
-        REQUIRES,
-        partial(_reject_narrow_dense, bits=bits),
-        partial(_bind_dense, bits=bits),
-        varying=VARYING,
-        aims=SLOWER,
-        special=True,
-    )
-    for bits in BITS
-)
+NARROW_FULLY_CONNECTED = narrowed(FULLY_CONNECTED, _bind_dense)

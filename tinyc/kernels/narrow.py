@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
-from ..ir import Array, Node
+from ..ir import Array, Node, OpT
 from ..ops._mixins import Weighted
-from .base import AIMS
+from .base import AIMS, Binding, Kernel
 
 BITS = (2, 4)
 """Of a weight, other than 8."""
@@ -39,3 +43,25 @@ def is_narrow(node: Node) -> bool:
         return False
     rows = node.inputs[1].data
     return rows is not None and rows.dtype == np.int8 and reject_bits(rows, BITS[-1]) is None
+
+
+def narrowed(
+    kernel: Kernel[OpT], bind: Callable[..., Binding], aims: frozenset[str] = SLOWER
+) -> tuple[Kernel[OpT], ...]:
+    """A kernel ``..._s8_...`` for weights, a node's second operand, of each of `BITS`: its bind is
+    told of ``bits``."""
+
+    def reject(node: Node[OpT], bits: int) -> str | None:
+        return reject_bits(node.inputs[1].data, bits) or kernel.reject(node)
+
+    return tuple(
+        replace(
+            kernel,
+            name=kernel.name.replace("_s8_", f"_s{bits}_"),
+            reject=partial(reject, bits=bits),
+            bind=partial(bind, bits=bits),
+            aims=aims,
+            special=True,
+        )
+        for bits in BITS
+    )
