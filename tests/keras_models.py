@@ -78,7 +78,7 @@ def _negate(model: Any, name: str) -> None:
 
 def trained(**training: Any) -> Work:
     """The network, which names 95 % of the digits or more, in a work that trains as told."""
-    from tinyc.search.run import copied
+    from tinyc.compress.keras.training import copied
 
     chosen = {"epochs": 2, "batch": 64, "learning_rate": 2e-3, "precision": "float32", **training}
     return Work(copied(_trained()), digits(), Training(**chosen))

@@ -21,11 +21,9 @@ from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
 from ..project import Project
 from ..settings import Config
-from ..target.boards import Board, Memory, load_board
+from ..target.boards import Board, load_board
+from .measure import roomy
 from .table import measured
-
-ROOM = 1 << 24
-"""Bytes of flash and of RAM of the board on which what does not fit is measured."""
 
 FAR = 4.0
 """Times over a limit from which on no chain of techniques reaches it, by what they have brought:
@@ -140,7 +138,7 @@ def facts(settings: Config, max_cycles: int | None) -> Facts:
         except CompileError as error:
             if error.id != "E401":
                 raise
-            project, fits = _measured(settings, _large(board)), False
+            project, fits = _measured(settings, roomy(board)), False
     built, trace = project.sections["build"], project.trace
     assert trace is not None and trace.cycles is not None
     weights = _weights(project.compiled.graph)
@@ -161,17 +159,6 @@ def _measured(settings: Config, board: Board) -> Project:
     project.measured(project.image(project.place("build"), settings.main))
     project.emulate(project.samples(1))
     return project
-
-
-def _large(board: Board) -> Board:
-    """``board`` with room for anything."""
-    seen: set[str] = set()
-    memories: list[Memory] = []
-    for memory in board.memory:
-        first = memory.kind not in seen
-        seen.add(memory.kind)
-        memories.append(memory.model_copy(update={"size": ROOM}) if first else memory)
-    return board.model_copy(update={"memory": tuple(memories)})
 
 
 def _room(board: Board, kind: str) -> int:

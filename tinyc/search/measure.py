@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROVEN = 2
 """Samples that the emulated core computes besides the host, which has to come to the same."""
-ROOM = 16
+ROOM = 256
 """Times by which memories are larger where what does not fit is measured."""
 
 
@@ -68,11 +68,11 @@ def measure(
     except CompileError as error:
         if error.id != "E401" or not any_size:
             raise
-    project.board = _roomy(project.board)
+    project.board = roomy(project.board)
     return replace(_measured(project, data, path.stat().st_size), fits=False)
 
 
-def _roomy(board: Board) -> Board:
+def roomy(board: Board) -> Board:
     """The same with memories that end where another begins, or are `ROOM` times as large."""
     begins = [*(m.origin for m in board.memory), 1 << 32]
     larger = [

@@ -98,6 +98,8 @@ def _described(recipe: Recipe, data: Data) -> Any:
 
 def compressed(work: Work, stages: tuple[chain.Stage, ...], folder: Path | None = None) -> Work:
     """The work after the last of ``stages``; folder: takes the model after each of them."""
+    from ..compress.keras.training import copied
+
     chain.check(stages, work)
     work = replace(work, model=copied(work.model))
     for index, made in enumerate(chain.run(stages, work), 1):
@@ -108,15 +110,6 @@ def compressed(work: Work, stages: tuple[chain.Stage, ...], folder: Path | None 
             if not work.wrapped:
                 work.model.save(folder / f"{index}-{name}.keras")
     return work
-
-
-def copied(model: Any) -> Any:
-    """``model`` with weights of its own, so that training one leaves the other."""
-    import tf_keras
-
-    made = tf_keras.models.clone_model(model)
-    made.set_weights(model.get_weights())
-    return made
 
 
 def made(

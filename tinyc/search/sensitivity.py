@@ -11,8 +11,7 @@ import numpy as np
 from ..compress.keras.base import Work, kernel, kernel_layers
 from ..compress.keras.bits import uniform
 from ..compress.keras.chain import reproduces
-from ..compress.keras.training import task_loss
-from .run import copied
+from ..compress.keras.training import copied, task_loss
 
 SAMPLES = 256
 """Training inputs by which layers are judged."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compress.keras.training import quick_precision
 from ..errors import CompileError
 from ..files.folder import written
 from ..run.npz import NPZ_ERRORS
@@ -45,7 +46,7 @@ class Training:
                 f"{recipe.optimizer.batch} is more than the {len(data.x)} training images",
             )  # fmt: skip
         _check_sizes(recipe, data.x.shape[1:3])
-        self.precision = _precision(tf)
+        self.precision = quick_precision()
         tf_keras.backend.clear_session()
         tf_keras.utils.set_random_seed(recipe.seed)
         before = tf_keras.mixed_precision.global_policy()
@@ -170,21 +171,6 @@ class Training:
             raise CompileError(
                 "E220", str(self.checkpoint), f"cannot be read: {error}", hint
             ) from None
-
-
-def _precision(tf: Any) -> str:
-    """Keras's policy: bfloat16 products where the machine has instructions for them."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        # Tensor cores multiply bfloat16 from compute capability 8.0 on (CUDA C++ Programming
-        # Guide, "Compute Capabilities").
-        found = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        return "mixed_bfloat16" if found >= (8, 0) else "float32"
-    try:
-        words = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return "float32"
-    return "mixed_bfloat16" if words & {"avx512_bf16", "amx_bf16"} else "float32"
 
 
 def _training_step(training: Training) -> Any:

@@ -11,7 +11,7 @@ from pydantic import Field
 from ...errors import CompileError
 from .base import Params, Space, Technique, Work, layer_named, register
 from .chain import reproduces
-from .training import accuracy, fit, gives_probabilities, in_precision, precision
+from .training import accuracy, copied, fit, gives_probabilities, in_precision, precision
 
 WHERE = "--with distill"
 
@@ -44,7 +44,7 @@ def distill(work: Work, params: Distillation) -> Work:
     _check(work, teacher)
     pairs = _pairs(work, teacher, params.maps)
     chosen = precision(work.training.precision, work)
-    taught = in_precision(_frozen(teacher) if teacher is work.model else teacher, chosen)
+    taught = in_precision(copied(teacher) if teacher is work.model else teacher, chosen)
     right = [accuracy(model, work) for model in (taught, work.model)]
     if right[0] is not None and right[1] is not None and right[0] < right[1]:
         said = f"the teacher is right on {right[0]:.1%}, the model itself on {right[1]:.1%}"
@@ -53,14 +53,6 @@ def distill(work: Work, params: Distillation) -> Work:
     work = replace(work, loss=loss)
     fit(work, epochs=params.epochs, label="distill")
     return work
-
-
-def _frozen(model: Any) -> Any:
-    import tf_keras
-
-    made = tf_keras.models.clone_model(model)
-    made.set_weights(model.get_weights())
-    return made
 
 
 def _loss(work: Work, taught: Any, params: Distillation, pairs: Sequence[tuple[str, str]]) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from ...errors import CompileError
 from .base import Precision, Projection, Work, kernel, kernel_layers
 from .chain import reproduces
+from .curves import Curves
 
 EVALUATION_BATCH = 250
 
@@ -95,7 +96,9 @@ def fit(
     compiled = tf.function(step, reduce_retracing=True)
     hooks = tf_keras.callbacks.CallbackList(list(callbacks), model=trained)
     hooks.on_train_begin()
-    logs = _Logs(training.folder, "-".join((*work.done, label)))
+    curves = None
+    if training.folder is not None:
+        curves = Curves(training.folder / "-".join((*work.done, label)).replace(":", "_"))
     began, losses = time.monotonic(), []
     with work.listener.progress(label) if not callbacks else nullcontext():
         for number, (x, y) in enumerate(batches(work, steps)):
@@ -114,7 +117,10 @@ def fit(
                 if not math.isfinite(mean):
                     what, hint = f"its loss is {mean}", "a lower --learning-rate may do"
                     raise CompileError("E361", label, what, hint)
-                logs.write(number + 1, mean, float(optimizer.learning_rate))
+                if curves is not None:
+                    rate_now = float(optimizer.learning_rate)
+                    points = {"training/loss": mean, "training/learning_rate": rate_now}
+                    curves.write(number + 1, points)
                 spent = time.monotonic() - began
                 work.listener.info(
                     f"{label}: step {number + 1} of {steps}, loss {mean:.4f}, {spent:.0f} s"
@@ -216,32 +222,6 @@ def _augmented(x: Any, shift: int, flip: bool, rng: np.random.Generator) -> Any:
     return x
 
 
-class _Logs:
-    """TensorBoard's: loss and rate of a training, if there is a folder for them."""
-
-    def __init__(self, folder: Path | None, name: str) -> None:
-        import tensorflow as tf
-
-        self._writer = None
-        if folder is not None:
-            self._writer = tf.summary.create_file_writer(str(folder / name.replace(":", "_")))
-
-    def write(self, step: int, loss: float, rate: float) -> None:
-        import tensorflow as tf
-        from tensorflow.core.framework.summary_pb2 import DATA_CLASS_SCALAR, SummaryMetadata
-
-        if self._writer is None:
-            return
-        kind = SummaryMetadata(
-            data_class=DATA_CLASS_SCALAR,
-            plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"),
-        )
-        with self._writer.as_default():
-            for tag, value in {"training/loss": loss, "training/learning_rate": rate}.items():
-                tf.summary.write(tag, tf.constant(value, tf.float32), step, metadata=kind)
-        self._writer.flush()
-
-
 def scores(model: Any, work: Work, x: Any) -> Any:
     """float32 [n, outputs] of inputs as the data have them."""
     import tensorflow as tf
@@ -298,6 +278,15 @@ def quick_precision() -> str:
     except OSError:
         return "float32"
     return "mixed_bfloat16" if words & {"avx512_bf16", "amx_bf16"} else "float32"
+
+
+def copied(model: Any) -> Any:
+    """``model`` with weights of its own, so that training one leaves the other."""
+    import tf_keras
+
+    made = tf_keras.models.clone_model(model)
+    made.set_weights(model.get_weights())
+    return made
 
 
 def in_precision(model: Any, policy: str) -> Any:
