@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_keras import blobs, dense
+from blobs import blobs, dense
 
 from tinyc.compress.keras import chain
 from tinyc.compress.keras.base import Training, Work

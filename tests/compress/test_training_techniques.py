@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from blobs import blobs, dense
 
 from tinyc.compress.keras import chain
-from tinyc.compress.keras.base import Data, Training, Work, kernel
+from tinyc.compress.keras.base import Training, Work, kernel
 from tinyc.compress.keras.training import accuracy, fit
 from tinyc.errors import CompileError
 
@@ -33,24 +33,6 @@ def test_what_a_chain_cannot_be_is_told(text: str, what: str) -> None:
     with pytest.raises(CompileError, match=what) as error:
         chain.parse(text)
     assert error.value.id == "E209" and error.value.hint
-
-
-def blobs(classes: int = 3, count: int = 300) -> Data:
-    """Points around the corners of a cube: easy, and different for each class."""
-    rng = np.random.default_rng(3)
-    y = rng.integers(0, classes, count)
-    x = (rng.normal(0, 0.3, (count, 4)) + np.eye(4)[y] * 2).astype(np.float32)
-    return Data(x[50:], x[:50], y[50:], y[:50], classes=classes, name="blobs")
-
-
-def dense(seed: int = 1, classes: int = 3) -> Any:
-    tf_keras = pytest.importorskip("tf_keras")
-    tf_keras.utils.set_random_seed(seed)
-    layers = [tf_keras.layers.Dense(8, activation="relu", name="hidden")]
-    layers.append(tf_keras.layers.Dense(classes, activation="softmax", name="scores"))
-    model = tf_keras.Sequential(layers)
-    model.build((None, 4))
-    return tf_keras.Model(model.inputs, model.outputs)
 
 
 @pytest.mark.slow
