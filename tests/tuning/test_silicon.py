@@ -204,10 +204,10 @@ def test_images_are_run_for_their_counts(image: Path, tmp_path: Path, capsys) ->
     first = next(iter(counted(points, read(points))))
     assert first.image is None and first.counts is not None
     assert first.counts.cycles == 49
-    assert cli.execute(["fit", str(points), "--json"]) == 0
+    assert cli.execute(["boards", "calibrate", str(points), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["points"][0]["counts"]["cycles"] == 49 and found["charges"] == {"miss": 10.0}
-    assert cli.execute(["fit", str(points)]) == 0
+    assert cli.execute(["boards", "calibrate", str(points)]) == 0
     assert "made up" in capsys.readouterr().out
 
 

@@ -22,7 +22,6 @@ from . import (
     debug,
     doctor,
     export,
-    fit,
     flash,
     init,
     ops,
@@ -51,7 +50,7 @@ app = typer.Typer(
 for _verb in (
     build.build, test.test, profile.profile, show.show, serve.serve, compare.compare,
     compress.compress, search.search, advise.advise, train.train, flash.flash, debug.debug,
-    export.export, init.init, tune.tune, bench.bench, fit.fit, ops.ops, doctor.doctor,
+    export.export, init.init, tune.tune, bench.bench, ops.ops, doctor.doctor,
 ):  # fmt: skip
     app.command()(_verb)
 app.add_typer(boards.app, name="boards")

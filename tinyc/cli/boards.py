@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from .calibrate import calibrate
 from .call import Call
 from .options import JsonOpt, verb
 from .printing import print_json, print_table, show
@@ -13,7 +14,8 @@ from .printing import print_json, print_table, show
 if TYPE_CHECKING:
     from ..target.boards import Board
 
-app = typer.Typer(help="List the boards, or show one.", invoke_without_command=True)
+app = typer.Typer(help="List the boards, show one, or fit what its flash costs.", invoke_without_command=True)
+app.command()(calibrate)
 
 
 @app.callback(invoke_without_command=True)

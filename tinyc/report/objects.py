@@ -601,8 +601,8 @@ class MeasuredPoint(TypedDict):
     """What one inference counts, which is what the fit knows of the image."""
 
 
-class Fit(Versioned):
-    """``tinyc fit --json``."""
+class Calibrate(Versioned):
+    """``tinyc boards calibrate --json``."""
 
     board: str
     source: str

@@ -1,4 +1,4 @@
-"""``tinyc fit``."""
+"""``tinyc boards calibrate``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .printing import print_json, print_table, progress
 
 
 @verb("as_json verbose quiet")
-def fit(
+def calibrate(
     call: Call,
     points: Annotated[str, typer.Argument(help="A .toml of measured images: boards/silicon/.")],
 ) -> None:
@@ -30,7 +30,7 @@ def fit(
             advance()
     result = silicon.fit(found, known.terms, load_board(known.board), known.expected)
     if call.as_json:
-        print_json("fit", {**result, "source": known.source})
+        print_json("calibrate", {**result, "source": known.source})
         return
     rows = [["board", result["board"]], ["source", known.source]]
     rows += [[f"{term}, cycles", f"{value:.3f}"] for term, value in result["charges"].items()]
