@@ -14,7 +14,9 @@ from .printing import print_json, print_table, show
 if TYPE_CHECKING:
     from ..target.boards import Board
 
-app = typer.Typer(help="List the boards, show one, or fit what its flash costs.", invoke_without_command=True)
+app = typer.Typer(
+    help="List the boards, show one, or fit what its flash costs.", invoke_without_command=True
+)
 app.command()(calibrate)
 
 
