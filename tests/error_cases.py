@@ -7,6 +7,7 @@ a missing tool, a slow program or a full disk would raise is raised by a stand-i
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import signal
@@ -53,7 +54,7 @@ from tinyc.ops.lstm import Lstm
 from tinyc.pipeline import CompileOptions, compile_model
 from tinyc.plan import plan
 from tinyc.report import verdicts
-from tinyc.run import collect, forks, host, qemu, serve
+from tinyc.run import collect, desk, forks, host, qemu, serve
 from tinyc.run.data import given_samples, load_npz, random_samples
 from tinyc.run.renode import emulator as renode
 from tinyc.run.renode import project
@@ -755,3 +756,52 @@ def _(c: Case) -> Any:
 def _(c: Case) -> Any:
     with study.alone(Path("search")), study.alone(Path("search")):
         pass
+
+
+@case("E817")
+def _(c: Case) -> Any:
+    c.patch.setattr(importlib.util, "find_spec", lambda name: True)
+    with desk._opened("/dev/ttyNONE", 115200):
+        pass
+
+
+@case("E818")
+def _(c: Case) -> Any:
+    import serial
+
+    c.patch.setattr(serial, "Serial", raises(OSError(errno.EBUSY, "Device or resource busy")))
+    with desk._opened("/dev/ttyACM0", 115200):
+        pass
+
+
+def on_line(c: Case, *said: bytes) -> Any:
+    """A conversation with what answers each line by the next of ``said``, at once or never."""
+    answers = iter((b"", *said))
+    pending: list[bytes] = []
+
+    def read(most: int) -> bytes:
+        return pending.pop() if pending else b""
+
+    def write(data: bytes) -> None:
+        pending.extend(piece for piece in (next(answers, b""),) if piece)
+
+    c.patch.setattr(desk, "ANSWER_S", 0.01)
+    c.patch.setattr(desk, "_QUIET_S", 0.001)
+    line = desk._Line(SimpleNamespace(read=read, write=write), "/dev/ttyACM0")
+    line.patience = 0.01
+    next(answers)
+    image: Any = SimpleNamespace(name="kws", c_library=SimpleNamespace(files={}))
+    return desk._session(line, "/dev/ttyACM0", image)
+
+
+short("E819", lambda c: on_line(c))
+short("E820", lambda c: on_line(c, b"\xf8\x80\xff\0\xfe" * 20))
+
+
+@case("E821")
+def _(c: Case) -> Any:
+    ready = b"\r\nm-ready\r\n"
+    on_line(
+        c, b"e-[Unknown command: ]" + ready, b"m-name-dut-[tinyc]" + ready,
+        b"m-build-[0123456789abcdef]" + ready, b"m-model-[vww01]" + ready,
+    )  # fmt: skip

@@ -37,7 +37,7 @@ HEAVY = {
     "tensorflow", "tf_keras", "keras", "jax", "h5py", "larq", "tvm", "onnx", "unicorn", "capstone",
     "jinja2", "elftools", "ai_edge_litert", "ziglang", "rich", "sklearn", "larq_compute_engine",
     "distributed", "optuna", "tensorflow_model_optimization", "flatbuffers", "torch", "torchao",
-    "litert_torch",
+    "litert_torch", "serial",
 }  # fmt: skip
 
 

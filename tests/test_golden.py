@@ -147,6 +147,7 @@ def test_the_reports(tmp_path: Path, request: pytest.FixtureRequest) -> None:
         cycles_source="cycles (modelled, Cortex-M4, zero wait states)", stack_bytes=180,
         layers=layers, board_cycles=2500, straddled=20,
         board_cycles_source="cycles (modelled, BOARD, 168 MHz, 5 wait states, ±4 %)",
+        measured_cycles=2400, measured_source="cycles (SysTick)", counted_by="unicorn",
     )  # fmt: skip
     inputs = np.zeros((2, 1, 4, 4, 2), np.int8)
     inputs[1] = 1
@@ -156,7 +157,7 @@ def test_the_reports(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     sections = {
         "build": {**report.build_report(planned, image, board), "warnings": []},
         "test": report.test_report(
-            compiled, board, "unicorn", trace, samples, reference, data="d.npz"
+            compiled, board, "serial:/dev/ttyACM0", trace, samples, reference, data="d.npz"
         ),
         "profile": report.profile_report(planned, board, "unicorn", trace),
     }

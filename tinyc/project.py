@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .image.build import Image
+    from .ir import Array
     from .pipeline import Compiled
     from .plan import Plan
     from .reference import Answers
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .target.boards import Board
 
 _RANDOM_SAMPLES = 10
+_COUNTER = "unicorn"
+"""What counts and models the inferences of a board that measures them."""
 
 
 def _tell_of_lock(settings: Config, entry: Mapping[str, object], listener: Listener) -> None:
@@ -204,14 +207,18 @@ class Project:
         return samples.only(next(ends, 0))
 
     def emulate(self, samples: Samples, profile: bool = False) -> Trace:
-        """Run the test image in the settings' emulator; see `tinyc.run.run`."""
-        from .run import run
+        """Run the test image in the settings' emulator; see `tinyc.run.run`. Beside what a real
+        board measures stands what is modelled of the same inference."""
+        from .run import find, run
 
         image, emulator = self.test_image, self.config.emulator
         symbols = tuple(step.symbol for step in self.plan.steps) if profile else ()
         rows = samples.bytes(image.c_library.states > 0)
         with self.listener.progress(f"running {len(samples)} in {emulator}"):
             self.trace = run(image, rows, emulator=emulator, profile=profile, layers=symbols)
+        if find(emulator).real:
+            self.trace = self._modelled(self.trace, rows)
+            image, emulator = self._counted_image, _COUNTER
         early = self.trace.early
         if early is not None and early.all() and self.trace.counted:
             # What an inference takes at most is told by another sample, if one can be found.
@@ -223,6 +230,28 @@ class Project:
                 longest = run(image, other.bytes(), emulator=emulator)
                 self.trace = replace(self.trace, longest=longest)
         return self.trace
+
+    def _modelled(self, trace: Trace, rows: Array) -> Trace:
+        """A real board's trace with the counts of an emulated one: of the first of ``rows``, uint8
+        [n, bytes], and of the first that does not end early."""
+        from .run import run
+
+        ends = [] if trace.early is None else [i for i, left in enumerate(trace.early) if not left]
+        found = {i: run(self._counted_image, rows[i : i + 1], _COUNTER) for i in (0, *ends[:1])}
+        first = found[0]
+        return replace(
+            trace, instructions=first.instructions, cycles=first.cycles,
+            cycles_source=first.cycles_source, board_cycles=first.board_cycles,
+            board_cycles_source=first.board_cycles_source, straddled=first.straddled,
+            counted={} if trace.early is None else found, counted_by=_COUNTER,
+        )  # fmt: skip
+
+    @cached_property
+    def _counted_image(self) -> Image:
+        """The model with the harness that `_COUNTER` feeds."""
+        from .run import find
+
+        return self.image(self.place("modelled"), find(_COUNTER).main)
 
     def profiled(self, samples: Samples) -> Report:
         """The object of ``tinyc profile --json``."""

@@ -106,7 +106,7 @@ def session(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         ("näme", "e-[Only printable ASCII is taken]"),
         ("\0", "e-[Only printable ASCII is taken]"),
         ("help", "name% profile% timestamp% db load N% db HEX% db print% infer N W% results% "
-                 "outputs% stack%"),
+                 "outputs% stack% build% cycles%"),
     ],
     ids=lambda text: ascii(text[-20:]),
 )  # fmt: skip

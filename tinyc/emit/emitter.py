@@ -21,6 +21,7 @@ from ..plan.heads import heads
 from ..plan.rows import height, row_bytes
 from .bodies import functions
 from .chains import ROWS, chain_symbol, chained, described
+from .identity import identity
 from .names import CTYPES, comment, literals
 from .render import render
 
@@ -260,6 +261,7 @@ def main_program(library: Library, template: str, **options: Any) -> str:
         states=library.states,
         fed=library.fed,
         exit=library.exit,
+        identity=identity(library.files),
         **options,
     )
 

@@ -147,6 +147,11 @@ CATALOGUE = {
     "E814": "No Dask scheduler answers, or its workers cannot measure.",
     "E815": "The emulated core and the host come to different outputs.",
     "E816": "Another search is at work in the output folder.",
+    "E817": "The serial port of a board is not there, may not be opened, or went away.",
+    "E818": "Another program has the serial port of the board.",
+    "E819": "The board on the serial port does not answer, or is not done in time.",
+    "E820": "What comes from the serial port is no text: the baud rate is another one.",
+    "E821": "The board on the desk runs the firmware of another network, or of other settings.",
 }
 """Id -> its meaning."""
 

@@ -140,6 +140,22 @@ def on_board(trace: Trace, board: Board) -> Report:
     }
 
 
+def measured(trace: Trace, board: Board) -> Report:
+    """What a real board measured of an inference, and how far the model is from that, in percent:
+    the model with the board's flash where that is known. Empty without such a board."""
+    if trace.measured_cycles is None:
+        return {}
+    modelled = trace.cycles if trace.board_cycles is None else trace.board_cycles
+    error = None if modelled is None else 100 * (modelled / trace.measured_cycles - 1)
+    return {
+        "counted_by": trace.counted_by,
+        "measured_cycles": trace.measured_cycles,
+        "measured_source": trace.measured_source,
+        "measured_milliseconds": milliseconds(trace.measured_cycles, board),
+        "model_error_percent": error,
+    }
+
+
 def test_report(
     compiled: Compiled,
     board: Board,
@@ -190,7 +206,7 @@ def test_report(
                 entry["agreement"] = float(np.mean(same))
             entry |= norms(dequantize(ours[i], type), original[i])
         outputs.append(entry)
-    exits = {}
+    exits, silicon = {}, measured(trace, board)
     if early is not None:
         differs |= early != trace.early
         exits = tested_exit(compiled.plan, trace, found[0], ours[0], samples.labels.get(0))
@@ -216,6 +232,7 @@ def test_report(
         "clock_hz": board.clock_hz,
         "milliseconds": milliseconds(trace.cycles, board),
         **on_board(trace, board),
+        **silicon,
         "stack_bytes": trace.stack_bytes,
         **exits,
         "inputs": [_port(port) for port in input_ports(graph)],

@@ -235,6 +235,15 @@ class Test(Versioned):
     energy_microjoules: NotRequired[float]
     """Estimated by what the chip draws as it infers, where that is known."""
     energy_source: NotRequired[str]
+    counted_by: NotRequired[str | None]
+    """The emulator of the instructions and the modelled cycles, as the four keys below of a test
+    on a real board."""
+    measured_cycles: NotRequired[int]
+    """By the board's own counter, of a warm inference of the first sample."""
+    measured_source: NotRequired[str | None]
+    measured_milliseconds: NotRequired[float]
+    model_error_percent: NotRequired[float | None]
+    """Of the modelled cycles, with the board's flash where that is known, against the measured."""
     stack_bytes: int | None
     early_exit: NotRequired[TestedExit]
     inputs: list[Port]

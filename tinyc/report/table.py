@@ -11,7 +11,8 @@ from .facts import Report
 
 def rows(report: Report) -> list[tuple[str, str]]:
     """The scalar entries of a report as (label, text), numbers with their unit and source."""
-    counted = f" ({report['emulator']})" if "emulator" in report else ""
+    counter = report.get("counted_by") or report.get("emulator")
+    counted = "" if counter is None else f" ({counter})"
     # Sources are written as conventions have it: "cycles (modelled, ...)".
     notes = {
         key: (report.get(source) or "").removeprefix(what)
@@ -19,6 +20,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
             ("cycles", "cycles_source", "cycles"),
             ("board_cycles", "board_cycles_source", "cycles"),
             ("energy_microjoules", "energy_source", "energy"),
+            ("measured_cycles", "measured_source", "cycles"),
         )
     } | {"instructions": counted}
     found, exit = [], report.get("early_exit", {})
@@ -42,6 +44,8 @@ def rows(report: Report) -> list[tuple[str, str]]:
             "cycles_source",
             "board_cycles_source",
             "energy_source",
+            "measured_source",
+            "counted_by",
             "clock_hz",
             "data",
             "cost",
@@ -60,7 +64,9 @@ def rows(report: Report) -> list[tuple[str, str]]:
             text = f"{value:.4f}" if "accuracy" in key or key == "agreement" else f"{value:.3f}"
         if key.endswith("_bytes"):
             text += " bytes"
-        if key in ("milliseconds", "board_milliseconds"):
+        if key == "model_error_percent":
+            name, text = "model error", f"{value:+.2f} % of the measured cycles"
+        if key in ("milliseconds", "board_milliseconds", "measured_milliseconds"):
             text += f" (at {report['clock_hz'] / 1e6:g} MHz)"
         if key in _OF_A_RUN and is_worst_case(report):
             name += ", worst case"

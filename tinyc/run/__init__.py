@@ -47,7 +47,9 @@ class Trace:
     straddled: see `LayerCount`; early: bool [n], which inferences ended early, at the side head,
     None of a network without one; counted: of such a network the first samples that did and the
     first that did not, by their index, each in a run of its own; longest: of a sample besides that
-    did not, where all of these did.
+    did not, where all of these did; measured_cycles, measured_source: of the first sample's
+    inference by the board's own counter, and which that is, of a real board (`Target`);
+    counted_by: the emulator that instructions and modelled cycles are of, where it is another.
     """
 
     emulator: str
@@ -64,6 +66,9 @@ class Trace:
     early: Array | None = None
     counted: Mapping[int, Trace] = field(default_factory=dict)
     longest: Trace | None = None
+    measured_cycles: int | None = None
+    measured_source: str | None = None
+    counted_by: str | None = None
 
     @property
     def worst(self) -> Trace | None:
@@ -105,9 +110,9 @@ class Emulator:
     (`tinyc.image.build.MAINS`) through which it feeds samples; run: the trace of an image and its
     inputs, see `run`, with the counts of the C symbols given if it counts them;
     by_layer: whether it does; core: whether it runs the board's own code, and not the same C
-    elsewhere; has: whether it has a board; serve: offers the UART of an image as a terminal as
-    long as the block lasts: its path, and the process that runs; receives: whether the UART of a
-    board that it has hears what is sent.
+    elsewhere; real: whether that is a board and no emulation of one; has: whether it has a board;
+    serve: offers the UART of an image as a terminal as long as the block lasts: its path, and the
+    process that runs; receives: whether the UART of a board that it has hears what is sent.
     """
 
     name: str
@@ -116,6 +121,7 @@ class Emulator:
     run: Callable[[Image, Array, Sequence[str]], Trace]
     by_layer: bool = False
     core: bool = True
+    real: bool = False
     has: Callable[[Board], bool] = lambda board: True
     serve: Callable[[Image], AbstractContextManager[tuple[str, subprocess.Popen[Any]]]] | None = (
         None
@@ -123,13 +129,38 @@ class Emulator:
     receives: Callable[[Board], bool] = lambda board: True
 
 
+@dataclass(frozen=True)
+class Target:
+    """A way to reach boards of silicon. name: what stands before the colon of ``serial:PORT``;
+    at: how images run on the one that is reached by what stands behind it. Raises CompileError
+    E206 where that names none."""
+
+    name: str
+    at: Callable[[str], Emulator]
+
+
 _EMULATORS: Registry[Emulator] = Registry("emulator", __name__)
 register = _EMULATORS.add
 emulators = _EMULATORS.all
+_TARGETS: Registry[Target] = Registry("target", __name__)
+register_target = _TARGETS.add
+
+
+def find_target(name: str) -> Emulator:
+    """How images run on the board that ``serial:PORT`` reaches. Raises CompileError E206."""
+    kind, _, place = name.partition(":")
+    known = _TARGETS.all()
+    if kind not in known:
+        what, hint = "names no board", "name its serial port: serial:/dev/ttyACM0"
+        raise CompileError("E206", f"target {name!r}", what, hint)
+    return known[kind].at(place)
 
 
 def find(name: str) -> Emulator:
-    """The emulator of that name. Raises CompileError E206."""
+    """The emulator of that name, or the board on the desk where it is a target's. Raises
+    CompileError E206."""
+    if ":" in name:
+        return find_target(name)
     known = emulators()
     if name not in known:
         hint = f"use one of {', '.join(known)}"

@@ -23,17 +23,23 @@ class Session:
     """One conversation with a firmware.
 
     send: writes bytes to its UART; receive: blocks for more bytes of it, and returns none when
-    there are no more to come. Raises CompileError E802 for an error that the firmware tells of, a
-    fault above all, and for an end before the answer is complete.
+    there are no more to come; greets: whether the firmware starts now, and says so. Raises
+    CompileError E802 for an error that the firmware tells of, a fault above all, and for an end
+    before the answer is complete.
     """
 
     def __init__(
-        self, send: Callable[[bytes], object], receive: Callable[[], bytes], origin: str
+        self,
+        send: Callable[[bytes], object],
+        receive: Callable[[], bytes],
+        origin: str,
+        greets: bool = True,
     ) -> None:
         self._send, self._receive, self._origin = send, receive, origin
         self._pending = b""
         self.console = ""
-        self._answer()
+        if greets:
+            self._answer()
 
     def command(self, text: str) -> list[str]:
         """The lines of the answer to ``text``, without ``m-ready``."""
