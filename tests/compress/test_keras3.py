@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,39 @@ def test_what_keras_2_does_not_have_is_named() -> None:
     flat = keras.layers.Reshape((64, 3))(image)
     with pytest.raises(CompileError, match="GroupedQueryAttention, which Keras 2"):
         functional(keras.Model(image, normal(flat, flat)), "model.keras")
+
+
+@pytest.mark.slow
+def test_autokeras_is_not_needed_for_what_it_found(tmp_path: Path) -> None:
+    """Its layers in front of a network, as its `export_model` gives them to `save`; another class
+    of its module would be imported, and is refused."""
+    keras = pytest.importorskip("keras")
+    pytest.importorskip("tf_keras")
+    from tinyc.frontends.keras.autokeras_layers import MODULE, custom_objects
+
+    for name, kind in custom_objects().items():
+        kind.__module__ = MODULE
+        keras.saving.register_keras_serializable("Custom", name.rpartition(">")[2])(kind)
+    try:
+        cast, expand = (keras.saving.get_registered_object(n) for n in custom_objects())
+        image = keras.Input((6, 6), dtype="uint8")
+        x = keras.layers.Normalization(mean=3, variance=4)(expand()(cast()(image)))
+        x = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, activation="relu")(x))
+        model = keras.Model(image, keras.layers.Softmax()(keras.layers.Dense(3)(x)))
+        model.save(tmp_path / "found.keras")
+    finally:
+        for name in custom_objects():
+            del keras.saving.get_custom_objects()[name]
+    loaded = load(str(tmp_path / "found.keras"))
+    given = np.random.default_rng(4).integers(0, 16, (20, 6, 6)).astype(np.float32)
+    first, second = np.asarray(model(given)), np.asarray(loaded(given))
+    assert np.ptp(first) > 0.01 and np.abs(first - second).max() < 1e-5
+    with zipfile.ZipFile(tmp_path / "found.keras") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["config.json"] = files["config.json"].replace(b"Custom>CastToFloat32", b"Custom>Other")
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    with pytest.raises(CompileError, match="Python module autokeras") as error:
+        load(str(tmp_path / "other.keras"))
+    assert error.value.id == "E312"

@@ -88,6 +88,9 @@ def _layer(operation: Any, node: Any) -> Any:
         if kind in _FUNCTIONS:
             return tf_keras.layers.Activation(_FUNCTIONS[kind], name=operation.name)
         raise ValueError(f"'{operation.name}' computes keras.ops.{kind}, which is no layer")
+    if kind == "ExpandLastDim":  # AutoKeras's, of images without channels
+        wide = (*node.input_tensors[0].shape[1:], 1)
+        return tf_keras.layers.Reshape(wide, name=operation.name)
     twin = getattr(tf_keras.layers, kind, None)
     if twin is None or not type(operation).__module__.startswith("keras."):
         raise ValueError(f"'{operation.name}' is a {kind}, which Keras 2 does not have")

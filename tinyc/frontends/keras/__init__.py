@@ -24,8 +24,8 @@ from ..order import Wanted, in_order
 from ..packages import KERAS2, KERAS3, LARQ, line, prepare, quiet
 from ..script import is_torch, split
 from ..tflite import lift, parse
+from . import autokeras_layers, larq_layers
 from . import file as keras_file
-from . import larq_layers
 from .file import KerasFile, unreadable
 from .function import call
 from .graph import Network, of_keras
@@ -113,7 +113,8 @@ def _load(file: KerasFile, trust: bool) -> Any:
             if file.keras == 3:
                 import keras
 
-                return keras.models.load_model(path, compile=False, safe_mode=not trust)
+                known = autokeras_layers.custom_objects()
+                return keras.models.load_model(path, known, compile=False, safe_mode=not trust)
             import tf_keras
 
             return tf_keras.models.load_model(path, compile=False, safe_mode=not trust)

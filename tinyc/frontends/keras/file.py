@@ -13,6 +13,7 @@ from typing import Any
 
 from ...errors import CompileError
 from ..packages import KERAS2, KERAS3, line, prepare
+from . import autokeras_layers
 
 GRAPH = "saved_model.pb"
 _KERAS2_LAYERS = "keras_metadata.pb"
@@ -27,6 +28,8 @@ _RUNS = {
 }  # fmt: skip
 _OF_KERAS = re.compile(r"(keras|tf_keras|larq)(\.|$)|builtins$")
 """Modules whose classes and functions a description may name: those of Keras and of larq."""
+_OF_AUTOKERAS = {(autokeras_layers.MODULE, name) for name in autokeras_layers.NAMES}
+"""What has a layer of tinyc's in its place, so that nothing is imported."""
 
 _OF_LARQ = re.compile(
     r'"[Ll]arq[.>]|"class_name": *"(Quant(?!i)|SteTern|DoReFa|(Ste|Approx|Swish|Magnitude\w+)Sign)'
@@ -256,7 +259,8 @@ def _reasons(kind: Any, config: Any, value: dict[str, Any]) -> Iterator[str]:
         if name in _RUNS:
             yield _RUNS[name]
         module = value.get("module")
-        if isinstance(module, str) and name != "__typespec__" and not _OF_KERAS.match(module):
+        known = (module, value.get("registered_name")) in _OF_AUTOKERAS or name == "__typespec__"
+        if isinstance(module, str) and not known and not _OF_KERAS.match(module):
             yield f"is of the Python module {module}, which would be imported"
         if name.endswith("OpLambda") and not _PURE.match(_function(config)):
             yield f"calls tf.{_function(config)}"
