@@ -50,6 +50,8 @@ def test_a_search_and_a_point_of_its_front(here: Path, capsys: pytest.CaptureFix
     assert best["text"] == "finetune" and best["figures"]["accuracy"] >= 0.9
     folder = here / "build/compress/m/search"
     assert json.loads((folder / "front.json").read_text())["front"] == result["front"]
+    page = (folder / "report.html").read_text()
+    assert page.count("<circle") >= len(result["front"]) and "cycles before" in page
 
     # In a process of its own, and elsewhere.
     recipe = folder / best["folder"] / "recipe.toml"

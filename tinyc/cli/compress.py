@@ -242,4 +242,4 @@ def _search(
         print_json("search", result)
     else:
         print_front(result)
-    log.info(f"wrote {folder / recipe.name}.tflite and {folder / 'recipe.toml'}")
+    log.info(f"wrote {folder / recipe.name}.tflite, recipe.toml and report.html")

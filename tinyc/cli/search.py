@@ -104,7 +104,7 @@ def search(
         print_json("search", result)
     else:
         print_front(result)
-    log.info(f"wrote {folder / 'network.tflite'} and {folder / 'recipe.toml'}")
+    log.info(f"wrote {folder / 'network.tflite'}, recipe.toml and report.html")
 
 
 def _networks(

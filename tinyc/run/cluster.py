@@ -44,12 +44,13 @@ def local(workers: int) -> Iterator[Any]:
     import logging
 
     distributed = _distributed("--workers")
-    # What ends before its time is cancelled; Dask tells of that at length.
-    quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": None}
+    # What ends before its time is cancelled; Dask tells of that at length, and of a port that is
+    # not its usual one where another cluster runs.
+    quiet = {"silence_logs": logging.CRITICAL, "scheduler_kwargs": {"dashboard": False}}
     with (
         distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
-            memory_limit=0, **quiet,
+            memory_limit=0, dashboard_address=":0", **quiet,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):  # fmt: skip

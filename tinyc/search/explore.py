@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from ..errors import CompileError
 from ..files.folder import written
 from ..listener import SILENT, Listener
-from . import study
+from . import page, study
 from .front import Bounds, Goal, chosen, out_of_reach, pareto
-from .measure import Figures
+from .layers import Layer, layers
+from .measure import Figures, opened
+from .network import NOTATION
 from .recipe import Recipe, dumps, load, moved
 from .run import ratios
 from .study import Found, Point, Problem, Status
@@ -45,8 +47,8 @@ def explore(
     watch: Callable[[Status], None] = lambda status: None,
     listener: Listener = SILENT,
 ) -> dict[str, Any]:
-    """What a search prints, written as ``front.json`` too; the chosen model and its recipe lie
-    beside it.
+    """What a search prints, written as ``front.json`` too, and as ``report.html``; the chosen model
+    and its recipe lie beside them.
 
     baseline: what everything is held against, and a point of the front. Raises CompileError E361
     (accuracy is asked for without classes), E363 (nothing keeps the bounds), E816, those of the
@@ -125,11 +127,37 @@ def _answer(
         "front": [_told(point, first, point is best, bounds, folder) for point in front],
     }  # fmt: skip
     _write(folder / "front.json", (json.dumps(result, indent=2) + "\n").encode())
+    _write(folder / "report.html", _page(problem, front, first, best, recipe).encode())
     if best is None:
         assert error is not None
         raise error
     _chosen(best, folder)
     return result
+
+
+def _page(
+    problem: Problem,
+    front: Sequence[Point],
+    first: Point | None,
+    best: Point | None,
+    recipe: Recipe | None,
+) -> str:
+    """The front, the baseline among it, and what was chosen by layers, beside the baseline's."""
+
+    def measured(point: Point | None) -> list[Layer]:
+        if point is None:
+            return []
+        path = point.folder / "model.tflite"
+        return layers(opened(path, problem.settings, point.figures.fits))
+
+    shown = [*([first] if first is not None and first not in front else []), *front]
+    points = [page.Point(p.text, p.figures.facts, p is best) for p in shown]
+    name, note = "Networks", NOTATION
+    if recipe is not None and recipe.model is not None:
+        name, note = recipe.name, ""
+    title = f"{name} on {problem.settings.board}"
+    before = measured(first) if best is not None else []
+    return page.page(title, points, before, measured(best), note)
 
 
 def _told(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..ir import Array, DType, Value
 from ..plan import Step
 from ..project import Project
-from ..settings import Config
 
 _KERNEL = re.compile(r"Conv|MatMul|depthwise|separable|BiasAdd", re.IGNORECASE)
 """How the converter names what a layer of Keras with weights becomes."""
@@ -35,10 +33,8 @@ class Layer:
     cycles: int
 
 
-def layers(model: Path, settings: Config) -> list[Layer]:
-    """Those with int8 weights of a model on the settings' board, emulated. Raises those of a
-    build."""
-    project = Project.compile(replace(settings, model=str(model)), "tinyc compress", "name one")
+def layers(project: Project) -> list[Layer]:
+    """Those with int8 weights of a model on its board, emulated. Raises those of a build."""
     cycles = {
         layer["index"]: layer["cycles"] for layer in project.profiled(project.samples(1))["layers"]
     }

@@ -53,6 +53,15 @@ class Figures:
         return asdict(self)
 
 
+def opened(path: Path, settings: Config, fits: bool = True) -> Project:
+    """The model of ``path`` compiled by ``settings``, which name the board; without ``fits`` for
+    memories of `ROOM` times the size. Raises those of `Project.compile`."""
+    project = Project.compile(replace(settings, model=str(path)), "tinyc compress", "name one")
+    if not fits:
+        project.board = roomy(project.board)
+    return project
+
+
 def measure(
     path: Path, settings: Config, data: Data | None = None, any_size: bool = False
 ) -> Figures:
@@ -62,14 +71,14 @@ def measure(
     `ROOM` times the size. Raises CompileError E401 (does not fit), E815 (host and core differ), and
     those of a build.
     """
-    project = Project.compile(replace(settings, model=str(path)), "tinyc compress", "name one")
+    project = opened(path, settings)
     try:
-        return _measured(project, data, path.stat().st_size)
+        return figures_of(project, data)
     except CompileError as error:
         if error.id != "E401" or not any_size:
             raise
     project.board = roomy(project.board)
-    return replace(_measured(project, data, path.stat().st_size), fits=False)
+    return replace(figures_of(project, data), fits=False)
 
 
 def roomy(board: Board) -> Board:
@@ -84,7 +93,9 @@ def roomy(board: Board) -> Board:
     return board.model_copy(update={"memory": memory})
 
 
-def _measured(project: Project, data: Data | None, file_bytes: int) -> Figures:
+def figures_of(project: Project, data: Data | None = None) -> Figures:
+    """What `measure` gives, of a model that is compiled. Raises CompileError E401, E815 and those
+    of a build."""
     built = project.measured(project.image(project.place("build"), project.config.main))
     judged = _Judged() if data is None else _judged(project, data)
     samples = project.sample()
@@ -93,6 +104,7 @@ def _measured(project: Project, data: Data | None, file_bytes: int) -> Figures:
     if judged.early is not None and judged.early_cycles is not None and trace.cycles is not None:
         late = 1 - judged.early
         average = round(judged.early * judged.early_cycles + late * trace.cycles)
+    file_bytes = Path(str(project.config.model)).stat().st_size
     return Figures(
         judged.accuracy, judged.error, built["flash_bytes"], built["ram_bytes"], trace.cycles,
         int(trace.instructions or 0), file_bytes, early=judged.early, average_cycles=average,

@@ -10,6 +10,13 @@ MOMENTUM = 0.9
 """Of the moving mean and variance: trainings are short."""
 
 
+NOTATION = (
+    "A network is its stem and its blocks: c3x3:16/2 is a convolution of 3x3 with 16 filters and"
+    " stride 2, s3x3:16 a separable one."
+)
+"""How `Network.text` is read."""
+
+
 class Block(BaseModel):
     """A convolution with its normalization and ReLU. form: ``separable`` is a depthwise
     convolution, each with its own, and a 1x1 convolution behind it (arXiv:1704.04861)."""

@@ -1,4 +1,4 @@
-"""What a compression came to, as one page of HTML that needs no other file."""
+"""What a compression or a search came to, as one page of HTML that needs no other file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ WIDTH, HEIGHT, EDGE = 640, 360, 60
 
 @dataclass(frozen=True)
 class Point:
-    """A model of the front: name: of its folder; chain: its techniques; facts: its `Figures`;
-    chosen: whether it is the one that was asked for."""
+    """A model of the front: text: its network, or its techniques; facts: its `Figures`; chosen:
+    whether it is the one that was asked for."""
 
-    name: str
-    chain: str
+    text: str
     facts: Mapping[str, Any]
     chosen: bool = False
 
@@ -29,10 +28,11 @@ def page(
     points: Sequence[Point],
     before: Sequence[Layer],
     after: Sequence[Layer],
-    sensitivity: Mapping[str, float] | None = None,
+    note: str = "",
 ) -> str:
     """The page. points: the front, what was given among them; before, after: layers of what was
-    given and of what was chosen; sensitivity: layer -> accuracy that it costs at 4 bits."""
+    given, if anything was, and of what was chosen, if anything was; note: how to read what
+    points are called."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(resource("templates") / "report")
@@ -44,8 +44,9 @@ def page(
         title=title,
         points=points,
         plot=_plot(points),
-        layers=paired(list(before), list(after)),
-        sensitivity=sensitivity or {},
+        layers=paired(list(before), list(after)) if after else [],
+        compared=bool(before),
+        note=note,
     )
 
 
@@ -74,7 +75,7 @@ def _plot(points: Sequence[Point]) -> dict[str, Any] | None:
             }
             for p in known
         ],
-        "x": [{"at": x.at(v), "text": f"{v / 1000:,.0f} KB"} for v in x.ticks()],
+        "x": [{"at": x.at(v), "text": f"{v / 1000:,.1f} KB"} for v in x.ticks()],
         "y": [{"at": y.at(v), "text": f"{v:.1%}"} for v in y.ticks()],
     }
 

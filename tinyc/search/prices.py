@@ -15,6 +15,7 @@ from ..errors import CompileError
 from ..files.folder import written
 from ..settings import Config
 from .layers import layers
+from .measure import opened
 from .run import compressed
 from .sensitivity import sensitivity
 
@@ -74,7 +75,7 @@ def measured(work: Work, settings: Config) -> Prices:
             text = f"bits:{bits}:first={bits}:epochs=0"
             path.write_bytes(convert(compressed(work, chain.parse(text))))
             try:
-                known = layers(path, settings)
+                known = layers(opened(path, settings))
             except CompileError as error:
                 if error.id == "E401":
                     return {}

@@ -20,7 +20,7 @@ from ..target.boards import load_board
 from ..train.files import check_writable
 from . import data as datas
 from .layers import layers
-from .measure import Figures, measure
+from .measure import Figures, figures_of, measure, opened
 from .page import Point, page
 from .recipe import Recipe, Result, dumps, moved
 
@@ -155,11 +155,12 @@ def compress(
     seconds = time.monotonic() - began
     content = convert(done)
     path = _written(folder / f"{recipe.name}.tflite", content)
-    last_settings = replace(settings, early_exit=done.early_exit)
-    last, first, before = measure(path, last_settings, work.data), None, None
+    project = opened(path, replace(settings, early_exit=done.early_exit))
+    last, after = figures_of(project, work.data), layers(project)
+    first, before = None, []
     if recipe.model is not None:  # what is described has none before it is trained
-        before = _written(folder / f"{BASELINE}.tflite", convert(work))
-        first = measure(before, settings, work.data)
+        plain = opened(_written(folder / f"{BASELINE}.tflite", convert(work)), settings)
+        first, before = figures_of(plain, work.data), layers(plain)
     sha256 = hashlib.sha256(content).hexdigest()
     known = recipe.result
     if known is not None and known.sha256 != sha256:
@@ -183,13 +184,10 @@ def compress(
     _written(folder / "result.json", (json.dumps(result, indent=2) + "\n").encode())
     told = recipe.model_copy(update={"result": Result(**last.facts, sha256=sha256)})
     _written(folder / "recipe.toml", dumps(moved(told, folder, back=True)).encode())
-    points = [Point(recipe.name, recipe.with_, last.facts, chosen=True)]
-    known_layers = []
-    if first is not None and before is not None:
-        points.insert(0, Point(BASELINE, BASELINE, first.facts))
-        known_layers = layers(before, settings)
-    text = page(recipe.name, points, known_layers, layers(path, last_settings))
-    _written(folder / "report.html", text.encode())
+    points = [Point(recipe.with_, last.facts, chosen=True)]
+    if first is not None:
+        points.insert(0, Point(BASELINE, first.facts))
+    _written(folder / "report.html", page(recipe.name, points, before, after).encode())
     return result
 
 
