@@ -337,6 +337,7 @@ short("E253", lambda c: report.read_bench(c.file("bench.json", '{"rows": [{}]}')
 
 short("E254", lambda c: lock.locked(locks(c, []), classifier(), load_board(F4), "speed"))
 short("E255", lambda c: lock.read(locks(c, [{"model": "m"}])))
+short("E256", lambda c: report.read_report(c.file("report.json", '{"schema_version": 1}')))
 
 
 def locks(c: Case, builds: list[dict[str, Any]]) -> Path:
@@ -619,6 +620,20 @@ def _(c: Case) -> Any:
     }  # fmt: skip
     found = report.bench_verdicts([row], against="budgets.json", known=[row | {"cycles": 6800}])
     raise next(v.error for v in found if v.error is not None)
+
+
+@case("E606")
+def _(c: Case) -> Any:
+    known = {
+        "model": "m",
+        "board": F4,
+        "core": "cortex-m4",
+        "toolchain": "gcc",
+        "flash_bytes": 5000,
+    }
+    result = report.diff({"build": known}, {"build": known | {"flash_bytes": 5200}}, ("a", "b"))
+    (verdict,) = report.diff_verdicts(result, {"flash": report.Limit(2, True)})
+    raise verdict.error
 
 
 # Tools -------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from . import (
     compare,
     compress,
     debug,
+    diff,
     doctor,
     export,
     flash,
@@ -48,7 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _verb in (
-    build.build, test.test, profile.profile, show.show, serve.serve, compare.compare,
+    build.build, test.test, profile.profile, show.show, serve.serve, compare.compare, diff.diff,
     compress.compress, search.search, advise.advise, train.train, flash.flash, debug.debug,
     export.export, init.init, tune.tune, bench.bench, ops.ops, doctor.doctor,
 ):  # fmt: skip

@@ -162,11 +162,12 @@ def show(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-_NUMBER = re.compile(r"(?:\d[\d,]*(?:\.\d+)?)?")  # also none
+_NUMBER = re.compile(r"(?:[+-]?\d[\d,]*(?:\.\d+)?%?)?")  # also none
 # What a table goes without, in this order, where the terminal is too narrow.
 _SPARE = (
-    "not taken", "op", "schedule", "bits", "index", "clock_hz", "constant_bytes", "mismatches",
-    "milliseconds", "straddled", "templates_cycles", "tvm_cycles", "cycles_per_binary_mac",
+    "cycles before", "cycles after", "not taken", "op", "schedule", "bits", "index", "clock_hz",
+    "constant_bytes", "mismatches", "milliseconds", "straddled", "templates_cycles", "tvm_cycles",
+    "cycles_per_binary_mac",
 )  # fmt: skip
 
 

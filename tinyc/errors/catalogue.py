@@ -71,6 +71,7 @@ CATALOGUE = {
     "E253": "What a benchmark is to be held against is nothing that `tinyc bench --json` wrote.",
     "E254": "The lock does not fit the model, the core or tinyc's kernels (any more).",
     "E255": "The file is no lock of `tinyc tune`, or of a later version.",
+    "E256": "What `tinyc diff` is to compare is neither a build's report nor a model.",
     # The model.
     "E300": "The model has an operator that tinyc does not know.",
     "E301": "The file breaks the rules of its format.",
@@ -122,6 +123,7 @@ CATALOGUE = {
     "E603": "The RAM is over its budget.",
     "E604": "The instructions of an inference are over their budget, or are not counted.",
     "E605": "A number of a benchmark is worse than in the file that it is held against.",
+    "E606": "A total of a build is worse by more than `tinyc diff --fail-over` allows, or unknown.",
     # Tools.
     "E701": "The cross compiler is missing.",
     "E702": "The compiler did not end in time, or cannot build its runtime library.",

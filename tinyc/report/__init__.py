@@ -17,6 +17,8 @@ from .bench import (
     read_bench,
 )
 from .coverage import coverage, coverage_table, coverage_verdict
+from .diff import BUDGETS, LIMITED, PARTS, SIZES, Limit, diff, diff_verdicts
+from .difftext import diff_kernels, diff_layers, diff_markdown, diff_sides, diff_totals
 from .exits import exit_of_one
 from .facts import (
     Report,
@@ -27,7 +29,7 @@ from .facts import (
     test_report,
 )
 from .html import page
-from .json import document, sections
+from .json import document, read_report, report_in, sections
 from .junit import junit
 from .markdown import markdown, markdown_table
 from .schema import SCHEMA_VERSION
@@ -35,7 +37,12 @@ from .table import layer_table, rows
 from .verdicts import Verdict, budgets, disagreement, low_agreement, verdicts
 
 __all__ = [
+    "BUDGETS",
+    "LIMITED",
+    "PARTS",
     "SCHEMA_VERSION",
+    "SIZES",
+    "Limit",
     "Report",
     "Verdict",
     "bench",
@@ -49,6 +56,13 @@ __all__ = [
     "coverage",
     "coverage_table",
     "coverage_verdict",
+    "diff",
+    "diff_kernels",
+    "diff_layers",
+    "diff_markdown",
+    "diff_sides",
+    "diff_totals",
+    "diff_verdicts",
     "disagreement",
     "exit_of_one",
     "layer_table",
@@ -57,6 +71,8 @@ __all__ = [
     "markdown_table",
     "profile_report",
     "read_bench",
+    "read_report",
+    "report_in",
     "rows",
     "sections",
     "split_outputs",

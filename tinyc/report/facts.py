@@ -99,6 +99,7 @@ def _layer(step: Step, binary: bool) -> dict[str, Any]:
         "index": step.index,
         "name": step.name,
         "op": type(step.node.op).__name__,
+        "shape": list(step.node.outputs[0].type.shape),
         "kernel": step.kernel.name,
     }
     if not binary:

@@ -85,6 +85,8 @@ class Layer(TypedDict):
     index: int
     name: str
     op: str
+    shape: NotRequired[list[int]]
+    """Of its first output; reports of earlier versions lack it."""
     kernel: str
     macs: int
     bits: NotRequired[int]
@@ -311,6 +313,78 @@ class Compare(Versioned):
     samples: int
     cycles_source: str | None
     models: list[ComparedModel]
+
+
+class DiffSide(TypedDict):
+    """One of the two that `tinyc diff` compares."""
+
+    name: str
+    """As it was named."""
+    model: str
+    board: str
+    core: str
+    toolchain: str | None
+    """Null where its report holds no build; likewise the two below, without a profile or test."""
+    emulator: str | None
+    cycles_source: str | None
+
+
+class DiffTotal(TypedDict):
+    """A number of the whole, null where a side does not know it."""
+
+    name: str
+    before: float | int | None
+    after: float | int | None
+    change: float | int | None
+    percent: float | None
+    """The change, of what it was before; null of 0, and of what is a part of the samples."""
+    incomparable: NotRequired[str]
+    """Why the two numbers do not compare."""
+
+
+class DiffCost(TypedDict):
+    """A layer in one of the two."""
+
+    index: int
+    name: str
+    op: str
+    shape: list[int] | None
+    kernel: str
+    macs: int
+    constant_bytes: int | None
+    instructions: int | None
+    cycles: int | None
+
+
+class DiffLayer(TypedDict):
+    """A layer, which is in both where neither ``before`` nor ``after`` is null."""
+
+    state: Literal["new", "removed", "changed", "same"]
+    before: DiffCost | None
+    after: DiffCost | None
+    cycles_change: int | None
+    """A new layer adds all of its own; null where a side does not know its cycles."""
+    cycles_percent: float | None
+    """Of those before."""
+    constant_bytes_change: int | None
+    share_percent: float
+    """The larger of both changes, of the cycles and the flash of the whole before: layers are in
+    the order of it, largest growth first."""
+    not_taken: list[Rejected]
+    """Faster kernels that are not taken after, which were not refused for that reason before."""
+
+
+class Diff(Versioned):
+    """``tinyc diff --json``."""
+
+    before: DiffSide
+    after: DiffSide
+    totals: list[DiffTotal]
+    layers: list[DiffLayer]
+    notes: list[str]
+    """What to know before one compares the numbers."""
+    verdicts: NotRequired[list[Verdict]]
+    """With --fail-over."""
 
 
 class Train(Versioned):

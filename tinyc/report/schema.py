@@ -24,6 +24,7 @@ KINDS: dict[str, type] = {
     "compare": objects.Compare,
     "compress": objects.Compress,
     "coverage": objects.Coverage,
+    "diff": objects.Diff,
     "doctor": objects.Doctor,
     "error": objects.Failure,
     "export": objects.Export,

@@ -120,16 +120,20 @@ def _port_text(port: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+_UNTOLD = ("rejected", "shape")
+"""What of a layer is no column of its own."""
+
+
 def layer_table(report: Report) -> tuple[list[str], list[list[str]]]:
     """The layers as a heading and rows of text; empty where there are none."""
     layers = report.get("layers", [])
     if not layers:
         return [], []
-    heading = [key for key in layers[0] if key != "rejected"]
+    heading = [key for key in layers[0] if key not in _UNTOLD]
     has_notes = any(layer.get("rejected") for layer in layers)
     table = []
     for layer in layers:
-        row = [_table_cell(k, v) for k, v in layer.items() if k != "rejected"]
+        row = [_table_cell(k, v) for k, v in layer.items() if k not in _UNTOLD]
         if has_notes:
             row.append("; ".join(f"{r['kernel']}: {r['reason']}" for r in layer["rejected"]))
         table.append(row)
