@@ -22,7 +22,7 @@ from tinyc.ops.reshape import Reshape
 from tinyc.ops.softmax import Softmax
 from tinyc.passes import optimize
 from tinyc.plan import plan
-from tinyc.plan.heads import classifiers, deviation, heads, labelled, norms, rules
+from tinyc.plan.heads import classifiers, deviation, heads, labelled, rules
 
 SIGMOID = Quant((1 / 256,), (-128,))
 
@@ -127,15 +127,6 @@ def test_deviation() -> None:
     inf, nan = math.inf, math.nan
     assert of([inf, nan], [inf, nan], "float", np.float32) == ([False, False], 0.0)
     assert of([inf, nan, 0], [-inf, 0, nan], "float", np.float32)[0] == [True, True, True]
-
-
-def test_norms() -> None:
-    found = norms(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]]))
-    assert found["mean_absolute_error"] == 1 and found["largest_error"] == 2
-    assert found["relative_l2_error"] == pytest.approx(2 / math.sqrt(17))
-    assert norms(np.zeros((2, 1)), np.zeros((2, 1)))["relative_l2_error"] == 0
-    assert norms(np.ones((2, 1)), np.zeros((2, 1)))["relative_l2_error"] is None
-    assert norms(np.full((2, 1), np.nan), np.zeros((2, 1)))["largest_error"] is None
 
 
 # Names and order -----------------------------------------------------------------------------

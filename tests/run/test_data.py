@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_heads import SIGMOID, copy, value
+from test_heads import SIGMOID, chain, copy, value
 
 from tinyc.errors import CompileError
 from tinyc.ir import DType, Graph, Quant
+from tinyc.ops.reshape import Reshape
+from tinyc.ops.softmax import Softmax
 from tinyc.run import data
 from tinyc.run.data import given_samples, load_inputs, load_npz, random_samples
 
 A, B = np.full((2, 3), 1, np.float32), np.full((2, 3), 2, np.float32)
+C = np.arange(6, dtype=np.float32).reshape(2, 3)
 Y = np.array([0, 2])
 
 
@@ -111,9 +114,50 @@ def test_one_hot_labels() -> None:
 
 
 def test_labels_of_no_classifier() -> None:
-    graph = copy(value("map", 1, 2, 3))
-    found = given_samples({"x": np.zeros((2, 2, 3), np.float32), "y": Y}, graph, "d.npz")
+    graph = chain(value("x", 1, 6), (Reshape(), value("map", 1, 2, 3)))
+    found = given_samples({"x": np.zeros((2, 6), np.float32), "y": Y}, graph, "d.npz")
     assert not found.labels and "no output of the model is a classifier" in found.warnings[0]
+
+
+def test_anomalies_of_what_reproduces_its_input() -> None:
+    graph = copy(value("map", 1, 2, 3))
+    x = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+    for y in (np.array([0, 1]), np.array([False, True]), np.array([[0.0], [1.0]])):
+        found = given_samples({"x": x, "y": y}, graph, "d.npz")
+        assert found.anomalies[0].tolist() == [0, 1] and not found.labels and not found.warnings
+    refused({"x": x, "y": Y}, graph, "E229", "sample 1 has the label 2", "1 is anomalous")
+    refused({"x": x, "y_map": np.zeros((2, 4))}, graph, "E212", "[2, 2, 3]")
+
+
+def test_numbers_that_outputs_should_have() -> None:
+    graph = two("a", "b")
+    arrays = {"x_0": C, "x_1": B, "y_b": B}
+    found = given_samples(arrays, graph, "d.npz")
+    assert found.targets[1].shape == (2, 1, 3) and not found.labels and not found.warnings
+    # Numbers find the output of their shape, where a classifier stands before it.
+    mixed = copy(value("s", 1, 4), value("map", 1, 2, 3))
+    x = {"x_0": np.zeros((2, 4), np.float32), "x_1": np.zeros((2, 2, 3), np.float32)}
+    assert set(given_samples({**x, "y": np.ones((2, 2, 3))}, mixed, "d").targets) == {1}
+    assert given_samples({**x, "y": Y}, mixed, "d").labels[0].tolist() == [0, 2]
+    one = copy(value("p", 1, 1))
+    x = {"x": np.zeros((2, 1), np.float32)}
+    assert given_samples({**x, "y": np.array([0.5, 9])}, one, "d").targets[0].ravel().tolist() == [
+        0.5, 9,
+    ]  # fmt: skip
+    assert given_samples({**x, "y": np.array([0.0, 1])}, one, "d").labels[0].tolist() == [0, 1]
+    refused({**x, "y": np.array([0.5, np.nan])}, one, "E214", "sample 1")
+    refused({**x, "y": np.array([0, 7])}, one, "E229", "given as float")
+    soft = chain(value("x", 1, 3), (Softmax(1.0), value("p", 1, 3)))
+    refused({"x": A, "y": np.full((2, 3), 0.5)}, soft, "E229", "sample 0")
+
+
+def test_names_of_classes() -> None:
+    names = np.array(["yes", "no", "it's"])
+    graph = two("a")
+    found = given_samples({"x": C, "y": Y, "classes": names}, graph, "d.npz")
+    assert found.names == {0: ("yes", "no", "it's")} and not found.warnings
+    found = given_samples({"x": C, "y": Y, "classes": names[:2]}, graph, "d.npz")
+    assert not found.names and "classes is not used: it has shape [2]" in found.warnings[0]
 
 
 # Warnings ------------------------------------------------------------------------------------

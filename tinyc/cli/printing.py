@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -151,8 +150,9 @@ def rich_console(stderr: bool = False) -> Console:
 def print_json(kind: str, value: Mapping[str, Any]) -> None:
     """Print the command's one object. kind: see `tinyc.report.schema.KINDS`."""
     from ..report import schema
+    from ..report.json import text
 
-    typer.echo(json.dumps(schema.stamped(kind, value), indent=2))
+    typer.echo(text(schema.stamped(kind, value)))
     log.printed = True
 
 
@@ -212,6 +212,10 @@ def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         log.info(f"too narrow for {', '.join(left_out)}: widen the terminal, or see --json")
 
 
+_CLASSES = 24
+"""Of a table on a terminal."""
+
+
 def _label(name: str) -> str:
     return name.replace("_", " ")
 
@@ -243,6 +247,12 @@ def print_report(kind: str, result: dict[str, Any], as_json: bool) -> None:
     from .. import report
 
     print_table(["what", "value"], report.rows(result))
+    for name, heading, classes in report.class_tables(result):
+        if len(result["outputs"]) > 1:
+            log.info(f"classes of '{name}'")
+        print_table(heading, classes[:_CLASSES])
+        if len(classes) > _CLASSES:
+            log.info(f"{len(classes) - _CLASSES} more classes, see --json")
     heading, rows = report.layer_table(result)
     if rows:
         print_table(heading, rows)

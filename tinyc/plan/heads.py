@@ -1,4 +1,4 @@
-"""What a network's outputs stand for, classes or numbers, and how near two sets of them are."""
+"""What a network's outputs stand for, classes or numbers, and how near the board's have to come."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..ir import Array, DType, Graph, Node, TensorType
-from ..ir.ports import Port, output_ports
+from ..ir.ports import Port, input_ports, output_ports
 from ..ir.quant import dequantize
 from ..kernels.base import kernels_of
 from ..kernels.support import MATH, needed
@@ -37,7 +37,8 @@ class Head:
     kind: ``scores`` (the class is where the greatest stands, the first of equals), ``decision``
     (one number, class 1 from ``threshold`` on), ``index`` (one integer, which is the class), or
     ``numbers``; classes: how many there are, None where that is not known;
-    certain: SOFTMAX, LOGISTIC or ARG_MAX end in it, while a shape alone may deceive.
+    certain: SOFTMAX, LOGISTIC or ARG_MAX end in it, while a shape alone may deceive;
+    echo: of ``numbers`` the index of an input of its shape, which it may reproduce.
     """
 
     port: Port
@@ -45,6 +46,7 @@ class Head:
     classes: int | None = None
     threshold: float = 0.0
     certain: bool = False
+    echo: int | None = None
 
     def decide(self, array: Array, type: TensorType | None = None) -> Array:
         """The class int64 [n] of each sample; array: [n, *shape] of ``type``, or real numbers."""
@@ -79,25 +81,25 @@ def heads(graph: Graph) -> tuple[Head, ...]:
     and at 0 elsewhere, as of a logit; a single integer without a scale is an ``index``.
     """
     producers = graph.producers()
-    shapes = [v.type.shape for v in graph.inputs]
+    shapes = [(port.value.type.shape, port.order) for port in input_ports(graph)]
     found = []
     for port in output_ports(graph):
         type, node = port.value.type, producers.get(port.value)
         while node is not None and (node.op.view or isinstance(node.op, (Quantize, Dequantize))):
             node = producers.get(node.inputs[0])
         op = None if node is None else node.op
+        shape = (type.shape, port.order)
+        echo = shapes.index(shape) if shape in shapes else None
         if type.elements == 1 and type.quant is None and type.dtype is not DType.F32:
             found.append(Head(port, "index", _depth(node), certain=isinstance(op, ArgMax)))
         elif type.elements == 1:
             certain = isinstance(op, Logistic)
             threshold = 0.5 if certain or _within_one(type) else 0.0
             found.append(Head(port, "decision", 2, threshold, certain))
-        elif type.elements == type.shape[-1] and not (
-            type.elements > _ECHO and type.shape in shapes
-        ):
+        elif type.elements == type.shape[-1] and (echo is None or type.elements <= _ECHO):
             found.append(Head(port, "scores", type.elements, certain=isinstance(op, Softmax)))
         else:
-            found.append(Head(port, "numbers"))
+            found.append(Head(port, "numbers", echo=echo))
     return tuple(found)
 
 
@@ -153,25 +155,9 @@ def check_labels(labels: Array, head: Head, origin: str) -> None:
             "E229", origin,
             f"sample {first} has the label {labels[first]}, the classes of '{head.port.name}' are "
             f"{most}",
-            "correct the labels, or name the output that they are of: y_<output>",
+            "correct the labels, or name the output that they are of: y_<output>"
+            + ("; numbers to come near to are given as float" if head.kind == "decision" else ""),
         )  # fmt: skip
-
-
-def norms(ours: Array, truth: Array) -> dict[str, float | None]:
-    """How far real numbers ``ours`` [n, ...] are from ``truth``: the mean and the greatest of the
-    absolute differences, and the square root of their squares' sum over that of the true
-    numbers; None where it is no number."""
-    b = truth.reshape(-1).astype(np.float64)
-    with np.errstate(all="ignore"):
-        away = np.abs(ours.reshape(-1).astype(np.float64) - b)
-        length = float(np.linalg.norm(b))
-        relative = float(np.linalg.norm(away)) / length if length else float(away.any()) * math.inf
-    found = {
-        "mean_absolute_error": float(away.mean()),
-        "largest_error": float(away.max()),
-        "relative_l2_error": 0.0 if not away.any() else relative,
-    }
-    return {key: value if math.isfinite(value) else None for key, value in found.items()}
 
 
 # Board and reference ---------------------------------------------------------------------

@@ -29,11 +29,11 @@ from .facts import (
     test_report,
 )
 from .html import page
-from .json import document, read_report, report_in, sections
+from .json import document, read_report, report_in, sections, text
 from .junit import junit
 from .markdown import markdown, markdown_table
 from .schema import SCHEMA_VERSION
-from .table import layer_table, rows
+from .table import class_tables, layer_table, rows
 from .verdicts import Verdict, budgets, disagreement, low_agreement, verdicts
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "bench_verdicts",
     "budgets",
     "build_report",
+    "class_tables",
     "comparison",
     "coverage",
     "coverage_table",
@@ -77,6 +78,7 @@ __all__ = [
     "sections",
     "split_outputs",
     "test_report",
+    "text",
     "verdicts",
     "write",
 ]

@@ -6,8 +6,7 @@ A report is a dictionary of JSON's own types. Its keys are an interface (``schem
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +14,12 @@ import numpy as np
 
 from ..ir import Array
 from ..ir.ports import Port, input_ports, output_ports
-from ..ir.quant import dequantize
-from ..plan.heads import (
-    RULES,
-    Head,
-    accuracy,
-    classifiers,
-    deviation,
-    heads,
-    norms,
-    rules,
-    split_outputs,
-)
+from ..plan.heads import classifiers, heads, rules, split_outputs
 from ..plan.rows import height, row_bytes
 from .exits import early_exit, exit_of_one, tested_exit
+from .outputs import Output, found
 from .schema import SCHEMA_VERSION
+from .worst import worst
 
 if TYPE_CHECKING:
     from ..image.build import Image
@@ -168,51 +158,30 @@ def test_report(
     data: str | None = None,
     early: Array | None = None,
 ) -> Report:
-    """The object of ``tinyc test --json``.
+    """The object of ``tinyc test --json``, see `tinyc.report.objects.Test` and docs/metrics.md.
 
     reference: for each output of the graph an array [n, *shape]; a mismatch is a sample of which
     any output breaks its rule (`tinyc.plan.heads.rules`). original: the same, as float32, of the
-    network as it was given. ``outputs`` has for each output its rule (``compared``), mismatches
-    and ``largest_deviation`` from the reference, accuracy where it has labels, and of the emulated
-    board's numbers against the original's: ``agreement``, the part of the samples in the same
-    class, of a classifier (`tinyc.plan.heads.classifiers`), and `tinyc.plan.heads.norms`. At the
-    top, accuracy is that of the first output with labels; where binarization, calibration or
-    Keras's conversion made another network, agreement is the least of all outputs and
+    network as it was given. At the top are the metrics of the first output with labels, anomalies
+    or targets; where the original is another network, agreement is the least of all outputs and
     largest_difference the greatest. data: the file that the samples are from, None for random
     ones; early: which samples are to leave the network early, bool [n], and are a mismatch where
     they do not. Instructions and cycles are of the first sample's inference, and of a network that
     may be left early those of the worst case, stack_bytes is the greatest depth seen.
     """
     graph = compiled.graph
-    found = heads(graph)
-    ours = split_outputs(graph, trace.outputs)
-    classes = classifiers(found, samples.labels)
-    outputs, differs = [], np.zeros(len(samples), bool)
-    for i, (head, rule) in enumerate(zip(found, rules(graph), strict=True)):
-        wrong, most = deviation(ours[i], reference[i], rule)
+    outputs = _outputs(compiled, trace, samples, reference, original)
+    entries, differs = [], np.zeros(len(samples), bool)
+    for output in outputs:
+        facts, wrong = found(output, samples)
         differs |= wrong
-        entry = {
-            **_port(head.port),
-            "compared": RULES[rule],
-            "mismatches": int(wrong.sum()),
-            "largest_deviation": most if math.isfinite(most) else None,
-        }
-        if i in samples.labels:
-            for key, array in (("accuracy", ours[i]), ("reference_accuracy", reference[i])):
-                entry[key] = accuracy(head, array, samples.labels[i])
-        if original is not None:
-            type = head.port.value.type
-            if i in classes:
-                same = head.decide(ours[i], type) == head.decide(original[i])
-                entry["agreement"] = float(np.mean(same))
-            entry |= norms(dequantize(ours[i], type), original[i])
-        outputs.append(entry)
+        entries.append({**_port(output.head.port), **facts})
     exits, silicon = {}, measured(trace, board)
     if early is not None:
         differs |= early != trace.early
-        exits = tested_exit(compiled.plan, trace, found[0], ours[0], samples.labels.get(0))
+        first = outputs[0]
+        exits = tested_exit(compiled.plan, trace, first.head, first.ours, samples.labels.get(0))
         trace = _worst(trace)
-    labelled = next((entry for entry in outputs if "accuracy" in entry), {})
     report: Report = {
         "schema_version": SCHEMA_VERSION,
         "model": graph.name,
@@ -223,9 +192,8 @@ def test_report(
         "samples": len(samples),
         "mismatches": int(differs.sum()),
         "first_mismatch": int(differs.argmax()) if differs.any() else None,
-        "accuracy": labelled.get("accuracy"),
-        "reference_accuracy": labelled.get("reference_accuracy"),
-        **_overall(outputs if compiled.changes else []),
+        **_first(entries),
+        **_overall(entries if compiled.changes else []),
         "changed_by": list(compiled.changes),
         "instructions": trace.instructions,
         "cycles": trace.cycles,
@@ -237,10 +205,31 @@ def test_report(
         "stack_bytes": trace.stack_bytes,
         **exits,
         "inputs": [_port(port) for port in input_ports(graph)],
-        "outputs": outputs,
-        "warnings": list(_constant(found, ours, samples, classes, data is not None)),
+        "outputs": entries,
+        **(worst(outputs, samples, input_ports(graph)) if data is not None else {}),
+        "warnings": list(_constant(outputs, samples, data is not None)),
     }
     return report
+
+
+def _outputs(
+    compiled: Compiled,
+    trace: Trace,
+    samples: Samples,
+    reference: Sequence[Array],
+    original: Sequence[Array] | None,
+) -> list[Output]:
+    graph = compiled.graph
+    known, ours = heads(graph), split_outputs(graph, trace.outputs)
+    classes = classifiers(known, samples.labels)
+    return [
+        Output(
+            head, rule, ours[i], reference[i], None if original is None else original[i],
+            i in classes, bool(compiled.changes),
+            None if head.echo is None else samples.reals(head.echo, graph.inputs[head.echo].type),
+        )
+        for i, (head, rule) in enumerate(zip(known, rules(graph), strict=True))
+    ]  # fmt: skip
 
 
 def _worst(trace: Trace) -> Trace:
@@ -269,6 +258,18 @@ def _port(port: Port) -> dict[str, Any]:
     return {**facts, "scale": type.scale, "zero_point": type.zero_point}
 
 
+_AT_THE_TOP = ("accuracy", "top_5_accuracy", "auc")
+"""What is told of the first output that has truths, of each network."""
+
+
+def _first(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The metrics of the first output with labels or anomalies."""
+    keys = [before + key for key in _AT_THE_TOP for before in ("", "reference_", "original_")]
+    first = next((entry for entry in outputs if set(keys) & set(entry)), {})
+    found = {key: first[key] for key in keys if key in first}
+    return {"accuracy": None, "reference_accuracy": None, **found}
+
+
 def _overall(outputs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     agreements = [entry["agreement"] for entry in outputs if "agreement" in entry]
     largest = [
@@ -280,29 +281,23 @@ def _overall(outputs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def _constant(
-    found: Sequence[Head],
-    ours: Sequence[Array],
-    samples: Samples,
-    classes: Collection[int],
-    real: bool,
-) -> Iterator[str]:
+def _constant(outputs: Sequence[Output], samples: Samples, real: bool) -> Iterator[str]:
     """A word about each output that does not depend on the input, as far as the samples tell;
     that random inputs fall into one class tells nothing."""
     distinct = len({row.tobytes() for row in samples.bytes()})
     if distinct < _FEW:
         return
-    for head, array in zip(found, ours, strict=True):
-        index, name = head.port.index, head.port.name
+    for output in outputs:
+        head, name = output.head, output.head.port.name
         if head.port.value.constant:
             continue
-        if (array == array[:1]).all():
+        if (output.ours == output.ours[:1]).all():
             yield f"the output '{name}' is the same for {distinct} different inputs"
-        elif real and index in classes:
-            decided = np.unique(head.decide(array, head.port.value.type))
-            labels = samples.labels.get(index)
+        elif real and output.classified:
+            decided = np.unique(output.decided)
+            labels = samples.labels.get(head.port.index)
             if len(decided) == 1 and (labels is None or len(np.unique(labels[labels >= 0])) > 1):
-                yield f"the class of '{name}' is {decided[0]} for all {len(array)} samples"
+                yield f"the class of '{name}' is {decided[0]} for all {len(samples)} samples"
 
 
 def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Report:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import CompileError
 from ..files.inputs import check_file
@@ -12,11 +14,19 @@ from . import objects, schema
 from .facts import Report
 
 _FILE = Path("report", "report.json")
+_NUMBERS = re.compile(r"\[\n\s+(-?\d[^\[\]{}\"]*?)\s+\]")
+"""An array of numbers alone, as json.dumps writes it: no text of JSON holds a line break."""
+
+
+def text(value: Any) -> str:
+    """JSON as a person reads it, each array of numbers in a line."""
+    plain = json.dumps(value, indent=2)
+    return _NUMBERS.sub(lambda m: "[" + re.sub(r",\s+", ", ", m[1]) + "]", plain)
 
 
 def document(reports: Mapping[str, Report]) -> str:
     """``reports`` (title -> report) as one object."""
-    return json.dumps(schema.stamped("report", reports), indent=2) + "\n"
+    return text(schema.stamped("report", reports)) + "\n"
 
 
 def sections(folder: Path) -> dict[str, Report]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .facts import Report
-from .table import layer_table, rows
+from .table import class_tables, layer_table, rows
 
 
 def markdown(reports: Mapping[str, Report]) -> str:
@@ -13,6 +13,8 @@ def markdown(reports: Mapping[str, Report]) -> str:
     lines = []
     for title, report in reports.items():
         lines += [f"## {title}", "", *markdown_table(["what", "value"], rows(report))]
+        for name, heading, table in class_tables(report):
+            lines += ["", f"### Classes of '{name}'", "", *markdown_table(heading, table)]
         heading, table = layer_table(report)
         if table:
             lines += ["", *markdown_table(heading, table)]

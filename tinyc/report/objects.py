@@ -52,9 +52,47 @@ class Port(TypedDict):
     zero_point: NotRequired[int]
 
 
-class TestedPort(Port):
-    """An output and what a test found of it."""
+class Errors(TypedDict):
+    """How far real numbers are from others, see docs/metrics.md; null where that is not finite."""
 
+    mean_absolute_error: float | None
+    largest_error: float | None
+    relative_l2_error: float | None
+    root_mean_square_error: float | None
+    cosine_similarity: float | None
+
+
+TestedClass = TypedDict(  # "class" can be no field's name
+    "TestedClass",
+    {
+        "class": int,
+        "name": NotRequired[str],
+        "samples": int,
+        "decided": int,
+        "recall": float | None,
+        "precision": float | None,
+    },
+)
+
+Score = TypedDict("Score", {"class": int, "score": float})
+
+
+class Confused(TypedDict):
+    """Samples that are put into another class than theirs."""
+
+    label: int
+    decided: int
+    samples: int
+
+
+class TestedPort(Port):
+    """An output and what a test found of it. What has no other name is the emulated board's,
+    ``reference_`` the numpy reference's, ``original_`` that of the network as it was given, where
+    that is another; see docs/metrics.md."""
+
+    kind: Literal["scores", "decision", "index", "numbers"]
+    """What it stands for: a score for each class, one number with a threshold, the number of the
+    class, or numbers."""
     compared: str
     """How near it has to come to the reference's."""
     mismatches: int
@@ -64,12 +102,84 @@ class TestedPort(Port):
     accuracy: NotRequired[float]
     """Where the data has labels for it."""
     reference_accuracy: NotRequired[float]
+    original_accuracy: NotRequired[float]
+    top_5_accuracy: NotRequired[float]
+    """Of more than five classes: the part of the samples whose label is among the five greatest
+    scores."""
+    reference_top_5_accuracy: NotRequired[float]
+    original_top_5_accuracy: NotRequired[float]
+    auc: NotRequired[float]
+    """Of a decision, or of the anomaly scores of an output that reproduces an input."""
+    reference_auc: NotRequired[float]
+    original_auc: NotRequired[float]
+    normal: NotRequired[int]
+    """Samples that are no anomalies, where the data tells."""
+    anomalous: NotRequired[int]
+    classes: NotRequired[list[TestedClass]]
+    """Where the data has labels: all, or of more than 100 those of the least recall."""
+    confusion: NotRequired[list[list[int]]]
+    """Samples of the class of the row that are put into that of the column; of 50 classes at
+    most."""
+    confused: NotRequired[list[Confused]]
+    """What is taken for what most often, at most 20."""
     agreement: NotRequired[float]
     """The part of the samples in the class that the network as it was given puts them in."""
     mean_absolute_error: NotRequired[float | None]
-    """From the network as it was given; so are the two below."""
+    """From the network as it was given; so are the four below."""
     largest_error: NotRequired[float | None]
     relative_l2_error: NotRequired[float | None]
+    root_mean_square_error: NotRequired[float | None]
+    cosine_similarity: NotRequired[float | None]
+    reference_errors: NotRequired[Errors]
+    """From the reference, where a tolerance holds."""
+    target_errors: NotRequired[Errors]
+    """From the numbers that the data says the output should have."""
+    reference_target_errors: NotRequired[Errors]
+    original_target_errors: NotRequired[Errors]
+
+
+class WorstInput(TypedDict):
+    """An input of a sample in real numbers, of three digits."""
+
+    name: str
+    shape: list[int]
+    """Of the values, without a batch of 1: [height, width, 1 or 3] of an image."""
+    whole_shape: NotRequired[list[int]]
+    """Where not all numbers are given: evenly spread ones, of an image at most 32 times 32 pixels,
+    else at most 1,024."""
+    values: list[float]
+
+
+class WorstSample(TypedDict):
+    """A sample that is wrong, or nearest to it."""
+
+    index: int
+    label: NotRequired[int]
+    """1 of an anomaly, 0 of none."""
+    decided: NotRequired[int]
+    """The class on the board."""
+    original: NotRequired[int]
+    """That of the network as it was given, where that is another."""
+    margin: NotRequired[float]
+    """How far the score of the label, or without labels of the class decided, is above the next
+    one, or a number or an anomaly score on its side of the threshold; negative where it is
+    wrong."""
+    error: NotRequired[float]
+    """The root of the mean square error of its numbers, from the data's or the original's."""
+    anomaly_score: NotRequired[float]
+    """The mean square of what the output misses of the input."""
+    scores: NotRequired[list[Score]]
+    """The five greatest, and the label's; of a decision its one number, as class 1."""
+    inputs: list[WorstInput]
+
+
+class Worst(TypedDict):
+    """At most eight samples that an output is most wrong about, the worst first."""
+
+    output: str
+    by: Literal["margin", "error", "class"]
+    """What orders them; ``class``: all are wrong alike."""
+    samples: list[WorstSample]
 
 
 class Memory(TypedDict):
@@ -213,7 +323,15 @@ class Test(Versioned):
     """Samples of which an output is not the reference's."""
     first_mismatch: int | None
     accuracy: float | None
+    """Of the first output with labels, as are those below; see its own for the others."""
     reference_accuracy: float | None
+    original_accuracy: NotRequired[float]
+    top_5_accuracy: NotRequired[float]
+    reference_top_5_accuracy: NotRequired[float]
+    original_top_5_accuracy: NotRequired[float]
+    auc: NotRequired[float]
+    reference_auc: NotRequired[float]
+    original_auc: NotRequired[float]
     agreement: NotRequired[float]
     """The least of all outputs, where the network was changed."""
     largest_difference: NotRequired[float]
@@ -250,6 +368,7 @@ class Test(Versioned):
     early_exit: NotRequired[TestedExit]
     inputs: list[Port]
     outputs: list[TestedPort]
+    worst: NotRequired[Worst]
     warnings: list[str]
     verdicts: NotRequired[list[Verdict]]
 

@@ -32,25 +32,15 @@ def rows(report: Report) -> list[tuple[str, str]]:
                 if m["used_bytes"]
             ]
         if key in ("inputs", "outputs"):
-            found += [
-                (f"{key[:-1]} '{printable(port['name'], 40)}'", _port_text(port)) for port in value
-            ]
+            for port in value:
+                text = _port_text(port, len(value) > 1, bool(report.get("changed_by")))
+                found.append((f"{key[:-1]} '{printable(port['name'], 40)}'", text))
+                found += _errors(port, bool(report.get("changed_by")))
         if key == "early_exit":
             found += _exit_rows(value, report)
         if (average := exit.get(f"average_{key}")) is not None:
             found.append((f"{key.replace('_', ' ')}, average", f"{average:,}{notes.get(key, '')}"))
-        if isinstance(value, (list, dict)) or key in (
-            "schema_version",
-            "cycles_source",
-            "board_cycles_source",
-            "energy_source",
-            "measured_source",
-            "counted_by",
-            "clock_hz",
-            "data",
-            "cost",
-            "costliest",
-        ):
+        if isinstance(value, (list, dict)) or key in _NO_ROW or key.startswith(_BESIDE):
             continue
         if value is None:
             continue
@@ -61,7 +51,8 @@ def rows(report: Report) -> list[tuple[str, str]]:
         if isinstance(value, bool):
             text = "yes" if value else "no"
         elif isinstance(value, float):
-            text = f"{value:.4f}" if "accuracy" in key or key == "agreement" else f"{value:.3f}"
+            text = f"{value:.4f}" if key in _RATES else f"{value:.3f}"
+            text += _beside(key, report)
         if key.endswith("_bytes"):
             text += " bytes"
         if key == "model_error_percent":
@@ -70,8 +61,28 @@ def rows(report: Report) -> list[tuple[str, str]]:
             text += f" (at {report['clock_hz'] / 1e6:g} MHz)"
         if key in _OF_A_RUN and is_worst_case(report):
             name += ", worst case"
-        found.append((name, text + notes.get(key, "")))
+        if key == "mismatches" and "samples" in report:
+            text += f" of {report['samples']:,}"
+        found.append((_NAMES.get(key, name), text + notes.get(key, "")))
     return found
+
+
+_NO_ROW = (
+    "schema_version", "cycles_source", "board_cycles_source", "energy_source", "measured_source",
+    "counted_by", "clock_hz", "data", "cost", "costliest",
+)  # fmt: skip
+_RATES = ("accuracy", "top_5_accuracy", "auc", "agreement")
+_BESIDE = ("reference_", "original_")
+"""What stands beside the board's own metric, and not in a row of its own."""
+
+_NAMES = {"top_5_accuracy": "top-5 accuracy", "auc": "AUC", "agreement": "agreement with original"}
+
+
+def _beside(key: str, report: Mapping[str, Any]) -> str:
+    """What the other networks have of a metric."""
+    others = [(b, report.get(f"{b}{key}")) for b in _BESIDE]
+    texts = [f"{before[:-1]} {value:.4f}" for before, value in others if value is not None]
+    return f" ({', '.join(texts)})" if texts else ""
 
 
 _OF_A_RUN = (
@@ -102,26 +113,72 @@ def _exit_rows(exit: Mapping[str, Any], report: Report) -> list[tuple[str, str]]
     return rows
 
 
-def _port_text(port: Mapping[str, Any]) -> str:
-    """An input or output in a line: its type, and what a test found of it."""
+def _port_text(port: Mapping[str, Any], several: bool, changed: bool) -> str:
+    """An input or output in a line: its type, and what a test found of it, of one of several."""
     parts = ["x".join(map(str, port["shape"])) + f" {port['dtype']}"]
     if "order" in port:
         parts.append(f"axes {', '.join(map(str, port['order']))} of the model's")
-    for key in ("accuracy", "agreement"):
-        if key in port:
-            parts.append(f"{key} {port[key]:.4f}")
-    for key, text in (
-        ("mean_absolute_error", "mean error"),
-        ("largest_error", "largest"),
-        ("relative_l2_error", "relative"),
-    ):
-        if port.get(key) is not None:
-            parts.append(f"{text} {port[key]:.3g}")
+    for key in _RATES if several else ():
+        if key in port and (changed or key != "agreement"):
+            parts.append(f"{_NAMES.get(key, key)} {port[key]:.4f}")
     return ", ".join(parts)
 
 
 _UNTOLD = ("rejected", "shape")
 """What of a layer is no column of its own."""
+
+
+_ERRORS = (
+    ("root_mean_square_error", "RMSE"),
+    ("mean_absolute_error", "MAE"),
+    ("largest_error", "largest"),
+    ("relative_l2_error", "relative L2"),
+    ("cosine_similarity", "cosine"),
+)
+
+
+def _errors(port: Mapping[str, Any], changed: bool) -> list[tuple[str, str]]:
+    """How far the numbers of an output are from those of others, a row for each of them; from the
+    original only where that is another network."""
+    ways = (
+        ("  from targets", port.get("target_errors", {})),
+        ("  original from targets", port.get("original_target_errors", {})),
+        ("  from original", port if changed else {}),
+        ("  from reference", port.get("reference_errors", {})),
+    )
+    found = []
+    for label, errors in ways:
+        known = [(name, errors[key]) for key, name in _ERRORS if errors.get(key) is not None]
+        if known:
+            found.append((label, ", ".join(f"{name} {value:.4g}" for name, value in known)))
+    return found
+
+
+def class_tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
+    """For each output with labels (its name, a heading, its classes as rows of text): what was
+    found of them, and for what they are taken."""
+    found = []
+    for port in report.get("outputs", ()):
+        classes = port.get("classes", [])
+        if not classes:
+            continue
+        names = {c["class"]: printable(c.get("name", str(c["class"])), 24) for c in classes}
+        table = []
+        for c in classes:
+            taken = [p for p in port["confused"] if p["label"] == c["class"]]
+            table.append([
+                names[c["class"]], f"{c['samples']:,}", _part(c["recall"]), _part(c["precision"]),
+                ", ".join(
+                    f"{names.get(p['decided'], p['decided'])} {p['samples']:,}" for p in taken[:4]
+                ),
+            ])  # fmt: skip
+        heading = ["class", "samples", "recall", "precision", "taken for"]
+        found.append((port["name"], heading, table))
+    return found
+
+
+def _part(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def layer_table(report: Report) -> tuple[list[str], list[list[str]]]:

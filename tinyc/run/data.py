@@ -18,10 +18,12 @@ from ..ops.gather import GatherComputed
 from ..ops.gather_nd import GatherNd
 from ..ops.one_hot import OneHot
 from ..passes.stream import Stream
-from ..plan.heads import Head, check_labels, heads
-from .keys import input_keys, label_keys, label_like
+from ..plan.heads import heads
+from .arrays import accepted, as_long, expect_finite, listed, placed
+from .keys import input_keys, label_like
 from .npz import MOST_BYTES, Npz, Rowed, Rows, too_large
 from .passing import passing
+from .truth import NAMES, read_truth
 
 SATURATED = 0.1
 """The part of an input's numbers beyond its range from which on there is a warning. One step or
@@ -37,17 +39,19 @@ FEW_STEPS = 8
 @dataclass(frozen=True)
 class Samples:
     """inputs: for each input of the graph an array [n, *shape] of its dtype;
-    labels: output (by index) -> class indices int64 [n];
     given: float32 [n, *shape] for each input that was given as real numbers and quantized here,
     else None; warnings: what is odd about all this, in words; starts: bool [n], with which of the
-    samples a sequence begins, to a model that keeps states: with the first alone if None. A label
-    of -1 is none: of a recording it is the last frame that has one."""
+    samples a sequence begins, to a model that keeps states: with the first alone if None;
+    labels, targets, anomalies, names: see `tinyc.run.truth.Truth`."""
 
     inputs: tuple[Array, ...]
     labels: Mapping[int, Array] = field(default_factory=dict)
     given: tuple[Array | None, ...] = ()
     warnings: tuple[str, ...] = ()
     starts: Array | None = None
+    targets: Mapping[int, Array] = field(default_factory=dict)
+    anomalies: Mapping[int, Array] = field(default_factory=dict)
+    names: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -184,16 +188,19 @@ def given_samples(
     in the model's order, or ``x`` where there is one input. Each is [n, *shape], the batch
     dimension of 1 may be left out, in the model's own order of axes or in the firmware's, in the
     input's dtype or float (then quantized as TFLite's
-    QUANTIZE does, halves away from zero). Labels are class indices [n], or [n, classes] with a
-    single 1 in each row: ``y`` of the first output that is a classifier
-    (`tinyc.plan.heads.labelled`), ``y_<output>`` of that output. origin: where they are from.
+    QUANTIZE does, halves away from zero). What is right is ``y``, of the first output that is a
+    classifier (`tinyc.plan.heads.labelled`) or else has y's shape, and ``y_<output>``, of that
+    output: class indices [n], or [n, classes] with a single 1 in each row; the numbers [n, *shape]
+    that it should give, as float; 1 for an anomaly and 0 for none [n], of an output that reproduces
+    an input. ``classes`` names the classes. origin: where they are from.
 
     stream: of one, ``graph`` takes frames, and a sample is a window, or a recording of any length,
     of which each becomes a sequence of frames whose last one has the label; zeros before it make
     these whole. Samples as long as a frame are one sequence.
 
     Raises CompileError E211 (a key is missing, or two are for the same), E212 (shape), E213
-    (dtype), E214 (values), E229 (a label that is no class).
+    (dtype), E214 (values), E229 (a label that
+    is no class).
     """
     outputs = heads(graph)
     ports = input_ports(graph)
@@ -211,16 +218,11 @@ def given_samples(
         raise CompileError("E212", origin, f"holds {sorted(counts)} samples for its inputs")
     (count,) = counts
     rest = [k for k in arrays if k not in keys]
-    of_labels = label_keys(rest, outputs, origin) if with_labels else {}
-    labels = {}
-    for key, head in of_labels.items():
-        if head is None:
-            warnings.append(f"{origin}: y is not used: no output of the model is a classifier")
-            continue
-        y = _labels(f"{origin}: {key}", arrays[key], count, head, choose)
-        check_labels(y, head, f"{origin}: {key}")
-        labels[head.port.index] = y
-    unused = [k for k in rest if k not in of_labels and (with_labels or k not in label_like(rest))]
+    others = {key: arrays[key] for key in rest} if with_labels else {}
+    truth = read_truth(others, outputs, origin, count, choose)
+    warnings += truth.warnings
+    known = truth.read if with_labels else {*label_like(rest), NAMES}
+    unused = [k for k in rest if k not in known]
     if unused:
         inputs_are = ", ".join(p.name for p in ports)
         outputs_are = ", ".join(h.port.name for h in outputs)
@@ -231,7 +233,10 @@ def given_samples(
     meant = [x if real is None else real for x, real in zip(inputs, given, strict=True)]
     if len(inputs[0]) > 1 and all((x == x[:1]).all() for x in meant):
         warnings.append(f"{origin}: its {len(inputs[0])} samples are all the same")
-    samples = Samples(tuple(inputs), labels, tuple(given), tuple(warnings))
+    samples = Samples(
+        tuple(inputs), truth.labels, tuple(given), tuple(warnings), None, truth.targets,
+        truth.anomalies, truth.names,
+    )  # fmt: skip
     return samples if stream is None else _framed(samples, stream, origin)
 
 
@@ -265,10 +270,20 @@ def _framed(samples: Samples, stream: Stream, origin: str) -> Samples:
         inputs.append(cut(samples.inputs[i], axis, stream.graph.inputs[i].type.zero_point))
         given.append(None if real is None else cut(real, axis, 0))
     ends = (np.arange(len(inputs[0])) + 1) % frames == 0
-    labels = {i: np.where(ends, np.repeat(y, frames), -1) for i, y in samples.labels.items()}
+
+    def last(truth: Mapping[int, Array], none: float) -> dict[int, Array]:
+        """What is right of recordings, of the last frame of each."""
+        found = {}
+        for i, y in truth.items():
+            found[i] = np.full((len(ends), *y.shape[1:]), none, y.dtype)
+            found[i][ends] = y
+        return found
+
     return replace(
-        samples, inputs=tuple(inputs), given=tuple(given), labels=labels, starts=np.roll(ends, 1)
-    )
+        samples, inputs=tuple(inputs), given=tuple(given), starts=np.roll(ends, 1),
+        labels=last(samples.labels, -1), targets=last(samples.targets, np.nan),
+        anomalies=last(samples.anomalies, -1),
+    )  # fmt: skip
 
 
 # Contents ---------------------------------------------------------------------------------
@@ -287,13 +302,13 @@ def _input(
     value, own = port.value, port.own_shape
     shape, dtype = value.type.shape, value.type.dtype
     given = array.shape[1:]
-    also = f", the firmware [n, {_listed(shape)}]" if port.order else ""
-    takes = f"the model takes [n, {_listed(own)}]{also}"
+    also = f", the firmware [n, {listed(shape)}]" if port.order else ""
+    takes = f"the model takes [n, {listed(own)}]{also}"
     if time is not None:
         takes += ", or longer along the time"
-        own = _as_long(own, port.order[time] if port.order else time, given)
-        shape = _as_long(shape, time, given)
-    if not array.shape or given not in (*_accepted(own), *_accepted(shape)):
+        own = as_long(own, port.order[time] if port.order else time, given)
+        shape = as_long(shape, time, given)
+    if not array.shape or given not in (*accepted(own), *accepted(shape)):
         raise CompileError("E212", origin, f"has shape {list(array.shape)}", takes)
     same = array.dtype == dtype.numpy
     if not same and (
@@ -305,15 +320,12 @@ def _input(
             f"the model's input is {dtype.numpy}{also}",
         )  # fmt: skip
     x = array[choose(array.shape[0])]
-    if port.order and given in _accepted(own):  # meant where both fit
-        x = x.reshape(len(x), *own).transpose(0, *(1 + a for a in port.order))
-    else:
-        x = x.reshape(len(x), *shape)
+    x = placed(x, port, shape, own)
     if same and dtype is not DType.F32:
         return x.astype(dtype.numpy, copy=False), None
     with np.errstate(over="ignore"):
         x = x.astype(np.float32, copy=False)
-    _expect_finite(origin, x)
+    expect_finite(origin, x)
     if dtype is DType.F32:
         return x, None
     if x.size:
@@ -321,34 +333,6 @@ def _input(
     # In parts: what lies between takes several times the memory.
     parts = np.array_split(x, -(-x.size // _PART) or 1)
     return np.concatenate([quantize(part, value.type) for part in parts]), x
-
-
-def _accepted(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The shapes of one sample of an input; its batch of 1 may be left out."""
-    return [shape, shape[1:]] if shape[:1] == (1,) else [shape]
-
-
-def _as_long(shape: tuple[int, ...], axis: int, given: tuple[int, ...]) -> tuple[int, ...]:
-    """``shape``, as long along ``axis`` as ``given``, which may be without its batch of 1."""
-    at = axis + len(given) - len(shape)
-    return (*shape[:axis], given[at] if 0 <= at < len(given) else 0, *shape[axis + 1 :])
-
-
-def _listed(shape: tuple[int, ...]) -> str:
-    return ", ".join(map(str, _accepted(shape)[-1]))
-
-
-def _expect_finite(origin: str, x: Array) -> None:
-    """Raise CompileError E214 for a number of x [n, ...] that float32 has not."""
-    bad = ~np.isfinite(x)
-    if bad.any():
-        sample, *place = map(int, np.argwhere(bad)[0])
-        count = int(bad.sum())
-        more = f" and {count - 1} more" if count > 1 else ""
-        raise CompileError(
-            "E214", origin,
-            f"holds NaN or infinity: sample {sample} at {place}{more}", "clean the data",
-        )  # fmt: skip
 
 
 def _ill_scaled(origin: str, x: Array, type: TensorType) -> Iterator[str]:
@@ -372,29 +356,3 @@ def quantize(x: Array, type: TensorType) -> Array:
     low, high = type.dtype.limits
     whole: Array = np.clip(rounded.astype(np.float64) + type.zero_point, low, high)
     return whole.astype(type.dtype.numpy)
-
-
-def _labels(
-    origin: str, array: Rowed, count: int, head: Head, choose: Callable[[int], Rows]
-) -> Array:
-    """Class indices int64 [n], of indices or of rows with a single 1."""
-    wide = len(array.shape) == 2 and array.shape[1] > 1
-    classes = array.shape[1] if wide else 1
-    if array.shape not in ((count,), (count, classes)) or (wide and classes != head.classes):
-        also = f", or [{count}, {head.classes}]" if head.classes else ""
-        raise CompileError(
-            "E212", origin, f"has shape {list(array.shape)}",
-            f"one class index a sample: [{count}]{also}",
-        )  # fmt: skip
-    if array.dtype.kind not in ("iubf" if wide else "iub"):
-        raise CompileError("E213", origin, f"has dtype {array.dtype}", "class indices are integers")
-    y = array[choose(count)]
-    if not wide:
-        return y.reshape(-1).astype(np.int64)
-    odd = ((y != 0) & (y != 1)).any(1) | ((y == 1).sum(1) != 1)
-    if odd.any():
-        raise CompileError(
-            "E229", origin, f"sample {int(odd.argmax())} has no single 1 among its zeros",
-            "give class indices, or rows with a 1 at the class",
-        )  # fmt: skip
-    return np.asarray(y.argmax(1), np.int64)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import CompileError
 from ..ir.ports import Port
-from ..plan.heads import Head, labelled
+from ..plan.heads import Head
 from .npz import Rowed
 
 
@@ -55,8 +55,11 @@ def label_like(keys: Iterable[str]) -> set[str]:
     return {key for key in keys if key == "y" or key.startswith("y_")}
 
 
-def label_keys(keys: list[str], outputs: tuple[Head, ...], origin: str) -> dict[str, Head | None]:
-    """The keys of labels and the outputs that they are of, None where there is no classifier."""
+def label_keys(
+    keys: list[str], outputs: tuple[Head, ...], of_y: Head | None, origin: str
+) -> dict[str, Head | None]:
+    """The keys of labels and the outputs that they are of; of_y: that of ``y``, None where no
+    output can have it."""
     found: dict[str, Head | None] = {}
     for head in outputs:
         own = [f"y_{name}" for name in (*_named(head.port), str(head.port.index))]
@@ -64,7 +67,7 @@ def label_keys(keys: list[str], outputs: tuple[Head, ...], origin: str) -> dict[
             if key in own and key not in found:
                 found[key] = head
     if "y" in keys:
-        found["y"] = labelled(outputs)
+        found["y"] = of_y
     listed = ", ".join(head.port.name for head in outputs)
     twice = [h for h in found.values() if h is not None and list(found.values()).count(h) > 1]
     if twice:
