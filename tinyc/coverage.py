@@ -23,7 +23,7 @@ from .image import fit
 from .image.build import TooLarge
 from .ir import Array, Graph
 from .listener import SILENT, Listener
-from .pipeline import CompileOptions, compile_model
+from .pipeline import CompileOptions, Plans, compile_model
 from .plan.heads import deviation, rules
 from .project import Project
 from .run import forks
@@ -233,15 +233,15 @@ def _built(model: Path, settings: Config) -> Project:
     compiled = compile_model(model, unlimited, options)
     # Not larger than need be, since the firmware paints what is left to the stack.
     unlimited = _unlimited(board, compiled.plan.arena_bytes + _SPARE)
-    able = board.core.features
+    able, plans = board.core.features, Plans(compiled.plan.graph, options)
     with_room = (
-        b for b in fit.with_room(compiled.plan, ("flash", "ram")) if able <= b.core.features
+        b for b in fit.with_room(compiled.plan, ("flash", "ram"), plans) if able <= b.core.features
     )
     settings = replace(settings, model=str(model))
     for chosen in itertools.chain([board], with_room):
         if chosen.core.features != compiled.plan.features:
             compiled = compile_model(model, chosen, options)
-        project = Project(settings, chosen, compiled)
+        project = Project(settings, chosen, compiled, explains=False)
         try:
             project.test_image  # noqa: B018  # is built here
         except TooLarge:

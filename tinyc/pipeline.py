@@ -34,7 +34,7 @@ from .run.data import load_inputs, load_npz
 from .settings import Config
 from .target.boards import Board
 from .tuning import database
-from .tuning.backend import lower
+from .tuning.backend import arena_room, lower
 from .tuning.lock import Locked, locked
 
 MOST_CALIBRATION = 256
@@ -137,17 +137,91 @@ def compile_model(model: str | Path, board: Board, options: CompileOptions = DEF
     """
     source, predict = read_model(str(model), options.trust)
     refuse_heavy(source, board, options.calibration is not None, is_binary(source))
+    made = rewritten(source, predict, options, board)
+    refuse_glue(made.graph, board, options)
+    planned, tuned, more = _lower(made.optimized, board, options)
+    if options.strict:
+        _refuse_fallbacks(planned)
+    return replace(made.compiled(planned), warnings=(*made.warnings, *more), tuned=tuned)
+
+
+@dataclass(frozen=True, eq=False)
+class Rewritten:
+    """A model before it is planned for one core. optimized: ``graph`` after all passes; the rest:
+    see `Compiled`."""
+
+    source: Graph
+    graph: Graph
+    optimized: Graph
+    predict: Predict | None
+    changes: Mapping[str, Graph]
+    warnings: tuple[str, ...]
+    stream: Stream | None
+
+    def compiled(self, planned: Plan) -> Compiled:
+        """With a plan of ``optimized``."""
+        return Compiled(
+            self.source, self.graph, planned, self.predict, self.changes, self.warnings,
+            stream=self.stream,
+        )  # fmt: skip
+
+
+def rewritten(
+    source: Graph,
+    predict: Predict | None,
+    options: CompileOptions = DEFAULT,
+    board: Board | None = None,
+) -> Rewritten:
+    """What is the same of a model that was read for all boards. board: the one that messages are
+    about, if there is one. Raises CompileError(s) E2xx and E3xx."""
     prepared = _prepare(source, board, options)
     if options.early_exit is not None:
         source, prepared, predict = _left_early(source, prepared, predict, options)
     made = _stream(prepared.graph, options)
     graph = prepared.graph if made is None else made.graph
-    planned, tuned, more = _lower(optimize(graph), board, options)
-    if options.strict:
-        _refuse_fallbacks(planned)
     changes = prepared.changes if predict is None else {"conversion": source, **prepared.changes}
-    warnings = (*prepared.warnings, *more)
-    return Compiled(source, graph, planned, predict, changes, warnings, tuned, made)
+    return Rewritten(
+        source, graph, optimize(graph), predict, changes, prepared.warnings, made
+    )  # fmt: skip
+
+
+class Plans:
+    """Plans of a graph that all passes have seen for boards, by templates: one for all boards that
+    get the same."""
+
+    def __init__(self, graph: Graph, options: CompileOptions = DEFAULT) -> None:
+        self.graph, self.options = graph, options
+        self._known: dict[tuple[object, ...], dict[int, Plan]] = {}
+
+    def keep(self, board: Board, lowered: Plan) -> None:
+        """``lowered`` is what these options come to on that board."""
+        self._of(board, self.options, {})[arena_room(board, self.options.max_ram)] = lowered
+
+    def __call__(self, board: Board, **changes: str) -> Plan:
+        """As `tinyc.tuning.backend.lower`; changes: of the options. Raises what that does."""
+        options = replace(self.options, **changes)  # type: ignore[arg-type] # of words alone
+        known = self._of(board, options, changes)
+        room = arena_room(board, options.max_ram)
+        if room not in known:
+            # More room never brings other than what more and less of it bring both.
+            less = known.get(max((r for r in known if r < room), default=0))
+            more = known.get(min((r for r in known if r > room), default=0))
+            known[room] = less if less is more and less is not None else self._plan(board, options)
+            text = str(known[room])
+            known[room] = next((p for p in known.values() if str(p) == text), known[room])
+        return known[room]
+
+    def _of(
+        self, board: Board, options: CompileOptions, changes: Mapping[str, str]
+    ) -> dict[int, Plan]:
+        flash = board.flash_bytes if options.optimize == "speed" else None
+        return self._known.setdefault((board.core.name, flash, *sorted(changes.items())), {})
+
+    def _plan(self, board: Board, options: CompileOptions) -> Plan:
+        return lower(
+            self.graph, board, "templates", None, options.toolchain, options.max_flash,
+            options.optimize, options.max_ram, options.feed,
+        )  # fmt: skip
 
 
 def stages(
@@ -159,6 +233,8 @@ def stages(
     source, _ = read_model(str(model), options.trust)
     yield "read", source
     prepared = _prepare(source, board, options)
+    if board is not None:
+        refuse_glue(prepared.graph, board, options)
     yield from ((CHANGES.get(change, change), graph) for change, graph in prepared.changes.items())
     last = prepared.graph
     if options.early_exit is not None:
@@ -235,6 +311,15 @@ def is_binary(graph: Graph) -> bool:
     return any(isinstance(n.op, (LceBconv2d, LceQuantize, LceDequantize)) for n in graph.nodes)
 
 
+def refuse_glue(graph: Graph, board: Board, options: CompileOptions) -> None:
+    """Raise E217 where float glue is asked for on a core without an FPU."""
+    if options.float_glue and "fpu" not in board.core.features and float_nodes(graph):
+        raise CompileError(
+            "E217", "--float-glue", f"the {board.core.title} of {board.name} has no FPU",
+            "pass --calibrate data.npz instead",
+        )  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class _Prepared:
     """graph, changes, warnings: see `Compiled`."""
@@ -260,11 +345,6 @@ def _prepare(source: Graph, board: Board | None, options: CompileOptions) -> _Pr
         if options.calibration is not None:
             hint = "use one of the two"
             raise CompileError("E217", "--float-glue", "was given with --calibrate", hint)
-        if board and "fpu" not in board.core.features and float_nodes(graph):
-            raise CompileError(
-                "E217", "--float-glue", f"the {board.core.title} of {board.name} has no FPU",
-                "pass --calibrate data.npz instead",
-            )  # fmt: skip
         return _Prepared(graph, changes)
     floats = float_nodes(graph)
     if options.calibration is None:

@@ -66,6 +66,10 @@ class Project:
     feeds the model), ``console``; ``early``, which inferences were left early."""
     sections: dict[str, Report] = field(default_factory=dict)
     """What a report has to state: ``build``, ``test``, ``profile``, of those that were made."""
+    objects: Path | None = None
+    """See `tinyc.image.build.BuildOptions`."""
+    explains: bool = True
+    """Whether what does not fit tells what would, which takes more plans."""
 
     @classmethod
     def compile(
@@ -143,13 +147,20 @@ class Project:
         try:
             fit.refuse_too_large(self.plan, self.board, placement.arena)
             options = BuildOptions(
-                main, self.config.model_id, placement.arena, placement.weights, self.config.model
-            )
+                main, self.config.model_id, placement.arena, placement.weights, self.config.model,
+                self.objects,
+            )  # fmt: skip
             return build(
                 self.compiled.c_library, self.board, self.config.toolchain, folder, options
             )
         except TooLarge as error:
-            raise fit.explained(error, self.plan, self.board) from None
+            if not self.explains:
+                raise
+            from .pipeline import CompileOptions, Plans
+
+            plans = Plans(self.plan.graph, CompileOptions.of(self.config))
+            plans.keep(self.board, self.plan)
+            raise fit.explained(error, self.plan, self.board, plans) from None
 
     def place(self, kind: str) -> Path:
         """Where what is built for ``kind``, as ``test``, lies."""

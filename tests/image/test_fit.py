@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,26 @@ def test_no_board_has_room(tmp_path: Path) -> None:
     huge = replace(made.plan, arena_bytes=1 << 40)
     with pytest.raises(type(too_large(board, "m", []))) as caught:
         refuse_too_large(huge, board)
-    assert str(explained(caught.value, huge, board)).endswith(
+    assert str(explained(caught.value, huge, board, lambda board, **_: huge)).endswith(
         "none of tinyc's boards has room for it"
     )
+
+
+def test_json_tells_what_is_over_and_what_would_do(tmp_path: Path, capsys) -> None:
+    model = str(convolutions(tmp_path / "rows.tflite", [4, 2], "int8", 64))
+    at = ["-b", "microbit", "-o", str(tmp_path / "build"), "--json", "-q"]
+    assert cli.execute(["build", model, *at]) == 4
+    out, err = capsys.readouterr()
+    error = json.loads(out)["error"]
+    (over,) = error["memories"]
+    assert (over["name"], over["kind"], over["size_bytes"]) == ("RAM", "ram", 16384)
+    assert f"is {over['over_bytes']} bytes too small" in err and err.count("\n") == 1
+    (layer,) = error["layers"]
+    assert layer["kind"] == "ram" and f"{layer['bytes']:,} of them at once" in err
+    assert error["boards"] and err.rstrip().endswith(", ".join(error["boards"]))
+    (way,) = error["ways"]
+    assert way["fits"] and way["ram_saved_bytes"] >= over["over_bytes"]
+    saved = f"pass --feed rows ({way['ram_saved_bytes']:,} bytes of RAM less: fits)"
+    assert way["options"] == "--feed rows" and saved in err
+    assert cli.execute(["build", model, *at, *way["options"].split()]) == 0
+    assert json.loads(capsys.readouterr().out)["fits"]

@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 MOST_KINDS = 20
 """Kinds of problems of one model that are printed."""
@@ -42,7 +43,7 @@ class CompileError(Exception):
         return int(self.id[1])
 
     @property
-    def facts(self) -> dict[str, str | int]:
+    def facts(self) -> dict[str, Any]:
         """What ``--json`` states of it."""
         return {
             "id": self.id,
@@ -89,7 +90,7 @@ class CompileErrors(Exception):
         return "\n".join(lines)
 
     @property
-    def facts(self) -> list[dict[str, str | int]]:
+    def facts(self) -> list[dict[str, Any]]:
         """What ``--json`` states of them, the summary last."""
         found = self.errors if self.summary is None else (*self.errors, self.summary)
         return [error.facts for error in found]

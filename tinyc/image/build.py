@@ -52,20 +52,37 @@ MAINS = {
 class BuildOptions:
     """main: one of `MAINS`; model_id: what the serial protocol calls the model, the library's
     name if None; arena, weights: see `tinyc.image.placement.place`; model: the path of what the
-    library was made from."""
+    library was made from; objects: a folder that keeps what the library's own files are compiled
+    to, for builds of the same library for other boards of the core."""
 
     main: str = "demo"
     model_id: str | None = None
     arena: str | None = None
     weights: Sequence[str] = ()
     model: str | None = None
+    objects: Path | None = None
 
 
 @dataclass
 class TooLarge(CompileError):
-    """E401. kinds: of the memories that are too small, ``flash`` and ``ram``."""
+    """E401. over: the memories that are too small, and by how many bytes; more: what ``--json``
+    states besides."""
 
-    kinds: tuple[str, ...] = ()
+    over: tuple[tuple[Memory, int], ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Of those memories, ``flash`` and ``ram``."""
+        return tuple(dict.fromkeys(memory.kind for memory, _ in self.over))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        memories = [
+            {"name": m.name, "kind": m.kind, "size_bytes": m.size, "over_bytes": bytes}
+            for m, bytes in self.over
+        ]
+        return {**super().facts, "memories": memories, **self.more}
 
 
 @dataclass(frozen=True)
@@ -175,7 +192,7 @@ def _build(
         )
         for path in compiled
     ]
-    tools.compile(board.core, jobs, work)
+    _compile(tools, board.core, jobs, work, options.objects, library)
     (work / "compile_commands.json").write_text(_compile_commands(tools, board, jobs))
     elf = work / f"{library.name}.elf"
     complaint = tools.link(
@@ -188,6 +205,27 @@ def _build(
     image = _measure(elf, library, board, tools, options.main)
     shutil.rmtree(work / "obj")
     return image
+
+
+def _compile(
+    tools: Toolchain,
+    core: Core,
+    jobs: Sequence[tuple[Path, Path, Sequence[str]]],
+    work: Path,
+    kept: Path | None,
+    library: Library,
+) -> None:
+    """Compile the jobs in ``work``; those of the library's own files only once for ``kept``."""
+    own = [target for source, target, _ in jobs if str(source) in library.files]
+    if kept is not None and kept.is_dir():
+        for target in own:
+            shutil.copyfile(kept / target.name, work / target)
+        jobs = [job for job in jobs if job[1] not in own]
+    tools.compile(core, jobs, work)
+    if kept is not None and not kept.is_dir():
+        kept.mkdir(parents=True)
+        for target in own:
+            shutil.copyfile(work / target, kept / target.name)
 
 
 def _parts(main: Main, board: Board) -> Iterator[str]:
@@ -254,11 +292,11 @@ def too_large(board: Board, name: str, over: Sequence[tuple[Memory, int]]) -> To
         f"{m.name} ({m.size} bytes at 0x{m.origin:08x}) is {n} bytes too small" for m, n in over
     )
     remedies = {"flash": "shrink the weights", "ram": "shrink the activations"}
-    kinds = tuple(dict.fromkeys(m.kind for m, _ in over))
+    kinds = dict.fromkeys(m.kind for m, _ in over)
     return TooLarge(
         "E401", f"{name} on {board.name}", f"does not fit: {short}",
         f"{' and '.join(remedies[k] for k in kinds)}, or choose a larger board (`tinyc boards`)",
-        kinds,
+        tuple(over),
     )  # fmt: skip
 
 

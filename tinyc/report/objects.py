@@ -14,8 +14,43 @@ class Versioned(TypedDict):
     schema_version: Literal[1]
 
 
+class OverMemory(TypedDict):
+    """A memory that is too small."""
+
+    name: str
+    kind: Literal["flash", "ram"]
+    size_bytes: int
+    over_bytes: int
+    """At least, where the weights or the activations alone are more than it holds."""
+
+
+class HeavyLayer(TypedDict):
+    """The layer with most weights (``flash``), or in which most is alive at once (``ram``)."""
+
+    index: NotRequired[int]
+    """In the plan; of a model that is too heavy to be planned there is none."""
+    name: str
+    op: str
+    kind: Literal["flash", "ram"]
+    bytes: int
+
+
+class SmallerWay(TypedDict):
+    """Settings by which the same network takes less memory."""
+
+    options: str
+    """As ``tinyc build`` takes them."""
+    flash_saved_bytes: int
+    """Negative where it takes more, as below."""
+    ram_saved_bytes: int
+    fits: bool | None
+    """Null where only a build can tell."""
+    source: str
+
+
 class Error(TypedDict):
-    """One problem, as the line on stderr tells it."""
+    """One problem, as the line on stderr tells it. With E401 of one model on one board also what
+    is too small there, and what would do."""
 
     id: str
     """``E`` and three digits, see docs/errors.md."""
@@ -24,6 +59,11 @@ class Error(TypedDict):
     hint: str
     """Empty where there is none."""
     exit_code: int
+    memories: NotRequired[list[OverMemory]]
+    layers: NotRequired[list[HeavyLayer]]
+    boards: NotRequired[list[str]]
+    """With room for it, the smallest first."""
+    ways: NotRequired[list[SmallerWay]]
 
 
 class Verdict(TypedDict):
@@ -654,7 +694,7 @@ class FrontPoint(TypedDict):
 
 class FailedTrial(TypedDict):
     text: str
-    error: dict[str, str | int]
+    error: Error
 
 
 class Search(Versioned):

@@ -155,7 +155,8 @@ def _measured(settings: Config, board: Board) -> Project:
     from ..pipeline import CompileOptions, compile_model
 
     options = replace(CompileOptions.of(settings), lock=None)
-    project = Project(settings, board, compile_model(str(settings.model), board, options))
+    compiled = compile_model(str(settings.model), board, options)
+    project = Project(settings, board, compiled, explains=False)
     project.measured(project.image(project.place("build"), settings.main))
     project.emulate(project.samples(1))
     return project

@@ -72,6 +72,7 @@ def measure(
     those of a build.
     """
     project = opened(path, settings)
+    project.explains = not any_size
     try:
         return figures_of(project, data)
     except CompileError as error:

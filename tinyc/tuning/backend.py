@@ -43,8 +43,7 @@ def lower(
     """
     limit = min(board.flash_bytes, max_flash or board.flash_bytes)
     if backend != "auto":
-        home = max((m.size for m in board.memory if m.kind == "ram"), default=board.ram.size)
-        room = min(home, max_ram or home) - BESIDE
+        room = arena_room(board, max_ram)
 
         def planned(optimize: str, forced: Mapping[int, Choice] | None = None) -> Plan:
             return plan(
@@ -58,6 +57,12 @@ def lower(
             return planned(optimize, spared) if spared else found
         return found
     return _fastest(graph, board, schedules or {}, toolchain, limit, optimize, feed)
+
+
+def arena_room(board: Board, max_ram: int | None = None) -> int:
+    """Bytes that the arena may have: of the largest RAM, or of ``max_ram``."""
+    home = max(m.size for m in board.memory if m.kind == "ram")
+    return min(home, max_ram or home) - BESIDE
 
 
 def _spared(fast: Plan, usual: Plan, room: int) -> dict[int, Choice]:
