@@ -25,6 +25,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return execute
 
 
+@pytest.mark.slow
 def test_a_build_against_its_report_and_its_model(run, tiny_model: Path) -> None:
     code, _, err = run("profile", tiny_model, "--board", "microbit")
     assert code == 0, err

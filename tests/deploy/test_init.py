@@ -163,9 +163,49 @@ def test_the_workflows_actions_are_pinned(folder: Path) -> None:
     uses = [step["uses"] for step in workflow(folder)["steps"] if "uses" in step]
     assert [u.partition("@")[0] for u in uses] == [
         "actions/checkout", "actions/setup-python", "actions/upload-artifact",
-        "mikepenz/action-junit-report",
+        "mikepenz/action-junit-report", "actions/checkout",
     ]  # fmt: skip
     assert all(u.partition("@")[2].removeprefix("v").isdigit() for u in uses)
+
+
+_GH = """\
+#!{python}
+import json, os, subprocess, sys
+known = open("comments.json").read()
+given = sys.argv[1:]
+with open("asked.txt", "a") as log:
+    print(*given, file=log)
+if "--jq" in given:
+    done = subprocess.run(["jq", "-r", given[-1]], input=known, text=True, check=True)
+"""
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+def test_a_pull_request_has_one_comment_for_each_build(folder: Path) -> None:
+    """By a `gh` that has comments.json, and keeps what it is asked."""
+    tools = folder / "tools"
+    tools.mkdir()
+    (tools / "gh").write_text(_GH.replace("{python}", sys.executable))
+    (tools / "gh").chmod(0o755)
+    (folder / "diff.md").write_text("<!-- tinyc diff: m on stm32 -->\n### tinyc: m on stm32\n")
+    env = {"PATH": f"{tools}:{os.environ['PATH']}", "GITHUB_REPOSITORY": "o/r", "NUMBER": "7"}
+
+    def asked(*comments: tuple[str, str]) -> str:
+        told = [{"id": i, "user": {"login": u}, "body": b} for i, (u, b) in enumerate(comments)]
+        (folder / "comments.json").write_text(json.dumps(told))
+        run_steps(folder, env, "gh api", request=True)
+        first, last = (folder / "asked.txt").read_text().splitlines()
+        (folder / "asked.txt").unlink()
+        assert first.startswith("api --paginate repos/o/r/issues/7/comments --jq ")
+        return last
+
+    new = "api --method POST repos/o/r/issues/7/comments --field body=@diff.md"
+    bot, mark = "github-actions[bot]", "<!-- tinyc diff: m on stm32 -->\nold"
+    assert asked() == new
+    assert asked((bot, mark.replace("m on", "other on")), ("mallory", mark)) == new
+    assert asked((bot, "hello"), ("mallory", mark), (bot, mark), (bot, mark)) == (
+        "api --method PATCH repos/o/r/issues/comments/2 --field body=@diff.md"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -226,20 +266,23 @@ def runner(tmp_path: Path) -> dict[str, str]:
     return env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "TINYC_REQUIREMENT": ""}
 
 
-def run_steps(folder: Path, env: dict[str, str], only: str = "", code: int = 0) -> list[str]:
-    """Run the shell steps of the workflow as they stand, as GitHub does; what they said. code:
-    that each of them ends with."""
+def run_steps(
+    folder: Path, env: dict[str, str], only: str = "", code: int = 0, request: bool = False
+) -> list[str]:
+    """Run the shell steps of the workflow as they stand, as GitHub does; what they said. only:
+    those with this in their lines; code: that each of them ends with; request: those of a pull
+    request alone, else the others."""
     said = []
     for step in workflow(folder)["steps"]:
         line = step.get("run")
-        if line is None or only not in line:
+        if line is None or only not in line or ("pull_request" in step.get("if", "")) != request:
             continue
         # An expression of the repository's variables is empty where there are none.
         given = {k: v for k, v in step.get("env", {}).items() if "${{" not in v}
-        assert set(step.get("env", {})) <= {"TINYC_REQUIREMENT"}
+        assert set(step.get("env", {})) <= {"TINYC_REQUIREMENT", "GH_TOKEN", "NUMBER"}
         done = subprocess.run(
-            ["bash", "-e", "-c", line], cwd=folder, env=env | given, capture_output=True,
-            text=True, check=False,
+            ["bash", "-e", "-c", line], cwd=folder / step.get("working-directory", ""),
+            env=env | given, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == code, f"{line}: {done.stdout}{done.stderr}"
         said.append(done.stdout + done.stderr)
@@ -255,7 +298,7 @@ def test_the_workflow_runs_as_it_stands(
     assert "No matching distribution" in said and f"tinyc=={__version__}" in said
     shutil.copy(wheel, folder)
     said = run_steps(folder, runner)
-    assert len(said) == 4
+    assert len(said) == 5
     assert f"Successfully installed tinyc-{__version__}" in said[0]
     steps = workflow(folder)["steps"]
     (report,) = (s["with"]["report_paths"] for s in steps if "junit" in s.get("uses", ""))
@@ -268,6 +311,14 @@ def test_the_workflow_runs_as_it_stands(
         e for f in files for e in ET.parse(f).getroot().iter() if e.tag in ("failure", "error")
     ]
     assert not wrong
+    # A pull request whose base is the same says so.
+    shutil.copytree(folder, folder / ".base", ignore=shutil.ignore_patterns("build", "*.whl"))
+    summary = tmp_path / "summary.md"
+    runner |= {"GITHUB_STEP_SUMMARY": str(summary)}
+    assert len(run_steps(folder, runner, "tinyc ", request=True)) == 2
+    text = (folder / "diff.md").read_text()
+    assert text == summary.read_text() and text.startswith("<!-- tinyc diff: model on stm32f4_")
+    assert "| accuracy | " in text and "layers are the same." in text
     # What the repository's variable says comes first.
     runner["TINYC_REQUIREMENT"] = "tinyc==99"
     (said,) = run_steps(folder, runner, "pip install", 1)
