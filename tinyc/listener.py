@@ -20,9 +20,10 @@ class Listener:
 
     def progress(
         self, text: str, total: int | None = None
-    ) -> contextlib.AbstractContextManager[Callable[[], object]]:
-        """A block of work; yields what is called after each of its ``total`` steps."""
-        return contextlib.nullcontext(lambda: None)
+    ) -> contextlib.AbstractContextManager[Callable[..., object]]:
+        """A block of work; yields what is called after each of its ``total`` steps, or after as
+        many as it is given."""
+        return contextlib.nullcontext(lambda steps=1: None)
 
 
 SILENT = Listener()

@@ -221,11 +221,13 @@ class Project:
         """Run the test image in the settings' emulator; see `tinyc.run.run`. Beside what a real
         board measures stands what is modelled of the same inference."""
         from .run import find, run
+        from .run.hearing import hearing
 
         image, emulator = self.test_image, self.config.emulator
         symbols = tuple(step.symbol for step in self.plan.steps) if profile else ()
         rows = samples.bytes(image.c_library.states > 0)
-        with self.listener.progress(f"running {len(samples)} in {emulator}"):
+        text = f"running {len(samples)} in {emulator}"
+        with self.listener.progress(text, len(samples)) as advance, hearing(advance):
             self.trace = run(image, rows, emulator=emulator, profile=profile, layers=symbols)
         if find(emulator).real:
             self.trace = self._modelled(self.trace, rows)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from rich.console import Console
+from rich.progress import Progress
 
 from tinyc import config
 from tinyc.cli import app as cli
@@ -358,6 +359,25 @@ def test_tables_cut_no_name(columns: int, capsys, monkeypatch: pytest.MonkeyPatc
     else:
         assert all(f" {word} " in out for word in (*names, *kernels, "12,345,678"))
     assert ("too narrow for not taken" in err) == (columns < 160)
+
+
+def test_progress_says_how_much_how_fast_and_how_long() -> None:
+    clock = [0.0]
+    bar = Progress(disable=True, get_time=lambda: clock[-1])
+    for total in (1000, 4, None):
+        bar.add_task("", total=total)
+    known, slow, open_ended = bar.tasks
+    assert printing.pace(known) == "0/1,000, 0:00"
+    for _ in range(3):
+        clock.append(clock[-1] + 10)
+        bar.advance(known.id, 100)
+        bar.advance(slow.id)
+    assert printing.pace(known) == "300/1,000, 10.0/s, 1:10 left"
+    assert printing.pace(slow) == "3/4, 10.0 s each, 0:10 left"
+    clock.append(3723.4)
+    assert printing.pace(open_ended) == "1:02:03"
+    bar.update(known.id, left=7200.0)
+    assert printing.pace(known).endswith(", 2:00:00 left")
 
 
 # The machine fails -------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from programs import assembly, image, library
 
 from tinyc.errors import CompileError
 from tinyc.run import counting, forks, native, run
+from tinyc.run.hearing import hearing
 from tinyc.run.host import run_host
 from tinyc.target.boards import load_board
 
@@ -54,8 +55,11 @@ def test_emulators_agree(board: str, toolchain: str, tmp_path: Path) -> None:
         kinds.append("qemu")
     for kind in kinds:
         built = image(SUM, board, tmp_path / kind, toolchain, kind)
-        trace = run(built, INPUTS, kind)  # enough samples for two processes
+        heard: list[int] = []
+        with hearing(heard.append):
+            trace = run(built, INPUTS, kind)  # enough samples for two processes
         assert trace.emulator == kind
+        assert sum(heard) == (0 if kind == "host" else len(INPUTS)), kind
         assert trace.outputs.dtype == np.uint8
         assert trace.outputs.view("<u4")[:, 0].tolist() == SUMS.tolist(), kind
         lines = trace.console.splitlines()

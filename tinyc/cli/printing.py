@@ -16,6 +16,7 @@ from ..listener import Listener
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
+    from rich.progress import Progress, Task
 
 
 @dataclass
@@ -61,32 +62,16 @@ class Terminal(Listener):
 
 @contextlib.contextmanager
 def progress(text: str, total: int | None = None) -> Iterator[Any]:
-    """A bar on stderr (a spinner without ``total``); yields what advances it by one."""
-    from rich.progress import Progress
-
-    with Progress(
-        console=rich_console(stderr=True),
-        transient=True,
-        disable=log.level < 0 or not sys.stderr.isatty(),
-    ) as bar:
+    """A bar on stderr (a spinner without ``total``); yields what advances it, by one as a rule."""
+    with _bars() as bar:
         task = bar.add_task(text, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda steps=1: bar.advance(task, steps)
 
 
 @contextlib.contextmanager
 def train_progress() -> Iterator[tuple[Any, Any]]:
     """A bar over the steps of a training; yields what `tinyc.train.run.train` reports to."""
-    from rich import progress
-
-    with progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-        console=rich_console(stderr=True),
-        transient=True,
-        disable=log.level < 0 or not sys.stderr.isatty(),
-    ) as bar:
+    with _bars() as bar:
 
         def started(done: int, total: int) -> Any:
             if done:
@@ -107,34 +92,61 @@ def train_progress() -> Iterator[tuple[Any, Any]]:
 def search_progress() -> Iterator[Any]:
     """A bar over the trials of a search, with the best so far and the time that is left; yields
     what takes a `tinyc.search.study.Status`."""
-    from rich import progress
-
-    with progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[left]}"),
-        console=rich_console(stderr=True),
-        transient=True,
-        disable=log.level < 0 or not sys.stderr.isatty(),
-    ) as bar:
-        task = bar.add_task("searching", total=None, left="")
+    with _bars() as bar:
+        task = bar.add_task("searching", total=None)
 
         def watch(status: Any) -> None:
-            left = "" if status.left is None else f"{status.left / 60:.0f} min left"
             best = ""
             if status.front:
                 least = min(status.front, key=lambda p: p.figures.flash_bytes)
                 right = max(p.figures.accuracy or 0 for p in status.front)
-                best = f", {len(status.front)} on the front, from {least.figures.flash_bytes:,} "
+                best = f"; {len(status.front)} on the front, from {least.figures.flash_bytes:,} "
                 best += f"bytes of flash, accuracy up to {right:.4f}"
-            bar.update(
-                task, completed=status.done, total=status.total, left=left,
-                description=f"searching{best}",
-            )  # fmt: skip
-            log.info(f"{status.done} of {status.total}: {status.last}")
+            bar.update(task, completed=status.done, total=status.total, left=status.left)
+            log.info(f"{status.done} of {status.total}: {status.last}{best}")
 
         yield watch
+
+
+def _bars() -> Progress:
+    """Bars on stderr, of which nothing is left behind them: what is done, a bar, how much of it,
+    how fast, and what time it has left. None without a terminal, and with ``-q``."""
+    from rich import progress
+    from rich.text import Text
+
+    class Pace(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> Text:
+            return Text(pace(task))
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=20),
+        Pace(),
+        console=rich_console(stderr=True),
+        transient=True,
+        disable=log.level < 0 or not sys.stderr.isatty(),
+    )
+
+
+def pace(task: Task) -> str:
+    """How much of a task is done, how fast it goes, and what time is left, as far as one can tell:
+    ``12/100, 3.4/s, 0:26 left``. A field ``left``, in seconds, knows that better."""
+    spent = _clock(task.elapsed or 0)
+    if task.total is None:
+        return spent
+    found = [f"{task.completed:,.0f}/{task.total:,.0f}"]
+    if speed := task.finished_speed or task.speed:
+        found.append(f"{speed:,.1f}/s" if speed >= 1 else f"{1 / speed:,.1f} s each")
+    left = task.fields.get("left")
+    left = task.time_remaining if left is None else left
+    return ", ".join([*found, spent if left is None else f"{_clock(left)} left"])
+
+
+def _clock(seconds: float) -> str:
+    """``0:26``, ``1:02:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def rich_console(stderr: bool = False) -> Console:

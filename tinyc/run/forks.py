@@ -15,6 +15,7 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from ..errors import CompileError
+from .hearing import hear_alone
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -32,6 +33,7 @@ def begin() -> None:
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    hear_alone()
 
 
 def each(

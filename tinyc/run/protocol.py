@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..ir import Array
+from .hearing import ran
 
 READY = b"m-ready\r\n"
 BYTES_PER_COMMAND = 120
@@ -91,6 +92,7 @@ class Session:
             self.load(row[int(states) :].tobytes())
             self.command("infer 1 0")
             rows.append(np.frombuffer(bytes.fromhex(self.value("outputs", "outputs")), np.uint8))
+            ran()
         return np.stack(rows)
 
     def stack_bytes(self) -> int:

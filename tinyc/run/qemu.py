@@ -17,6 +17,7 @@ from ..errors import CompileError
 from ..ir import Array
 from ..target.versions import find_program
 from . import Emulator, Trace, register, time_limit
+from .hearing import hearing
 from .native import shared_library
 from .protocol import Session
 
@@ -103,7 +104,7 @@ def _instructions(machine: list[str], image: Image, first: Array) -> int | None:
         options = ",".join(f"{key}={value}" for key, value in places)
         counted = [*machine, "-plugin", f"{plugin},{options},path={count}"]
         try:
-            with _session(counted, image, time_limit(10)) as session:
+            with hearing(), _session(counted, image, time_limit(10)) as session:
                 session.outputs(list(first), image.c_library.states > 0)
         except CompileError:
             # What is wrong with the firmware is told by the run that is not counted.

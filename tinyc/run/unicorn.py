@@ -17,11 +17,13 @@ from . import Emulator, LayerCount, Trace, collect, register, time_limit
 from .counting import OUTSIDE, RUN, Counts
 from .cycles import Price, board_source, on_board, source
 from .forks import begin
+from .hearing import hear_alone, ran
 
 if TYPE_CHECKING:
     from ..image.build import Image
 
 _PARALLEL_FROM = 16  # samples; fewer are not worth a second process
+_POLL_S = 0.2
 _PAGE = 1024  # Unicorn maps no less on Arm
 # Peripherals (CPACR among them) read as the memory that is mapped in their place.
 _PERIPHERALS = ((0x4000_0000, 0x0020_0000), (0x5000_0000, 0x0100_0000), (0xE000_0000, 0x0010_0000))
@@ -38,9 +40,18 @@ def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
         with warnings.catch_warnings():
             # JAX warns of each fork, for its threads; these processes compute without it.
             warnings.simplefilter("ignore", RuntimeWarning)
-            pool = multiprocessing.get_context("fork").Pool(len(chunks), begin)
+            context = multiprocessing.get_context("fork")
+            count = context.Value("l", 0)
+            pool = context.Pool(len(chunks), _begin, (count,))
         with pool:
-            done = pool.starmap(_outputs, [(image, chunk) for chunk in chunks])
+            waiting = pool.starmap_async(_outputs, [(image, chunk) for chunk in chunks])
+            heard = 0
+            while heard < len(inputs) and not waiting.ready():
+                waiting.wait(_POLL_S)
+                now = count.value
+                ran(now - heard)
+                heard = now
+            done = waiting.get()
     else:
         done = [_outputs(image, inputs)]
     outputs = np.concatenate([rows for rows, _, _ in done])
@@ -62,6 +73,17 @@ def run(image: Image, inputs: Array, layers: Sequence[str] = ()) -> Trace:
     )
 
 
+def _begin(count: Any) -> None:
+    """What a process starts with that adds the samples that it has run to ``count``."""
+
+    def add(samples: int) -> None:
+        with count.get_lock():
+            count.value += samples
+
+    begin()
+    hear_alone(add)
+
+
 def _chunks(image: Image, inputs: Array, jobs: int) -> list[Array]:
     """``inputs`` in about as many equal parts, none of which starts within a sequence."""
     starts = np.arange(len(inputs)) if not image.c_library.states else np.flatnonzero(inputs[:, 0])
@@ -71,7 +93,7 @@ def _chunks(image: Image, inputs: Array, jobs: int) -> list[Array]:
 
 
 def _outputs(image: Image, inputs: Array) -> tuple[Array, int | None, str]:
-    machine = _Machine(image, memoryview(inputs.tobytes()))
+    machine = _Machine(image, memoryview(inputs.tobytes()), told=image.c_library.output_bytes)
     machine.run(time_limit(len(inputs)))
     outputs, stack = collect(machine.console, bytes(machine.written), len(inputs), image.name)
     return outputs, stack, machine.console
@@ -80,12 +102,14 @@ def _outputs(image: Image, inputs: Array) -> tuple[Array, int | None, str]:
 @dataclass
 class _Machine:
     """One emulated board with semihosting: the firmware reads ``given``, appends to
-    ``written`` and prints on ``console``."""
+    ``written`` and prints on ``console``. told: the bytes of a sample's outputs, each of which is
+    told of when it is there; 0 if none is."""
 
     image: Image
     given: memoryview
     written: bytearray = field(default_factory=bytearray)
     console: str = ""
+    told: int = 0
     ended: bool = False
     refused: int | None = None
 
@@ -181,7 +205,10 @@ class _Machine:
             self.console += text.decode("ascii", "replace")
         elif operation == 0x05:  # SYS_WRITE
             _, address, length = words(3)
+            before = len(self.written)
             self.written += uc.mem_read(address, length)
+            if self.told:
+                ran(len(self.written) // self.told - before // self.told)
         elif operation == 0x06:  # SYS_READ
             _, address, length = words(3)
             piece, self.given = self.given[:length], self.given[length:]

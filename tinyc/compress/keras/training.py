@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +99,7 @@ def fit(
     if training.folder is not None:
         curves = Curves(training.folder / "-".join((*work.done, label)).replace(":", "_"))
     began, losses = time.monotonic(), []
-    with work.listener.progress(label) if not callbacks else nullcontext():
+    with work.listener.progress(label, steps) as advance:
         for number, (x, y) in enumerate(batches(work, steps)):
             if number % per_epoch == 0:
                 hooks.on_epoch_begin(number // per_epoch)
@@ -108,6 +107,7 @@ def fit(
             loss, gradients = compiled(x, y)
             losses.append(loss)
             hooks.on_train_batch_end(number)
+            advance()
             if on_gradients is not None:
                 on_gradients(number, gradients, latent)
             if (number + 1) % per_epoch == 0 or number + 1 == steps:
