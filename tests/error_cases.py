@@ -33,7 +33,7 @@ from tinyc.compress.calibrate import calibrate
 from tinyc.compress.keras import chain
 from tinyc.compress.keras import load as keras_load
 from tinyc.compress.keras.base import Data, Training, Work, layers_named
-from tinyc.deploy import export, flash, init, processes, tools
+from tinyc.deploy import browser, export, flash, init, processes, tools
 from tinyc.errors import CompileError, CompileErrors, disk_error
 from tinyc.files import folder, inputs
 from tinyc.frontends import keras, packages
@@ -158,7 +158,7 @@ def _(c: Case) -> Any:
 @case("E103")
 def _(c: Case) -> Any:
     itself = bytes.fromhex("fff7feff")  # bl .
-    stack.stack_depth({"deep": (1, 4)}, [(0, "$t")], itself, 0, "deep")
+    stack.deepest_calls({"deep": (1, 4)}, [(0, "$t")], itself, 0, "deep")
 
 
 short("E200", lambda c: c.cli("build", "--frobnicate"))
@@ -688,6 +688,12 @@ def _(c: Case) -> Any:
 def _(c: Case) -> Any:
     c.patch.setattr(tools, "find_program", lambda name: None)
     flash.choose(load_board(F4), "openocd")
+
+
+@case("E711")
+def _(c: Case) -> Any:
+    c.patch.setattr(browser, "find_program", lambda name: None)
+    browser.headless()
 
 
 # Disk, emulators, probes -------------------------------------------------------------------

@@ -267,10 +267,13 @@ class Firmware(Project):
             hint = f"end it in {' or '.join(_FORMS)}"
             raise CompileError("E201", str(path), "a report has no such form", hint)
         _ = self.sizes
-        form = {".html": page, ".md": markdown, ".json": document}[path.suffix]
+        if path.suffix == ".html":
+            text = page(self.sections, self.verdicts())
+        else:
+            text = {".md": markdown, ".json": document}[path.suffix](self.sections)
         try:
             with written(path) as file:
-                file.write(form(self.sections).encode())
+                file.write(text.encode())
         except OSError as error:
             raise disk_error(error, path) from None
         return path

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 from conftest import ROOT
+from html_page import Balanced
 
 from tinyc import config
-from tinyc.search.layers import Layer, _bits, layers, paired
+from tinyc.search.layers import Layer, layers, paired
 from tinyc.search.measure import opened
 from tinyc.search.network import NOTATION
 from tinyc.search.page import Point, page
@@ -24,31 +23,11 @@ def point(text: str, accuracy: float | None, flash: int, chosen: bool = False) -
     return Point(text, facts, chosen)
 
 
-class _Balanced(HTMLParser):
-    """Whether every tag that is opened is closed, and what would be fetched."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.fetched: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.fetched += [v or "" for k, v in attrs if k in ("src", "href")]
-        if tag not in ("meta",):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
 def test_a_page_shows_the_front_and_each_layer_before_and_after() -> None:
     points = [point("int8", 0.83, 116_000), point("channels:0.3,<int4>", 0.825, 52_000, True)]
     after = replace(LAYER, bits=4, bytes=18_500, kernel="conv2d_s4_dsp")
     text = page("resnet8", points, [LAYER], [after])
-    parser = _Balanced()
+    parser = Balanced()
     parser.feed(text)
     assert not parser.open and not parser.fetched and "http" not in text
     assert "channels:0.3,&lt;int4&gt;" in text and "<int4>" not in text
@@ -66,7 +45,7 @@ def test_without_accuracy_there_is_no_plot() -> None:
 def test_what_was_searched_has_nothing_before_it() -> None:
     points = [point("c3x3:8-s3x3:16/2", 0.95, 9_000, True), point("c3x3:8-c3x3:32/2", 0.97, 12_000)]
     text = page("digits on stm32", points, [], [LAYER], NOTATION)
-    parser = _Balanced()
+    parser = Balanced()
     parser.feed(text)
     assert not parser.open and text.count("<circle") == 2 and NOTATION in text
     assert "before" not in text.lower() and "2,400,000" in text and "64x3x3x64" in text
@@ -76,14 +55,6 @@ def test_what_was_searched_has_nothing_before_it() -> None:
 def test_layers_without_a_twin_stand_alone() -> None:
     first, second, new = (replace(LAYER, name=name) for name in ("a", "b", "b_2"))
     assert paired([first, second], [second, new]) == [(second, second), (None, new), (first, None)]
-
-
-@pytest.mark.parametrize(
-    ("values", "bits"),
-    [([-1, 1], 1), ([-1, 0, 1], 2), ([-2, 1], 2), ([2], 4), ([-8, 7], 4), ([8], 8), ([-9], 8)],
-)
-def test_bits_are_the_fewest_that_hold_the_weights(values: list[int], bits: int) -> None:
-    assert _bits(np.array(values)) == bits
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from . import (
     init,
     ops,
     profile,
+    report,
     search,
     serve,
     show,
@@ -49,10 +50,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _verb in (
-    build.build, test.test, profile.profile, show.show, serve.serve, compare.compare, diff.diff,
-    compress.compress, search.search, advise.advise, train.train, flash.flash, debug.debug,
-    export.export, init.init, tune.tune, bench.bench, ops.ops, doctor.doctor,
-):  # fmt: skip
+    build.build,
+    test.test,
+    profile.profile,
+    show.show,
+    serve.serve,
+    compare.compare,
+    diff.diff,
+    report.report,
+    compress.compress,
+    search.search,
+    advise.advise,
+    train.train,
+    flash.flash,
+    debug.debug,
+    export.export,
+    init.init,
+    tune.tune,
+    bench.bench,
+    ops.ops,
+    doctor.doctor,
+):
     app.command()(_verb)
 app.add_typer(boards.app, name="boards")
 

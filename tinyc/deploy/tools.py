@@ -55,7 +55,7 @@ class Target:
         """The path of the image in that form, written again unless it is as new as the ELF."""
         path = self.elf.with_suffix(suffix)
         if not path.is_file() or path.stat().st_mtime_ns < self.elf.stat().st_mtime_ns:
-            from ..image.build import write_flat
+            from ..image.flat import write_flat
 
             write_flat(self.elf, self.board, suffix)
         return _word(path)

@@ -134,6 +134,7 @@ CATALOGUE = {
     "E707": "Renode is missing, or too old.",
     "E708": "TVM is installed in a version with which tinyc does not work.",
     "E710": "The tool to flash or debug the board is missing.",
+    "E711": "The browser that prints a report is missing.",
     # Disk, emulators, probes.
     "E801": "The disk is full, or its quota is used up.",
     "E802": "The firmware faulted, or an emulator or compiler ended without its result.",

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,15 +15,15 @@ from typing import Any
 from ..emit.emitter import Library, main_program
 from ..emit.render import render
 from ..errors import CompileError
-from ..files.folder import replacing, written
+from ..files.folder import replacing
 from ..files.paths import resource
 from ..target.boards import Board, Core, Memory
 from ..target.toolchain import Toolchain, find_toolchain
+from .flat import write_flat
 from .ide import project
 from .mailbox import INBOX, OUTBOX
 from .placement import place
-from .stack import stack_depth
-from .uf2 import uf2
+from .stack import Frame, deepest_calls
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Image:
     included; ram_bytes: .data, .bss (the arena lies there) and the deepest stack; stack_bytes:
     worst case from reset by call graph, the counter's interrupt included; symbols: name ->
     (address, size) of functions and objects; main: which of `MAINS` it runs; used: bytes of each
-    of the board's memories, the stack with them.
+    of the board's memories, the stack with them; parts: what these bytes are; calls: those that
+    take the stack.
     """
 
     elf: Path
@@ -106,6 +108,8 @@ class Image:
     symbols: Mapping[str, tuple[int, int]]
     main: str = "demo"
     used: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    calls: tuple[Frame, ...] = ()
     fits: bool = True
 
     @property
@@ -307,18 +311,18 @@ def _measure(elf: Path, library: Library, board: Board, tools: Toolchain, main: 
     with elf.open("rb") as file:
         parsed = ELFFile(file)
         flash = ram = 0
-        used = dict.fromkeys((m.name for m in board.memory), 0)
+        parts: dict[str, Counter[str]] = {m.name: Counter() for m in board.memory}
         for section in parsed.iter_sections():
             if not section["sh_flags"] & 2 or not section["sh_size"]:  # SHF_ALLOC
                 continue
             loaded = section["sh_type"] != "SHT_NOBITS" and section.name not in (".bss", ".arena")
             home = next(m for m in board.memory if m.origin <= section["sh_addr"] < m.end)
-            used[home.name] += section["sh_size"]
+            parts[home.name][_part(section.name)] += section["sh_size"]
             flash += section["sh_size"] if loaded else 0
             if home.kind == "ram":
                 ram += section["sh_size"]
-                # Its initial values lie in the first flash.
-                used[board.flash.name] += section["sh_size"] if loaded else 0
+                if loaded:
+                    parts[board.flash.name]["initial values"] += section["sh_size"]
         symbols, functions, marks = {}, {}, {}
         table, text = map(parsed.get_section_by_name, (".symtab", ".text"))
         assert isinstance(table, SymbolTableSection) and text is not None
@@ -334,62 +338,33 @@ def _measure(elf: Path, library: Library, board: Board, tools: Toolchain, main: 
                     functions[symbol.name] = symbols[symbol.name]
         code, base = text.data(), text["sh_addr"]
         inside = sorted((a, kind) for a, kind in marks.items() if base <= a < base + len(code))
-        stack = stack_depth(functions, inside, code, base, "Reset_Handler")
+        calls = deepest_calls(functions, inside, code, base, "Reset_Handler")
         if functions["SysTick_Handler"] != functions["Fault_Handler"]:
-            stack += _exception_frame(board.core)
-            stack += stack_depth(functions, inside, code, base, "SysTick_Handler")
-    used[board.ram.name] += stack
+            calls += (Frame("the interrupt's frame", _exception_frame(board.core)),)
+            calls += deepest_calls(functions, inside, code, base, "SysTick_Handler")
+    stack = sum(frame.bytes for frame in calls)
+    if not any("arena" in part for part in parts.values()):  # then it is among the variables
+        parts[board.ram.name].update(arena=library.arena_bytes, variables=-library.arena_bytes)
+    parts[board.ram.name]["stack"] = stack
+    used = {name: part.total() for name, part in parts.items()}
     over = used[board.ram.name] - board.ram.size
     if over > 0:
         raise too_large(board, library.name, [(board.ram, over)])
     write_flat(elf, board)
-    return Image(elf, library, board, tools.title, flash, ram + stack, stack, symbols, main, used)
+    return Image(
+        elf, library, board, tools.title, flash, ram + stack, stack, symbols, main, used, parts,
+        calls,
+    )  # fmt: skip
+
+
+def _part(section: str) -> str:
+    """What the bytes of a section are."""
+    if section.startswith((".rodata", ".weights")):
+        return "constants"
+    return {".arena": "arena", ".bss": "variables", ".data": "variables"}.get(section, "code")
 
 
 def _exception_frame(core: Core) -> int:
     """Bytes that an interrupt takes off the stack: 8 words, with an FPU 26, and one for alignment
     (Armv7-M ARM B1.5.6 and B1.5.7, Armv6-M ARM B1.5.6)."""
     return 4 * (26 if "fpu" in core.features else 8) + 4
-
-
-def write_flat(elf: Path, board: Board, only: str | None = None) -> None:
-    """Beside the ELF the BIN (from the flash's first byte), the Intel HEX and, where the board
-    has a boot loader for it, the UF2. only: one of ``.bin``, ``.hex``, ``.uf2``."""
-    from elftools.elf.elffile import ELFFile
-
-    with elf.open("rb") as file:
-        segments = [
-            (segment["p_paddr"], segment.data())
-            for segment in ELFFile(file).iter_segments()
-            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]
-        ]
-    base = min(address for address, _ in segments)
-    end = max(address + len(data) for address, data in segments)
-    flat = bytearray(b"\xff" * (end - base))
-    for address, data in segments:
-        flat[address - base : address - base + len(data)] = data
-    forms = {".bin": bytes(flat), ".hex": _intel_hex(flat, base)}
-    if board.debug and board.debug.uf2 is not None:
-        forms[".uf2"] = uf2(bytes(flat), base, board.debug.uf2)
-    for suffix, data in forms.items():
-        if only in (None, suffix):
-            with written(elf.with_suffix(suffix)) as file:
-                file.write(data)
-
-
-def _intel_hex(flat: bytearray, base: int) -> bytes:
-    lines = []
-
-    def record(address: int, kind: int, data: bytes) -> None:
-        body = bytes([len(data), address >> 8 & 0xFF, address & 0xFF, kind]) + data
-        lines.append(":" + (body + bytes([-sum(body) & 0xFF])).hex().upper())
-
-    upper = -1
-    for offset in range(0, len(flat), 16):
-        address = base + offset
-        if address >> 16 != upper:
-            upper = address >> 16
-            record(0, 4, upper.to_bytes(2, "big"))
-        record(address & 0xFFFF, 0, bytes(flat[offset : offset + 16]))
-    record(0, 1, b"")
-    return ("\n".join(lines) + "\n").encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from ..errors import CompileError
@@ -18,14 +19,22 @@ _CONSTANT = re.compile(rf"(mov|movt|lsl|rsb|add)[sw]?(?:\.w)? (\w+), (?:(\w+), )
 _BRANCH = re.compile(rf"b(l|\.w|[a-z]{{2}}|[a-z]{{2}}\.w)? {_NUMBER}")
 
 
-def stack_depth(
+@dataclass(frozen=True)
+class Frame:
+    """What a function of a chain of calls takes off the stack, in bytes."""
+
+    function: str
+    bytes: int
+
+
+def deepest_calls(
     functions: Mapping[str, tuple[int, int]],
     marks: Sequence[tuple[int, str]],
     code: bytes,
     base: int,
     root: str,
-) -> int:
-    """Bytes of stack that ``root`` and everything it calls can use, interrupts left out.
+) -> tuple[Frame, ...]:
+    """The calls from ``root`` on that together take most bytes of stack, interrupts left out.
 
     functions: name -> (address, size); marks: the mapping symbols of the ELF for the Arm
     Architecture, 5.5.5 (address, ``$t`` code or ``$d`` data), sorted; code: the bytes from
@@ -93,17 +102,20 @@ def stack_depth(
             elif ins.mnemonic == "blx" and not called[start]:
                 raise problem(start, text)
 
-    deepest: dict[int, int] = {}
+    deepest: dict[int, tuple[int, tuple[int, ...]]] = {}
 
-    def depth(start: int, path: tuple[int, ...]) -> int:
+    def depth(start: int, path: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        """(bytes, the functions that take them); of equals those of the lower addresses."""
         if start in path:
             raise problem(start, "it calls itself")
         if start not in deepest:
-            below = (depth(c, (*path, start)) for c in called[start])
-            deepest[start] = taken[start] + max(below, default=0)
+            below = (depth(c, (*path, start)) for c in sorted(called[start]))
+            most, calls = max(below, key=lambda found: found[0], default=(0, ()))
+            deepest[start] = taken[start] + most, (start, *calls)
         return deepest[start]
 
-    return depth(functions[root][0] & ~1, ())
+    _, calls = depth(functions[root][0] & ~1, ())
+    return tuple(Frame(names[start], taken[start]) for start in calls)
 
 
 def _taken(

@@ -127,21 +127,21 @@ def _buffer(buffer: Buffer, names: Names, end: int) -> str:
     last = "end" if buffer.last >= end else str(buffer.last)
     alive = first if first == last else f"{first}..{last}"
     place = f"{buffer.offset:>9,}  {buffer.bytes:>9,} bytes  {alive:<11}"
-    return line(f"{place}  {_held(buffer, names)}", indent=4)
+    return line(f"{place}  {held(buffer, names)}", indent=4)
 
 
 def _peak(plan: Plan, names: Names) -> str:
     index, most = plan.peak
     alive = [b for b in plan.buffers if b.first <= index <= b.last and b.bytes]
     alive.sort(key=lambda b: -b.bytes)
-    parts = few([f"{b.bytes:,} for {_held(b, names)}" for b in alive])
+    parts = few([f"{b.bytes:,} for {held(b, names)}" for b in alive])
     common = sum(aligned(b.bytes) for b in alive) - most
     if common:
         parts += f", {common:,} in common"
     return line(f"most at once: {most:,} bytes in layer {index}: {parts}", plan.steps[index].name)
 
 
-def _held(buffer: Buffer, names: Names) -> str:
+def held(buffer: Buffer, names: Names) -> str:
     """What lies in a piece of the arena, one after the other."""
     if buffer.counted:
         return "which rows there are"

@@ -16,13 +16,13 @@ from .bench import (
     bench_verdicts,
     read_bench,
 )
+from .built import build_report
 from .coverage import coverage, coverage_table, coverage_verdict
 from .diff import BUDGETS, LIMITED, PARTS, SIZES, Limit, diff, diff_verdicts
 from .difftext import diff_kernels, diff_layers, diff_markdown, diff_sides, diff_totals
 from .exits import exit_of_one
 from .facts import (
     Report,
-    build_report,
     comparison,
     macs,
     profile_report,
@@ -92,7 +92,7 @@ def write(
     texts = {
         "report.json": document(reports),
         "report.md": markdown(reports),
-        "report.html": page(reports),
+        "report.html": page(reports, checks),
         "junit.xml": junit(suite, checks),
     }
     try:

@@ -1,4 +1,4 @@
-"""What a build, a test, a profile and a comparison found: Plan, Image, Trace -> JSON objects.
+"""What a test, a profile and a comparison found: Plan, Image, Trace -> JSON objects.
 
 A report is a dictionary of JSON's own types. Its keys are an interface (``schema_version``), which
 `tinyc.report.objects` describes; the other forms are printed from it.
@@ -7,22 +7,20 @@ A report is a dictionary of JSON's own types. Its keys are an interface (``schem
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..ir import Array
-from ..ir.ports import Port, input_ports, output_ports
+from ..ir.ports import Port, input_ports
 from ..plan.heads import classifiers, heads, rules, split_outputs
-from ..plan.rows import height, row_bytes
-from .exits import early_exit, exit_of_one, tested_exit
+from .exits import exit_of_one, tested_exit
 from .outputs import Output, found
 from .schema import SCHEMA_VERSION
 from .worst import worst
 
 if TYPE_CHECKING:
-    from ..image.build import Image
     from ..pipeline import Compiled
     from ..plan import Plan, Step
     from ..run import LayerCount, Trace
@@ -34,55 +32,7 @@ _FEW = 10
 """Different inputs of which one answer to all is nothing odd."""
 
 
-def build_report(plan: Plan, image: Image, board: Board) -> Report:
-    """The object of ``tinyc build --json``; sizes in bytes, of the linked ELF."""
-    binary = any(s.binary_macs for s in plan.steps)
-    lowered = any(s.backend == "tvm" or s.cycles for s in plan.steps)
-    fed = plan.fed
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": plan.graph.name,
-        "board": board.name,
-        "core": board.core.name,
-        "toolchain": image.toolchain,
-        "flash_bytes": image.flash_bytes,
-        "ram_bytes": image.ram_bytes,
-        "arena_bytes": plan.arena_bytes,
-        "stack_bytes": image.stack_bytes,
-        "fits": image.fits,
-        "inputs": [_port(port) for port in input_ports(plan.graph)],
-        "outputs": [_port(port) for port in output_ports(plan.graph)],
-        **({"frames": asdict(plan.graph.frames)} if plan.graph.frames else {}),
-        **({"feed": {"rows": height(fed), "row_bytes": row_bytes(fed)}} if fed else {}),
-        **early_exit(plan),
-        "memories": [
-            {"name": m.name, "kind": m.kind, "used_bytes": image.used[m.name], "size_bytes": m.size}
-            for m in board.memory
-        ],
-        "layers": [
-            {
-                **_layer(step, binary),
-                **(_backend(step) if lowered else {}),
-                "constant_bytes": sum(c.data.nbytes for c in step.binding.constants),
-                "rejected": [{"kernel": k, "reason": r} for k, r in step.rejected],
-            }
-            for step in plan.steps
-        ],
-    }
-
-
-def _backend(step: Step) -> dict[str, Any]:
-    """What lowered a layer and with which schedule, where TVM was asked; for ``auto`` also the
-    cycles of both."""
-    schedule = step.schedule or {}
-    return {
-        "backend": step.backend,
-        "schedule": ", ".join(f"{k} {v}" for k, v in schedule.items()),
-        **{f"{name}_cycles": cycles for name, cycles in step.cycles.items()},
-    }
-
-
-def _layer(step: Step, binary: bool) -> dict[str, Any]:
+def layer_facts(step: Step, binary: bool) -> dict[str, Any]:
     """What every list of layers states; the bits of operands and the binary part of the MACs
     only for networks that have binary layers."""
     facts = {
@@ -175,7 +125,7 @@ def test_report(
     for output in outputs:
         facts, wrong = found(output, samples)
         differs |= wrong
-        entries.append({**_port(output.head.port), **facts})
+        entries.append({**port_facts(output.head.port), **facts})
     exits, silicon = {}, measured(trace, board)
     if early is not None:
         differs |= early != trace.early
@@ -204,7 +154,7 @@ def test_report(
         **silicon,
         "stack_bytes": trace.stack_bytes,
         **exits,
-        "inputs": [_port(port) for port in input_ports(graph)],
+        "inputs": [port_facts(port) for port in input_ports(graph)],
         "outputs": entries,
         **(worst(outputs, samples, input_ports(graph)) if data is not None else {}),
         "warnings": list(_constant(outputs, samples, data is not None)),
@@ -243,7 +193,7 @@ def _worst(trace: Trace) -> Trace:
     )  # fmt: skip
 
 
-def _port(port: Port) -> dict[str, Any]:
+def port_facts(port: Port) -> dict[str, Any]:
     """What every list of inputs and outputs states."""
     type = port.value.type
     facts = {
@@ -320,7 +270,7 @@ def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Rep
         **exit_of_one(plan, trace),
         "layers": [
             {
-                **_layer(step, binary),
+                **layer_facts(step, binary),
                 "instructions": layer.instructions,
                 "cycles": layer.cycles,
                 **(_on_flash(layer) if trace.board_cycles is not None else {}),

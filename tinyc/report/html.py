@@ -3,27 +3,162 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ..plan import Plan
 from ..target.boards import Board
+from .drawing import arena, graph
 from .facts import Report
-from .table import layer_table, rows
+from .table import is_worst_case
+from .templates import rendered
+from .verdicts import Verdict
 
 
-def page(reports: Mapping[str, Report]) -> str:
-    """``reports`` as one HTML page that needs no other file."""
-    body = []
-    for title, report in reports.items():
-        body.append(f"<h2>{html.escape(title)}</h2>{_table([], [list(r) for r in rows(report)])}")
-        heading, table = layer_table(report)
-        if table:
-            body.append(_table(heading, table))
-    style = "body{font:15px sans-serif;margin:2em}td,th{padding:2px 10px;text-align:left}"
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>tinyc</title>'
-        f"<style>{style}</style>{''.join(body)}</html>\n"
+def page(reports: Mapping[str, Report], checks: Sequence[Verdict] = ()) -> str:
+    """A build and what else is known of it as one HTML page that needs no other file. reports:
+    ``build``, and of the others of `tinyc.report.json.SECTIONS` those that there are; checks: what
+    was expected."""
+    build, test, profile = (reports.get(key) for key in ("build", "test", "profile"))
+    assert build is not None
+    counted = profile or test or {}
+    found = arena(build)
+    weighted = [layer for layer in build["layers"] if "weights" in layer]
+    most = max((layer["constant_bytes"] for layer in weighted), default=0) or 1
+    title = f"{build['model']} on {build['board_title']}"
+    parts = {
+        "verdict": "Verdict",
+        "sizes": "Sizes",
+        "time": "Time" if profile else "",
+        "memory": "Memory" if found else "",
+        "stack": "Stack",
+        "weights": "Weights" if weighted else "",
+        "accuracy": "Outputs" if test else "",
+        "graph": "Graph",
+        "kernels": "Kernels",
+        "sources": "Sources",
+    }
+    return rendered(
+        "report",
+        title=title,
+        build=build,
+        test=test,
+        checks=checks,
+        failed=[check for check in checks if check.error is not None],
+        parts=[(id, text) for id, text in parts.items() if text],
+        cards=list(_cards(build, test, counted)),
+        warnings=list(dict.fromkeys([*build["warnings"], *(test or {}).get("warnings", [])])),
+        memories=[_memory(memory) for memory in build["memories"] if memory["used_bytes"]],
+        time=_time(profile) if profile else None,
+        arena=found,
+        seen_stack=(test or {}).get("stack_bytes"),
+        weights=[{**layer, "part": layer["constant_bytes"] / most} for layer in weighted],
+        graph=graph(build),
+        sources=list(_sources(build, test, counted)),
+        missing=list(_missing(build, test, profile)),
     )
+
+
+def _cards(
+    build: Report, test: Report | None, counted: Mapping[str, Any]
+) -> Iterator[dict[str, str]]:
+    """What one asks first."""
+
+    def card(name: str, value: str, note: str = "") -> dict[str, str]:
+        return {"name": name, "value": value, "note": note}
+
+    for key, name in (("flash", "flash"), ("ram", "RAM")):
+        yield card(name, f"{build[f'{key}_bytes']:,}", "bytes")
+    worst = ", worst case" if is_worst_case(counted) else ""
+    if counted.get("cycles") is not None:
+        yield card(f"cycles{worst}", f"{counted['cycles']:,}", "modelled, zero wait states")
+    spent = counted.get("board_milliseconds", counted.get("milliseconds"))
+    if spent is not None:
+        yield card(f"time{worst}", f"{spent:.3g} ms", f"at {counted['clock_hz'] / 1e6:g} MHz")
+    if counted.get("energy_microjoules") is not None:
+        yield card("energy", f"{counted['energy_microjoules']:,.0f} \u00b5J", "estimated")
+    if test is None:
+        return
+    if test["accuracy"] is not None:
+        yield card("accuracy", f"{100 * test['accuracy']:.1f} %", f"{test['samples']:,} samples")
+    elif "agreement" in test:
+        yield card("agreement", f"{100 * test['agreement']:.1f} %", "with the model as given")
+    yield card("mismatches", f"{test['mismatches']:,}", f"of {test['samples']:,} samples")
+
+
+_COLORS = {
+    "code": "a", "constants": "c", "initial values": "e", "arena": "b", "variables": "e",
+    "stack": "d",
+}  # fmt: skip
+
+
+def _memory(memory: Mapping[str, Any]) -> dict[str, Any]:
+    """With the place of each part on a bar of 1,000."""
+    parts, at = [], 0.0
+    for part in memory["parts"]:
+        width = round(1000 * part["bytes"] / memory["size_bytes"], 2)
+        parts.append({**part, "x": round(at, 2), "width": width, "color": _COLORS[part["name"]]})
+        at += width
+    return {**memory, "parts": parts}
+
+
+def _time(profile: Report) -> dict[str, Any]:
+    """Cycles of each layer, or instructions where the emulator counts no cycles."""
+    key = "instructions" if profile["cycles"] is None else "cycles"
+    source = (
+        profile["cycles_source"] if key == "cycles" else f"instructions ({profile['emulator']})"
+    )
+    layers = []
+    for layer in profile["layers"]:
+        macs = layer["macs"] + layer.get("binary_macs", 0)
+        count = layer[key] or 0
+        layers.append(
+            {**layer, "macs": macs, "count": count, "each": count / macs if macs else None}
+        )
+    total = sum(layer["count"] for layer in layers) or 1
+    most = max((layer["count"] for layer in layers), default=0) or 1
+    slowest = max((layer["each"] or 0 for layer in layers), default=0) or 1
+    for layer in layers:
+        layer |= {
+            "share": layer["count"] / total,
+            "part": layer["count"] / most,
+            "each_part": (layer["each"] or 0) / slowest,
+        }
+    rest = f"; {profile[key] - total:,} lie between the layers" if profile[key] else ""
+    return {"unit": key, "caption": f"{source}, of one inference{rest}.", "layers": layers}
+
+
+def _sources(
+    build: Report, test: Report | None, counted: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """What is said of where numbers come from, by what they are."""
+    yield "flash, RAM", f"the ELF as linked by {build['toolchain']}"
+    yield "stack", "the call graph of the image's machine code, from reset on"
+    yield "arena", "the plan, which the firmware's array is as large as"
+    if counted.get("instructions") is not None:
+        yield "instructions", f"executed ones, counted by {counted['emulator']}"
+    for key, what in (
+        ("cycles_source", "cycles"),
+        ("board_cycles_source", "cycles of the board"),
+        ("energy_source", "energy"),
+    ):
+        if counted.get(key):
+            yield what, counted[key]
+    if test is not None:
+        where = f"in {test['emulator']}, {test['samples']:,} samples"
+        yield "outputs", f"the firmware {where} of {test['data'] or 'seeded random numbers'}"
+        yield "mismatches", "against the numpy reference of the network"
+
+
+def _missing(
+    build: Report, test: Report | None, profile: Report | None
+) -> Iterator[tuple[str, str]]:
+    """What the report could tell besides, and the command that measures it."""
+    rest = f"MODEL --board {build['board']}"
+    if profile is None:
+        yield "time by layer", f"tinyc profile {rest}"
+    if test is None or test["data"] is None:
+        yield "accuracy", f"tinyc test {rest} --data samples.npz"
 
 
 def summary(plan: Plan, board: Board, reports: Mapping[str, Report]) -> str:

@@ -92,6 +92,11 @@ class Port(TypedDict):
     zero_point: NotRequired[int]
 
 
+class BuiltPort(Port):
+    value: str
+    """Its number in the graph, as ``reads`` and ``writes`` of layers have it."""
+
+
 class Errors(TypedDict):
     """How far real numbers are from others, see docs/metrics.md; null where that is not finite."""
 
@@ -222,11 +227,82 @@ class Worst(TypedDict):
     samples: list[WorstSample]
 
 
+class Part(TypedDict):
+    name: str
+    """``code``, ``constants``, ``initial values``, ``arena``, ``variables`` or ``stack``."""
+    bytes: int
+
+
 class Memory(TypedDict):
     name: str
     kind: Literal["flash", "ram"]
     used_bytes: int
     size_bytes: int
+    parts: list[Part]
+    """What is used, by what it is."""
+
+
+class Buffer(TypedDict):
+    """A piece of the arena, in use from the layer ``first`` through ``last``: -1 stands for what is
+    there before a run, the number of layers for what is read after it."""
+
+    offset: int
+    bytes: int
+    first: int
+    last: int
+    holds: str
+    """Numbers of values, or what working memory it is."""
+    values: list[str]
+    """What the model calls them."""
+
+
+class ByRows(TypedDict):
+    """Layers that take turns by rows."""
+
+    first: int
+    last: int
+
+
+class Arena(TypedDict):
+    """The working memory of a run."""
+
+    peak_layer: int | None
+    """In which most of it is alive; null without layers."""
+    peak_bytes: int
+    buffers: list[Buffer]
+    by_rows: list[ByRows]
+
+
+class Call(TypedDict):
+    """What a function takes off the stack, or an interrupt."""
+
+    function: str
+    bytes: int
+
+
+class Written(TypedDict):
+    """A value that a layer makes."""
+
+    value: str
+    """Its number in the graph."""
+    name: str
+    """What the model calls it."""
+    shape: list[int]
+    dtype: str
+
+
+class Weights(TypedDict):
+    """The largest constant that a layer reads."""
+
+    shape: list[int]
+    dtype: str
+    """As numpy calls it, or ``signs``."""
+    bits: int
+    """1 of signs, of integers the fewest of 2, 4 and 8 in which all fit, else those of the type."""
+    zeros: float
+    """The part of them that is 0."""
+    levels: int | None
+    """Most different ones of a channel; null of floats."""
 
 
 class Layer(TypedDict):
@@ -252,6 +328,10 @@ class Rejected(TypedDict):
 
 class BuiltLayer(Layer):
     constant_bytes: int
+    reads: list[str]
+    """Numbers of values in the graph."""
+    writes: list[Written]
+    weights: NotRequired[Weights]
     rejected: list[Rejected]
     backend: NotRequired[Literal["templates", "tvm"]]
     """With ``schedule`` where TVM was asked."""
@@ -329,21 +409,26 @@ class Build(Versioned):
 
     model: str
     board: str
+    board_title: str
     core: str
+    core_title: str
     toolchain: str
     flash_bytes: int
     ram_bytes: int
     arena_bytes: int
     stack_bytes: int
     fits: bool
-    inputs: list[Port]
-    outputs: list[Port]
+    inputs: list[BuiltPort]
+    outputs: list[BuiltPort]
     frames: NotRequired[Frames]
     """Of a stream."""
     feed: NotRequired[Feed]
     """Of a network that is fed by rows."""
     early_exit: NotRequired[EarlyExit]
     memories: list[Memory]
+    arena: Arena
+    calls: list[Call]
+    """Those that together take most of the stack, from reset on, the counter's interrupt last."""
     layers: list[BuiltLayer]
     warnings: list[str]
     verdicts: NotRequired[list[Verdict]]
@@ -448,6 +533,14 @@ class Report(Versioned):
     build: NotRequired[Build]
     test: NotRequired[Test]
     profile: NotRequired[Profile]
+
+
+class Opened(Versioned):
+    """``tinyc report --json``."""
+
+    report: str
+    pdf: str | None
+    """The file that it was printed into, if any."""
 
 
 class ComparedModel(TypedDict):

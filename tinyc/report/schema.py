@@ -30,6 +30,7 @@ KINDS: dict[str, type] = {
     "export": objects.Export,
     "kernels": objects.Kernels,
     "lock": objects.Lock,
+    "opened": objects.Opened,
     "ops": objects.Ops,
     "profile": objects.Profile,
     "report": objects.Report,

@@ -69,7 +69,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
 
 _NO_ROW = (
     "schema_version", "cycles_source", "board_cycles_source", "energy_source", "measured_source",
-    "counted_by", "clock_hz", "data", "cost", "costliest",
+    "counted_by", "clock_hz", "board_title", "core_title", "data", "cost", "costliest",
 )  # fmt: skip
 _RATES = ("accuracy", "top_5_accuracy", "auc", "agreement")
 _BESIDE = ("reference_", "original_")
@@ -124,7 +124,7 @@ def _port_text(port: Mapping[str, Any], several: bool, changed: bool) -> str:
     return ", ".join(parts)
 
 
-_UNTOLD = ("rejected", "shape")
+_UNTOLD = ("rejected", "shape", "reads", "writes", "weights")
 """What of a layer is no column of its own."""
 
 

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..ir import Array, DType, Value
+from ..ir import DType, Value
 from ..plan import Step
 from ..project import Project
+from ..report.weights import weights
 
 _KERNEL = re.compile(r"Conv|MatMul|depthwise|separable|BiasAdd", re.IGNORECASE)
 """How the converter names what a layer of Keras with weights becomes."""
@@ -42,22 +41,19 @@ def layers(project: Project) -> list[Layer]:
 
 
 def _layer(step: Step, cycles: int) -> Iterator[Layer]:
-    weights = next(
+    found = next(
         (v for v in step.node.inputs if v.data is not None and v.type.dtype is DType.I8), None
     )
-    if weights is None or weights.data is None or weights.type.quant is None:
+    known = weights(step)
+    if found is None or known is None or known.levels is None:
         return
-    data: Array = weights.data.astype(np.int64) - weights.type.quant.zero_point[0]
-    channels = np.moveaxis(data, weights.type.quant.axis, 0).reshape(
-        data.shape[weights.type.quant.axis], -1
-    )
     yield Layer(
-        _name((step.node.output, weights), step.name),
+        _name((step.node.output, found), step.name),
         step.kernel.name,
-        weights.type.shape,
-        _bits(data),
-        float(np.mean(data == 0)),
-        max(len(np.unique(row)) for row in channels),
+        known.shape,
+        known.bits,
+        known.zeros,
+        known.levels,
         sum(c.data.nbytes for c in step.binding.constants),
         cycles,
     )
@@ -69,14 +65,6 @@ def _name(values: tuple[Value, ...], otherwise: str) -> str:
         if path and _KERNEL.match(last):
             return path[-1]
     return otherwise
-
-
-def _bits(data: Array) -> int:
-    """The fewest, of those that there are kernels for."""
-    low, high = int(data.min()), int(data.max())
-    if set(np.unique(data)) <= {-1, 1}:
-        return 1
-    return next((bits for bits in (2, 4) if -(1 << bits - 1) <= low and high < 1 << bits - 1), 8)
 
 
 def paired(before: list[Layer], after: list[Layer]) -> list[tuple[Layer | None, Layer | None]]:
