@@ -43,6 +43,7 @@ from tinyc.frontends.keras import graph as keras_graph
 from tinyc.frontends.keras import larq_layers, signatures
 from tinyc.frontends.onnx import parse as onnx_parse
 from tinyc.frontends.order import Wanted, in_order
+from tinyc.frontends.original import read_original
 from tinyc.frontends.refusal import Part, refused
 from tinyc.frontends.tflite import read
 from tinyc.image import build, stack
@@ -338,6 +339,7 @@ short("E253", lambda c: report.read_bench(c.file("bench.json", '{"rows": [{}]}')
 short("E254", lambda c: lock.locked(locks(c, []), classifier(), load_board(F4), "speed"))
 short("E255", lambda c: lock.read(locks(c, [{"model": "m"}])))
 short("E256", lambda c: report.read_report(c.file("report.json", '{"schema_version": 1}')))
+short("E257", lambda c: read_original(str(write_tiny(Path("m.tflite"))), classifier()))
 
 
 def locks(c: Case, builds: list[dict[str, Any]]) -> Path:

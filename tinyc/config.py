@@ -24,8 +24,8 @@ from .target.boards import is_file, use_folders
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-PATHS = ("model", "data", "calibrate", "output_dir", "database", "lock")
-READ = ("model", "data", "calibrate", "database", "lock")
+PATHS = ("model", "data", "calibrate", "original", "output_dir", "database", "lock")
+READ = ("model", "data", "calibrate", "original", "database", "lock")
 """Those of `PATHS` that are read. A folder is left to the reader, since a model may be one."""
 OWN = ("boards", "recipes", "plugins")
 """Lists of paths: what a project brings besides its model."""

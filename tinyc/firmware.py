@@ -203,6 +203,7 @@ class Firmware(Project):
         from .reference import reference
         from .run.data import given_samples, load_npz
 
+        _ = self.original  # which may be refused, before anything runs
         stream = self.compiled.stream
         if data is None:
             source, samples = self.config.data, self.samples()

@@ -78,6 +78,7 @@ class Job(Firmware):
         object of ``tinyc test --json``."""
         from .reference import reference
 
+        _ = self.original  # which may be refused, before anything runs
         trace = self.emulate(samples)
         expected = reference(self.compiled, samples, self.listener)
         self.for_renode(samples, self._expected(expected, trace))

@@ -13,7 +13,7 @@ from .compress.calibrate import calibrate, coarse, exact_nodes, float_nodes
 from .compress.dequantize_weights import dequantize_weights
 from .emit.emitter import Library, emit
 from .errors import CompileError, CompileErrors
-from .frontends.base import Predict, read_model
+from .frontends.base import Model, Predict, read_model
 from .image.fit import refuse_heavy
 from .ir import Array, Graph, verify
 from .kernels.base import kernels_of, tvm_kernels_of
@@ -48,7 +48,9 @@ class Compiled:
     core; predict: what its framework computes, if it is there; changes: what made another network
     of the one that was given, in order, each with the network after it; warnings: about the
     calibration data and the lock; tuned: by which entry of a lock it was planned; stream: how
-    ``graph`` computes one of windows, of which the changes are."""
+    ``graph`` computes one of windows, of which the changes are; original: what the model was made
+    of before tinyc was given it, if that is to be compared with, see
+    `tinyc.reference.beside`."""
 
     source: Graph
     graph: Graph
@@ -58,6 +60,7 @@ class Compiled:
     warnings: tuple[str, ...] = ()
     tuned: Mapping[str, object] | None = None
     stream: Stream | None = None
+    original: Model | None = None
 
     @cached_property
     def c_library(self) -> Library:

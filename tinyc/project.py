@@ -16,6 +16,7 @@ from .listener import SILENT, Listener
 if TYPE_CHECKING:
     from typing import Self
 
+    from .frontends.base import Model
     from .image.build import Image
     from .ir import Array
     from .pipeline import Compiled
@@ -277,22 +278,39 @@ class Project:
         self.sections["profile"] = found
         return found
 
+    @cached_property
+    def original(self) -> Model | None:
+        """What the model was made of, where the settings name it. Raises CompileError(s) E201 (it
+        does not go with another setting) and those of
+        `tinyc.frontends.original.read_original`."""
+        named = self.config.original
+        if named is None:
+            return None
+        from .frontends.original import read_original
+
+        if self.config.early_exit is not None:
+            hint = "leave out one of the two"
+            raise CompileError("E201", "--original", "cannot be given with --early-exit", hint)
+        self.listener.info(f"reading {named}")
+        return read_original(named, self.compiled.source, self.config.trust)
+
     def compared(
         self, samples: Samples, trace: Trace, expected: Answers, data: str | None
     ) -> Report:
         """The object of ``tinyc test --json``. expected: by `tinyc.reference.reference`; data:
         where the samples are from, None for random ones."""
         from . import report
-        from .reference import cost, original
+        from .reference import beside, cost, original
 
-        before = original(self.compiled, samples, expected.outputs, self.listener)
+        compiled = beside(self.compiled, self.original)
+        before = original(compiled, samples, expected.outputs, self.listener)
         result = report.test_report(
-            self.compiled, self.board, self.config.emulator, trace, samples, expected.outputs,
-            before, data, expected.early,
+            compiled, self.board, self.config.emulator, trace, samples, expected.outputs,
+            before, data, expected.early, self.config.original,
         )  # fmt: skip
-        least = self.config.expect.min_agreement
+        least = self.config.expect.least_agreement(result["changed_by"])
         if worst := report.low_agreement(result, least):
-            result |= cost(self.compiled, worst["name"], samples, before, self.listener)
+            result |= cost(compiled, worst["name"], samples, before, self.listener)
             if data is None:  # what random inputs give is no verdict
                 result["warnings"].append(report.disagreement(result, worst, least))
         for text in result["warnings"]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from .frontends.base import Model
 from .ir import Array, Graph, interpret, kept
 from .ir.quant import dequantize
 from .listener import SILENT, Listener
 from .pipeline import Compiled
 from .plan.heads import heads
-from .run.data import Samples
+from .run.data import Samples, quantize
 
 
 @dataclass(frozen=True)
@@ -34,28 +35,38 @@ def reference(compiled: Compiled, samples: Samples, listener: Listener = SILENT)
     return Answers(stream.newest(_interpret(stream.window, windows, text, listener).outputs))
 
 
+def beside(compiled: Compiled, original: Model | None) -> Compiled:
+    """The same as what was made of ``original``, if there is one: by its quantization first."""
+    if original is None:
+        return compiled
+    rest = {name: graph for name, graph in compiled.changes.items() if name != "conversion"}
+    changes = {"quantization": compiled.source, **rest}
+    return replace(compiled, original=original, changes=changes)
+
+
 def original(
     compiled: Compiled,
     samples: Samples,
     reference: Sequence[Array],
     listener: Listener = SILENT,
 ) -> list[Array]:
-    """The same as float32, of the network as it was given: by Keras or PyTorch where it is theirs,
-    and otherwise by the numpy reference, which is ``reference`` if nothing of the network
-    changed."""
+    """The same as float32, of the network as it was given, or of the one that it was made of: by
+    Keras or PyTorch where it is theirs, and otherwise by the numpy reference, which is
+    ``reference`` if nothing of the network changed."""
     stream = compiled.stream
-    graph = compiled.graph if stream is None else stream.window
-    if compiled.predict is None and compiled.source is graph:
+    graph, predict = compiled.original or (compiled.source, compiled.predict)
+    same = compiled.graph if stream is None else stream.window
+    if predict is None and graph is same:
         found = list(reference)
     else:
-        inputs = _inputs(compiled, compiled.source, samples)
-        if compiled.predict is not None:
-            found = compiled.predict(inputs)
+        inputs = _inputs(compiled, graph, samples)
+        if predict is not None:
+            found = predict(inputs)
             return found if stream is None else stream.newest(found)
         text = "computing the original"
-        found = _interpret(compiled.source, Samples(tuple(inputs)), text, listener).outputs
+        found = _interpret(graph, Samples(tuple(inputs)), text, listener).outputs
         found = found if stream is None else stream.newest(found)
-    return [dequantize(y, v.type) for y, v in zip(found, compiled.source.outputs, strict=True)]
+    return [dequantize(y, v.type) for y, v in zip(found, graph.outputs, strict=True)]
 
 
 def cost(
@@ -88,9 +99,12 @@ def _inputs(compiled: Compiled, graph: Graph, samples: Samples) -> list[Array]:
     windows."""
     found, zeros = [], []
     for i, (to, own) in enumerate(zip(graph.inputs, compiled.graph.inputs, strict=True)):
-        same = to.type.dtype is own.type.dtype
-        found.append(samples.inputs[i] if same else samples.reals(i, own.type))
-        zeros.append(own.type.zero_point if same else 0)
+        if (to.type.dtype, to.type.quant) == (own.type.dtype, own.type.quant):
+            found.append(samples.inputs[i])
+        else:
+            reals = samples.reals(i, own.type)
+            found.append(reals if to.type.quant is None else quantize(reals, to.type))
+        zeros.append(0 if to.type.quant is None else to.type.zero_point)
     stream = compiled.stream
     return found if stream is None else stream.windows(found, samples.begins, zeros)
 

@@ -6,11 +6,12 @@ variables of them. Standard library only: ``tinyc --help`` shows them at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 MOST_SAMPLES = 1_000_000
+MIN_AGREEMENT = 0.98
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ _Most = int | None
 
 @dataclass(frozen=True)
 class Expect:
-    """Thresholds of a verdict; None is not checked. Sizes in bytes, accuracy and agreement (with
-    the network before binarization and calibration) in 0..1."""
+    """Thresholds of a verdict; None is not checked, but for min_agreement, see `least_agreement`.
+    Sizes in bytes, accuracy and agreement (with the network before binarization and calibration) in
+    0..1."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
@@ -59,19 +61,26 @@ class Expect:
         float | None, Setting("Least accuracy on the board, 0 to 1.", least=0, most=1)
     ] = None
     min_agreement: Annotated[
-        float,
+        float | None,
         Setting(
             "Least agreement with the model before calibration or binarization [0.98].",
             least=0,
             most=1,
         ),
-    ] = 0.98
+    ] = None
     max_cycles: Annotated[_Most, Setting("Most modelled cycles of an inference.", least=0)] = None
     max_instructions: Annotated[_Most, Setting("Most instructions of an inference.", least=0)] = (
         None
     )
     max_flash: Annotated[_Most, Setting("Most bytes of flash.", least=0)] = None
     max_ram: Annotated[_Most, Setting("Most bytes of RAM.", least=0)] = None
+
+    def least_agreement(self, changes: Collection[str]) -> float:
+        """changes: what made another network, as ``quantization``. What was not changed by tinyc
+        is held against its original where that is asked for alone."""
+        if self.min_agreement is not None:
+            return self.min_agreement
+        return MIN_AGREEMENT if set(changes) - {"quantization"} else 0.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,10 @@ class Config:
     ] = None
     calibrate: Annotated[
         str | None, Setting("An .npz with typical inputs x: float layers become int8.")
+    ] = None
+    original: Annotated[
+        str | None,
+        Setting("The float model that an int8 one was made of, to be tested beside it."),
     ] = None
     compress: Annotated[
         str | None, Setting("What makes another network of it, as channels:0.25; or several.")

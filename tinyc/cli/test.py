@@ -28,8 +28,8 @@ def refuse_both(call: Call, target: str) -> None:
 
 @verb(
     "model board data emulator * output_dir toolchain samples seed min_accuracy min_agreement "
-    "max_cycles max_instructions max_flash max_ram strict calibrate compress float_glue trust "
-    "optimize stream feed early_exit backend database lock as_json verbose quiet",
+    "max_cycles max_instructions max_flash max_ram strict calibrate original compress float_glue "
+    "trust optimize stream feed early_exit backend database lock as_json verbose quiet",
 )
 def test(call: Call, target: TargetOpt = None) -> None:
     """Run the firmware in an emulator, or on a board: bit-exactness, accuracy, cycles, budgets."""

@@ -107,6 +107,7 @@ def test_report(
     original: Sequence[Array] | None = None,
     data: str | None = None,
     early: Array | None = None,
+    original_file: str | None = None,
 ) -> Report:
     """The object of ``tinyc test --json``, see `tinyc.report.objects.Test` and docs/metrics.md.
 
@@ -116,8 +117,9 @@ def test_report(
     or targets; where the original is another network, agreement is the least of all outputs and
     largest_difference the greatest. data: the file that the samples are from, None for random
     ones; early: which samples are to leave the network early, bool [n], and are a mismatch where
-    they do not. Instructions and cycles are of the first sample's inference, and of a network that
-    may be left early those of the worst case, stack_bytes is the greatest depth seen.
+    they do not; original_file: what the model was made of. Instructions and cycles are of the
+    first sample's inference, and of a network that may be left early those of the worst case,
+    stack_bytes is the greatest depth seen.
     """
     graph = compiled.graph
     outputs = _outputs(compiled, trace, samples, reference, original)
@@ -139,6 +141,7 @@ def test_report(
         "core": board.core.name,
         "emulator": emulator,
         "data": data,
+        **({"original": original_file} if original_file is not None else {}),
         "samples": len(samples),
         "mismatches": int(differs.sum()),
         "first_mismatch": int(differs.argmax()) if differs.any() else None,

@@ -443,6 +443,8 @@ class Test(Versioned):
     emulator: str
     data: str | None
     """The file that the samples are from; null for random ones."""
+    original: NotRequired[str]
+    """The model that --original names."""
     samples: int
     mismatches: int
     """Samples of which an output is not the reference's."""
@@ -461,7 +463,8 @@ class Test(Versioned):
     """The least of all outputs, where the network was changed."""
     largest_difference: NotRequired[float]
     changed_by: list[str]
-    """``conversion``, ``binarization``, ``calibration`` and the techniques of --compress."""
+    """``quantization`` of what --original names, ``conversion``, ``binarization``, ``calibration``
+    and the techniques of --compress."""
     cost: NotRequired[str]
     """What each change has cost, where the agreement is low."""
     costliest: NotRequired[str]

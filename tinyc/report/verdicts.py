@@ -46,7 +46,8 @@ def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[
             worst = min(labelled, default=test["accuracy"])
             found.append(_accuracy(origin, worst, expect.min_accuracy))
         if "agreement" in test and test.get("data") is not None:
-            found.append(_agreement(origin, test, expect.min_agreement))
+            least = expect.least_agreement(test["changed_by"])
+            found.append(_agreement(origin, test, least))
     return [*found, *budgets(expect, build, test)]
 
 
@@ -114,6 +115,7 @@ def disagreement(test: Report, worst: Mapping[str, Any], least: float) -> str:
 
 
 _LOWER = {
+    "quantization": "quantize with more inputs, like those of the test, or train for int8",
     "conversion": "look at what the converter made of the model",
     "binarization": "report it with the model: signs should not change",
     "calibration": "calibrate with data like those of the test, and more of them, or keep float32",
