@@ -18,6 +18,7 @@ from tinyc.errors import CompileError
 from tinyc.report import drawing
 from tinyc.report.html import page
 from tinyc.report.pages import find
+from tinyc.report.shown import _drawn
 from tinyc.report.verdicts import Verdict
 
 MOST_BYTES = 600_000
@@ -91,6 +92,30 @@ def test_a_graph_goes_from_above_to_below(built: Any) -> None:
     rows = {box["title"]: box["row"] for box in drawn["boxes"]}
     assert rows == {"input input": 0, "0 conv": 1, "1 scores": 2, "output scores": 3}
     assert len(drawn["paths"]) == 3
+
+
+def test_classes_and_the_worst_samples_are_shown(built: Any) -> None:
+    text = _text(built).split('id="outputs"')[1].split("<section")[0]
+    (port,) = built.sections["test"]["outputs"]
+    for one in port["classes"]:
+        assert f"<td>{one['recall']:.4f}</td>" in text
+    cells = re.findall(r'<td class="heat[^>]*>(\d+)</td>', text)
+    assert [int(c) for c in cells] == [n for row in port["confusion"] for n in row]
+    assert f"<td>{port['accuracy']:.4f}</td><td>{port['reference_accuracy']:.4f}</td>" in text
+    shown = built.sections["test"]["worst"]["samples"]
+    drawn = text.count("<img ") + text.count('class="curve"')
+    assert shown and drawn == sum(len(sample["inputs"]) for sample in shown)
+    assert f"sample {shown[0]['index']}, is {shown[0]['label']}, taken for" in text
+
+
+def test_inputs_are_pictures_where_they_have_two_axes() -> None:
+    def drawn(*shape: int) -> dict[str, Any]:
+        values = np.arange(np.prod(shape), dtype=float).tolist()
+        return _drawn({"name": "x", "shape": list(shape), "values": values})
+
+    assert drawn(4, 5, 3)["shape"] == drawn(4, 5, 1)["shape"] == drawn(1, 4, 5)["shape"] == (4, 5)
+    assert drawn(6)["points"].count(",") == drawn(6, 1)["points"].count(",") == 6
+    assert drawn(2, 2, 2)["points"].count(",") == 8
 
 
 def test_a_build_alone_says_what_could_be_measured(built: Any) -> None:

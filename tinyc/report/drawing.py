@@ -84,8 +84,8 @@ def arena(build: Report) -> dict[str, Any] | None:
         if buffer["holds"] == "scratch":
             name = f"scratch of {layers[first]['name']}"
         fits = width >= 6.6 * len(name) + 8 and height >= _LINE
-        # What lies over another in place has its name on another line.
-        line = len(pieces) % min(3, max(1, int(height / _LINE)))
+        # What lies over another, or beside it, has its name on another line.
+        line = max(first, 0) % min(4, max(1, int(height / _LINE)))
         pieces.append(
             {
                 "x": left, "y": top, "width": width, "height": height,

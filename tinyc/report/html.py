@@ -10,6 +10,7 @@ from ..plan import Plan
 from ..target.boards import Board
 from .drawing import arena, graph
 from .facts import Report
+from .shown import outputs, worst
 from .table import is_worst_case
 from .templates import rendered
 from .verdicts import Verdict
@@ -33,7 +34,7 @@ def page(reports: Mapping[str, Report], checks: Sequence[Verdict] = ()) -> str:
         "memory": "Memory" if found else "",
         "stack": "Stack",
         "weights": "Weights" if weighted else "",
-        "accuracy": "Outputs" if test else "",
+        "outputs": "Outputs" if test else "",
         "graph": "Graph",
         "kernels": "Kernels",
         "sources": "Sources",
@@ -43,6 +44,8 @@ def page(reports: Mapping[str, Report], checks: Sequence[Verdict] = ()) -> str:
         title=title,
         build=build,
         test=test,
+        outputs=outputs(test) if test else [],
+        worst=worst(test) if test else [],
         checks=checks,
         failed=[check for check in checks if check.error is not None],
         parts=[(id, text) for id, text in parts.items() if text],
