@@ -20,5 +20,7 @@ from tinyc.settings import Expect
 )
 def test_each_change_has_its_remedy(change: str, remedy: str) -> None:
     test = TESTED | {"data": "d.npz", "changed_by": [change]}
-    (error,) = (v.error for v in verdicts(Expect(min_agreement=0.98), BUILT, test) if v.error is not None)
+    (error,) = (
+        v.error for v in verdicts(Expect(min_agreement=0.98), BUILT, test) if v.error is not None
+    )
     assert error.id == "E504" and error.hint.startswith(remedy)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..files.paths import resource
+from ..report.drawing import Scale
+from ..report.templates import rendered
 from .layers import Layer, paired
 
 WIDTH, HEIGHT, EDGE = 640, 360, 60
@@ -33,14 +34,8 @@ def page(
     """The page. points: the front, what was given among them; before, after: layers of what was
     given, if anything was, and of what was chosen, if anything was; note: how to read what
     points are called."""
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(resource("templates") / "report")
-    engine = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )  # fmt: skip
-    return engine.get_template("compression.html.j2").render(
+    return rendered(
+        "compression",
         title=title,
         points=points,
         plot=_plot(points),
@@ -57,9 +52,9 @@ def _plot(points: Sequence[Point]) -> dict[str, Any] | None:
         return None
     flash = [p.facts["flash_bytes"] for p in known]
     right = [p.facts["accuracy"] for p in known]
-    x = _Scale(0, max(flash) * 1.05, EDGE, WIDTH - 20)
+    x = Scale(0, max(flash) * 1.05, EDGE, WIDTH - 20)
     spread = max(right) - min(right) or 0.01
-    y = _Scale(min(right) - spread / 10, max(right) + spread / 10, HEIGHT - EDGE, 20)
+    y = Scale(min(right) - spread / 10, max(right) + spread / 10, HEIGHT - EDGE, 20)
     most = max(p.facts["cycles"] or 1 for p in known)
     return {
         "width": WIDTH,
@@ -78,20 +73,3 @@ def _plot(points: Sequence[Point]) -> dict[str, Any] | None:
         "x": [{"at": x.at(v), "text": f"{v / 1000:,.1f} KB"} for v in x.ticks()],
         "y": [{"at": y.at(v), "text": f"{v:.1%}"} for v in y.ticks()],
     }
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """A range of numbers on a range of places."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, value: float) -> float:
-        part = (value - self.low) / (self.high - self.low)
-        return round(self.start + part * (self.end - self.start), 1)
-
-    def ticks(self) -> list[float]:
-        return [self.low + (self.high - self.low) * i / 4 for i in range(5)]
