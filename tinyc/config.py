@@ -62,11 +62,11 @@ def given(settings: Mapping[str, Any], origin: str) -> Config:
     return _usable(_checked(_over(table, values), origin, Path()))
 
 
-def project(folder: Path | None = None) -> Config:
+def project(folder: Path | None = None, plugins: bool = True) -> Config:
     """The same for what asks for a project's boards, recipes and plugins alone: its settings file
-    may be wrong in all else."""
+    may be wrong in all else. plugins: whether these are run."""
     file, values = _read(folder or Path())
-    own = {key: values[key] for key in OWN if key in values}
+    own = {key: values[key] for key in OWN if key in values and (plugins or key != "plugins")}
     return _checked(own, str(file), file.parent)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import CompileError
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import judge, log, print_json, print_table, progress
@@ -25,23 +26,47 @@ _AXES = ("board", "optimize", "backend", "toolchain")
 def bench(
     call: Call,
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL...]", help="Else tinyc.toml's.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...]", help="Else tinyc.toml's.", autocompletion=completion.models
+        ),
     ] = None,
     board: Annotated[
         list[str] | None,
-        typer.Option("--board", "-b", help="Several by commas [tinyc.toml's, else all cores']."),
+        typer.Option(
+            "--board",
+            "-b",
+            help="Several by commas [tinyc.toml's, else all cores'].",
+            autocompletion=completion.listed(completion.boards),
+        ),
     ] = None,
     optimize: Annotated[
-        list[str] | None, typer.Option(help="balanced, speed, ram, flash: several by commas.")
+        list[str] | None,
+        typer.Option(
+            help="balanced, speed, ram, flash: several by commas.",
+            autocompletion=completion.listed(completion.words("balanced", "speed", "ram", "flash")),
+        ),
     ] = None,
     backend: Annotated[
-        list[str] | None, typer.Option(help="templates, tvm, auto: several by commas.")
+        list[str] | None,
+        typer.Option(
+            help="templates, tvm, auto: several by commas.",
+            autocompletion=completion.listed(completion.words("templates", "tvm", "auto")),
+        ),
     ] = None,
     toolchain: Annotated[
-        list[str] | None, typer.Option(help="gcc, clang: several by commas.")
+        list[str] | None,
+        typer.Option(
+            help="gcc, clang: several by commas.",
+            autocompletion=completion.listed(completion.words("gcc", "clang")),
+        ),
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="What --json wrote earlier: fail where a number is worse.")
+        str | None,
+        typer.Option(
+            help="What --json wrote earlier: fail where a number is worse.",
+            autocompletion=completion.files(".json"),
+        ),
     ] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="By how many percent it may be [0].")] = 0,
     keep_going: Annotated[
@@ -63,6 +88,7 @@ def bench(
             metavar="FORM",
             help="Cycles of a binary MAC instead, layer by layer, with such outputs: packed, i8, "
             "f32.",
+            autocompletion=completion.words(*_FORMS),
         ),
     ] = None,
     negative: Annotated[

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .calibrate import calibrate
 from .call import Call
 from .options import JsonOpt, verb
@@ -35,7 +36,9 @@ def list_(call: Call) -> None:
 
 @app.command("show")
 @verb("as_json")
-def show_(call: Call, name: str) -> None:
+def show_(
+    call: Call, name: Annotated[str, typer.Argument(autocompletion=completion.boards)]
+) -> None:
     """Show one board."""
     from .. import config
     from ..target.boards import load_board

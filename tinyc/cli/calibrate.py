@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import print_json, print_table, progress
@@ -15,7 +16,13 @@ from .printing import print_json, print_table, progress
 @verb("as_json verbose quiet")
 def calibrate(
     call: Call,
-    points: Annotated[str, typer.Argument(help="A .toml of measured images: boards/silicon/.")],
+    points: Annotated[
+        str,
+        typer.Argument(
+            help="A .toml of measured images: boards/silicon/.",
+            autocompletion=completion.files(".toml"),
+        ),
+    ],
 ) -> None:
     """Fit what a board's flash costs to images that were measured on silicon."""
     from ..target.boards import load_board

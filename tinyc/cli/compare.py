@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import judge, log, print_json, print_table
@@ -19,7 +20,12 @@ from .printing import judge, log, print_json, print_table
 )
 def compare(
     call: Call,
-    models: Annotated[list[str], typer.Argument(metavar="MODEL MODEL...", help="Two or more.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL MODEL...", help="Two or more.", autocompletion=completion.models
+        ),
+    ],
 ) -> None:
     """Put models side by side: accuracy, flash, RAM, cycles. Those with float32 are calibrated."""
     from .. import report

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import Terminal, log, print_front, print_json, print_table, search_progress, show
@@ -27,19 +28,28 @@ def compress(
     chain: Annotated[
         str | None,
         typer.Option(
-            "--with", help="Techniques, as prune:0.7,int4; of a search, those that it tries [all]."
+            "--with",
+            help="Techniques, as prune:0.7,int4; of a search, those that it tries [all].",
+            autocompletion=completion.listed(completion.keras_techniques),
         ),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="An .npz with inputs x and classes y, or digits or cifar10."),
+        typer.Option(
+            help="An .npz with inputs x and classes y, or digits or cifar10.",
+            autocompletion=completion.files(".npz"),
+        ),
     ] = None,
     pixels: Annotated[
         str | None,
         typer.Option(help="What the pixels of digits and cifar10 become, as 0,255 [-1,1]."),
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option(help="A Keras model that distillation learns from [the model].")
+        str | None,
+        typer.Option(
+            help="A Keras model that distillation learns from [the model].",
+            autocompletion=completion.models,
+        ),
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(min=0, help="Of each technique that trains [1].")
@@ -81,7 +91,10 @@ def compress(
     ] = None,
     goal: Annotated[
         str | None,
-        typer.Option(help="Search: latency, ram, flash, balanced or extreme [balanced]."),
+        typer.Option(
+            help="Search: latency, ram, flash, balanced or extreme [balanced].",
+            autocompletion=completion.goals,
+        ),
     ] = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Search: trials, earlier ones counted [32].")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import CompileError
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import Terminal, judge, log, print_json, print_table
@@ -28,9 +29,17 @@ _HINT = "name a folder of `tinyc build`, its report.json, or a model"
 def diff(
     call: Call,
     before: Annotated[
-        str, typer.Argument(metavar="A", help="A folder of a build, its report.json, or a model.")
+        str,
+        typer.Argument(
+            metavar="A",
+            help="A folder of a build, its report.json, or a model.",
+            autocompletion=completion.builds,
+        ),
     ],
-    after: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    after: Annotated[
+        str,
+        typer.Argument(metavar="B", help="Another one.", autocompletion=completion.builds),
+    ],
     fail_over: Annotated[
         list[str] | None,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import log, print_json
@@ -19,7 +20,11 @@ from .printing import log, print_json
 def export(
     call: Call,
     to: Annotated[
-        str, typer.Option(help="arduino, platformio, zephyr, cmsis-pack, cubeide or library.")
+        str,
+        typer.Option(
+            help="arduino, platformio, zephyr, cmsis-pack, cubeide or library.",
+            autocompletion=completion.exports,
+        ),
     ],
 ) -> None:
     """Write the model as a library or project of another ecosystem, with an example."""

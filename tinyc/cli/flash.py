@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import CompileError
+from . import completion
 from .call import Call
 from .options import env, verb
 from .printing import judge, log, print_json
@@ -22,7 +23,12 @@ ImageOpt = Annotated[
 ]
 ToolOpt = Annotated[
     str | None,
-    typer.Option("--tool", envvar=env("tool"), help="Else the board's first that is installed."),
+    typer.Option(
+        "--tool",
+        envvar=env("tool"),
+        help="Else the board's first that is installed.",
+        autocompletion=completion.tools,
+    ),
 ]
 ProbeOpt = Annotated[
     str | None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import env, verb
 from .printing import Terminal, log
@@ -20,11 +21,22 @@ def init(
     ] = Path(),
     board: Annotated[
         str,
-        typer.Option("--board", "-b", envvar=env("board"), help="Name or alias [stm32]."),
+        typer.Option(
+            "--board",
+            "-b",
+            envvar=env("board"),
+            help="Name or alias [stm32].",
+            autocompletion=completion.boards,
+        ),
     ] = "stm32",
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Start from this one in the place of the sample."),
+        typer.Option(
+            "--model",
+            "-m",
+            help="Start from this one in the place of the sample.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write anew what `tinyc init` wrote and nobody changed.")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typer
 
 from ..settings import Config, Expect, Setting
+from . import completion
 from .call import Call
 from .printing import log
 
@@ -94,11 +95,16 @@ def _settings() -> Iterator[tuple[str, Any]]:
         for field in fields(table):
             if get_origin(hints[field.name]) is Annotated:
                 kind, setting = get_args(hints[field.name])
-                yield field.name, Annotated[_value(kind) | None, _option(field.name, setting)]
+                option = _option(field.name, setting, kind)
+                yield field.name, Annotated[_value(kind) | None, option]
 
 
-def _option(name: str, setting: Setting) -> Any:
-    more: dict[str, Any] = {"help": setting.help, "envvar": env(setting.env or name)}
+def _option(name: str, setting: Setting, kind: Any) -> Any:
+    more: dict[str, Any] = {
+        "help": setting.help,
+        "envvar": env(setting.env or name),
+        "autocompletion": _completed(name, kind),
+    }
     if setting.metavar is not None:
         return typer.Argument(metavar=setting.metavar, **more)
     flags = [f"--{name.replace('_', '-')}"]  # without --no-, for a bool
@@ -107,11 +113,23 @@ def _option(name: str, setting: Setting) -> Any:
     return typer.Option(*flags, min=setting.least, max=setting.most, **more)
 
 
+def _completed(name: str, kind: Any) -> completion.Completion | None:
+    """What completes the values of a setting: those of its type, if that lists them."""
+    kind = _plain(kind)
+    if get_origin(kind) is Literal:
+        return completion.words(*get_args(kind))
+    return completion.SETTINGS.get(name)
+
+
 def _value(kind: Any) -> Any:
     """The type of an option's value. Words are checked with the rest of the settings."""
-    if get_origin(kind) in (Union, UnionType):  # with None
-        kind = get_args(kind)[0]
+    kind = _plain(kind)
     return str if get_origin(kind) is Literal else kind
+
+
+def _plain(kind: Any) -> Any:
+    """A type without the None that stands for what is not given."""
+    return get_args(kind)[0] if get_origin(kind) in (Union, UnionType) else kind
 
 
 _SETTINGS = dict(_settings())

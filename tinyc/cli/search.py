@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import Terminal, log, print_front, print_json, search_progress
@@ -23,16 +24,27 @@ if TYPE_CHECKING:
 def search(
     call: Call,
     recipe: Annotated[
-        str | None, typer.Argument(metavar="[RECIPE]", help="The path of a .toml with a [space].")
+        str | None,
+        typer.Argument(
+            metavar="[RECIPE]",
+            help="The path of a .toml with a [space].",
+            autocompletion=completion.files(".toml"),
+        ),
     ] = None,
     supernet: Annotated[
         str | None,
-        typer.Option("--from", help="Cut networks from a supernet instead, as supernet.npz."),
+        typer.Option(
+            "--from",
+            help="Cut networks from a supernet instead, as supernet.npz.",
+            autocompletion=completion.files(".npz"),
+        ),
     ] = None,
     chain: Annotated[
         str | None,
         typer.Option(
-            "--with", help="Techniques on each [the recipe's, finetune; int8 of a subnet]."
+            "--with",
+            help="Techniques on each [the recipe's, finetune; int8 of a subnet].",
+            autocompletion=completion.listed(completion.keras_techniques),
         ),
     ] = None,
     min_accuracy: Annotated[
@@ -42,7 +54,10 @@ def search(
     max_ram: Annotated[str | None, typer.Option(help="Most bytes of RAM.")] = None,
     max_cycles: Annotated[str | None, typer.Option(help="Most modelled cycles, as 1.5M.")] = None,
     goal: Annotated[
-        str | None, typer.Option(help="latency, ram, flash, balanced or extreme.")
+        str | None,
+        typer.Option(
+            help="latency, ram, flash, balanced or extreme.", autocompletion=completion.goals
+        ),
     ] = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Networks, earlier ones counted [the recipe's, 32].")

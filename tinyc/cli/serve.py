@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import env, verb
 from .printing import log
@@ -23,7 +24,9 @@ def serve(
     emulator: Annotated[
         str | None,
         typer.Option(
-            envvar=env("emulator"), help="qemu or renode [the first of them that has the board]."
+            envvar=env("emulator"),
+            help="qemu or renode [the first of them that has the board].",
+            autocompletion=completion.words("qemu", "renode"),
         ),
     ] = None,
     link: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import CompileError
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import print_json, progress
@@ -21,7 +22,9 @@ def show(
     after: Annotated[
         str | None,
         typer.Option(
-            help="A pass, read, binarize, calibrate, a technique or plan [the last, with the plan]."
+            help="A pass, read, binarize, calibrate, a technique or plan "
+            "[the last, with the plan].",
+            autocompletion=completion.stages,
         ),
     ] = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import log, print_json, print_table, show, train_progress
@@ -15,7 +16,10 @@ from .printing import log, print_json, print_table, show, train_progress
 @verb("output_dir * as_json verbose quiet")
 def train(
     call: Call,
-    recipe: Annotated[str, typer.Argument(help="A name, or the path of a .toml.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A name, or the path of a .toml.", autocompletion=completion.recipes),
+    ],
     epochs: Annotated[int | None, typer.Option(min=1, help="Other than the recipe's.")] = None,
     data: Annotated[
         Path | None,
