@@ -47,13 +47,15 @@ class Job(Firmware):
             return None
 
     def write_report(self, checks: Sequence[Verdict]) -> None:
-        """Write ``report/`` of the build: what is known of the image, and the verdicts, those that
-        an earlier test came to among them."""
+        """Write ``report/`` of the build: what is known of the image, and the verdicts: these,
+        those of the settings, and of others those that earlier commands came to."""
         from . import report
 
-        judged = {check.name for check in checks}
-        checks = [*(v for v in self.verdicts() if v.name not in judged), *checks]
-        report.write(self.folder / "report", self.sections, checks, self.suite)
+        found = {check.name: check for check in (*self.verdicts(), *checks)}
+        for section in self.sections.values():
+            for facts in section.get("verdicts", ()):
+                found.setdefault(facts["name"], report.Verdict.of(facts))
+        report.write(self.folder / "report", self.sections, list(found.values()), self.suite)
 
     def reported(self) -> tuple[Report, list[Verdict]]:
         """The build's report, written beside it, and its verdicts."""

@@ -114,7 +114,7 @@ def test_profile_sums_over_the_layers(run, tiny_model: Path) -> None:
 @pytest.mark.slow
 def test_profile_judges_and_keeps_what_was_known(run, here: Path, tiny_model: Path) -> None:
     command = [tiny_model, "--board", "stm32", "--json"]
-    code, out, err = run("test", *command, "--samples", 3)
+    code, out, err = run("test", *command, "--samples", 3, "--max-instructions", 10**9)
     assert code == 0, err
     folder = here / "build" / json.loads(out)["board"] / "tiny" / "report"
     known = json.loads((folder / "report.json").read_text())
@@ -123,7 +123,10 @@ def test_profile_judges_and_keeps_what_was_known(run, here: Path, tiny_model: Pa
     assert list(both) == ["schema_version", "build", "test", "profile"]
     assert both["test"] == known["test"]
     names = [c.get("name") for c in ET.parse(folder / "junit.xml").getroot().iter("testcase")]
-    assert sorted(names) == ["bit_exact", "cycles", "ram"]
+    assert sorted(names) == ["bit_exact", "cycles", "instructions", "ram"]
+    assert [v["name"] for v in both["profile"]["verdicts"]] == ["cycles", "ram"]
+    page = (folder / "report.html").read_text()
+    assert all(f">{name}</th>" in page for name in names)
 
     for option, id, name in (
         ("--max-cycles", "E601", "cycles"),

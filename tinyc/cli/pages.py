@@ -23,8 +23,8 @@ _CLI = """\
 Made by `make docs`. Options win over `TINYC_*` variables, and those over `tinyc.toml`. Data goes to
 stdout, messages go to stderr; the first digit of an [error](errors.md)'s id is the exit code.
 
-`tinyc --install-completion` has bash, zsh, fish or PowerShell complete verbs, options and their values:
-boards, models, builds, emulators, recipes, techniques, exports, those of the project too.
+`tinyc --install-completion` has bash, zsh, fish or PowerShell complete verbs, options and their
+values: boards, models, builds, emulators, recipes, techniques, exports, those of the project too.
 
 """
 _BOARDS = """\

@@ -20,7 +20,7 @@ def profile(call: Call) -> None:
     built, _ = job.reported()
     result = job.profiled(job.sample())
     checks = report.budgets(job.config.expect, built, result)
-    job.write_report(checks)
     result["verdicts"] = [check.facts for check in checks]
+    job.write_report(checks)
     print_report("profile", result, call.as_json)
     judge(checks)

@@ -24,6 +24,13 @@ class Verdict:
     detail: str
     error: CompileError | None = None
 
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Verdict:
+        """That of such `facts`."""
+        told = facts["error"]
+        error = told and CompileError(told["id"], told["place"], told["what"], told["hint"])
+        return cls(facts["name"], facts["detail"], error)
+
     @property
     def facts(self) -> dict[str, Any]:
         """What ``--json`` states of it."""
