@@ -57,6 +57,7 @@ from tinyc.plan import plan
 from tinyc.report import verdicts
 from tinyc.run import collect, desk, forks, host, qemu, serve
 from tinyc.run.data import given_samples, load_npz, random_samples
+from tinyc.run.doubts import refuse
 from tinyc.run.renode import emulator as renode
 from tinyc.run.renode import project
 from tinyc.search import front, study
@@ -340,6 +341,9 @@ short("E254", lambda c: lock.locked(locks(c, []), classifier(), load_board(F4), 
 short("E255", lambda c: lock.read(locks(c, [{"model": "m"}])))
 short("E256", lambda c: report.read_report(c.file("report.json", '{"schema_version": 1}')))
 short("E257", lambda c: read_original(str(write_tiny(Path("m.tflite"))), classifier()))
+
+
+short("E258", lambda c: refuse(["d.npz: x: 92% of the numbers saturate"], "d.npz"))
 
 
 def locks(c: Case, builds: list[dict[str, Any]]) -> Path:

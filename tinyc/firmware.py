@@ -210,14 +210,15 @@ class Firmware(Project):
         elif isinstance(data, Mapping):
             arrays = self._arrays(data)
             samples = given_samples(arrays, self.compiled.graph, self.name, stream=stream)
-            source = "arrays"
+            samples, source = self.heeded(samples, self.name), "arrays"
         elif not isinstance(data, (str, os.PathLike)):
             what = f"is of type {type(data).__name__}, neither arrays by name nor a file's path"
             hint = 'pass {"x": inputs, "y": labels}, or the path of an .npz'
             raise CompileError("E209", f"{self.name}: data", what, hint)
         else:
-            samples = load_npz(Path(data), self.compiled.graph, stream=stream)
             source = os.fspath(data)
+            samples = load_npz(Path(data), self.compiled.graph, stream=stream)
+            samples = self.heeded(samples, str(Path(data)))
         trace = self.emulate(samples)
         expected = reference(self.compiled, samples, self.listener)
         return self.compared(samples, trace, expected, source)

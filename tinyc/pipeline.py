@@ -30,15 +30,13 @@ from .passes.remove_dead import remove_dead
 from .passes.stream import Stream, stream
 from .plan import Plan
 from .plan.heads import rules
-from .run.data import load_inputs, load_npz
+from .run.calibration import load_calibration
+from .run.doubts import Spread, refuse
 from .settings import Config
 from .target.boards import Board
 from .tuning import database
 from .tuning.backend import arena_room, lower
 from .tuning.lock import Locked, locked
-
-MOST_CALIBRATION = 256
-"""Samples that calibration looks at; more change no range that matters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +48,7 @@ class Compiled:
     calibration data and the lock; tuned: by which entry of a lock it was planned; stream: how
     ``graph`` computes one of windows, of which the changes are; original: what the model was made
     of before tinyc was given it, if that is to be compared with, see
-    `tinyc.reference.beside`."""
+    `tinyc.reference.beside`; spreads: of each input what calibrated it, if anything did."""
 
     source: Graph
     graph: Graph
@@ -61,6 +59,7 @@ class Compiled:
     tuned: Mapping[str, object] | None = None
     stream: Stream | None = None
     original: Model | None = None
+    spreads: tuple[Spread | None, ...] = ()
 
     @cached_property
     def c_library(self) -> Library:
@@ -79,12 +78,12 @@ class CompileOptions:
     """How a model is compiled.
 
     strict: a kernel that the core could run but a node does not allow is an error (E307), and
-    so is a layer of signs that is not computed with bits; calibration: an ``.npz`` with inputs
-    ``x``, by which float32 becomes int8; optional_calibration: no error (E217) where there is
-    nothing to calibrate; compress: techniques, see `tinyc.compress.base.chosen`; float_glue: leave
-    what lies between binary layers in float32; trust: load a model even if that runs code
-    which came with it; optimize, feed, backend, toolchain, max_flash, max_ram (bytes): see
-    `tinyc.tuning.backend.lower`; stream: see `tinyc.passes.stream.stream`;
+    so is a layer of signs that is not computed with bits, or odd data (E258); calibration: an
+    ``.npz`` with inputs ``x``, by which float32 becomes int8; optional_calibration: no error (E217)
+    where there is nothing to calibrate; compress: techniques, see `tinyc.compress.base.chosen`;
+    float_glue: leave what lies between binary layers in float32; trust: load a model even if
+    that runs code which came with it; optimize, feed, backend, toolchain, max_flash, max_ram
+    (bytes): see `tinyc.tuning.backend.lower`; stream: see `tinyc.passes.stream.stream`;
     early_exit: the threshold of `tinyc.passes.early_exit.early_exit`;
     database: the file of schedules for TVM, none if it is missing; lock: a file in which `tinyc
     tune` keeps what it chose, see `tinyc.tuning.lock.locked`.
@@ -141,6 +140,8 @@ def compile_model(model: str | Path, board: Board, options: CompileOptions = DEF
     source, predict = read_model(str(model), options.trust)
     refuse_heavy(source, board, options.calibration is not None, is_binary(source))
     made = rewritten(source, predict, options, board)
+    if options.strict:
+        refuse(made.warnings, str(options.calibration))
     refuse_glue(made.graph, board, options)
     planned, tuned, more = _lower(made.optimized, board, options)
     if options.strict:
@@ -160,12 +161,13 @@ class Rewritten:
     changes: Mapping[str, Graph]
     warnings: tuple[str, ...]
     stream: Stream | None
+    spreads: tuple[Spread | None, ...]
 
     def compiled(self, planned: Plan) -> Compiled:
         """With a plan of ``optimized``."""
         return Compiled(
             self.source, self.graph, planned, self.predict, self.changes, self.warnings,
-            stream=self.stream,
+            stream=self.stream, spreads=self.spreads,
         )  # fmt: skip
 
 
@@ -184,7 +186,7 @@ def rewritten(
     graph = prepared.graph if made is None else made.graph
     changes = prepared.changes if predict is None else {"conversion": source, **prepared.changes}
     return Rewritten(
-        source, graph, optimize(graph), predict, changes, prepared.warnings, made
+        source, graph, optimize(graph), predict, changes, prepared.warnings, made, prepared.spreads
     )  # fmt: skip
 
 
@@ -325,11 +327,12 @@ def refuse_glue(graph: Graph, board: Board, options: CompileOptions) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """graph, changes, warnings: see `Compiled`."""
+    """graph, changes, warnings, spreads: see `Compiled`."""
 
     graph: Graph
     changes: Mapping[str, Graph]
     warnings: tuple[str, ...] = ()
+    spreads: tuple[Spread | None, ...] = ()
 
 
 def _prepare(source: Graph, board: Board | None, options: CompileOptions) -> _Prepared:
@@ -370,14 +373,11 @@ def _prepare(source: Graph, board: Board | None, options: CompileOptions) -> _Pr
         raise CompileError("E217", "--calibrate", what, "leave it out")
     graph = dequantize_weights(fold_constants(graph))
     graph = verify(remove_dead(fold_thresholds(graph)))
-    # Samples that stand for themselves are taken from all over; a sequence has no gaps.
-    load = load_npz if graph.states else load_inputs
-    samples = load(options.calibration, graph, MOST_CALIBRATION)
-    rows = [samples.at(i) for i in range(len(samples))]
-    normal = coarse(graph, rows)
+    known = load_calibration(options.calibration, graph)
+    normal = coarse(graph, known.samples)
     left = exact_nodes(graph).union(*(region.nodes for region in normal))
-    made = calibrate(verify(fold_affine(graph, left)), rows, normal)
-    return _Prepared(made, {**changes, "calibration": made}, samples.warnings)
+    made = calibrate(verify(fold_affine(graph, left)), known.samples, normal)
+    return _Prepared(made, {**changes, "calibration": made}, known.warnings, known.spreads)
 
 
 def _refuse_fallbacks(plan: Plan) -> None:

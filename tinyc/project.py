@@ -202,6 +202,22 @@ class Project:
         ):
             fewer = f"{data}: has {count} samples, {most:,} were asked for"
             samples = replace(samples, warnings=(*samples.warnings, fewer))
+        return self.heeded(samples, data)
+
+    def heeded(self, samples: Samples, origin: str) -> Samples:
+        """The same, with what is odd about them told, and with how they differ from those that
+        calibrated the model. Raises CompileError(s) E258, if there is anything and the settings
+        are strict."""
+        from .run.doubts import refuse, unlike
+
+        graph, spreads = self.compiled.graph, self.compiled.spreads
+        if spreads:
+            reals = [samples.reals(i, v.type) for i, v in enumerate(graph.inputs)]
+            apart = unlike(spreads, reals, graph, self.compiled.stream is None)
+            texts = (f"{origin}: {text}" for text in apart)
+            samples = replace(samples, warnings=(*samples.warnings, *texts))
+        if self.config.strict:
+            refuse(samples.warnings, origin)
         for text in samples.warnings:
             self.listener.warn(text)
         return samples
@@ -324,4 +340,4 @@ class Project:
         from . import report
 
         build, test = self.sections["build"], self.sections.get("test")
-        return report.verdicts(self.config.expect, build, test)
+        return report.verdicts(self.config.expect, build, test, self.config.strict)

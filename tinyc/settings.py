@@ -158,7 +158,8 @@ class Config:
     ] = None
     seed: Annotated[int, Setting("Seed of random inputs [0].", least=0, below=1 << 64)] = 0
     strict: Annotated[
-        bool, Setting("A slower kernel or form than the core allows is an error.")
+        bool,
+        Setting("A slower kernel or form than the core allows is an error, and so is odd data."),
     ] = False
     optimize: Annotated[
         Literal["balanced", "speed", "ram", "flash"],

@@ -40,7 +40,7 @@ def compare(
         inputs = job.samples()
         built = job.built()
         tested = job.tested(inputs)
-        checks = report.verdicts(job.config.expect, built, tested)
+        checks = report.verdicts(job.config.expect, built, tested, job.config.strict)
         job.write_report(checks)
         if tested["mismatches"]:
             judge(checks)

@@ -46,7 +46,7 @@ def test(call: Call, target: TargetOpt = None) -> None:
     inputs = job.samples()
     built = job.built()
     result = job.tested(inputs)
-    checks = report.verdicts(job.config.expect, built, result)
+    checks = report.verdicts(job.config.expect, built, result, job.config.strict)
     result["verdicts"] = [check.facts for check in checks]
     job.write_report(checks)
     print_report("test", result, call.as_json)

@@ -73,6 +73,7 @@ CATALOGUE = {
     "E255": "The file is no lock of `tinyc tune`, or of a later version.",
     "E256": "What `tinyc diff` is to compare is neither a build's report nor a model.",
     "E257": "The original takes or gives other shapes than the model that was made of it.",
+    "E258": "Under --strict: the data are odd, or the answers do not depend on them.",
     # The model.
     "E300": "The model has an operator that tinyc does not know.",
     "E301": "The file breaks the rules of its format.",

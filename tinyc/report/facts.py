@@ -160,7 +160,7 @@ def test_report(
         "inputs": [port_facts(port) for port in input_ports(graph)],
         "outputs": entries,
         **(worst(outputs, samples, input_ports(graph)) if data is not None else {}),
-        "warnings": list(_constant(outputs, samples, data is not None)),
+        "warnings": [entry["constant"] for entry in entries if "constant" in entry],
     }
     return report
 
@@ -234,23 +234,24 @@ def _overall(outputs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def _constant(outputs: Sequence[Output], samples: Samples, real: bool) -> Iterator[str]:
-    """A word about each output that does not depend on the input, as far as the samples tell;
-    that random inputs fall into one class tells nothing."""
+def _constant(outputs: Sequence[Output], samples: Samples, real: bool) -> Iterator[tuple[int, str]]:
+    """The index of each output that does not depend on the input, as far as the samples tell, and a
+    word about it; that random inputs fall into one class tells nothing."""
     distinct = len({row.tobytes() for row in samples.bytes()})
     if distinct < _FEW:
         return
-    for output in outputs:
+    for index, output in enumerate(outputs):
         head, name = output.head, output.head.port.name
         if head.port.value.constant:
             continue
         if (output.ours == output.ours[:1]).all():
-            yield f"the output '{name}' is the same for {distinct} different inputs"
+            yield index, f"the output '{name}' is the same for {distinct} different inputs"
         elif real and output.classified:
             decided = np.unique(output.decided)
             labels = samples.labels.get(head.port.index)
             if len(decided) == 1 and (labels is None or len(np.unique(labels[labels >= 0])) > 1):
-                yield f"the class of '{name}' is {decided[0]} for all {len(samples)} samples"
+                text = f"the class of '{name}' is {decided[0]} for all {len(samples)} samples"
+                yield index, text
 
 
 def profile_report(plan: Plan, board: Board, emulator: str, trace: Trace) -> Report:

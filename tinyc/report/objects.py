@@ -144,6 +144,8 @@ class TestedPort(Port):
     """Samples that did not."""
     largest_deviation: float | None
     """From the reference; null where it is not finite."""
+    constant: NotRequired[str]
+    """In words, where it does not depend on the input, as far as the samples tell."""
     accuracy: NotRequired[float]
     """Where the data has labels for it."""
     reference_accuracy: NotRequired[float]

@@ -42,8 +42,11 @@ class Verdict:
         }
 
 
-def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[Verdict]:
-    """Every check that the thresholds ask for, over a build and, if there was one, its test."""
+def verdicts(
+    expect: Expect, build: Report, test: Report | None = None, strict: bool = False
+) -> list[Verdict]:
+    """Every check that the thresholds ask for, over a build and, if there was one, its test;
+    strict: what is odd about the answers is checked, too."""
     origin = f"{build['model']} on {build['board']}"
     found = []
     if test is not None:
@@ -55,6 +58,8 @@ def verdicts(expect: Expect, build: Report, test: Report | None = None) -> list[
         if "agreement" in test and test.get("data") is not None:
             least = expect.least_agreement(test["changed_by"])
             found.append(_agreement(origin, test, least))
+        if strict:
+            found.append(_answers(origin, test))
     return [*found, *budgets(expect, build, test)]
 
 
@@ -102,6 +107,15 @@ def _equal(origin: str, test: Report) -> Verdict:
         "this is a bug in tinyc or its compiler: report it with the model",
     )  # fmt: skip
     return Verdict(name, detail, error)
+
+
+def _answers(origin: str, test: Report) -> Verdict:
+    """Whether the answers depend on the inputs."""
+    odd = [entry["constant"] for entry in test.get("outputs", ()) if "constant" in entry]
+    if not odd:
+        return Verdict("answers", "they depend on the inputs, as far as these tell")
+    hint = "look whether the model is trained, and the inputs scaled as then, or leave out --strict"
+    return Verdict("answers", "; ".join(odd), CompileError("E258", origin, "; ".join(odd), hint))
 
 
 def low_agreement(test: Report, least: float) -> dict[str, Any] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,20 +21,14 @@ from ..ops.one_hot import OneHot
 from ..passes.stream import Stream
 from ..plan.heads import heads
 from .arrays import accepted, as_long, expect_finite, listed, placed
+from .doubts import limits, of_integers, of_reals, of_samples, of_truth
 from .keys import input_keys, label_like
 from .npz import MOST_BYTES, Npz, Rowed, Rows, too_large
 from .passing import passing
 from .truth import NAMES, read_truth
 
-SATURATED = 0.1
-"""The part of an input's numbers beyond its range from which on there is a warning. One step or
-two beyond are common, as 1.0 is at a scale of 1/128; an eighth of the range is not."""
-
 _PART = 1 << 22
 """Numbers that are quantized at once."""
-
-FEW_STEPS = 8
-"""Of an input's 256: what spans fewer was probably scaled for another model."""
 
 
 @dataclass(frozen=True)
@@ -231,8 +226,8 @@ def given_samples(
             f"{inputs_are}, its outputs {outputs_are})"
         )
     meant = [x if real is None else real for x, real in zip(inputs, given, strict=True)]
-    if len(inputs[0]) > 1 and all((x == x[:1]).all() for x in meant):
-        warnings.append(f"{origin}: its {len(inputs[0])} samples are all the same")
+    odd = [*of_samples(meant, bool(graph.states)), *of_truth(truth)]
+    warnings += (f"{origin}: {text}" for text in odd)
     samples = Samples(
         tuple(inputs), truth.labels, tuple(given), tuple(warnings), None, truth.targets,
         truth.anomalies, truth.names,
@@ -317,36 +312,37 @@ def _input(
         also = " or float" if value.type.quant else ""
         raise CompileError(
             "E213", origin, f"has dtype {array.dtype}",
-            f"the model's input is {dtype.numpy}{also}",
+            f"the model's input is {dtype.numpy}{also}{_moved(array.dtype, value.type)}",
         )  # fmt: skip
     x = array[choose(array.shape[0])]
     x = placed(x, port, shape, own)
     if same and dtype is not DType.F32:
-        return x.astype(dtype.numpy, copy=False), None
+        x = x.astype(dtype.numpy, copy=False)
+        if x.size and value.type.quant is not None:
+            warnings += (f"{origin}: {text}" for text in of_integers(x, value.type))
+        return x, None
     with np.errstate(over="ignore"):
         x = x.astype(np.float32, copy=False)
     expect_finite(origin, x)
     if dtype is DType.F32:
         return x, None
     if x.size:
-        warnings += _ill_scaled(origin, x, value.type)
+        warnings += (f"{origin}: {text}" for text in of_reals(x, value.type))
     # In parts: what lies between takes several times the memory.
     parts = np.array_split(x, -(-x.size // _PART) or 1)
     return np.concatenate([quantize(part, value.type) for part in parts]), x
 
 
-def _ill_scaled(origin: str, x: Array, type: TensorType) -> Iterator[str]:
-    """What tells that real numbers were not scaled as the model's quantization expects."""
-    low, high = ((q - type.zero_point) * type.scale for q in type.dtype.limits)
-    slack = (high - low) / 8
-    part = float(np.mean((x < low - slack) | (x > high + slack)))
-    seen = f"they lie in {x.min():.4g} to {x.max():.4g}, the input takes {low:.4g} to {high:.4g}"
-    if part >= SATURATED:
-        yield f"{origin}: {part:.0%} of the numbers saturate: {seen}; scale them as in training"
-    elif 0 < (x.max() - x.min()) / type.scale < FEW_STEPS:
-        steps = round(float((x.max() - x.min()) / type.scale)) + 1
-        many = type.dtype.limits[1] - type.dtype.limits[0] + 1
-        yield f"{origin}: the numbers take only {steps} of the input's {many:,} steps: {seen}"
+def _moved(given: np.dtype[Any], type: TensorType) -> str:
+    """How bytes of the other sign become an input's: as the numbers that they stand for."""
+    if (given.name, type.dtype.numpy.name) not in (("uint8", "int8"), ("int8", "uint8")):
+        return ""
+    low, high = limits(type)
+    step = "x.astype('int16') " + ("- 128" if given.name == "uint8" else "+ 128")
+    return (
+        f", of real numbers {low:.4g} to {high:.4g}: give x as float32 in these, or "
+        f"({step}).astype('{type.dtype.numpy.name}') where its bytes are off by 128"
+    )
 
 
 def quantize(x: Array, type: TensorType) -> Array:
