@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from conftest import ROOT
 from rich.console import Console
 from rich.progress import Progress
@@ -329,6 +334,54 @@ def test_json_carries_errors(run, here: Path, tiny_model: Path) -> None:
     assert json.loads(run("ops", "--nope", "--json")[1])["error"]["id"] == "E200"
     # Without --json the line on stderr is all.
     assert run("boards", "show", "nope")[1] == ""
+
+
+def test_every_verb_prints_json(run) -> None:
+    def verbs(name: str, command: Any) -> Iterator[tuple[str, set[str]]]:
+        yield name, {flag for p in command.params for flag in p.opts}
+        for verb, each in getattr(command, "commands", {}).items():
+            yield from verbs(f"{name} {verb}", each)
+
+    found = dict(verbs("tinyc", typer.main.get_command(cli.app)))
+    without = {name for name, flags in found.items() if "--json" not in flags}
+    assert without == {"tinyc"} and len(found) > 20
+    code, out, err = run("init", "new", "--json", "-q")
+    assert (code, err) == (0, "") and "tinyc.toml" in json.loads(out)["files"]
+
+
+@pytest.mark.slow
+def test_quiet_verbs_print_a_verdict_in_a_line(
+    run, here: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = (tiny_model, "--board", "microbit", "-q")
+    code, out, err = run("build", *on)
+    sizes = r"[\d,]+ bytes of flash, [\d,]+ bytes of RAM"
+    assert (code, err) == (0, "") and re.fullmatch(f"pass  tiny on microbit: {sizes}\n", out)
+    code, out, err = run("test", *on, "--samples", 2, "--max-flash", 9, "--max-ram", 4096)
+    assert code == 6 and re.fullmatch(r"FAIL  tiny on microbit: flash [\d,]+ of at most 9\n", out)
+    assert err.startswith("E602 ") and len(err.splitlines()) == 1
+    code, out, err = run("profile", *on, "--max-cycles", 10**6)
+    told = r"pass  tiny on microbit: cycles [\d,]+ of at most 1,000,000\n"
+    assert (code, err) == (0, "") and re.fullmatch(told, out)
+    code, out, err = run("bench", *on, "--jobs", 1)
+    assert (code, out, err) == (0, "pass  1 row: 1 measured and right\n", "")
+    code, out, err = run("diff", "build", "build", "-q")
+    flash, ram = "flash the same", "RAM the same"
+    assert (code, out, err) == (0, f"pass  tiny on microbit: {flash}, {ram}, cycles the same\n", "")
+    # JSON of those that go on, or compare.
+    code, out, err = run("compare", *on[:-1], tiny_model, "--samples", 2, "--json")
+    (verdicts, _) = (model["verdicts"] for model in json.loads(out)["models"])
+    assert [(v["name"], v["passed"]) for v in verdicts] == [("bit_exact", True)]
+
+    @contextlib.contextmanager
+    def offered(*_: object) -> Iterator[tuple[str, Any]]:
+        yield "/dev/pts/7", subprocess.Popen(["true"])
+
+    monkeypatch.setattr("tinyc.run.serve.serve", offered)
+    monkeypatch.setattr("tinyc.run.serve.choose", lambda *_: "qemu")
+    code, out, err = run("serve", *on, "--json")
+    told = {"terminal": "/dev/pts/7", "model": "tiny", "board": "microbit", "emulator": "qemu"}
+    assert (code, json.loads(out)) == (0, {"schema_version": 1} | told)
 
 
 def test_version(run) -> None:

@@ -13,7 +13,7 @@ from ..errors import CompileError
 from . import completion
 from .call import Call
 from .options import verb
-from .printing import judge, log, print_json, print_table, progress
+from .printing import judge, log, print_json, print_table, print_verdict, progress
 
 _FORMS = ("packed", "i8", "f32")
 _AXES = ("board", "optimize", "backend", "toolchain")
@@ -119,8 +119,11 @@ def bench(
     table = result["rows"]
     checks = report.bench_verdicts(table, keep_going, against, known, tolerance)
     if call.as_json:
-        verdicts = {"verdicts": [check.facts for check in checks]} if against else {}
-        print_json("bench", {**result, **verdicts})
+        print_json("bench", {**result, "verdicts": [check.facts for check in checks]})
+    elif log.level < 0 and not markdown:
+        count = len(table)
+        facts = [f"{sum('error' not in row for row in table)} measured and right"]
+        print_verdict(f"{count} row{'s' if count > 1 else ''}", checks, facts)
     else:
         _print(table, known, markdown)
     for note in report.bench_notes(table, known) if against else ():

@@ -16,6 +16,6 @@ def build(call: Call) -> None:
     """Compile a model into firmware and a drop-in C library."""
     job = call.job()
     result, checks = job.reported()
-    print_report("build", result, call.as_json)
+    print_report("build", result, call.as_json, checks)
     log.info(f"wrote {job.folder}")
     judge(checks)

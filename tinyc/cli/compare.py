@@ -47,7 +47,8 @@ def compare(
         for check in checks:
             if check.name == "agreement" and check.error:
                 log.warn(check.error.what)
-        found.append((built, tested, report.macs(job.plan)))
+        judged = {**tested, "verdicts": [check.facts for check in checks]}
+        found.append((built, judged, report.macs(job.plan)))
     result = report.comparison(found)
     if call.as_json:
         print_json("compare", result)

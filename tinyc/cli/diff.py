@@ -13,7 +13,7 @@ from ..errors import CompileError
 from . import completion
 from .call import Call
 from .options import verb
-from .printing import Terminal, judge, log, print_json, print_table
+from .printing import Terminal, judge, log, print_json, print_table, print_verdict
 from .quantities import limits
 
 if TYPE_CHECKING:
@@ -67,10 +67,12 @@ def diff(
     result = report.diff(sides[0], sides[1], (before, after))
     checks = report.diff_verdicts(result, allowed)
     if call.as_json:
-        verdicts = {"verdicts": [check.facts for check in checks]} if allowed else {}
-        print_json("diff", {**result, **verdicts})
+        print_json("diff", {**result, "verdicts": [check.facts for check in checks]})
     elif markdown:
         typer.echo(report.diff_markdown(result, checks), nl=False)
+    elif log.level < 0:
+        side = result["after"]
+        print_verdict(f"{side['model']} on {side['board']}", checks, report.diff_gist(result))
     else:
         _print(result)
     for check in checks:

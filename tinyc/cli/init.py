@@ -10,10 +10,10 @@ import typer
 from . import completion
 from .call import Call
 from .options import env, verb
-from .printing import Terminal, log
+from .printing import Terminal, log, print_json
 
 
-@verb("verbose quiet")
+@verb("* as_json verbose quiet")
 def init(
     call: Call,
     folder: Annotated[
@@ -46,7 +46,10 @@ def init(
     from ..deploy.init import create
 
     own = _own(model, board, folder) if model is not None else None
-    for path in create(folder, board, force, own):
+    made = create(folder, board, force, own)
+    if call.as_json:
+        print_json("init", {"folder": str(folder), "board": board, "files": list(made)})
+    for path in made:
         log.info(f"wrote {folder / path}")
     there = "" if folder == Path() else f"cd {folder} && "
     log.info(f"next: {there}tinyc build && tinyc test")

@@ -58,7 +58,7 @@ def _check(call: Call, folder: Path, jobs: int, limit: float) -> None:
     result = report.coverage(rows, about)
     verdict = report.coverage_verdict(result)
     if call.as_json:
-        print_json("coverage", result)
+        print_json("coverage", {**result, "verdicts": [verdict.facts]})
     else:
         print_table(*report.coverage_table(result))
         reasons = [[f"{r['id']} {r['what']}", show(r["models"]), r["first"]]

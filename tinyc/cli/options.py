@@ -35,7 +35,11 @@ VerboseOpt = Annotated[
 QuietOpt = Annotated[
     bool,
     typer.Option(
-        "--quiet", "-q", callback=_quieter, is_eager=True, help="Say nothing but results."
+        "--quiet",
+        "-q",
+        callback=_quieter,
+        is_eager=True,
+        help="Say nothing but the result: a verdict in a line.",
     ),
 ]
 _PRINTING = {"as_json": JsonOpt, "verbose": VerboseOpt, "quiet": QuietOpt}

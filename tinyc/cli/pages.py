@@ -25,6 +25,8 @@ stdout, messages go to stderr; the first digit of an [error](errors.md)'s id is 
 
 `tinyc --install-completion` has bash, zsh, fish or PowerShell complete verbs, options and their
 values: boards, models, builds, emulators, recipes, techniques, exports, those of the project too.
+With `--json` each verb prints one object, verdicts and errors in it; with `-q` those that judge
+print their verdict in a line, `pass` or `FAIL`, and nothing else on stdout.
 
 """
 _BOARDS = """\

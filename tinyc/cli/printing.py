@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
     from rich.progress import Progress, Task
 
+    from ..report import Verdict
+
 
 @dataclass
 class Log:
-    """Messages on stderr: level 0 says what is being done, 1 more, -1 nothing. printed: whether
+    """Messages on stderr: level 0 says what is being done, 1 more, -1 nothing, and of reports the
+    verdict alone. printed: whether
     the command's one JSON object is on stdout."""
 
     level: int = 0
@@ -252,25 +255,38 @@ def print_front(result: Mapping[str, Any]) -> None:
     log.info(", ".join(facts))
 
 
-def print_report(kind: str, result: dict[str, Any], as_json: bool) -> None:
+def print_report(
+    kind: str, result: dict[str, Any], as_json: bool, checks: Sequence[Verdict] = ()
+) -> None:
+    """A report and its verdicts; with ``-q`` the verdict alone."""
+    from .. import report
+
     if as_json:
         print_json(kind, result)
         return
-    from .. import report
-
+    if log.level < 0:
+        print_verdict(f"{result['model']} on {result['board']}", checks, report.gist(result))
+        return
     print_table(["what", "value"], report.rows(result))
-    for name, heading, classes in report.class_tables(result):
-        if len(result["outputs"]) > 1:
-            log.info(f"classes of '{name}'")
-        print_table(heading, classes[:_CLASSES])
-        if len(classes) > _CLASSES:
-            log.info(f"{len(classes) - _CLASSES} more classes, see --json")
     heading, rows = report.layer_table(result)
     if rows:
         print_table(heading, rows)
 
 
-def judge(checks: Sequence[Any]) -> None:
+_MOST_TOLD = 4
+
+
+def print_verdict(what: str, checks: Sequence[Verdict], facts: Sequence[str]) -> None:
+    """``pass`` or ``FAIL`` in a line, and the checks that made it so; ``facts`` where nothing was
+    checked."""
+    failed = [check for check in checks if check.error is not None]
+    told = [f"{check.name} {check.detail}" for check in failed or checks] or list(facts)
+    if more := told[_MOST_TOLD:]:
+        told[_MOST_TOLD:] = [f"and {len(more)} more"]
+    typer.echo(printable(f"{'FAIL' if failed else 'pass'}  {what}: {', '.join(told)}"))
+
+
+def judge(checks: Sequence[Verdict]) -> None:
     errors = tuple(check.error for check in checks if check.error is not None)
     if errors:
         raise CompileErrors(errors)

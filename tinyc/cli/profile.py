@@ -22,5 +22,5 @@ def profile(call: Call) -> None:
     checks = report.budgets(job.config.expect, built, result)
     result["verdicts"] = [check.facts for check in checks]
     job.write_report(checks)
-    print_report("profile", result, call.as_json)
+    print_report("profile", result, call.as_json, checks)
     judge(checks)

@@ -12,12 +12,12 @@ import typer
 from . import completion
 from .call import Call
 from .options import env, verb
-from .printing import log
+from .printing import log, print_json
 
 
 @verb(
     "model board * output_dir toolchain model_id strict calibrate compress float_glue stream "
-    "feed early_exit trust lock verbose quiet",
+    "feed early_exit trust lock as_json verbose quiet",
 )
 def serve(
     call: Call,
@@ -41,7 +41,11 @@ def serve(
     emulator = choose(job.board, emulator)
     image = job.image(job.place("serial"), "serial")
     with contextlib.suppress(KeyboardInterrupt), offer(image, emulator, link) as (path, process):
-        typer.echo(path)
+        if call.as_json:
+            facts = {"terminal": path, "model": job.name, "board": job.board.name}
+            print_json("serve", {**facts, "emulator": emulator})
+        else:
+            typer.echo(path)
         sys.stdout.flush()
         log.info(f"{job.name} on an emulated {job.board.name} ({emulator}); Ctrl-C ends it")
         process.wait()

@@ -49,7 +49,7 @@ def test(call: Call, target: TargetOpt = None) -> None:
     checks = report.verdicts(job.config.expect, built, result, job.config.strict)
     result["verdicts"] = [check.facts for check in checks]
     job.write_report(checks)
-    print_report("test", result, call.as_json)
+    print_report("test", result, call.as_json, checks)
     for check in checks:
         log.info(f"{'FAIL' if check.error else 'pass'}  {check.name}: {check.detail}")
     judge(checks)

@@ -19,7 +19,7 @@ from .bench import (
 from .built import build_report
 from .coverage import coverage, coverage_table, coverage_verdict
 from .diff import BUDGETS, LIMITED, PARTS, SIZES, Limit, diff, diff_verdicts
-from .difftext import diff_kernels, diff_layers, diff_markdown, diff_sides, diff_totals
+from .difftext import diff_gist, diff_kernels, diff_layers, diff_markdown, diff_sides, diff_totals
 from .exits import exit_of_one
 from .facts import (
     Report,
@@ -33,7 +33,7 @@ from .json import document, read_report, report_in, sections, text
 from .junit import junit
 from .markdown import markdown, markdown_table
 from .schema import SCHEMA_VERSION
-from .table import class_tables, layer_table, rows
+from .table import class_tables, gist, layer_table, rows
 from .verdicts import Verdict, budgets, disagreement, low_agreement, verdicts
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "coverage_table",
     "coverage_verdict",
     "diff",
+    "diff_gist",
     "diff_kernels",
     "diff_layers",
     "diff_markdown",
@@ -66,6 +67,7 @@ __all__ = [
     "diff_verdicts",
     "disagreement",
     "exit_of_one",
+    "gist",
     "layer_table",
     "low_agreement",
     "macs",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import printable
-from .diff import changed, number
+from .diff import BUDGETS, changed, number
 from .facts import Report
 from .markdown import markdown_table
 from .verdicts import Verdict
@@ -45,6 +45,15 @@ def diff_totals(result: Report) -> tuple[list[str], list[list[str]]]:
     ]
     heading = ["total", "before", "after", "change", "does not compare"]
     return _without_empty(heading, table)
+
+
+def diff_gist(result: Report) -> list[str]:
+    """What has become of each total that one limit for all is for, in a few words."""
+    return [
+        f"{total['name']} {changed(total)}"
+        for total in result["totals"]
+        if total["name"] in BUDGETS and total["change"] is not None
+    ]
 
 
 def diff_layers(result: Report) -> tuple[list[str], list[list[str]]]:

@@ -323,6 +323,7 @@ def comparison(reports: Sequence[tuple[Report, Report, Mapping[str, int | None]]
                 "ram_bytes": build["ram_bytes"],
                 "cycles": test["cycles"],
                 "milliseconds": test["milliseconds"],
+                "verdicts": test.get("verdicts", []),
             }
             for build, test, counts in reports
         ],

@@ -558,6 +558,7 @@ class ComparedModel(TypedDict):
     ram_bytes: int
     cycles: int | None
     milliseconds: float | None
+    verdicts: NotRequired[list[Verdict]]
 
 
 class Compare(Versioned):
@@ -640,8 +641,8 @@ class Diff(Versioned):
     layers: list[DiffLayer]
     notes: list[str]
     """What to know before one compares the numbers."""
-    verdicts: NotRequired[list[Verdict]]
-    """With --fail-over."""
+    verdicts: list[Verdict]
+    """Of each limit of --fail-over."""
 
 
 class Train(Versioned):
@@ -857,7 +858,7 @@ class Bench(Versioned):
 
     rows: list[BenchRow]
     verdicts: NotRequired[list[Verdict]]
-    """With --against."""
+    """Of rows that failed, and with --against of each number."""
 
 
 class KernelLayer(TypedDict):
@@ -918,6 +919,24 @@ class Commands(Versioned):
     board: str
     image: str
     commands: list[list[str]]
+
+
+class Init(Versioned):
+    """``tinyc init --json``."""
+
+    folder: str
+    board: str
+    files: list[str]
+
+
+class Serve(Versioned):
+    """``tinyc serve --json``, as soon as there is a terminal."""
+
+    terminal: str
+    """Its path."""
+    model: str
+    board: str
+    emulator: str
 
 
 class Export(Versioned):
@@ -1095,6 +1114,7 @@ class Coverage(Versioned):
     """Of the exact ones, those that the runtime of their format computed, too."""
     models: list[CheckedModel]
     reasons: list[Reason]
+    verdicts: NotRequired[list[Verdict]]
 
 
 class Tool(TypedDict):

@@ -85,6 +85,13 @@ def _beside(key: str, report: Mapping[str, Any]) -> str:
     return f" ({', '.join(texts)})" if texts else ""
 
 
+def gist(report: Report) -> list[str]:
+    """What one asks first of a report, each in a few words."""
+    units = {"flash_bytes": "bytes of flash", "ram_bytes": "bytes of RAM", "cycles": "cycles",
+             "instructions": "instructions"}  # fmt: skip
+    return [f"{report[k]:,} {unit}" for k, unit in units.items() if report.get(k) is not None]
+
+
 _OF_A_RUN = (
     "instructions", "cycles", "milliseconds", "board_cycles", "board_milliseconds", "straddled",
     "energy_microjoules",
@@ -124,7 +131,7 @@ def _port_text(port: Mapping[str, Any], several: bool, changed: bool) -> str:
     return ", ".join(parts)
 
 
-_UNTOLD = ("rejected", "shape", "reads", "writes", "weights")
+_UNTOLD = ("rejected", "shape", "verdicts", "reads", "writes", "weights")
 """What of a layer is no column of its own."""
 
 
