@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from effects import squares, trained
+from effects import effect, squares, trained
 from keras_models import exact, stored
 from keras_models import trained as of_digits
 
 from tinyc.compress.keras import chain
-from tinyc.compress.keras.export import convert
 from tinyc.compress.keras.qat import quantized
 from tinyc.compress.keras.training import accuracy
 from tinyc.errors import CompileError
-from tinyc.search.run import compressed
 
 
 @pytest.mark.slow
@@ -31,14 +29,17 @@ def test_zeros_and_clusters_reach_the_file(tmp_path: Path) -> None:
     x = keras.ReLU()(keras.Conv2D(12, 3, strides=2, name="inner")(x))
     x = keras.Dense(5, activation="softmax", name="scores")(keras.Flatten()(x))
     work = trained(tf_keras.Model(image, x), squares())
-    made = compressed(work, chain.parse("prune:0.5:epochs=2,cluster:4:epochs=1,qat:1"))
-    path = tmp_path / "m.tflite"
-    path.write_bytes(convert(made))
-    for name, rows in stored(path, made).items():
+    text = "prune:0.5:epochs=2,cluster:4:epochs=1,qat:1"
+    before, after = effect(work, text, tmp_path, optimize="flash")
+    path = tmp_path / "after.tflite"
+    for name, rows in stored(path, work).items():
         assert np.mean(rows == 0) >= 0.499, name
         assert max(len(np.unique(row)) for row in rows) <= 4, name
-    types = exact(path, made)
-    assert types[:2] == ("int8", "int8") and types[2] > 0.9
+    types = exact(path, work)
+    assert types[:2] == ("int8", "int8") and types[2] == after.accuracy
+    assert after.accuracy is not None and after.accuracy > 0.9
+    assert after.flash_bytes < before.flash_bytes - 300
+    assert after.cycles and before.cycles and after.cycles < 0.8 * before.cycles
 
 
 @pytest.mark.slow

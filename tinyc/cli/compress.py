@@ -247,7 +247,7 @@ def _search(
     work = start(recipe, settings.trust, Path(settings.output_dir), listener=Terminal())
     digests, builds = Digests(work.data), recipe.settings(settings)
     known = Known(work, Priced(work, builds, folder / "prices.json", digests(recipe)))
-    problem = chains.Chains(recipe, builds, known, chains.allowed(names, work.data), digests)
+    problem = chains.Chains(recipe, builds, known, chains.allowed(names, work), digests)
     log.info(f"searching in {folder}")
     with search_progress() as watch:
         result = explore(problem, question, folder, recipe, watch, Terminal())

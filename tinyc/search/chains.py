@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from ..compress.keras import chain
-from ..compress.keras.base import Data, Known, Step, Technique, techniques
+from ..compress.keras.base import Known, Step, Technique, Work, techniques
 from ..errors import CompileError
 from ..settings import Config
 from .recipe import Digests, Recipe
@@ -47,21 +47,32 @@ class Chains:
         return self.base.model_copy(update={"with_": ",".join(parts) or "int8"})
 
 
-def allowed(names: str | None, data: Data) -> tuple[Technique[Any], ...]:
-    """The techniques that a search tries: those with a space, of ``names`` alone where there are
-    any, and without labels those that need none.
+def allowed(names: str | None, work: Work) -> tuple[Technique[Any], ...]:
+    """The techniques that a search tries on a work's model: those with a space for it, of ``names``
+    alone where there are any, and without labels those that need none.
 
-    Raises CompileError E209 (no such technique, or none that is searched).
+    Raises CompileError E209 (no such technique, or none that is searched), and of one that is named
+    what its space's check does.
     """
     known = {n: t for n, t in techniques().items() if t.space is not None}
-    if names is not None:
-        asked = [stage.technique.name for stage in chain.parse(names)]
-        for name in asked:
-            if name not in known:
-                hint = f"it tries {', '.join(known)}"
-                raise CompileError("E209", "--with", f"a search does not try {name}", hint)
-        known = {name: known[name] for name in asked}
-    return tuple(t for t in known.values() if data.y is not None or not _needs_labels(t))
+    asked = None if names is None else dict.fromkeys(s.technique.name for s in chain.parse(names))
+    for name in asked or ():
+        if name not in known:
+            hint = f"it tries {', '.join(known)}"
+            raise CompileError("E209", "--with", f"a search does not try {name}", hint)
+    found = []
+    for name in known if asked is None else asked:
+        technique = known[name]
+        try:
+            assert technique.space is not None
+            technique.space.check(work)
+        except CompileError:
+            if asked is not None:
+                raise
+            continue
+        found.append(technique)
+    learns = work.data.y is not None or chain.reproduces(work.model)
+    return tuple(t for t in found if learns or not _needs_labels(t))
 
 
 def _needs_labels(technique: Technique[Any]) -> bool:

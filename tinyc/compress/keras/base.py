@@ -136,7 +136,7 @@ class Params(BaseModel):
 
 P = TypeVar("P", bound=Params)
 
-Step = Literal["structure", "training", "sparsity", "sharing", "precision"]
+Step = Literal["structure", "training", "ranges", "sparsity", "sharing", "precision"]
 """The parts of a chain that a search makes, in their order, of each at most one technique."""
 
 
@@ -165,11 +165,13 @@ class Space:
     """Where a search tries a technique, and as what.
 
     step: of the chain; suggest: (trial, what is known) -> its text, as ``prune:0.7``, by what the
-    trial, of Optuna, suggests under names that begin with the technique's.
+    trial, of Optuna, suggests under names that begin with the technique's; check: raises
+    CompileError where the model of a work is none for it.
     """
 
     step: Step
     suggest: Callable[[Any, Known], str]
+    check: Callable[[Work], None] = lambda work: None
 
 
 @dataclass(frozen=True)

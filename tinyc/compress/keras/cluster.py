@@ -10,8 +10,10 @@ from pydantic import Field
 
 from ...ir import Array
 from .base import (
+    Known,
     Params,
     Projection,
+    Space,
     Technique,
     Work,
     channel_axes,
@@ -162,4 +164,14 @@ def tied(layer: Any, weights: Array) -> Projection:
     return project
 
 
-register(Technique("cluster", "let weights share few values", Cluster, cluster))
+def _suggest(trial: Any, known: Known) -> str:
+    """As many as places of 4 and of 2 bits tell apart, see `tinyc.kernels.levels`."""
+    return f"cluster:{trial.suggest_categorical('cluster', [16, 4])}"
+
+
+register(
+    Technique(
+        "cluster", "let weights share few values", Cluster, cluster,
+        space=Space("sharing", _suggest),
+    )
+)  # fmt: skip

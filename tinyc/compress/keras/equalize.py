@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import CompileError
 from ...ir import Array
-from .base import Params, Technique, Work, kernel, register
+from .base import Params, Space, Technique, Work, kernel, register
 from .structure import Structure, structure
 
 SAMPLES = 256
@@ -119,5 +119,19 @@ def _apply(model: Any, known: Structure, factors: dict[int, float]) -> None:
             layer.bias.assign(layer.bias / of(known.made[layer.name]))
 
 
-help_ = "spread the ranges of channels, for what is quantized after training"
-register(Technique("equalize", help_, Equalize, equalize, labels=False, trains=False))
+def _check(work: Work) -> None:
+    """Raises CompileError E361 where no factor goes through a layer, or none changes anything."""
+    known = structure(work.model)
+    fixed = _fixed(work.model, known)
+    if not any(set(group.channels.tolist()) - fixed for group in known.groups):
+        what = "no channel of the model can be divided and multiplied again"
+        raise CompileError("E361", "--with equalize", what, "leave equalize out")
+
+
+register(
+    Technique(
+        "equalize", "spread the ranges of channels, for what is quantized after training",
+        Equalize, equalize, labels=False, trains=False,
+        space=Space("ranges", lambda trial, known: "equalize", _check),
+    )
+)  # fmt: skip

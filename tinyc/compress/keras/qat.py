@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from .base import Params, Technique, Work, register
+from .base import Params, Space, Technique, Work, register
 from .tfmot import float32_alone
 from .training import fit
 
@@ -92,4 +92,5 @@ def calibrate(model: Any, work: Work) -> None:
         variable.assign(value)
 
 
-register(Technique("qat", "train with the roundings of int8", Qat, qat))
+_SPACE = Space("precision", lambda trial, known: "qat")
+register(Technique("qat", "train with the roundings of int8", Qat, qat, space=_SPACE))
