@@ -27,7 +27,7 @@ import pytest
 from conftest import ROOT, write_binary, write_tiny
 from tflite_writer import TensorSpec, write_model
 
-from tinyc import config, coverage, plugins, report, sweep
+from tinyc import config, coverage, fitting, plugins, report, sweep
 from tinyc import run as running
 from tinyc.compress.calibrate import calibrate
 from tinyc.compress.keras import chain
@@ -640,6 +640,16 @@ def _(c: Case) -> Any:
     result = report.diff({"build": known}, {"build": known | {"flash_bytes": 5200}}, ("a", "b"))
     (verdict,) = report.diff_verdicts(result, {"flash": report.Limit(2, True)})
     raise verdict.error
+
+
+@case("E607")
+def _(c: Case) -> Any:
+    row = fitting.Row(load_board(F4), facts={"milliseconds": 12.0})
+    asked = fitting.Asked((F4,), max_milliseconds=10)
+    row.why = asked.refuses(row)
+    error = fitting.refused("m", [row], asked)
+    assert error is not None
+    raise error
 
 
 # Tools -------------------------------------------------------------------------------------

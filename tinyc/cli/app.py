@@ -23,6 +23,7 @@ from . import (
     diff,
     doctor,
     export,
+    fit,
     flash,
     init,
     ops,
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 for _verb in (
     build.build,
+    fit.fit,
     test.test,
     profile.profile,
     show.show,

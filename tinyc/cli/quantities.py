@@ -32,6 +32,16 @@ def _times(text: str, thousands: bool) -> float | None:
     return float(found[1]) * (1000 if thousands else 1024) ** _TIMES[found[2]] if found else None
 
 
+def hertz(text: str | None, option: str) -> float | None:
+    """``48M`` -> 48,000,000. Raises CompileError E209."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KM]?)", text.strip().upper().removesuffix("HZ"))
+    if found is None:
+        raise CompileError("E209", option, f"{text!r} is no clock", "give one in Hz, as 48M")
+    return float(found[1]) * {"": 1, "K": 1e3, "M": 1e6}[found[2]]
+
+
 def seconds(text: str) -> float:
     """``30m`` -> 1800. Raises CompileError E209."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip().lower())

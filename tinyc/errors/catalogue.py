@@ -126,6 +126,7 @@ CATALOGUE = {
     "E604": "The instructions of an inference are over their budget, or are not counted.",
     "E605": "A number of a benchmark is worse than in the file that it is held against.",
     "E606": "A total of a build is worse by more than `tinyc diff --fail-over` allows, or unknown.",
+    "E607": "A board that the model fits is too slow, or takes too much energy, for what is asked.",
     # Tools.
     "E701": "The cross compiler is missing.",
     "E702": "The compiler did not end in time, or cannot build its runtime library.",

@@ -136,9 +136,10 @@ _CALIBRATE = "pass --calibrate data.npz (int8 takes a quarter of float32)"
 def least_weights(graph: Graph, calibrated: bool, binary: bool) -> int:
     """A lower bound of the weights' bytes in flash, from a look at each constant.
 
-    float32 counts one byte an element where it becomes int8 (``calibrated``), and one bit in a
-    network of ``binary`` layers, where it may become signs. An int8 convolution loses channels
-    whose filters are all zero, and the next layer what reads them. Equal weights are stored once.
+    int8 counts one bit an element, what few levels or Rice codes come to at the least, as does
+    float32 where it becomes int8 (``calibrated``), or signs in a network of ``binary`` layers. An
+    int8 convolution loses channels whose filters are all zero, and the next layer what reads them.
+    Equal weights are stored once.
     """
     sizes, lost = {}, 0.0
     for node in _weighted(graph):
@@ -147,8 +148,10 @@ def least_weights(graph: Graph, calibrated: bool, binary: bool) -> int:
         filters = np.moveaxis(weights.data, axis, 0).reshape(weights.type.shape[axis], -1)
         alive = float(filters.any(axis=1).mean())
         size: float = weights.type.dtype.size
-        if weights.type.dtype is DType.F32:
-            size = 1 / 8 if binary else 1 if calibrated else size
+        if weights.type.dtype is DType.I8 or (
+            weights.type.dtype is DType.F32 and (binary or calibrated)
+        ):
+            size = 1 / 8
         # The same place in the file: the loop that it stands in was unrolled.
         place = weights.data.__array_interface__["data"][0], weights.type.shape
         sizes[place] = alive * weights.type.elements * size

@@ -25,8 +25,10 @@ from .facts import (
     Report,
     comparison,
     macs,
+    milliseconds,
     profile_report,
     test_report,
+    timed,
 )
 from .html import page
 from .json import document, read_report, report_in, sections, text
@@ -72,6 +74,7 @@ __all__ = [
     "low_agreement",
     "macs",
     "markdown_table",
+    "milliseconds",
     "profile_report",
     "read_bench",
     "read_report",
@@ -81,6 +84,7 @@ __all__ = [
     "split_outputs",
     "test_report",
     "text",
+    "timed",
     "verdicts",
     "write",
 ]

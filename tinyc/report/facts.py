@@ -196,6 +196,19 @@ def _worst(trace: Trace) -> Trace:
     )  # fmt: skip
 
 
+def timed(trace: Trace, board: Board) -> Report:
+    """Of one inference, that of the worst case where it may be left early: what a test states of
+    its time and energy."""
+    trace = trace if trace.early is None else _worst(trace)
+    return {
+        "instructions": trace.instructions,
+        "cycles": trace.cycles,
+        "cycles_source": trace.cycles_source,
+        "milliseconds": milliseconds(trace.cycles, board),
+        **on_board(trace, board),
+    }
+
+
 def port_facts(port: Port) -> dict[str, Any]:
     """What every list of inputs and outputs states."""
     type = port.value.type

@@ -977,6 +977,56 @@ class Calibrate(Versioned):
     points: list[MeasuredPoint]
 
 
+class FittingWay(SmallerWay):
+    """Something that would make a model fit, or nearly. What is saved is of weights and of
+    activations, by the plan; where it is expected, of all."""
+
+    memories: NotRequired[list[Memory]]
+    """Of what was linked so."""
+    accuracy_change: NotRequired[float | None]
+    """Of what is expected, where it was measured."""
+
+
+class FitBoard(TypedDict):
+    """A model on a board. Of the inference there is nothing where it does not fit."""
+
+    board: str
+    core: str
+    clock_hz: int
+    fits: bool
+    asked: bool
+    """Whether it fits and is as fast, and takes as little energy, as was asked."""
+    why: NotRequired[str]
+    """Why it is not."""
+    memories: list[Memory]
+    """Those of which something is known; more than its size is what one lacks."""
+    memories_source: str
+    instructions: NotRequired[int | None]
+    """Of a random input, as are the cycles; of the worst case where it may be left early."""
+    cycles: NotRequired[int | None]
+    cycles_source: NotRequired[str]
+    milliseconds: NotRequired[float | None]
+    board_cycles: NotRequired[int]
+    """With the board's flash, like the keys below where something is known of that."""
+    board_cycles_source: NotRequired[str]
+    board_milliseconds: NotRequired[float]
+    straddled: NotRequired[int]
+    energy_microjoules: NotRequired[float]
+    energy_source: NotRequired[str]
+    error: NotRequired[Error]
+    """Why it does not fit."""
+    ways: list[FittingWay]
+    """What would make it fit: all that saves something on a board that was named, else the first
+    that is enough."""
+
+
+class Fit(Versioned):
+    """``tinyc fit --json``; the best board first."""
+
+    model: str
+    boards: list[FitBoard]
+
+
 class TunedLayer(TypedDict):
     name: str
     op: str

@@ -28,6 +28,7 @@ KINDS: dict[str, type] = {
     "doctor": objects.Doctor,
     "error": objects.Failure,
     "export": objects.Export,
+    "fit": objects.Fit,
     "init": objects.Init,
     "kernels": objects.Kernels,
     "lock": objects.Lock,

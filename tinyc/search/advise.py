@@ -4,7 +4,7 @@ from what each way has brought where it was measured. Nothing is trained."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
 from ..project import Project
 from ..settings import Config
-from ..target.boards import Board, load_board
+from ..target.boards import Board, Core, load_board
 from .measure import roomy
 from .table import measured
 
@@ -131,7 +131,7 @@ def facts(settings: Config, max_cycles: int | None) -> Facts:
     with tempfile.TemporaryDirectory(prefix="tinyc-") as folder:
         if floating:
             path = Path(folder) / "random.npz"
-            np.savez(path, **_random(source))
+            np.savez(path, **random_inputs(source))
             settings = replace(settings, calibrate=str(path))
         try:
             project, fits = _measured(settings, board), True
@@ -141,12 +141,11 @@ def facts(settings: Config, max_cycles: int | None) -> Facts:
             project, fits = _measured(settings, roomy(board)), False
     built, trace = project.sections["build"], project.trace
     assert trace is not None and trace.cycles is not None
-    weights = _weights(project.compiled.graph)
     return Facts(
-        model, board, sum(weights.values()), sum(s.macs for s in project.plan.steps),
+        model, board, sum(_weights(project.compiled.graph).values()),
+        sum(s.macs for s in project.plan.steps),
         sum(s.binary_macs for s in project.plan.steps), built["flash_bytes"], built["ram_bytes"],
-        trace.cycles, fits, is_keras(model), floating,
-        weights["dense"] > weights["convolution"], limits,
+        trace.cycles, fits, is_keras(model), floating, is_dense(project.compiled.graph), limits,
     )  # fmt: skip
 
 
@@ -166,7 +165,7 @@ def _room(board: Board, kind: str) -> int:
     return sum(m.size for m in board.memory if m.kind == kind and not m.setup)
 
 
-def _random(graph: Graph) -> dict[str, Any]:
+def random_inputs(graph: Graph) -> dict[str, Any]:
     """Inputs to calibrate with, as `tinyc.run.data.load_npz` takes them."""
     from ..run.data import random_samples
 
@@ -187,6 +186,12 @@ def _weights(graph: Graph) -> dict[str, int]:
             v.type.elements for v in node.inputs if v.data is not None and v.type.dtype is DType.I8
         )
     return found
+
+
+def is_dense(graph: Graph) -> bool:
+    """Whether most int8 weights are of dense layers."""
+    weights = _weights(graph)
+    return weights["dense"] > weights["convolution"]
 
 
 def questions(found: Facts) -> list[tuple[str, str]]:
@@ -228,10 +233,8 @@ def _used(count: int, limit: int) -> str:
 def advise(found: Facts) -> list[Advice]:
     """The ways by what is expected of them: those that keep the limits first, of them those that
     cost the least accuracy; then those that come nearest."""
-    known = measured()
-    near = ("ad", "digits") if found.dense else ("ic", "digits")
-    binary = next(LIKE[name] for name in near if name in LIKE)
-    made = [_expected(found, way, near, known) for way in ways(binary)]
+    binary = next(LIKE[name] for name in _near(found.dense) if name in LIKE)
+    made = [_expected(found, way) for way in ways(binary)]
 
     def order(advice: Advice) -> tuple[bool, float, float]:
         loss = -(advice.accuracy if advice.accuracy is not None else -1.0)
@@ -241,27 +244,54 @@ def advise(found: Facts) -> list[Advice]:
     return sorted(made, key=order)
 
 
-def _expected(
-    found: Facts, way: Way, networks: Sequence[str], known: Mapping[str, Mapping[str, Any]]
-) -> Advice:
-    core = "m4" if "dsp" in found.board.core.features else "m0plus"
-    for name in networks:
+def _near(dense: bool) -> tuple[str, ...]:
+    """The networks of the table that are most like one, the nearest first."""
+    return ("ad", "digits") if dense else ("ic", "digits")
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Of what a chain made of ``network`` to that as int8; accuracy: the change, None without
+    labels."""
+
+    network: str
+    flash: float
+    ram: float
+    cycles: float
+    accuracy: float | None
+
+
+def ratios(chain: str, dense: bool, core: Core) -> Ratios | None:
+    """What a chain brought where it was measured, on the network that is most like one of dense
+    layers, or not; None where it was not."""
+    known, like = measured(), "m4" if "dsp" in core.features else "m0plus"
+    for name in _near(dense):
         rows = known.get(name, {})
-        if way.chain in rows and "int8" in rows:
-            break
-    else:
+        if chain in rows and "int8" in rows:
+            after, before = rows[chain], rows["int8"]
+            flash, ram, cycles = (
+                after[like][key] / before[like][key]
+                for key in ("flash_bytes", "ram_bytes", "cycles")
+            )
+            change = None
+            if after["m4"]["accuracy"] is not None and before["m4"]["accuracy"] is not None:
+                change = round(after["m4"]["accuracy"] - before["m4"]["accuracy"], 4)
+            return Ratios(name, flash, ram, cycles, change)
+    return None
+
+
+def _expected(found: Facts, way: Way) -> Advice:
+    brought = ratios(way.chain, found.dense, found.board.core)
+    if brought is None:
         return Advice(way, "", None, None, None, False, _command(found, way))
-    after, before = rows[way.chain], rows["int8"]
-    flash = round(found.flash_bytes * after[core]["flash_bytes"] / before[core]["flash_bytes"])
-    cycles = round(found.cycles * after[core]["cycles"] / before[core]["cycles"])
-    change = None
-    if after["m4"]["accuracy"] is not None and before["m4"]["accuracy"] is not None:
-        change = round(after["m4"]["accuracy"] - before["m4"]["accuracy"], 4)
+    flash, cycles = (round(found.flash_bytes * brought.flash), round(found.cycles * brought.cycles))
     limits = found.limits
     # RAM is that of activations: only fewer channels need less.
     reaches = flash <= limits.flash and found.ram_bytes <= limits.ram
     reaches &= limits.cycles is None or cycles <= limits.cycles
-    return Advice(way, name, flash, cycles, change, reaches, _command(found, way))
+    return Advice(
+        way, brought.network, flash, cycles, brought.accuracy, reaches, _command(found, way)
+    )  # fmt: skip
 
 
 def _command(found: Facts, way: Way) -> str:
