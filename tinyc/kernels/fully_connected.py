@@ -18,6 +18,7 @@ from . import (
     nibbles,
     sparse_dsp,
     sparse_pairs,
+    sparse_twos,
 )
 from .base import Binding, Constant, Kernel, provide, provide_tvm
 from .conv import VARYING, channel_table, clamp_params, float_suffix, four_channels, portable
@@ -97,6 +98,7 @@ provide(
     conv_thumb2.FULLY_CONNECTED,
     *conv_armv6m.NARROW_FULLY_CONNECTED,
     conv_armv6m.FULLY_CONNECTED,
+    sparse_twos.FULLY_CONNECTED,
     sparse_dsp.FULLY_CONNECTED,
     sparse_pairs.FULLY_CONNECTED,
     portable("fully_connected_s8_scalar", DType.I8, _bind_s8, varying=VARYING),
