@@ -274,7 +274,7 @@ def test_errors_are_one_line(repository: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "E212 tiny: x: has shape [[]1, 4, 4[]]; the model takes [[]n, 4, 4, 2[]]",
-            "E213 tiny: x: has dtype uint8; the model's input is int8 or float",
+            "E213 tiny: x: has dtype uint8; the model's input is int8 or float, of real numbers *",
             "there is no trace yet: call run(inputs) first",
             "E202 *absent.tflite*",
             "E208 *unknown key 'bord'; did you mean 'board'?",

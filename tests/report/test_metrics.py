@@ -73,3 +73,5 @@ def test_many_classes() -> None:
     assert [c["class"] for c in found["classes"][:4]] == [0, 1, 2, 3]
     assert [c["recall"] for c in found["classes"][:4]] == [0, 0, 0, 1]
     assert found["confused"][0] == {"label": 0, "decided": 499, "samples": 2}
+    assert by_class(labels, np.where(labels < 3, -1, labels), None) == {}
+    assert by_class(labels, labels + 10**12, None) == {}

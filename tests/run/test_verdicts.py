@@ -221,6 +221,26 @@ def test_an_output_that_is_no_classifier_has_error_norms(run: Run, tmp_path: Pat
     assert report["largest_difference"] == output["largest_error"]
 
 
+@pytest.mark.slow
+def test_a_number_has_a_target(run: Run, tmp_path: Path) -> None:
+    """Positive ones alone: the least int8 is the threshold of a decision."""
+    rng = np.random.default_rng(0)
+    weights, x = rng.uniform(0, 1, (1, 8)), rng.uniform(0, 1, (60, 8)).astype(np.float32)
+    model = dense(tmp_path / "m.tflite", weights)
+    np.savez("d.npz", x=x, y=(x @ weights.T)[:, 0] + 0.5)
+    code, report, err = run(model, "--calibrate", "d.npz", "--data", "d.npz")
+    assert code == 0, err
+    (output,) = report["outputs"]
+    assert report["accuracy"] is None and not report["warnings"]
+    for before in ("", "reference_"):
+        errors = output[f"{before}target_errors"]
+        assert errors["mean_absolute_error"] == pytest.approx(0.5, abs=0.02)
+    assert output["original_target_errors"]["root_mean_square_error"] == pytest.approx(
+        0.5, abs=1e-5
+    )
+    assert report["worst"]["by"] == "error" and len(report["worst"]["samples"]) == 8
+
+
 # One number ----------------------------------------------------------------------------------
 
 

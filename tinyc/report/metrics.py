@@ -17,6 +17,8 @@ MOST_CLASSES = 100
 """Of more classes those are told that are found worst."""
 
 MOST_PAIRS = 20
+_MOST = 1 << 16
+"""Of an index that knows no classes more are no classes."""
 
 K = 5
 """Of more classes than these it is told how often the label is among the first of so many."""
@@ -80,8 +82,11 @@ def by_class(
 ) -> dict[str, Any]:
     """``classes``: of each its samples, recall and precision, None where there is nothing that it
     would be a part of; ``confusion``: the matrix, of no more than `MOST_CELLS` classes;
-    ``confused``: which is taken for which most often. labels, decided: int64 [n]."""
+    ``confused``: which is taken for which most often; empty where what is decided are no
+    classes. labels, decided: int64 [n]."""
     count = max(count or 0, int(labels.max()) + 1, int(decided.max()) + 1)
+    if count > _MOST or decided.min() < 0:  # an index may be any integer
+        return {}
     have, took, right = (
         np.bincount(x, minlength=count) for x in (labels, decided, labels[labels == decided])
     )

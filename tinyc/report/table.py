@@ -24,6 +24,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
         )
     } | {"instructions": counted}
     found, exit = [], report.get("early_exit", {})
+    outputs, changed = report.get("outputs", ()), bool(report.get("changed_by"))
     for key, value in report.items():
         if key == "memories":
             found += [
@@ -33,9 +34,12 @@ def rows(report: Report) -> list[tuple[str, str]]:
             ]
         if key in ("inputs", "outputs"):
             for port in value:
-                text = _port_text(port, len(value) > 1, bool(report.get("changed_by")))
+                text = _port_text(port, len(value) > 1, changed)
                 found.append((f"{key[:-1]} '{printable(port['name'], 40)}'", text))
-                found += _errors(port, bool(report.get("changed_by")))
+                if len(outputs) > 1:
+                    found += [(f"  {label}", text) for label, text in _errors(port, changed)]
+        if key == "changed_by" and len(outputs) == 1:  # behind the other metrics
+            found += _errors(outputs[0], changed)
         if key == "early_exit":
             found += _exit_rows(value, report)
         if (average := exit.get(f"average_{key}")) is not None:
@@ -52,7 +56,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
             text = "yes" if value else "no"
         elif isinstance(value, float):
             text = f"{value:.4f}" if key in _RATES else f"{value:.3f}"
-            text += _beside(key, report)
+            text += _beside(key, report) + (" with the original" if key == "agreement" else "")
         if key.endswith("_bytes"):
             text += " bytes"
         if key == "model_error_percent":
@@ -70,12 +74,13 @@ def rows(report: Report) -> list[tuple[str, str]]:
 _NO_ROW = (
     "schema_version", "cycles_source", "board_cycles_source", "energy_source", "measured_source",
     "counted_by", "clock_hz", "board_title", "core_title", "data", "cost", "costliest",
+    "largest_difference",
 )  # fmt: skip
 _RATES = ("accuracy", "top_5_accuracy", "auc", "agreement")
 _BESIDE = ("reference_", "original_")
 """What stands beside the board's own metric, and not in a row of its own."""
 
-_NAMES = {"top_5_accuracy": "top-5 accuracy", "auc": "AUC", "agreement": "agreement with original"}
+_NAMES = {"top_5_accuracy": "top-5 accuracy", "auc": "AUC"}
 
 
 def _beside(key: str, report: Mapping[str, Any]) -> str:
@@ -148,10 +153,10 @@ def _errors(port: Mapping[str, Any], changed: bool) -> list[tuple[str, str]]:
     """How far the numbers of an output are from those of others, a row for each of them; from the
     original only where that is another network."""
     ways = (
-        ("  from targets", port.get("target_errors", {})),
-        ("  original from targets", port.get("original_target_errors", {})),
-        ("  from original", port if changed else {}),
-        ("  from reference", port.get("reference_errors", {})),
+        ("from targets", port.get("target_errors", {})),
+        ("original from targets", port.get("original_target_errors", {})),
+        ("from original", port if changed else {}),
+        ("from reference", port.get("reference_errors", {})),
     )
     found = []
     for label, errors in ways:
