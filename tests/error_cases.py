@@ -612,6 +612,22 @@ def _(c: Case) -> Any:
     raise coverage.disagreements(classifier(), [ours], theirs)[0]
 
 
+@case("E507")
+def _(c: Case) -> Any:
+    known = {"largest_deviation": None, "agreement": None, "relative_l2_error": None}
+    plan = {"stage": "plan", "against": None, "verdict": "start", "mismatches": 0, **known}
+    host = {"stage": "host", "against": "plan", "verdict": "FAIL", "mismatches": 1, **known}
+    layer = {"name": "conv1", "op": "Conv2d", "what": "computes something else"}
+    found = {
+        "model": "kws",
+        "board": F4,
+        "samples": 10,
+        "stages": [plan, host | {"largest_deviation": 7}],
+    }
+    found |= {"failed": "host", "layer": layer, "operands": "build/kws/verify/host-conv1.npz"}
+    raise report.verified(found).error
+
+
 short("E601", lambda c: judged({}, max_cycles=6000))
 short("E602", lambda c: judged({}, max_flash=4096))
 short("E603", lambda c: judged({}, max_ram=512))

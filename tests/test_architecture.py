@@ -28,7 +28,7 @@ TABLES = {"report/objects.py"}  # one description after the other, for looking u
 LAYERS = (
     "errors listener settings plugins files ir ops passes frontends kernels target compress plan "
     "emit image run tuning deploy train config pipeline reference report project coverage sweep "
-    "firmware job search fitting pytest_plugin cli"
+    "firmware job verify search fitting pytest_plugin cli"
 ).split()
 LEVEL = {name: level for level, name in enumerate(LAYERS)}
 

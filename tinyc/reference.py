@@ -31,7 +31,7 @@ def reference(compiled: Compiled, samples: Samples, listener: Listener = SILENT)
     text, stream = "computing the reference", compiled.stream
     if stream is None:
         return _interpret(compiled.graph, samples, text, listener)
-    windows = Samples(tuple(_inputs(compiled, stream.window, samples)))
+    windows = Samples(tuple(inputs_of(compiled, stream.window, samples)))
     return Answers(stream.newest(_interpret(stream.window, windows, text, listener).outputs))
 
 
@@ -59,7 +59,7 @@ def original(
     if predict is None and graph is same:
         found = list(reference)
     else:
-        inputs = _inputs(compiled, graph, samples)
+        inputs = inputs_of(compiled, graph, samples)
         if predict is not None:
             found = predict(inputs)
             return found if stream is None else stream.newest(found)
@@ -83,7 +83,7 @@ def cost(
     truth = head.decide(original[index])
     lost, words = {}, []
     for change, graph in compiled.changes.items():
-        inputs = Samples(tuple(_inputs(compiled, graph, samples)))
+        inputs = Samples(tuple(inputs_of(compiled, graph, samples)))
         outputs = _interpret(graph, inputs, f"looking at the {change}", listener).outputs
         outputs = outputs if compiled.stream is None else compiled.stream.newest(outputs)
         decided = head.decide(outputs[index], graph.outputs[index].type)
@@ -93,7 +93,7 @@ def cost(
     return {"cost": ", ".join(words), "costliest": max(lost, key=lambda c: lost[c])}
 
 
-def _inputs(compiled: Compiled, graph: Graph, samples: Samples) -> list[Array]:
+def inputs_of(compiled: Compiled, graph: Graph, samples: Samples) -> list[Array]:
     """``samples`` as the inputs of ``graph``, which the compiled graph was made of: as they
     are where their type is the same, else the real numbers that were given; of a stream as its
     windows."""

@@ -16,7 +16,7 @@ from tinyc.errors import CompileError
 from tinyc.frontends import original
 from tinyc.frontends.base import Model
 from tinyc.ir import DType, Graph, Quant
-from tinyc.reference import _inputs
+from tinyc.reference import inputs_of
 from tinyc.run.data import Samples
 
 assert run  # the fixture
@@ -90,8 +90,8 @@ def test_an_original_of_another_quantization() -> None:
     )
     compiled: Any = SimpleNamespace(graph=own, stream=None)
     samples = Samples((np.array([[[2, -2, 0, 100]]], np.int8),))
-    (x,) = _inputs(compiled, theirs, samples)
+    (x,) = inputs_of(compiled, theirs, samples)
     assert x.dtype == np.int8 and x.ravel().tolist() == [0, -8, -4, 127]
-    assert _inputs(compiled, own, samples)[0] is samples.inputs[0]
-    (real,) = _inputs(compiled, copy(value("x", 1, 4)), samples)
+    assert inputs_of(compiled, own, samples)[0] is samples.inputs[0]
+    (real,) = inputs_of(compiled, copy(value("x", 1, 4)), samples)
     assert real.ravel().tolist() == [1, -1, 0, 50]

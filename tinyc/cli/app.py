@@ -35,6 +35,7 @@ from . import (
     test,
     train,
     tune,
+    verify,
 )  # fmt: skip
 from .options import QuietOpt, VerboseOpt
 from .printing import log, print_json
@@ -54,6 +55,7 @@ for _verb in (
     build.build,
     fit.fit,
     test.test,
+    verify.verify,
     profile.profile,
     show.show,
     serve.serve,

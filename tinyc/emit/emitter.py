@@ -96,7 +96,7 @@ class Library:
     ``src/`` ``<name>.c``, ``<name>_kernels.h``, ``<name>_weights.c``;
     arena_bytes: of the working memory that a run is given;
     inputs, outputs: in the order of the model's; arrays: every constant of ``<name>_weights.c``;
-    states: how many the network keeps in the arena between its runs;
+    states: how many the network keeps in the arena between its runs; tables: those of layers;
     fed: how the rows of the input come, None where it comes as a whole; frames: of a stream;
     exit: where a run may end early, None where it does not;
     floats: whether it computes with float32; libm: whether it calls a C library's functions of
@@ -115,6 +115,7 @@ class Library:
     fed: Fed | None = None
     frames: Frames | None = None
     exit: Exit | None = None
+    tables: Mapping[Constant, str] = field(default_factory=dict)
 
     @property
     def input_bytes(self) -> int:
@@ -247,6 +248,7 @@ def emit(plan: Plan) -> Library:
         fed,
         graph.frames,
         exit,
+        arrays.symbols,
     )
 
 

@@ -119,6 +119,7 @@ CATALOGUE = {
     "E504": "Too few samples stay in the class in which the model as it was given puts them.",
     "E505": "Of the models of a folder that was checked, some do not build or are not exact.",
     "E506": "The reference gives other outputs than the runtime of the model's format.",
+    "E507": "A stage of a model's way, or another model, gives other outputs than the one before.",
     # Budgets.
     "E601": "The cycles of an inference are over their budget, or the emulator counts none.",
     "E602": "The flash is over its budget.",

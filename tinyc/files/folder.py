@@ -28,7 +28,7 @@ MARK = ".tinyc"
 """The file that makes a folder tinyc's: JSON with ``tool``, ``version``, ``kind``, the ``model``
 it is of, as a path from the folder's parent, and ``files``: path -> SHA-256, as it was written."""
 
-PARTS = ("renode", "report")
+PARTS = ("renode", "report", "verify")
 """Folders within a build that have a mark of their own, and go with the build."""
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux, include/uapi/linux/fs.h

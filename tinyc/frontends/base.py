@@ -5,7 +5,7 @@ Each module of `tinyc.frontends` that reads a format tells of itself by `registe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,12 +36,14 @@ class Frontend:
     """takes: whether it reads what a path, or ``file.py:function``, names, by its name alone;
     read: the model, where code that came with it may run only if the second argument says so;
     compute: what the runtime of the format makes of arrays [n, *shape], one for each input, None
-    where it is not installed; any exception says that it cannot run the model."""
+    where it is not installed; any exception says that it cannot run the model; tensors: what it
+    makes of the last sample, tensors by their names, where ``compute`` computes."""
 
     name: str
     takes: Callable[[str], bool]
     read: Callable[[str, bool], Model]
     compute: Callable[[str, Sequence[Array]], Computed | None] | None = None
+    tensors: Callable[[str, Sequence[Array]], Mapping[str, Array]] | None = None
 
 
 _FRONTENDS: Registry[Frontend] = Registry("frontend", __package__)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import Array, DType, Graph, Node, TensorType
+from ..ir import Array, DType, Graph, Node, TensorType, Value
 from ..ir.ports import Port, input_ports, output_ports
 from ..ir.quant import dequantize
 from ..kernels.base import kernels_of
@@ -174,14 +174,23 @@ RULES: dict[Rule, str] = {
 def rules(graph: Graph) -> tuple[Rule, ...]:
     """For each output: float32 within `FLOAT_TOLERANCE`; integers that were computed from what
     a C library's float32 functions gave within one step; other integers to the bit."""
+    of_values = value_rules(graph)
+    return tuple(of_values(v) for v in graph.outputs)
+
+
+def value_rules(graph: Graph) -> Callable[[Value], Rule]:
+    """The same for any value of ``graph``."""
     touched: set[object] = set()
     for node in graph.nodes:
         if any(v in touched for v in node.inputs) or _calls_libm(node):
             touched |= set(node.outputs)
-    return tuple(
-        "float" if v.type.dtype is DType.F32 else "step" if v in touched else "bits"
-        for v in graph.outputs
-    )
+
+    def rule(value: Value) -> Rule:
+        if value.type.dtype is DType.F32:
+            return "float"
+        return "step" if value in touched else "bits"
+
+    return rule
 
 
 def _calls_libm(node: Node) -> bool:

@@ -37,6 +37,7 @@ from .markdown import markdown, markdown_table
 from .schema import SCHEMA_VERSION
 from .table import class_tables, gist, layer_table, rows
 from .verdicts import Verdict, budgets, disagreement, low_agreement, verdicts
+from .verified import layer_rows, stage_table, verified
 
 __all__ = [
     "BUDGETS",
@@ -70,6 +71,7 @@ __all__ = [
     "disagreement",
     "exit_of_one",
     "gist",
+    "layer_rows",
     "layer_table",
     "low_agreement",
     "macs",
@@ -82,10 +84,12 @@ __all__ = [
     "rows",
     "sections",
     "split_outputs",
+    "stage_table",
     "test_report",
     "text",
     "timed",
     "verdicts",
+    "verified",
     "write",
 ]
 

@@ -13,6 +13,9 @@ from ..files.inputs import check_file
 from . import objects, schema
 from .facts import Report
 
+SECTIONS = ("build", "test", "profile", "verify")
+"""What a report may state, each made by the verb of its name."""
+
 _FILE = Path("report", "report.json")
 _NUMBERS = re.compile(r"\[\n\s+(-?\d[^\[\]{}\"]*?)\s+\]")
 """An array of numbers alone, as json.dumps writes it: no text of JSON holds a line break."""
@@ -38,7 +41,7 @@ def sections(folder: Path) -> dict[str, Report]:
     known = known if isinstance(known, dict) else {}
     return {
         title: section
-        for title in ("build", "test", "profile")
+        for title in SECTIONS
         if isinstance(section := known.get(title), dict)
         and section.get("schema_version") == schema.SCHEMA_VERSION
     }
@@ -84,7 +87,7 @@ def read_report(path: Path) -> dict[str, Report]:
     except (ValueError, RecursionError) as error:
         what = f"is no report of a build: {error}"
         raise CompileError("E256", str(path), what, hint) from None
-    sections = {title: known[title] for title in ("build", "test", "profile") if title in known}
+    sections = {title: known[title] for title in SECTIONS if title in known}
     if not sections:
         raise CompileError("E256", str(path), "is a report of nothing", hint)
     return sections

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .facts import Report
 from .table import class_tables, layer_table, rows
+from .verified import stage_table
 
 
 def markdown(reports: Mapping[str, Report]) -> str:
@@ -15,7 +16,7 @@ def markdown(reports: Mapping[str, Report]) -> str:
         lines += [f"## {title}", "", *markdown_table(["what", "value"], rows(report))]
         for name, heading, table in class_tables(report):
             lines += ["", f"### Classes of '{name}'", "", *markdown_table(heading, table)]
-        heading, table = layer_table(report)
+        heading, table = stage_table(report) if "stages" in report else layer_table(report)
         if table:
             lines += ["", *markdown_table(heading, table)]
         lines.append("")

@@ -532,12 +532,79 @@ class Profile(Versioned):
     verdicts: NotRequired[list[Verdict]]
 
 
+class VerifiedStage(TypedDict):
+    """A stage of a model's way beside the one before it."""
+
+    stage: str
+    by: str
+    """What computed it."""
+    against: str | None
+    """The stage before; null of the first."""
+    compared: str
+    """The rule by which they are to be alike."""
+    verdict: str
+    """``pass`` or ``FAIL``; ``near`` where numbers may differ, ``start`` of the first."""
+    mismatches: int
+    """Samples that break the rule, or whose class is another one."""
+    largest_deviation: float | None
+    agreement: float | None
+    """The part of the samples in the same class, where numbers may differ."""
+    relative_l2_error: float | None
+    """The greatest of the outputs, there."""
+
+
+class WrongLayer(TypedDict):
+    """The first layer that computes something else."""
+
+    name: str
+    op: str
+    origin: str
+    """Of the operator in the model's file."""
+    value: str
+    """The tensor that differs."""
+    what: str
+    kernel: str | None
+    """What computes it in C; null of a stage that is a graph."""
+    symbol: str | None
+    sample: int
+    elements: int
+    mismatches: int
+    """Of the elements."""
+    largest_deviation: float | None
+    index: list[int]
+    """Of the first element that differs; empty where a table does."""
+    expected: float | None
+    found: float | None
+
+
+class Verify(Versioned):
+    """``tinyc verify --json``, and ``verify`` in report.json."""
+
+    model: str
+    board: str
+    core: str
+    data: str | None
+    """The file that the samples are from; null for random ones."""
+    samples: int
+    stages: list[VerifiedStage]
+    failed: str | None
+    """The first stage that is not as the one before it."""
+    layer: WrongLayer | None
+    """The first layer that differs there, of a bisection that found it."""
+    note: NotRequired[str]
+    """Why there is no layer."""
+    operands: str | None
+    """The ``.npz`` with what that layer reads, gives and is to give."""
+    verdicts: NotRequired[list[Verdict]]
+
+
 class Report(Versioned):
     """``report/report.json`` of a build: what is known of the same image."""
 
     build: NotRequired[Build]
     test: NotRequired[Test]
     profile: NotRequired[Profile]
+    verify: NotRequired[Verify]
 
 
 class Opened(Versioned):

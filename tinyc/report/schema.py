@@ -42,6 +42,7 @@ KINDS: dict[str, type] = {
     "test": objects.Test,
     "train": objects.Train,
     "tune": objects.Tune,
+    "verify": objects.Verify,
 }
 """Kind -> what such an object is."""
 

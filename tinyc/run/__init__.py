@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import Array
+from ..ir import Array, Value
 from ..plugins import Registry
 from .forks import each
 
 if TYPE_CHECKING:
     from ..image.build import Image
+    from ..plan import Plan
     from ..target.boards import Board
+    from .watching import Watched
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ class Emulator:
     by_layer: whether it does; core: whether it runs the board's own code, and not the same C
     elsewhere; real: whether that is a board and no emulation of one; has: whether it has a board;
     serve: offers the UART of an image as a terminal as long as the block lasts: its path, and the
-    process that runs; receives: whether the UART of a board that it has hears what is sent.
+    process that runs; receives: whether the UART of a board that it has hears what is sent;
+    watch: what the layers read and made in the last inference of ``inputs``, given image, plan,
+    inputs, and what each value of the plan's graph is to be then, None where nobody can see it.
     """
 
     name: str
@@ -127,6 +131,7 @@ class Emulator:
         None
     )
     receives: Callable[[Board], bool] = lambda board: True
+    watch: Callable[[Image, Plan, Array, Mapping[Value, Array]], Watched] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..emit.emitter import Library, main_program
+from ..emit.layers import takes_strips
 from ..errors import CompileError
-from ..ir import Array
+from ..ir import Array, Value
+from ..plan import Plan, Step
+from ..plan.rows import Reach, height
 from . import Emulator, Trace, collect, register, time_limit
 from .native import compile_c, host_compilers
+from .watching import Watched, as_array
 
 if TYPE_CHECKING:
     from ..image.build import Image
@@ -50,10 +55,7 @@ def _run(
     name = library.name
     with tempfile.TemporaryDirectory(prefix="tinyc-") as temporary:
         folder = Path(temporary)
-        for path, text in {**library.files, "main.c": main_program(library, "main_host")}.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
+        _write(folder, {**library.files, "main.c": main_program(library, "main_host")})
         program = _compile(folder, defines, sanitize)
         try:
             done = subprocess.run(
@@ -70,9 +72,73 @@ def _run(
     return collect(console, done.stdout, len(inputs), name)[0], console
 
 
-def _compile(folder: Path, defines: tuple[str, ...], sanitize: bool) -> Path:
+def watch(image: Image, plan: Plan, inputs: Array, values: Mapping[Value, Array]) -> Watched:
+    """See `tinyc.run.Emulator`: each layer is called by itself, on what its inputs are to be, in
+    memory of its own; those of a chain by rows as they are there. Raises CompileError E703, E802
+    (a layer faulted)."""
+    library = image.c_library
+    reaches = {s.step.index: (s.reach, c.most) for c in plan.chains for s in c.stages}
+    steps = [_by_itself(step, *reaches.get(step.index, (None, 0))) for step in plan.steps]
+    tables = {symbol: constant.data.nbytes for constant, symbol in library.tables.items()}
+    text = main_program(library, "main_layers", layers=steps, tables=tables)
+    given = [[values[v] for v in step.node.variable_inputs] for step in plan.steps]
+    data = b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for one in given for a in one)
+    with tempfile.TemporaryDirectory(prefix="tinyc-") as temporary:
+        folder = Path(temporary)
+        _write(folder, {**library.files, "layers.c": text})
+        program = _compile(folder, (), False, ("layers.c", f"src/{library.name}_weights.c"))
+        limit = time_limit(1)
+        try:
+            done = subprocess.run(
+                [str(program)], input=data, capture_output=True, check=False, timeout=limit
+            )
+        except subprocess.TimeoutExpired:
+            raise CompileError("E803", library.name, f"did not end within {limit} s") from None
+    if done.returncode:
+        calls = done.stderr.decode("utf-8", "replace").split()
+        what = f"layer {calls[-1] if calls else '?'} ended the program with {done.returncode}"
+        raise CompileError("E802", library.name, what)
+    stream = io.BytesIO(done.stdout)
+    made = {
+        step.index: tuple(as_array(stream.read(v.type.bytes), v) for v in step.node.outputs)
+        for step in plan.steps
+    }
+    found = {symbol: stream.read(size) for symbol, size in tables.items()}
+    return Watched({i: tuple(arrays) for i, arrays in enumerate(given)}, made, found)
+
+
+def _by_itself(step: Step, reach: Reach | None, most: int) -> dict[str, Any]:
+    """What ``main_layers.c.j2`` is told of a layer."""
+
+    def image(value: Value) -> dict[str, Any]:
+        rows = height(value) if step.part else 1
+        return {"bytes": value.type.bytes, "height": rows, "row_bytes": value.type.bytes // rows}
+
+    return {
+        "symbol": step.symbol,
+        "part": step.part,
+        "strip": takes_strips(step),
+        "ins": [image(v) for v in step.node.variable_inputs],
+        "outs": [image(v) for v in step.node.outputs],
+        "scratch": step.binding.scratch,
+        "reach": reach,
+        "most": most,
+    }
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+
+def _compile(
+    folder: Path, defines: tuple[str, ...], sanitize: bool, sources: Sequence[str] = ()
+) -> Path:
+    """The program of ``sources``, by default of all that lie in ``folder``."""
     program = folder / "program"
-    sources = sorted(str(f.relative_to(folder)) for f in folder.rglob("*.c"))
+    sources = sources or sorted(str(f.relative_to(folder)) for f in folder.rglob("*.c"))
     complaint = "no C compiler is installed"
     for cc in host_compilers():
         kinds = "undefined" if "ziglang" in cc else "address,undefined"
@@ -88,4 +154,4 @@ def _compile(folder: Path, defines: tuple[str, ...], sanitize: bool) -> Path:
     )
 
 
-register(Emulator("host", "the host", "test", run, core=False))
+register(Emulator("host", "the host", "test", run, core=False, watch=watch))

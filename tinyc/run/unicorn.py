@@ -5,22 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CompileError
-from ..ir import Array
+from ..ir import Array, Value
 from . import Emulator, LayerCount, Trace, collect, register, time_limit
 from .counting import OUTSIDE, RUN, Counts
 from .cycles import Price, board_source, on_board, source
 from .forks import begin
 from .hearing import hear_alone, ran
+from .watching import Watched, Watcher
 
 if TYPE_CHECKING:
     from ..image.build import Image
+    from ..plan import Plan
 
 _PARALLEL_FROM = 16  # samples; fewer are not worth a second process
 _POLL_S = 0.2
@@ -82,6 +84,13 @@ def _begin(count: Any) -> None:
 
     begin()
     hear_alone(add)
+
+
+def watch(image: Image, plan: Plan, inputs: Array, _: Mapping[Value, Array]) -> Watched:
+    """See `tinyc.run.Emulator`. Raises what `_Machine.run` does."""
+    machine, watcher = _Machine(image, memoryview(inputs.tobytes())), Watcher(image, plan)
+    machine.run(time_limit(len(inputs)), watcher.attach)
+    return watcher.watched()
 
 
 def _chunks(image: Image, inputs: Array, jobs: int) -> list[Array]:
@@ -299,4 +308,4 @@ def _code(image: Image) -> tuple[int, bytes]:
         return base, text.data()[: (end - base + 3) & ~1]
 
 
-register(Emulator("unicorn", "Unicorn", "test", run, by_layer=True))
+register(Emulator("unicorn", "Unicorn", "test", run, by_layer=True, watch=watch))

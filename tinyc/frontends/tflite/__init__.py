@@ -6,7 +6,7 @@ from ..base import Frontend, Model, register
 from .lift import lift, read
 from .parse import parse
 from .rule import TfliteOp
-from .runtime import compute
+from .runtime import compute, tensors
 from .source import MAX_ELEMENTS, Source, SourceOp, SourceTensor
 
 __all__ = [
@@ -25,4 +25,4 @@ def _read(model: str, trust: bool) -> Model:
     return Model(read(Path(model)))
 
 
-register(Frontend("tflite", lambda model: Path(model).suffix == ".tflite", _read, compute))
+register(Frontend("tflite", lambda model: Path(model).suffix == ".tflite", _read, compute, tensors))

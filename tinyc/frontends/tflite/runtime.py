@@ -31,20 +31,52 @@ def compute(model: str, inputs: Sequence[Array]) -> Computed | None:
         return Computed(by, _run(model, inputs, OpResolverType.AUTO))
 
 
-def _run(model: str, inputs: Sequence[Array], kernels: Any) -> list[Array]:
+def tensors(model: str, inputs: Sequence[Array]) -> dict[str, Array]:
+    """The tensors that LiteRT's reference kernels make, by their names, in the inference of the
+    last sample; those of one name are left out. inputs: as of `compute`."""
+    from ai_edge_litert.interpreter import OpResolverType
+
+    interpreter = _fed(
+        model, inputs, OpResolverType.BUILTIN_REF, experimental_preserve_all_tensors=True
+    )
+    for sample in zip(*inputs, strict=True):
+        _invoke(interpreter, sample)
+    found: dict[str, Array] = {}
+    twice = set()
+    for detail in interpreter.get_tensor_details():
+        name = detail["name"]
+        twice |= {name} & found.keys()
+        try:
+            found[name] = interpreter.get_tensor(detail["index"])
+        except ValueError:  # of what is not there between its operators
+            continue
+    return {name: array for name, array in found.items() if name not in twice}
+
+
+def _fed(model: str, inputs: Sequence[Array], kernels: Any, **options: Any) -> Any:
+    """An interpreter for inputs of these shapes."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model, experimental_op_resolver_type=kernels, num_threads=1)
-    sources, results = interpreter.get_input_details(), interpreter.get_output_details()
-    for detail, array in zip(sources, inputs, strict=True):
+    made = Interpreter(model, experimental_op_resolver_type=kernels, num_threads=1, **options)
+    for detail, array in zip(made.get_input_details(), inputs, strict=True):
         if tuple(detail["shape"]) != array.shape[1:]:
-            interpreter.resize_tensor_input(detail["index"], array.shape[1:])
-    interpreter.allocate_tensors()
+            made.resize_tensor_input(detail["index"], array.shape[1:])
+    made.allocate_tensors()
+    return made
+
+
+def _invoke(interpreter: Any, sample: Sequence[Array]) -> None:
+    for detail, array in zip(interpreter.get_input_details(), sample, strict=True):
+        interpreter.set_tensor(detail["index"], array)
+    interpreter.invoke()
+
+
+def _run(model: str, inputs: Sequence[Array], kernels: Any) -> list[Array]:
+    interpreter = _fed(model, inputs, kernels)
+    results = interpreter.get_output_details()
     found: list[list[Array]] = [[] for _ in results]
     for sample in zip(*inputs, strict=True):
-        for detail, array in zip(sources, sample, strict=True):
-            interpreter.set_tensor(detail["index"], array)
-        interpreter.invoke()
+        _invoke(interpreter, sample)
         for rows, detail in zip(found, results, strict=True):
             rows.append(interpreter.get_tensor(detail["index"]))
     return [np.stack(rows) for rows in found]
