@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,8 +87,8 @@ def _print(found: Sequence[Row], named: bool) -> None:
                 row.why or ("yes" if row.fits else "no"),
                 _memory(row, "flash"),
                 _memory(row, "ram"),
-                "" if row.milliseconds is None else f"{row.milliseconds:.1f}",
-                *(["" if row.microjoules is None else f"{row.microjoules:.0f}"] if energy else []),
+                "" if row.milliseconds is None else _few(row.milliseconds),
+                *(["" if row.microjoules is None else _few(row.microjoules)] if energy else []),
             ]
             for row in found
         ],
@@ -97,6 +98,11 @@ def _print(found: Sequence[Row], named: bool) -> None:
         print_table(["board", "what would make it fit", "saves", "fits", "source"], ways)
     for text in _notes(found):
         log.info(text)
+
+
+def _few(number: float) -> str:
+    """With a digit after the point, or two that count."""
+    return f"{number:,.1f}" if number >= 1 else f"{number:.2g}"
 
 
 def _memory(row: Row, kind: str) -> str:
@@ -121,7 +127,7 @@ def _ways(found: Sequence[Row], named: bool) -> Iterator[list[str]]:
                 if way[key] > 0
             ]
             fits = "yes" if way["fits"] else "no"
-            source = way["source"].partition(":")[0]
+            source = re.split("[:,]", way["source"])[0]
             yield [row.board.name, way["options"], ", ".join(saved), fits, source]
 
 
@@ -136,6 +142,8 @@ def _notes(found: Sequence[Row]) -> Iterator[str]:
         )
     if any(not row.fits and not row.source.startswith("linked") for row in found):
         yield "what is over: at least, by the weights and the activations alone, before linking"
+    if any(way["source"].startswith("expected") for row in found for way in row.ways):
+        yield "expected: by what it brought where it was measured, see docs/compression.md"
     for row in found:
         if row.error is not None and not row.too_large:
             yield f"{row.board.name}: {row.error['what']}"
@@ -154,7 +162,7 @@ def _verdict(name: str, found: Sequence[Row]) -> str:
             else (f"{name} fits none of {boards}")
         )
     best = good[0]
-    spent = "" if best.milliseconds is None else f" with {best.milliseconds:.1f} ms an inference"
+    spent = "" if best.milliseconds is None else f" with {_few(best.milliseconds)} ms an inference"
     return f"{name} fits {len(good)} of {boards}: the fastest is {best.board.name}{spent}"
 
 
@@ -162,7 +170,7 @@ def _one(name: str, row: Row) -> str:
     sizes: dict[str, Any] = {m.name: m.size for m in row.board.memory}
     told = [f"{m} {row.used[m]:,} of {sizes[m]:,} bytes" for m in sizes if row.used.get(m)]
     if row.milliseconds is not None:
-        told.append(f"{row.milliseconds:.1f} ms")
+        told.append(f"{_few(row.milliseconds)} ms")
     verdict = "fits" if row.fits else "does not fit"
     why = f" but is not as asked ({row.why})" if row.why else ""
     return f"{name} {verdict} {row.board.name}{why}: {', '.join(told)}"

@@ -44,11 +44,9 @@ def rows(
             model.made  # noqa: B018  # so that the processes inherit it
     found = [row for board in boards if (row := heavy(model, board)) is not None]
     groups = by_core(able)
-    with listener.progress("building for each board", len(able)) as advance:
+    with listener.progress("building for each board"):
         for _, some in each(lambda group: _of_core(model, group, named), groups, jobs):
             found += some
-            for _ in some:
-                advance()
     if not any(row.fits or row.too_large for row in found):
         raise next(_raised(row) for row in found)
     for row in found:

@@ -35,7 +35,7 @@ def find_ways(
         if model.calibrates:
             with listener.progress("calibrating"):
                 other = _calibrated(model, [row.board for row in large], Path(folder))
-        with listener.progress("looking for what would fit", len(large)) as advance:
+        with listener.progress("looking for what would fit"):
             groups = by_core([row.board for row in large])
             rows = {row.board.name: row for row in large}
 
@@ -47,11 +47,10 @@ def find_ways(
             for _, some in each(ways, groups, jobs):
                 for name, those in some:
                     rows[name].ways = those
-                    advance()
     floating = model.calibrates
     for row in large:
         if every or not any(way["fits"] for way in row.ways):
-            row.ways += _expected(row, floating, model)
+            row.ways += _expected(row, floating, other or model)
 
 
 def _calibrated(model: Model, boards: Sequence[Board], folder: Path) -> Model | None:
@@ -119,7 +118,7 @@ def _way(options: str, base: Plan | None, plan: Plan, row: Row) -> dict[str, Any
 
 def _expected(row: Row, floating: bool, model: Model) -> Iterator[dict[str, Any]]:
     """What compression of the Keras model may bring, by the ratios of docs/compression.md to the
-    network as int8."""
+    network as int8; model: that, where it can be."""
     int8 = next((way for way in row.ways if way["options"] == CALIBRATED), None)
     if floating and int8 is None:
         return
