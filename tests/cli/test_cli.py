@@ -417,6 +417,29 @@ def test_tables_cut_no_name(columns: int, capsys, monkeypatch: pytest.MonkeyPatc
     assert ("too narrow for not taken" in err) == (columns < 160)
 
 
+def test_words_too_wide_are_broken_between_their_parts() -> None:
+    folded = printing._folded
+    assert folded("depthwise_conv2d_s8_planar", 16) == "depthwise_\nconv2d_s8_planar"
+    assert folded("depthwise_conv2d_s8_planar, was conv", 14) == (
+        "depthwise_\nconv2d_s8_\nplanar, was conv"
+    )
+    assert folded("SignalFilterBankLog STFT", 13) == "SignalFilter\nBankLog STFT"
+    assert folded("12,345,678 +1.5%", 10) == "12,345,678 +1.5%"
+
+
+def test_lists_cut_no_name_at_80_columns(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printing, "rich_console", lambda: Console(width=80, no_color=True))
+    out = run("boards")[1]
+    boards = json.loads(run("boards", "--json")[1])["boards"]
+    words = {word for b in boards for word in (b["name"], *b["aliases"], b["core"])}
+    assert max(map(len, out.splitlines())) <= 80
+    assert words <= set(out.replace(",", "").split())
+    out = run("ops")[1].split("kernel ")[1]
+    kernels = {k for o in json.loads(run("ops", "--json")[1])["operators"]
+               if len(set(o["kernels"].values())) > 1 for k in o["kernels"].values()}  # fmt: skip
+    assert kernels <= set(out.split())
+
+
 def test_progress_says_how_much_how_fast_and_how_long() -> None:
     clock = [0.0]
     bar = Progress(disable=True, get_time=lambda: clock[-1])

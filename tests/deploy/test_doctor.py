@@ -229,10 +229,10 @@ def test_the_command_ends_well_whatever_is_there(
     renode(path, "1.15.0")
     assert cli.execute(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    (line,) = (x for x in lines if x.strip().startswith("openocd"))
-    assert "ended with status 3: no" in line and "apt-get install openocd" in line
-    (line,) = (x for x in lines if x.strip().startswith("picotool"))
-    assert "missing" in line
+    there, remedy = (x for x in lines if x.strip().startswith("openocd"))
+    assert "ended with status 3: no" in there and "apt-get install openocd" in remedy
+    there, remedy = (x for x in lines if x.strip().startswith("picotool"))
+    assert "missing" in there and "brew install picotool" in remedy
     assert sum("used for" in x for x in lines) == 4
     assert cli.execute(["doctor", "--json"]) == 0
     tools = json.loads(capsys.readouterr().out)["tools"]

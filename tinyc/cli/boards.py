@@ -90,5 +90,12 @@ def _list_boards(as_json: bool) -> None:
     if as_json:
         print_json("boards", {"boards": facts})
         return
-    keys = ("name", "aliases", "core", "clock_hz", "flash_bytes", "ram_bytes")
-    print_table(list(keys), [[show(f[k]) for k in keys] for f in facts])
+    heading = ["name", "aliases", "core", "MHz", "flash KiB", "RAM KiB"]
+    rows = [
+        [
+            f["name"], show(f["aliases"]), f["core"], f"{f['clock_hz'] / 1e6:g}",
+            *(f"{f[key] / 1024:,g}" for key in ("flash_bytes", "ram_bytes")),
+        ]
+        for f in facts
+    ]  # fmt: skip
+    print_table(heading, rows)

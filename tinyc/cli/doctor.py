@@ -22,10 +22,10 @@ def doctor(call: Call) -> None:
         print_json("doctor", {"tools": there})
         return
     for group, entries in groupby(there, lambda tool: tool["group"]):
-        print_table(
-            [group, "found", "used for", "remedy"],
-            [[str(t["tool"]), found(t), str(t["purpose"]), str(t["remedy"])] for t in entries],
-        )
+        rows = [[str(t["tool"]), found(t), str(t["purpose"])] for t in entries]
+        print_table([group, "found", "used for"], rows)
+    if missing := [[str(t["tool"]), str(t["remedy"])] for t in there if t["remedy"]]:
+        print_table(["not there", "remedy"], missing)
 
 
 def found(tool: Mapping[str, Any]) -> str:

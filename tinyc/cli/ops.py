@@ -42,7 +42,7 @@ def ops(
         print_json("ops", {"operators": opstable.table()})
     else:
         print_table(*opstable.grid())
-        print_table(*opstable.kernel_grid())
+        print_table(*opstable.kernel_rows())
 
 
 def _check(call: Call, folder: Path, jobs: int, limit: float) -> None:

@@ -182,8 +182,10 @@ _NUMBER = re.compile(r"(?:[+-]?\d[\d,]*(?:\.\d+)?%?)?")  # also none
 _SPARE = (
     "cycles before", "cycles after", "not taken", "op", "schedule", "bits", "index", "clock_hz",
     "constant_bytes", "mismatches", "milliseconds", "straddled", "templates_cycles", "tvm_cycles",
-    "cycles_per_binary_mac",
+    "cycles_per_binary_mac", "build s", "on board", "cycles/MAC", "MHz",
 )  # fmt: skip
+_GAP = 3
+"""Blanks between columns; one less where names would be broken."""
 
 
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -200,26 +202,32 @@ def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         n: max(len(w) for c in cells for w in (c or " ").split(" ")) for n, cells in texts.items()
     }
 
-    def missing(widths: Mapping[str, int]) -> int:
-        """By how much the terminal is too narrow: each column has three blanks around it."""
-        return sum(widths[name] + 3 for name in columns) + 1 - console.width
+    def missing(widths: Mapping[str, int], gap: int = _GAP) -> int:
+        """By how much the terminal is too narrow."""
+        return sum(widths[name] + gap for name in columns) + 1 - console.width
 
     left_out = []
     for name in _SPARE:
         if name in columns and missing(words) > 0:
             left_out.append(_label(name))
             del columns[name]
-    while missing(widths) > 0:
-        # What has most words to wrap gives way, then what is one word, the first column last.
-        first = next(iter(columns))
-        name = max(columns, key=lambda n: (max(widths[n] - words[n], 0), widths[n] * (n != first)))
-        widths[name] -= 1
-    table = Table(box=box.SIMPLE)
-    for name, cells in columns.items():
-        numeric = len(columns) > 2 and all(map(_NUMBER.fullmatch, cells))
+    gap = _GAP if missing(words) <= 0 else _GAP - 1
+    numeric = {n: len(columns) > 2 and all(map(_NUMBER.fullmatch, c)) for n, c in columns.items()}
+
+    def gives(name: str) -> tuple[int, bool, float]:
+        """What has most words to wrap gives way, then what is one word, the first column late and
+        numbers last."""
+        weight = widths[name] * (0.5 if name == next(iter(columns)) else 1)
+        return max(widths[name] - words[name], 0), not numeric[name], weight
+
+    while missing(widths, gap) > 0:
+        widths[max(columns, key=gives)] -= 1
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, gap - 2))
+    for name in columns:
+        justify: JustifyMethod = "right" if numeric[name] else "left"
         width = max(widths[name], 1)
-        justify: JustifyMethod = "right" if numeric else "left"
         table.add_column(_label(name), justify=justify, overflow="fold", width=width)
+        columns[name] = [_folded(cell, width) for cell in columns[name]]
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(Text, row))
     console.print(table)
@@ -229,6 +237,23 @@ def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 _CLASSES = 24
 """Of a table on a terminal."""
+
+
+_PART = re.compile(r"[A-Z]*[^A-Z_/.:,-]*[_/.:,-]*")
+
+
+def _folded(text: str, width: int) -> str:
+    """``text`` whose words that are wider than ``width`` go on in the next line, from one of their
+    parts on (``depthwise_`` ``conv2d``) where these are not too wide themselves."""
+    found = []
+    for word in text.split(" "):
+        lines = [""]
+        for part in _PART.findall(word) if len(word) > width else [word]:
+            if lines[-1] and len(lines[-1]) + len(part) > width:
+                lines.append("")
+            lines[-1] += part
+        found.append("\n".join(lines))
+    return " ".join(found)
 
 
 def _label(name: str) -> str:

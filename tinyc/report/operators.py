@@ -184,6 +184,21 @@ def kernel_grid() -> tuple[list[str], list[list[str]]]:
     )
 
 
+def kernel_rows() -> tuple[list[str], list[list[str]]]:
+    """The same for a narrow page: a row for each kernel of an operator and a dtype, with the
+    cores that have it, which are all Cortex-M."""
+    rows = []
+    for entry in table():
+        cores: dict[str, list[str]] = {}
+        for core in _cores():
+            short = core.removeprefix("cortex-").upper().replace("PLUS", "+")
+            cores.setdefault(entry["kernels"][core], []).append(short)
+        if len(cores) > 1:
+            of = f"{entry['operator']} {entry['dtype']}"
+            rows += [[of, kernel, ", ".join(each)] for kernel, each in cores.items()]
+    return ["operator", "kernel", "cortex"], rows
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(name.removeprefix(_CUSTOM) for name in names)
 
