@@ -325,7 +325,7 @@ class Project:
             before, data, expected.early, self.config.original,
         )  # fmt: skip
         least = self.config.expect.least_agreement(result["changed_by"])
-        if worst := report.low_agreement(result, least):
+        if least is not None and (worst := report.low_agreement(result, least)):
             result |= cost(compiled, worst["name"], samples, before, self.listener)
             if data is None:  # what random inputs give is no verdict
                 result["warnings"].append(report.disagreement(result, worst, least))

@@ -75,12 +75,12 @@ class Expect:
     max_flash: Annotated[_Most, Setting("Most bytes of flash.", least=0)] = None
     max_ram: Annotated[_Most, Setting("Most bytes of RAM.", least=0)] = None
 
-    def least_agreement(self, changes: Collection[str]) -> float:
-        """changes: what made another network, as ``quantization``. What was not changed by tinyc
-        is held against its original where that is asked for alone."""
-        if self.min_agreement is not None:
-            return self.min_agreement
-        return MIN_AGREEMENT if set(changes) - {"quantization"} else 0.0
+    def least_agreement(self, changes: Collection[str]) -> float | None:
+        """changes: what made another network, as ``quantization``. Where that was not tinyc, the
+        original is told of, and judged if a limit was given."""
+        if self.min_agreement is None and set(changes) - {"quantization"}:
+            return MIN_AGREEMENT
+        return self.min_agreement
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from test_heads import SIGMOID, copy, value
 
+from tinyc.cli.printing import print_report
 from tinyc.ir import DType, Graph
 from tinyc.ir.ports import input_ports
 from tinyc.plan.heads import classifiers, heads
@@ -57,6 +58,20 @@ def test_a_classifier() -> None:
     assert first["inputs"][0]["values"] == [first["index"]] * 7
     unlabelled = told(graph, scores, x=x)[1]["samples"]
     assert all(row["margin"] >= 0 and "label" not in row for row in unlabelled)
+
+
+def test_classes_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    graph = copy(value("s", 1, 3))
+    scores = np.eye(3, dtype=np.float32)[[0, 1, 1, 1]].reshape(4, 1, 3)
+    y, names = np.array([0, 1, 2, 2]), np.array(["cat", "dog", "owl"])
+    entry, _ = told(graph, scores, x=np.zeros((4, 3), np.float32), y=y, classes=names)
+    port = {"name": "s", "shape": [1, 3], "dtype": "float32", **entry}
+    result = {"accuracy": 0.5, "reference_accuracy": 0.5, "original_accuracy": 0.75}
+    print_report("test", {**result, "outputs": [port]}, False)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "accuracy 0.5000 (reference 0.5000, original 0.7500)".split() in lines
+    assert "class samples recall precision taken for".split() in lines
+    assert "owl 2 0.0000 dog 2".split() in lines and "dog 1 1.0000 0.3333".split() in lines
 
 
 def test_numbers_with_targets() -> None:

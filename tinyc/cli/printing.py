@@ -293,6 +293,12 @@ def print_report(
         print_verdict(f"{result['model']} on {result['board']}", checks, report.gist(result))
         return
     print_table(["what", "value"], report.rows(result))
+    for name, heading, classes in report.class_tables(result):
+        if len(result["outputs"]) > 1:
+            log.info(f"classes of '{name}'")
+        print_table(heading, classes[:_CLASSES])
+        if len(classes) > _CLASSES:
+            log.info(f"{len(classes) - _CLASSES} more classes, see --json")
     heading, rows = report.layer_table(result)
     if rows:
         print_table(heading, rows)

@@ -27,6 +27,8 @@ LARGEST_PLACE = 255
 """Of a word, in a byte."""
 UNIT, WORDS = 4, 16
 """Words that are multiplied, and that are made, at a time."""
+
+
 def sequence(used: Array, rounds: int) -> tuple[Array, Array]:
     """In which order inputs follow each other, so that many channels have weights for two of them
     at a time, and which do.

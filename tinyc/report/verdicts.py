@@ -55,8 +55,8 @@ def verdicts(
             labelled = [e["accuracy"] for e in test.get("outputs", ()) if "accuracy" in e]
             worst = min(labelled, default=test["accuracy"])
             found.append(_accuracy(origin, worst, expect.min_accuracy))
-        if "agreement" in test and test.get("data") is not None:
-            least = expect.least_agreement(test["changed_by"])
+        least = expect.least_agreement(test["changed_by"])
+        if "agreement" in test and test.get("data") is not None and least is not None:
             found.append(_agreement(origin, test, least))
         if strict:
             found.append(_answers(origin, test))

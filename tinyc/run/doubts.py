@@ -21,7 +21,8 @@ warning. One step or two beyond are common, as 1.0 is at a scale of 1/128; an ei
 not."""
 
 FEW_STEPS = 16
-"""Of an input's 256: what spans fewer was probably scaled for another model."""
+"""Of an input's 256: what spans fewer was probably scaled for another model, where it is more than
+one sample, which may be a dark or a silent one."""
 
 SMOOTHER = 0.75
 """To how much of their differences neighbours come down where bytes had the wrong sign: to 0.49 of
@@ -70,7 +71,7 @@ def of_reals(x: Array, type: TensorType) -> Iterator[str]:
     part = _beyond(x, type)
     if part >= SATURATED:
         yield f"{part:.0%} of the numbers saturate: {seen}; scale them as in training"
-    elif 0 < (x.max() - x.min()) / type.scale < FEW_STEPS:
+    elif len(x) > 1 and 0 < (x.max() - x.min()) / type.scale < FEW_STEPS:
         yield _few_steps(float(x.max() - x.min()) / type.scale, type, seen)
 
 
@@ -90,7 +91,7 @@ def of_integers(x: Array, type: TensorType) -> Iterator[str]:
             f"{sum(ends):.0%} of the numbers saturate: {ends[0]:.0%} are {low} and {ends[1]:.0%} "
             f"are {high}, the ends of {x.dtype}; scale them as in training"
         )
-    elif 0 < most - least < FEW_STEPS:
+    elif len(x) > 1 and 0 < most - least < FEW_STEPS:
         seen = f"they lie in {least} to {most}, the input takes {low} to {high}"
         yield _few_steps(most - least, type, seen)
 
