@@ -1,4 +1,4 @@
-"""The chains that a search tries: of what techniques say of themselves, and of what a model takes."""
+"""The chains that a search tries: what techniques say of themselves, and what a model takes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_each_step_gives_at_most_one_technique_in_their_order() -> None:
     searched = {t.name for t in techniques().values() if t.space is not None}
     assert {"cluster", "qat", "equalize"} < searched
     assert {t.name for t in allowed(None, work)} == searched
-    assert all(NONE != name for name in searched)
+    assert all(name != NONE for name in searched)
 
 
 @pytest.mark.slow
