@@ -66,3 +66,57 @@ def test_a_search_and_a_point_of_its_front(here: Path, capsys: pytest.CaptureFix
     code, failure = compress(capsys, *asked, "--max-flash", "1K")
     assert code == 3 and failure["errors"][0]["id"] == "E363"
     assert "bytes of flash for 1,024" in failure["errors"][0]["what"]
+
+
+BARS = """\
+title = "Bars"
+data = "bars.npz"
+board = "stm32"
+trials = 3
+[space]
+stem = [4]
+stages = 1
+depth = [1, 2]
+filters = [4, 8]
+[training]
+batch = 16
+learning_rate = 0.01
+[supernet]
+epochs = 12.0
+"""
+
+
+def search(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    code = execute(["search", *words, "--json", "-q"])
+    result = json.loads(capsys.readouterr().out)
+    assert code == 0 and result["complete"] and not result["failed"], result
+    return {point["text"]: point for point in result["front"]}
+
+
+@pytest.mark.slow
+def test_a_supernet_is_cut_for_two_boards_by_one_worker_or_two(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "bars.toml").write_text(BARS)
+    first = search(capsys, "bars.toml", "--workers", "1")
+    supernet = here / "build/search/bars/supernet.npz"
+    trained = supernet.read_bytes()
+    asked = ["--from", str(supernet), "--board", "microbit", "--trials", "3"]
+    other = search(capsys, *asked, "--workers", "1")
+    together = search(capsys, *asked, "--workers", "2", "-o", "two")
+    assert supernet.read_bytes() == trained
+
+    # The same networks, other firmware; and the same of two processes to the bit.
+    assert {path.name for path in (here / "build/search/bars").iterdir()} == {
+        "stm32", "microbit", "supernet.npz",
+    }  # fmt: skip
+    both = first.keys() & other.keys()
+    assert both
+    for text in both:
+        assert first[text]["sha256"] == other[text]["sha256"]
+        m4, m0 = first[text]["figures"], other[text]["figures"]
+        assert m4["accuracy"] == m0["accuracy"] > 0.8
+        assert m0["cycles"] > 1.5 * m4["cycles"] and m0["flash_bytes"] != m4["flash_bytes"]
+    assert together == other
+    page = (here / "two/search/bars/microbit/report.html").read_text()
+    assert "Networks on microbit" in page and page.count("<circle") >= len(together)
