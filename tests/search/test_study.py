@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from toy import Toy, evaluate, searched
+from toy import FAILS, Toy, evaluate, searched
 
 from tinyc.errors import CompileError
 from tinyc.search import front
 from tinyc.search.front import Bounds, Measured, chosen, pareto
 from tinyc.search.measure import Figures
-from tinyc.search.recipe import load
+from tinyc.search.network import Block, Network
+from tinyc.search.recipe import Recipe, load
 from tinyc.search.study import Found, Point, Status
 from tinyc.search.workers import at_work
 
@@ -108,6 +109,22 @@ def test_two_workers_find_what_one_finds(tmp_path: Path) -> None:
     with at_work(2, None, evaluate) as run:
         together = searched(tmp_path / "two", run=run)
     assert shown(alone) == shown(together) and alone.failed == together.failed
+
+
+def test_what_failed_is_not_tried_again(tmp_path: Path) -> None:
+    """Neither where a later generation asks for the same, nor where the search goes on."""
+
+    class Fails(Toy):
+        def suggest(self, trial: Any) -> Recipe:
+            stem = FAILS if trial.number % 3 else 8 + trial.number
+            network = Network(stem=stem, blocks=[Block(filters=1)])
+            return super().suggest(trial).model_copy(update={"network": network})
+
+    first = searched(tmp_path / "a", 16, toy=Fails())
+    again = searched(tmp_path / "a", 24, toy=Fails())
+    assert [text for text, _ in first.failed] == ["c3x3:7-c3x3:1"] and again.failed == first.failed
+    assert again.complete and len(again.points) > len(first.points)
+    assert computed(tmp_path / "a")["c3x3:7-c3x3:1 True"] == 1
 
 
 def test_the_search_is_named_by_its_bounds(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tinyc.search.front import Bounds
 from tinyc.search.measure import Figures
 from tinyc.search.network import Block, Network
 from tinyc.search.recipe import Recipe
-from tinyc.search.study import Found, search
+from tinyc.search.study import Found, alone, search
 from tinyc.search.trial import Job, Outcome
 from tinyc.settings import Config
 
@@ -74,7 +74,8 @@ def searched(folder: Path, trials: int = 24, pause: float = 0.0, **more: Any) ->
     log = folder.parent / f"{folder.name}.log"
     bounds = more.pop("bounds", Bounds())
     run = more.pop("run", lambda jobs, until: here(jobs, until, pause, log))
-    return search(Toy(), bounds, folder, run, trials=trials, **more)
+    with alone(folder):
+        return search(more.pop("toy", Toy()), bounds, folder, run, trials=trials, **more)
 
 
 if __name__ == "__main__":

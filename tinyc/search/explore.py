@@ -51,10 +51,10 @@ def explore(
     and its recipe lie beside them.
 
     baseline: what everything is held against, and a point of the front. Raises CompileError E361
-    (accuracy is asked for without classes), E363 (nothing keeps the bounds), E816, those of the
-    baseline, and those of `at_work`.
+    (accuracy is asked for without classes), E363 (nothing keeps the bounds), those of the baseline,
+    of `tinyc.search.study.alone`, and of `at_work`.
     """
-    with at_work(question.workers, question.scheduler) as run:
+    with study.alone(folder), at_work(question.workers, question.scheduler) as run:
         first = None
         if baseline is not None:
             first = _baseline(problem, baseline, folder, run)

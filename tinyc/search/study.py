@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,17 +109,16 @@ def search(
 ) -> Found:
     """Try up to ``trials`` in all, those of earlier runs in ``folder`` counted, for ``seconds``.
 
-    folder: takes ``journal.log``, Optuna's, and ``trials/``. Raises CompileError E816 (another
-    search is at work there).
+    folder: of this search `alone`, takes ``journal.log``, Optuna's, and ``trials/``.
     """
-    with alone(folder):
-        engine = _Engine(problem, bounds, folder, run, trials, seconds, seed, watch, listener)
-        return engine.run_all()
+    engine = _Engine(problem, bounds, folder, run, trials, seconds, seed, watch, listener)
+    return engine.run_all()
 
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """The folder belongs to this process; what one that was killed left half is put right."""
+    """The folder belongs to this process; what one that was killed left half is put right. Raises
+    CompileError E816 (another search is at work there)."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "search.lock", "w") as lock:
         try:
@@ -165,6 +165,10 @@ class _Engine:
             study_name=f"{problem.name} {bounds}", load_if_exists=True,
             directions=["maximize", "minimize", "minimize", "minimize"],
         )  # fmt: skip
+        if self.study.metric_names is None:  # which Optuna's dashboard shows
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self.study.set_metric_names(["accuracy", "flash", "RAM", "cycles"])
         self.trials: list[_Trial] = []
         self.failures: dict[int, Mapping[str, Any]] = {}
 
@@ -248,9 +252,12 @@ class _Engine:
     def _compute(self, trials: Iterable[_Trial], estimate: bool = True) -> None:
         """Evaluate each, but for those that are known, and tell what is final."""
         waiting: dict[str, list[_Trial]] = {}
+        failed = {t.digest: self.failures[t.number] for t in self.trials if t.state == "failed"}
         for trial in trials:
             figures = self.kept.find(trial.digest, estimate)
-            if figures is None:
+            if trial.digest in failed:
+                self._fail(trial, failed[trial.digest])
+            elif figures is None:
                 waiting.setdefault(trial.digest, []).append(trial)
             elif not estimate:
                 self._tell(trial, figures, "known")
@@ -330,9 +337,13 @@ class _Engine:
     def _found(self) -> Found:
         points = self._points()
         unique = {t.digest for t in self.trials if t.state == "done"}
-        names = {t.number: t.recipe.text for t in self.trials}
-        failed = [(names[number], error) for number, error in self.failures.items()]
-        return Found(points, len(unique) - len(points), failed, self._done() >= self.total)
+        failed = {
+            t.digest: (t.recipe.text, self.failures[t.number])
+            for t in self.trials
+            if t.state == "failed"
+        }
+        complete = self._done() >= self.total
+        return Found(points, len(unique) - len(points), list(failed.values()), complete)
 
     def _done(self) -> int:
         return sum(t.state != "open" for t in self.trials)
