@@ -296,6 +296,7 @@ def test_own_images_are_split_by_the_seed(tmp_path: Path) -> None:
         ({"x_test": np.zeros((2, 4, 4))}, "E211", "no array 'y_test'"),
         ({"x_test": np.zeros((2, 4, 4)), "y_test": np.arange(2)}, "E212", "those of x [12, 10, 1]"),
         ({"x_test": np.zeros((1, 12, 10)), "y_test": np.array([5])}, "E214", "reaches class 5"),
+        ({"x_test": np.zeros((1, 12, 10)), "y_test": np.array([-1])}, "E214", "holds the class -1"),
     ],
 )  # fmt: skip
 def test_own_images_that_are_refused(

@@ -9,7 +9,6 @@ import numpy as np
 from ..compress.keras.base import Data
 from ..errors import CompileError
 from ..ir import Array
-from ..run.npz import NPZ_ERRORS
 from ..train import dataset
 
 NAMED = ("digits", "cifar10")
@@ -50,25 +49,12 @@ def load(
 
 
 def _own(path: Path, seed: int) -> Data:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {k: file[k] for k in ("x", "y", "x_test", "y_test") if k in file.files}
-    except FileNotFoundError:
-        hint = "pass --data my.npz with inputs x and classes y, or one of " + ", ".join(NAMED)
-        raise CompileError("E219", str(path), "there are no such data", hint) from None
-    except PermissionError:
-        raise
-    except (*NPZ_ERRORS, AttributeError) as error:
-        hint = "save it with numpy.savez"
-        what = f"cannot be read as .npz: {error}"
-        raise CompileError("E210", str(path), what, hint) from None
-    if "x" not in arrays:
-        hint = "save it with numpy.savez(path, x=inputs, y=classes)"
-        raise CompileError("E211", str(path), "has no array 'x'", hint)
+    hint = "pass --data my.npz with inputs x and classes y, or one of " + ", ".join(NAMED)
+    arrays = dataset.arrays_of(path, "inputs", hint)
     x, y = arrays["x"], arrays.get("y")
     x_test, y_test = arrays.get("x_test"), arrays.get("y_test")
     _check_inputs(f"{path}: x", x)
-    y = None if y is None else _classes(f"{path}: y", y, len(x))
+    y = None if y is None else dataset.indices(f"{path}: y", y, len(x))
     if x_test is None:
         order = np.random.default_rng(seed).permutation(len(x))
         held = max(1, round(HELD_OUT * len(x)))
@@ -80,9 +66,9 @@ def _own(path: Path, seed: int) -> Data:
     else:
         _check_inputs(f"{path}: x_test", x_test)
         if (y is None) != (y_test is None):
-            missing = "y" if y is None else "y_test"
-            raise CompileError("E211", str(path), f"has no array '{missing}'")
-        y_test = None if y_test is None else _classes(f"{path}: y_test", y_test, len(x_test))
+            raise dataset.missing(path, "y" if y is None else "y_test", "inputs")
+        if y_test is not None:
+            y_test = dataset.indices(f"{path}: y_test", y_test, len(x_test))
     classes = 0 if y is None else int(max(y.max(), 0 if y_test is None else y_test.max())) + 1
     return Data(x, x_test, y, y_test, classes=classes, name=str(path))
 
@@ -94,16 +80,3 @@ def _check_inputs(origin: str, x: Array) -> None:
         raise CompileError("E212", origin, f"has shape {list(x.shape)}", "it is [n, ...]")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise CompileError("E214", origin, "holds NaN or infinity")
-
-
-def _classes(origin: str, y: Array, count: int) -> Array:
-    y = y[:, 0] if y.shape == (count, 1) else y
-    if y.shape != (count,):
-        what = f"has shape {list(y.shape)}"
-        raise CompileError("E212", origin, what, f"one class a sample: [{count}]")
-    if y.dtype.kind not in "iu":
-        what = f"has dtype {y.dtype}"
-        raise CompileError("E213", origin, what, "class indices are integers")
-    if y.min() < 0:
-        raise CompileError("E214", origin, f"holds the class {y.min()}", "they count from 0")
-    return y.astype(np.int64)

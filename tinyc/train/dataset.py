@@ -110,22 +110,10 @@ def _own(path: Path, seed: int) -> Dataset:
     Raises CompileError E219 (no such file), E210 (not an npz), E211 (no x or y), E212 (shapes),
     E213 (types), E214 (values).
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {k: file[k] for k in ("x", "y", "x_test", "y_test") if k in file.files}
-    except FileNotFoundError:
-        hint = "pass --data my.npz with images x and class indices y"
-        raise CompileError("E219", str(path), "there are no such data", hint) from None
-    except PermissionError:
-        raise
-    except (*NPZ_ERRORS, AttributeError) as error:
-        raise CompileError(
-            "E210", str(path), f"cannot be read as .npz: {error}", "save it with numpy.savez"
-        ) from None
-    for key in ("x", "y", *(("x_test", "y_test") if {"x_test", "y_test"} & arrays.keys() else ())):
+    arrays = arrays_of(path, "images", "pass --data my.npz with images x and class indices y")
+    for key in ("y", *(("x_test", "y_test") if {"x_test", "y_test"} & arrays.keys() else ())):
         if key not in arrays:
-            hint = "save it with numpy.savez(path, x=images, y=classes)"
-            raise CompileError("E211", str(path), f"has no array '{key}'", hint)
+            raise missing(path, key, "images")
     x, y = _pairs(path, arrays, "")
     digest = hashlib.sha256()
     for key in sorted(arrays):
@@ -145,6 +133,48 @@ def _own(path: Path, seed: int) -> Dataset:
     return Dataset(x, y, x_test, y_test, middle(x), classes, digest.hexdigest())
 
 
+def arrays_of(path: Path, kind: str, hint: str) -> dict[str, Array]:
+    """Those of x, y, x_test and y_test that an ``.npz`` of the user's has, x among them.
+
+    kind: what x is; hint: what to do where there is no such file. Raises CompileError E219 (no such
+    file), E210 (not an npz), E211 (no x).
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {k: file[k] for k in ("x", "y", "x_test", "y_test") if k in file.files}
+    except FileNotFoundError:
+        raise CompileError("E219", str(path), "there are no such data", hint) from None
+    except PermissionError:
+        raise
+    except (*NPZ_ERRORS, AttributeError) as error:
+        raise CompileError(
+            "E210", str(path), f"cannot be read as .npz: {error}", "save it with numpy.savez"
+        ) from None
+    if "x" not in arrays:
+        raise missing(path, "x", kind)
+    return arrays
+
+
+def missing(path: Path, key: str, kind: str) -> CompileError:
+    """E211: an ``.npz`` has no array ``key``; kind: what its x is."""
+    hint = f"save it with numpy.savez(path, x={kind}, y=classes)"
+    return CompileError("E211", str(path), f"has no array '{key}'", hint)
+
+
+def indices(origin: str, y: Array, count: int) -> Array:
+    """The classes of ``count`` samples, int64 [n], of [n] or [n, 1] integers. Raises CompileError
+    E212 (shape), E213 (type), E214 (a negative one)."""
+    y = y[:, 0] if y.shape == (count, 1) else y
+    if y.shape != (count,):
+        what = f"has shape {list(y.shape)}"
+        raise CompileError("E212", origin, what, f"one class a sample: [{count}]")
+    if y.dtype.kind not in "iu":
+        raise CompileError("E213", origin, f"has dtype {y.dtype}", "class indices are integers")
+    if y.min() < 0:
+        raise CompileError("E214", origin, f"holds the class {y.min()}", "they count from 0")
+    return y.astype(np.int64)
+
+
 def middle(x: Array) -> int:
     """The power of two over the largest pixel, halved: see `Dataset`."""
     return max(1, (1 << int(x.max()).bit_length()) // 2)
@@ -159,15 +189,8 @@ def _pairs(path: Path, arrays: dict[str, Array], suffix: str) -> tuple[Array, Ar
             "recipes train with images: [n, height, width] or [n, height, width, channels]",
         )  # fmt: skip
     x = x[..., np.newaxis] if x.ndim == 3 else x
-    if y.shape == (len(x), 1):
-        y = y[:, 0]
-    if y.shape != (len(x),):
-        what = f"has shape {list(y.shape)}"
-        raise CompileError("E212", f"{path}: y{suffix}", what, f"one class a sample: [{len(x)}]")
-    if y.dtype.kind not in "iu":
-        what = f"has dtype {y.dtype}"
-        raise CompileError("E213", f"{path}: y{suffix}", what, "class indices are integers")
-    return _pixels(f"{path}: x{suffix}", x), y.astype(np.int64)
+    y = indices(f"{path}: y{suffix}", y, len(x))
+    return _pixels(f"{path}: x{suffix}", x), y
 
 
 def _pixels(origin: str, x: Array) -> Array:
@@ -183,8 +206,6 @@ def _pixels(origin: str, x: Array) -> Array:
 
 def _classes(origin: str, y: Array, least: int) -> int:
     """How many there are: 0, 1, ... with ``least`` samples of each or more."""
-    if y.min() < 0:
-        raise CompileError("E214", origin, f"holds the class {y.min()}", "they count from 0")
     kinds, counts = np.unique(y, return_counts=True)
     missing = next((i for i, kind in enumerate(kinds) if i != kind), None)
     if missing is not None or len(kinds) < 2:
