@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from release import build_wheel
 from tflite_writer import TensorSpec, write_model
 
 from tinyc.report import schema
@@ -78,6 +79,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("TINYC_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this tree, its sdist beside it."""
+    for package in ("build", "hatchling"):
+        pytest.importorskip(package, reason=f"{package} is not installed: make setup")
+    return build_wheel(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, write_tiny
+from release import machine
 from tflite_writer import TensorSpec, write_model
 
 from tinyc import __version__, config
@@ -208,62 +209,11 @@ def test_a_pull_request_has_one_comment_for_each_build(folder: Path) -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this tree, made from its sdist."""
-    for package in ("build", "hatchling"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed: make setup")
-    out = tmp_path_factory.mktemp("dist")
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "build",
-        "--no-isolation",
-        "--outdir",
-        str(out),
-        str(ROOT),
-    ]
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    if paths := [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p != str(ROOT)]:
-        env["PYTHONPATH"] = os.pathsep.join(paths)
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (found,) = out.glob("tinyc-*.whl")
-    assert len(list(out.glob("tinyc-*.tar.gz"))) == 1
-    with zipfile.ZipFile(found) as wheel:
-        assert "tinyc/py.typed" in wheel.namelist()
-    return found
-
-
 @pytest.fixture
 def runner(tmp_path: Path) -> dict[str, str]:
     """The environment of a machine where pip has tinyc's requirements at hand, but no tinyc, no
     TensorFlow and no network."""
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
-    # pip sees what is installed here by links, whose folder a .pth file adds.
-    links = tmp_path / "packages"
-    links.mkdir()
-    for place in map(Path, sys.path):
-        if (place.is_relative_to(ROOT) and place.name != "site-packages") or not place.is_dir():
-            continue
-        if not list(place.glob("*.dist-info")):
-            continue
-        for entry in place.iterdir():
-            ours = entry.name.lower().startswith(("tinyc", "_tinyc", "__editable__", "pip"))
-            ours |= entry.name.lower().startswith(("tensorflow", "tf_", "keras", "larq"))
-            if not ours and not (links / entry.name).exists() and entry.suffix != ".pth":
-                (links / entry.name).symlink_to(entry)
-    (packages / "links.pth").write_text(f"{links}\n")
-    python = tmp_path / "venv" / "bin" / "python"
-    script = python.with_name("pytest")  # of a package that is there already
-    script.write_text(f'#!/bin/sh\nexec "{python}" -m pytest "$@"\n')
-    script.chmod(0o755)
-    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
-    env |= {"PATH": f"{tmp_path / 'venv' / 'bin'}:{os.environ['PATH']}", "PIP_NO_INDEX": "1"}
-    return env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "TINYC_REQUIREMENT": ""}
+    return machine(tmp_path)
 
 
 def run_steps(
@@ -328,26 +278,6 @@ def test_the_workflow_runs_as_it_stands(
     runner["TINYC_REQUIREMENT"] = str(tmp_path / wheel.name)
     (said,) = run_steps(folder, runner, "pip install")
     assert f"Processing {tmp_path / wheel.name}" in said
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("document", ["README.md", "docs/ci.md"])
-def test_the_first_minutes_are_as_they_are_told(
-    document: str, wheel: Path, runner: dict[str, str], tmp_path: Path
-) -> None:
-    """The first commands of a document, with the wheel beside."""
-    commands = (ROOT / document).read_text().split("```\n")[1]
-    assert "pip install ./tinyc-" in commands and "tinyc test" in commands
-    here = tmp_path / "here"
-    here.mkdir()
-    shutil.copy(wheel, here)
-    done = subprocess.run(
-        ["bash", "-e", "-c", commands], cwd=here, env=runner, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "pass  bit_exact: 100 of 100 samples" in done.stderr
-    assert (here / "firmware/build/stm32f4_discovery/model/model.elf").is_file()
 
 
 @pytest.mark.slow
