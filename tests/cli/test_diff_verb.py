@@ -72,7 +72,7 @@ def test_what_is_no_build(run) -> None:
         shutil.copy("wrong.json", place / "report.json")
     for arguments, id, words in (
         (("nope", "nope"), "E202", "there is no such file or folder"),
-        (("wrong.json", "wrong.json"), "E256", "at build.schema_version: Field required"),
+        (("wrong.json", "wrong.json"), "E256", "at build.model: Field required"),
         (("empty", "empty", "-b", "stm32"), "E256", "no folder of a build, nor of a model"),
         (("build", "build"), "E201", "2 builds; name one: build/stm32/a, build/stm32/b"),
         (("a", "b", "--fail-over", "2"), "E209", "'2' is no limit"),

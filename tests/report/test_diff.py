@@ -109,6 +109,13 @@ def test_accuracy_is_judged_in_points_of_the_same_samples() -> None:
     for amount, percent, kept in ((1, True, 1), (0.9, True, 0), (0.01, False, 1), (0, False, 0)):
         (verdict,) = report.diff_verdicts(result, {"accuracy": report.Limit(amount, percent)})
         assert (verdict.error is None) == kept and verdict.detail.startswith("-1.00 points")
+    sides[0]["test"]["measured_cycles"], sides[1]["test"]["measured_cycles"] = 1000, 1100
+    for side, early in zip(sides, (1, 0), strict=True):  # samples that did
+        side["test"]["early_exit"] = {"left_early": early}
+    result = report.diff(*sides, ("a", "b"))
+    (verdict,) = report.diff_verdicts(result, {"measured cycles": report.Limit(5, True)})
+    assert verdict.detail == "+100 (+10.00%), 5% allowed" and verdict.error is not None
+    assert not any("incomparable" in total for total in result["totals"])
     sides[1]["test"]["samples"] = 50
     result = report.diff(*sides, ("a", "b"))
     (verdict,) = report.diff_verdicts(result, {"accuracy": report.Limit(5, True)})

@@ -31,8 +31,9 @@ from .facts import (
     timed,
 )
 from .html import page
-from .json import document, read_report, report_in, sections, text
+from .json import document, sections, text
 from .junit import junit
+from .known import read_report, report_in
 from .markdown import markdown, markdown_table
 from .schema import SCHEMA_VERSION
 from .table import class_tables, gist, layer_table, rows
