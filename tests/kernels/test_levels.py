@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from test_ops import STRICT
+from sanitized import unpacked
 
 from tinyc.ir import Array
 from tinyc.kernels.levels import LAYOUTS, bundle, levels, table_bytes
@@ -80,33 +78,11 @@ def test_bytes() -> None:
 def test_unpacked_is_what_was_packed(tmp_path: Path) -> None:
     """In C, under ASan and UBSan, from a stream of its exact length, to memory of the arena's."""
     gcc = shutil.which("gcc") or pytest.skip("no host gcc with ASan and UBSan found")
-    body, streams = [], []
+    pieces, streams = [], []
     for data, _ in arrays():
         at = -(-data.nbytes // 8) * 8
         streams.append(bundle([data], at))
-        size = at + table_bytes([data])
-        body.append(f"    from = unpack(from, {data.nbytes}, {size}, {streams[-1].size});\n")
-    numbers = ",".join(f"(int32_t){int(n) & 0xFFFFFFFF}u" for n in np.concatenate(streams))
-    main = tmp_path / "main.c"
-    main.write_text(
-        '#include <stdio.h>\n#include <stdlib.h>\n#include "tinyc_levels.h"\n'
-        f"static const int32_t packed[] = {{{numbers}}};\n"
-        "static const int32_t *unpack(const int32_t *from, int bytes, int size, int took)\n"
-        "{\n    uint8_t *to = malloc((size_t)size);\n"
-        "    const int32_t *next = tinyc_unpack_levels(from, to);\n"
-        "    if (next != from + took) abort();\n"
-        "    fwrite(to, 1, (size_t)bytes, stdout);\n    free(to);\n    return next;\n}\n"
-        "int main(void)\n{\n    const int32_t *from = packed;\n"
-        + "".join(body)
-        + "    return 0;\n}\n"
-    )
-    program = tmp_path / "unpack"
-    include = ROOT / "firmware" / "kernels"
-    done = subprocess.run(
-        [gcc, *STRICT, "-I", str(include), str(main), "-o", str(program)],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[:4000]
-    ran = subprocess.run([str(program)], capture_output=True, timeout=60)
-    assert ran.returncode == 0, ran.stderr.decode()[:4000]
-    assert ran.stdout == b"".join(data.tobytes() for data, _ in arrays())
+        pieces.append((data.nbytes, at + table_bytes([data]), streams[-1].size))
+    stream = np.concatenate(streams)
+    made = unpacked(gcc, tmp_path, "tinyc_levels.h", "tinyc_unpack_levels", stream, pieces)
+    assert made == b"".join(data.tobytes() for data, _ in arrays())

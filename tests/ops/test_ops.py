@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sanitized import written
 
 from tinyc.emit.emitter import emit
 from tinyc.ir import DType, Graph, Node, Op, Value, interpret, verify
@@ -26,10 +26,6 @@ from tinyc.ops.lce_bmaxpool2d import LceBMaxPool2d
 from tinyc.ops.lce_dequantize import LceDequantize
 from tinyc.plan import Choice, Plan, plan
 
-STRICT = (
-    "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wundef "
-    "-Wdouble-promotion -Werror -fsanitize=address,undefined -fno-sanitize-recover=all"
-).split()
 OPS = [cls for cls in all_ops() if kernels_of(cls)]
 ALL_FEATURES = frozenset({"armv6m", "thumb2", "dsp", "fpu", "mve"})
 
@@ -193,29 +189,21 @@ def run_on_host(
         stdin += b"".join(a.tobytes() for a in arrays)
         env = interpret(graph, arrays)
         expected.append([env[v] for v in graph.outputs])
-    main = tmp_path / "main.c"
-    main.write_text(
+    main = (
         "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
         + "\n".join(includes)
         + "\nint main(void)\n{\n    void *arena;\n"
         + "".join(body)
         + "    return 0;\n}\n"
     )
-    program = tmp_path / "cases"
-    compiled = subprocess.run(
-        [gcc, *STRICT, "-I", str(tmp_path), str(main), *sources, "-o", str(program), "-lm"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert compiled.returncode == 0, compiled.stderr[:4000]
-    ran = subprocess.run([str(program)], input=stdin, capture_output=True, timeout=60)
-    assert ran.returncode == 0, ran.stderr.decode()[:4000]
+    outputs = written(gcc, main, tmp_path, tmp_path, sources, stdin)
     at = 0
     for place, arrays in zip(where, expected, strict=True):
         for array in arrays:
-            actual = np.frombuffer(ran.stdout, array.dtype, array.size, at).reshape(array.shape)
+            actual = np.frombuffer(outputs, array.dtype, array.size, at).reshape(array.shape)
             at += array.nbytes
             assert_same(array, actual, place)
-    assert at == len(ran.stdout)
+    assert at == len(outputs)
 
 
 def feeding(name: str, ctype: str) -> str:

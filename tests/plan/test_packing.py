@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from test_ops import ALL_FEATURES, STRICT, alone, check_on_core, check_on_host
+from sanitized import unpacked
+from test_ops import ALL_FEATURES, alone, check_on_core, check_on_host
 
 from tinyc.ir import Array, DType, Node
 from tinyc.kernels.packed import READ_AHEAD, bundle, encode
@@ -65,37 +64,16 @@ def arrays() -> list[tuple[Array, int]]:
 def test_unpacked_is_what_was_packed(tmp_path: Path) -> None:
     """In C, under ASan and UBSan, from a stream of its exact length."""
     gcc = shutil.which("gcc") or pytest.skip("no host gcc")
-    body, streams = [], b""
+    pieces, streams = [], b""
     for data, period in arrays():
         # No array takes more than a byte for each run beyond its own.
         assert len(encode(data, period)) <= data.nbytes + period
         stream = bundle([data], [period])
-        body.append(f"    from = unpack(from, {data.nbytes}, {len(stream)});\n")
+        pieces.append((data.nbytes, data.nbytes, len(stream)))
         streams += stream
-    numbers = ",".join(map(str, streams + bytes(READ_AHEAD)))
-    main = tmp_path / "main.c"
-    main.write_text(
-        '#include <stdio.h>\n#include <stdlib.h>\n#include "tinyc_unpack.h"\n'
-        f"static const uint8_t packed[] = {{{numbers}}};\n"
-        "static const uint8_t *unpack(const uint8_t *from, int bytes, int took)\n"
-        "{\n    uint8_t *to = malloc((size_t)bytes);\n"
-        "    const uint8_t *next = tinyc_unpack(from, to);\n"
-        "    if (next != from + took) abort();\n"
-        "    fwrite(to, 1, (size_t)bytes, stdout);\n    free(to);\n    return next;\n}\n"
-        "int main(void)\n{\n    const uint8_t *from = packed;\n"
-        + "".join(body)
-        + "    return from == packed + sizeof packed - 3 ? 0 : 1;\n}\n"
-    )
-    program = tmp_path / "unpack"
-    include = ROOT / "firmware" / "kernels"
-    done = subprocess.run(
-        [gcc, *STRICT, "-I", str(include), str(main), "-o", str(program)],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[:4000]
-    ran = subprocess.run([str(program)], capture_output=True, timeout=60)
-    assert ran.returncode == 0, ran.stderr.decode()[:4000]
-    assert ran.stdout == b"".join(data.tobytes() for data, _ in arrays())
+    packed = np.frombuffer(streams + bytes(READ_AHEAD), np.uint8)
+    made = unpacked(gcc, tmp_path, "tinyc_unpack.h", "tinyc_unpack", packed, pieces)
+    assert made == b"".join(data.tobytes() for data, _ in arrays())
 
 
 def layers() -> list[tuple[Node, tuple[str, ...], int]]:
