@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -12,13 +14,19 @@ from test_heads import copy, value
 from test_verdicts import dense
 from tflite_writer import TensorSpec, write_model
 
+from tinyc import report
 from tinyc.cli.app import execute
 from tinyc.frontends.tflite import read
 from tinyc.ir import DType, Graph, Quant
 from tinyc.report import verdicts
+from tinyc.run import Trace
 from tinyc.run.data import given_samples, load_npz
 from tinyc.run.doubts import spread, unlike
 from tinyc.settings import Expect
+from tinyc.target.boards import load_board
+
+if TYPE_CHECKING:
+    from tinyc.pipeline import Compiled
 
 RNG = np.random.default_rng(0)
 HALF = Quant((1 / 128,), (0,))
@@ -154,6 +162,26 @@ def test_strict(
     floats = dense(Path("f.tflite"), RNG.normal(0, 1, (3, 8)))
     assert execute(["build", str(floats), *options, "--calibrate", "few.npz"]) == 2
     assert "few.npz: has 4 samples to calibrate with" in capsys.readouterr().err
+
+
+def test_answers_that_do_not_depend_on_the_inputs() -> None:
+    net = graph(4, dtype=DType.F32)
+    x = RNG.normal(0, 1, (20, 1, 4)).astype(np.float32)
+    samples = given_samples({"x": x, "y": np.arange(20) % 4}, net, "d.npz")
+    board = load_board("stm32")
+
+    def constant(ours: np.ndarray) -> tuple[str | None, list[str]]:
+        rows = np.ascontiguousarray(ours).reshape(20, -1).view(np.uint8)
+        trace = Trace("host", rows, "", None, None, "", None)
+        compiled = cast("Compiled", SimpleNamespace(graph=net, changes={}))
+        found = report.test_report(compiled, board, "host", trace, samples, [ours], data="d.npz")
+        return found["outputs"][0].get("constant"), found["warnings"]
+
+    assert constant(x) == (None, [])
+    same = "the output 's' is the same for 20 different inputs"
+    assert constant(np.ones_like(x)) == (same, [same])
+    one = "the class of 's' is 2 for all 20 samples"
+    assert constant(x + 9 * np.eye(4, dtype=np.float32)[2]) == (one, [one])
 
 
 def test_answers_are_judged_by_strict_alone() -> None:

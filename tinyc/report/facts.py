@@ -128,6 +128,8 @@ def test_report(
         facts, wrong = found(output, samples)
         differs |= wrong
         entries.append({**port_facts(output.head.port), **facts})
+    for index, text in _constant(outputs, samples, data is not None):
+        entries[index]["constant"] = text
     exits, silicon = {}, measured(trace, board)
     if early is not None:
         differs |= early != trace.early
