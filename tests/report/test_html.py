@@ -118,6 +118,27 @@ def test_inputs_are_pictures_where_they_have_two_axes() -> None:
     assert drawn(2, 2, 2)["points"].count(",") == 8
 
 
+def test_the_stages_of_a_verification_are_shown(built: Any) -> None:
+    stage = {
+        "stage": "read", "by": "numpy", "against": None, "compared": "", "verdict": "start",
+        "mismatches": 0, "largest_deviation": None, "agreement": None, "relative_l2_error": None,
+    }  # fmt: skip
+    wrong = {**stage, "stage": "host", "against": "read", "verdict": "FAIL", "mismatches": 3}
+    layer = {
+        "name": "conv", "op": "Conv2d", "what": "differs by 2", "kernel": "conv2d_s8", "index": [1, 2],
+        "expected": 4.0, "found": 6.0, "mismatches": 3, "elements": 64,
+    }  # fmt: skip
+    verify = {
+        "samples": 10, "data": None, "stages": [stage, wrong], "failed": "host", "layer": layer,
+        "operands": "verify/conv.npz",
+    }  # fmt: skip
+    text = page({**built.sections, "verify": verify})
+    part = text.split('id="stages"')[1].split("</section")[0]
+    assert part.count("badge fail") == 1 and "<b>conv</b>" in part
+    assert "at 1, 2 it is 6 in the place of 4, 3 of 64 elements" in part and "conv.npz" in part
+    assert "tinyc verify" not in text and "tinyc verify" in page(built.sections)
+
+
 def test_a_build_alone_says_what_could_be_measured(built: Any) -> None:
     text = page({"build": built.sections["build"]})
     assert "Nothing is expected of this build" in text and 'id="time"' not in text

@@ -33,8 +33,8 @@ _BOARDS = """\
 # Boards
 
 Made by `make docs`: what `tinyc boards` lists; `tinyc boards show NAME` has the memories and the
-source of each fact. [A board of your own](own-board.md) is a file. Bytes are those of the first flash
-and the first RAM. Unicorn and the host run every board.
+source of each fact. [A board of your own](own-board.md) is a file. Bytes are those of the first
+flash and the first RAM. Unicorn and the host run every board.
 
 """
 _API = """\

@@ -20,7 +20,8 @@ def page(reports: Mapping[str, Report], checks: Sequence[Verdict] = ()) -> str:
     """A build and what else is known of it as one HTML page that needs no other file. reports:
     ``build``, and of the others of `tinyc.report.json.SECTIONS` those that there are; checks: what
     was expected."""
-    build, test, profile = (reports.get(key) for key in ("build", "test", "profile"))
+    known = (reports.get(key) for key in ("build", "test", "profile", "verify"))
+    build, test, profile, verify = known
     assert build is not None
     counted = profile or test or {}
     found = arena(build)
@@ -35,6 +36,7 @@ def page(reports: Mapping[str, Report], checks: Sequence[Verdict] = ()) -> str:
         "stack": "Stack",
         "weights": "Weights" if weighted else "",
         "outputs": "Outputs" if test else "",
+        "stages": "Stages" if verify else "",
         "graph": "Graph",
         "kernels": "Kernels",
         "sources": "Sources",
@@ -44,6 +46,7 @@ def page(reports: Mapping[str, Report], checks: Sequence[Verdict] = ()) -> str:
         title=title,
         build=build,
         test=test,
+        verify=verify,
         outputs=outputs(test) if test else [],
         worst=worst(test) if test else [],
         checks=checks,
@@ -58,7 +61,7 @@ def page(reports: Mapping[str, Report], checks: Sequence[Verdict] = ()) -> str:
         weights=[{**layer, "part": layer["constant_bytes"] / most} for layer in weighted],
         graph=graph(build),
         sources=list(_sources(build, test, counted)),
-        missing=list(_missing(build, test, profile)),
+        missing=list(_missing(build, test, profile, verify)),
     )
 
 
@@ -78,6 +81,10 @@ def _cards(
     spent = counted.get("board_milliseconds", counted.get("milliseconds"))
     if spent is not None:
         yield card(f"time{worst}", f"{spent:.3g} ms", f"at {counted['clock_hz'] / 1e6:g} MHz")
+    if counted.get("measured_milliseconds") is not None:
+        error = counted.get("model_error_percent")
+        note = "on the board" + ("" if error is None else f", the model is {error:+.1f} % off")
+        yield card("time measured", f"{counted['measured_milliseconds']:.3g} ms", note)
     if counted.get("energy_microjoules") is not None:
         yield card("energy", f"{counted['energy_microjoules']:,.0f} \u00b5J", "estimated")
     if test is None:
@@ -144,6 +151,7 @@ def _sources(
         ("cycles_source", "cycles"),
         ("board_cycles_source", "cycles of the board"),
         ("energy_source", "energy"),
+        ("measured_source", "cycles measured"),
     ):
         if counted.get(key):
             yield what, counted[key]
@@ -154,12 +162,14 @@ def _sources(
 
 
 def _missing(
-    build: Report, test: Report | None, profile: Report | None
+    build: Report, test: Report | None, profile: Report | None, verify: Report | None
 ) -> Iterator[tuple[str, str]]:
     """What the report could tell besides, and the command that measures it."""
     rest = f"MODEL --board {build['board']}"
     if profile is None:
         yield "time by layer", f"tinyc profile {rest}"
+    if verify is None:
+        yield "where a wrong number comes from", f"tinyc verify {rest} --bisect"
     if test is None or test["data"] is None:
         yield "accuracy", f"tinyc test {rest} --data samples.npz"
 

@@ -143,15 +143,19 @@ class Verifier:
             failed = relative > self.most
         else:
             least = self._least(stage, before)
-            limit = f"agreement of {least:g}" if self.real else "nothing: random inputs"
-            failed = self.real and agreement is not None and agreement < least
+            limit, failed = "nothing: random inputs", False
+            if self.real and least is None:
+                limit = "nothing: no limit is set"
+            elif self.real and least is not None:
+                limit = f"agreement of {least:g}"
+                failed = agreement is not None and agreement < least
         first = int(wrong.argmax()) if wrong.any() else None
         return Step(
             stage, before, "FAIL" if failed else "near", limit, int(wrong.sum()), first, None,
             agreement, relative if math.isfinite(relative) else None,
         )  # fmt: skip
 
-    def _least(self, stage: Stage, before: Stage) -> float:
+    def _least(self, stage: Stage, before: Stage) -> float | None:
         """Of the agreement of a stage that may differ, as `tinyc test` has it."""
         change = stage.name
         if before.kind == "floats":
