@@ -55,6 +55,9 @@ def test_layers_are_aligned_whatever_was_done_to_them() -> None:
     # Names and shapes are others: the operators are the same.
     other = [layer(f"x{i}", each["op"], 32 + i) for i, each in enumerate(net)]
     assert aligned(net, other) == same
+    # So are names where a layer was quantized.
+    floats = [{**each, "op": f"Hybrid{each['op']}"} for each in net]
+    assert aligned(floats[:2] + net[2:3] + floats[3:], net) == same
     assert aligned(net, [net[0], net[2], net[4]]) == [(0, 0), (2, 1), (4, 2)]
     assert aligned(net, []) == []
 

@@ -311,10 +311,11 @@ def print_verdict(what: str, checks: Sequence[Verdict], facts: Sequence[str]) ->
     """``pass`` or ``FAIL`` in a line, and the checks that made it so; ``facts`` where nothing was
     checked."""
     failed = [check for check in checks if check.error is not None]
-    told = [f"{check.name} {check.detail}" for check in failed or checks] or list(facts)
+    told = [f"{check.name} {check.detail}" for check in failed or checks]
     if more := told[_MOST_TOLD:]:
         told[_MOST_TOLD:] = [f"and {len(more)} more"]
-    typer.echo(printable(f"{'FAIL' if failed else 'pass'}  {what}: {', '.join(told)}"))
+    text = "; ".join(told) or ", ".join(facts)
+    typer.echo(printable(f"{'FAIL' if failed else 'pass'}  {what}: {text}"))
 
 
 def judge(checks: Sequence[Verdict]) -> None:

@@ -222,23 +222,26 @@ def _pairs(
 def aligned(before: Sequence[Report], after: Sequence[Report]) -> list[tuple[int, int]]:
     """Pairs (index before, index after) of the layers that are in both, rising in both. They are
     paired by name, operator, output shape and MACs, then by name before shape or by shape before
-    name, whichever finds more, and what is left by operator."""
+    name, whichever finds more, and what is left by name alone and by operator alone."""
 
     def both(cost: Report) -> tuple[Any, ...]:
         return (*_name(cost), *_shape(cost))
+
+    def title(cost: Report) -> Any:
+        return cost["name"]
 
     def operator(cost: Report) -> Any:
         return cost["op"]
 
     def worth(pairs: Sequence[tuple[int, int]]) -> int:
         return sum(
-            _SAME_NAME * (_name(before[i]) == _name(after[j]))
+            _SAME_NAME * (title(before[i]) == title(after[j]))
             + _SAME_SHAPE * (_shape(before[i]) == _shape(after[j]))
             for i, j in pairs
         )
 
     orders = ((_name, _shape), (_shape, _name))
-    ways = [_pairs(before, after, (*start, *order, operator))
+    ways = [_pairs(before, after, (*start, *order, title, operator))
             for order in orders for start in ((both,), ())]  # fmt: skip
     return max(ways, key=worth)
 
