@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n 2
 TORCH := .venv-torch
 
-.PHONY: setup setup-torch demo test test-torch check budgets lint docs dist clean
+.PHONY: setup setup-torch demo test test-torch check budgets lint docs pictures dist clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -69,6 +69,12 @@ docs: setup
 	@$(BIN)/python -c 'import mkdocs, material' 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# Of reports, for the site. They show models of MLPerf Tiny, in Chromium.
+pictures: setup
+	@$(BIN)/python -c 'import PIL, playwright' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
+	TINYC_DATA='$(DATA)' $(BIN)/python docs/pictures.py
 
 # The wheel is made from the sdist, which so has all that it needs.
 dist: setup
