@@ -71,8 +71,12 @@ TINYC_INLINE const uint8_t *tinyc_unpack_run(const uint8_t *from, uint8_t *to, i
     return from + ((at + 7) >> 3);
 }
 
+typedef const uint8_t *tinyc_unpack_run_by(const uint8_t *from, uint8_t *to, int32_t count,
+                                           int32_t period);
+
 /* Arrays to `to` and behind it, each where eight bytes begin; returns what follows. */
-TINYC_SHARED static const uint8_t *tinyc_unpack(const uint8_t *from, uint8_t *to)
+TINYC_INLINE const uint8_t *tinyc_unpack_arrays(const uint8_t *from, uint8_t *to,
+                                                tinyc_unpack_run_by *run)
 {
     TINYC_UNROLL(1)
     for (int32_t left = *from++; left > 0; left--) {
@@ -82,11 +86,16 @@ TINYC_SHARED static const uint8_t *tinyc_unpack(const uint8_t *from, uint8_t *to
         from += 3;
         TINYC_UNROLL(1)
         for (int32_t i = 0; i < period; i++) {
-            from = tinyc_unpack_run(from, to + i, bytes, period);
+            from = run(from, to + i, bytes, period);
         }
         to += (bytes + 7) & ~7;
     }
     return from;
+}
+
+TINYC_SHARED static const uint8_t *tinyc_unpack(const uint8_t *from, uint8_t *to)
+{
+    return tinyc_unpack_arrays(from, to, tinyc_unpack_run);
 }
 
 #endif

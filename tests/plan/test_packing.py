@@ -11,7 +11,7 @@ import pytest
 from sanitized import unpacked
 from test_ops import ALL_FEATURES, alone, check_on_core, check_on_host
 
-from tinyc.ir import Array, DType, Node
+from tinyc.ir import Array, DType, Node, Op
 from tinyc.kernels.packed import READ_AHEAD, bundle, encode
 from tinyc.ops._conv import NO_PADDING, weighted_case
 from tinyc.ops._mixins import Padding
@@ -61,19 +61,54 @@ def arrays() -> list[tuple[Array, int]]:
     return [*((data, 1) for data in plain), *tables]
 
 
-def test_unpacked_is_what_was_packed(tmp_path: Path) -> None:
+def two_of_four(rng: np.random.Generator, *shape: int) -> Array:
+    """int8 of which each four, along the last axis but one, have zeros in two places of any."""
+    data = rng.choice([-128, -1, 1, 127], shape)
+    data = np.where(rng.random(shape) < 0.6, rng.integers(-120, 121, shape), data)
+    kept = rng.random(shape).reshape(*shape[:-2], -1, 4, shape[-1]).argsort(-2) < 2
+    return np.where(kept.reshape(shape), data, 0).astype(np.int8)
+
+
+def fours() -> list[tuple[Array, int]]:
+    """Arrays that are two of four, side by side and apart; one that has less; and some that are not
+    so: in one place, and of a number that is no multiple of four."""
+    rng = np.random.default_rng(6)
+    other = two_of_four(rng, 400, 1)
+    other[100:104] = 5
+    few = np.where(np.arange(400) % 4 == 3, 77, 0).astype(np.int8)
+    return [
+        (two_of_four(rng, 4, 1), 1),
+        (two_of_four(rng, 400, 1), 1),
+        (two_of_four(rng, 300, 2), 2),
+        (two_of_four(rng, 64, 4), 4),
+        (few, 1),
+        (other, 1),
+        (two_of_four(rng, 400, 1)[:-1], 1),
+    ]
+
+
+def test_two_of_four_take_19_bits() -> None:
+    sizes = [len(encode(data, period, True)) for data, period in fours()]
+    assert sizes[:4] == [4, 1 + 238, 2 * (1 + 179), 4 * (1 + 38)]
+    assert sizes[4] <= 239 and min(sizes[5:]) > 239
+
+
+@pytest.mark.parametrize("twos", [False, True])
+def test_unpacked_is_what_was_packed(twos: bool, tmp_path: Path) -> None:
     """In C, under ASan and UBSan, from a stream of its exact length."""
     gcc = shutil.which("gcc") or pytest.skip("no host gcc")
     pieces, streams = [], b""
-    for data, period in arrays():
+    some = arrays() + fours()
+    for data, period in some:
         # No array takes more than a byte for each run beyond its own.
-        assert len(encode(data, period)) <= data.nbytes + period
-        stream = bundle([data], [period])
+        assert len(encode(data, period, twos)) <= data.nbytes + period
+        stream = bundle([data], [period], twos)
         pieces.append((data.nbytes, data.nbytes, len(stream)))
         streams += stream
     packed = np.frombuffer(streams + bytes(READ_AHEAD), np.uint8)
-    made = unpacked(gcc, tmp_path, "tinyc_unpack.h", "tinyc_unpack", packed, pieces)
-    assert made == b"".join(data.tobytes() for data, _ in arrays())
+    name = f"tinyc_unpack{'_two_of_four' if twos else ''}"
+    made = unpacked(gcc, tmp_path, f"{name}.h", name, packed, pieces)
+    assert made == b"".join(data.tobytes() for data, _ in some)
 
 
 def layers() -> list[tuple[Node, tuple[str, ...], int]]:
@@ -114,6 +149,39 @@ def layers() -> list[tuple[Node, tuple[str, ...], int]]:
     ]
 
 
+def pruned() -> list[Node]:
+    """Layers with two of four weights: a convolution of one pixel of each window and one of nine,
+    a dense one."""
+    rng = np.random.default_rng(7)
+
+    def of(op: Op, x: tuple[int, ...], weights: tuple[int, ...], y: tuple[int, ...]) -> Node:
+        node = weighted_case(op, rng, DType.I8, (x, weights, y), 0)
+        data = two_of_four(rng, *weights, 1)[..., 0]
+        first, value, bias = node.inputs
+        return replace(node, inputs=(first, replace(value, data=data), bias))
+
+    edge: Padding = ((1, 1), (1, 1))
+    return [
+        of(Conv2d(ONE, ONE, NO_PADDING, "relu"), (1, 3, 2, 128), (64, 1, 1, 128), (1, 3, 2, 64)),
+        of(Conv2d(ONE, ONE, edge, "none"), (1, 3, 2, 32), (32, 3, 3, 32), (1, 3, 2, 32)),
+        of(FullyConnected("none"), (1, 128), (64, 128), (1, 64)),
+    ]
+
+
+@pytest.mark.parametrize("core", ["Cortex-M4", "Cortex-M0+"])
+def test_two_of_four_weights_take_less_than_their_lists(core: str) -> None:
+    """Six tenths of the bytes of weights, by kernels that have the weights between zeros."""
+    features = frozenset({"dsp", "thumb2"} if core == "Cortex-M4" else {"armv6m"})
+    for node in pruned():
+        (step,) = plan(alone(node, "case"), core, features, optimize="flash").steps
+        assert "sparse" not in step.kernel.name, step.kernel.name
+        assert step.binding.packing is not None
+        assert step.binding.packing.unpack == "tinyc_unpack_two_of_four"
+        weights, bias = (v.array for v in node.inputs[1:])
+        taken = sum(c.data.nbytes for c in step.binding.constants)
+        assert taken < 0.6 * weights.size + 12 * bias.size
+
+
 def test_which_arrays_are_packed() -> None:
     for node, arrays, pieces in layers():
         if isinstance(node.op, DepthwiseConv2d):
@@ -135,11 +203,12 @@ def test_which_arrays_are_packed() -> None:
 @pytest.mark.parametrize("features", [ALL_FEATURES, frozenset()], ids=["all", "none"])
 def test_layers_that_unpack_on_the_host(features: frozenset[str], tmp_path: Path) -> None:
     gcc = shutil.which("gcc") or pytest.skip("no host gcc with ASan and UBSan found")
-    nodes = [node for node, _, _ in layers()]
+    nodes = [node for node, _, _ in layers()] + pruned()
     check_on_host(nodes, tmp_path, gcc, features=features, optimize="flash")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("board", ["mps2_an386", "mps2_an385", "nucleo_g0b1re"])
 def test_layers_that_unpack_on_a_core(board: str, tmp_path: Path) -> None:
-    check_on_core([node for node, _, _ in layers()], board, tmp_path, optimize="flash")
+    nodes = [node for node, _, _ in layers()] + pruned()
+    check_on_core(nodes, board, tmp_path, optimize="flash")

@@ -18,7 +18,9 @@ from ..ops._mixins import Weighted, Windowed
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise_conv2d import DepthwiseConv2d
 from ..ops.fully_connected import FullyConnected
-from .base import Binding, Kernel
+from . import sparse
+from .base import Binding, Constant, Kernel
+from .packed import encode, period
 
 PRICES = Path(__file__).with_name("costs.toml")
 
@@ -98,9 +100,11 @@ def quicker(
     their prices are off (rms), and by `WORTH`; and its binding, if that had to be made.
 
     What a kernel costs is its cycles, and `BYTE` of what is optimized (one of `AIMS`) for each byte
-    of its constants, and of its code, by which two kernels differ by more than `CODE`. core: see
-    `core_of`."""
+    of its constants, and of its code, by which two kernels differ by more than `CODE`. For flash,
+    which has constants packed, the bytes of a layer of many zeros are the packed ones: constants of
+    some kernels shrink more than those of others. core: see `core_of`."""
     best, bound, least, size = kernels[0], None, float("inf"), 0
+    coded = optimize == "flash" and _is_sparse(node)
     for kernel in kernels if len(kernels) > 1 else ():
         prices = priced(kernel.name, core)
         if prices is None:
@@ -109,11 +113,22 @@ def quicker(
             continue
         binding = kernel.bind(node)
         found, off = cycles(node, kernel, binding, core), prices["rms"] / 100
-        taken = binding.code + sum(c.data.nbytes for c in binding.constants)
+        taken = binding.code + sum(_bytes(c, coded) for c in binding.constants)
         more = BYTE[optimize] * _beyond(taken - size, CODE)
         if kernel is best or found * (1 + off) + more + WORTH < least:
             best, bound, least, size = kernel, binding, found * (1 - off), taken
     return best, bound
+
+
+def _is_sparse(node: Node) -> bool:
+    """Whether there are kernels of lists for its weights."""
+    data = node.inputs[1].data if applies(node, Weighted) else None
+    return data is not None and sparse.reject(data) is None
+
+
+def _bytes(constant: Constant, coded: bool) -> int:
+    plain = constant.data.nbytes
+    return min(plain, len(encode(constant.data, period(constant, True), True))) if coded else plain
 
 
 def _beyond(count: float, threshold: float) -> float:

@@ -30,8 +30,8 @@ UNITS = (8, 4, 1)
 """In which numbers of layers may be counted, so that the compiler sees what divides them."""
 CALL = 16
 """Bytes of code that unpack a layer's constants."""
-UNPACK, UNPACK_LEVELS = 256, 1024
-"""Bytes of tinyc_unpack, and of tinyc_unpack_levels."""
+UNPACK, UNPACK_TWOS, UNPACK_LEVELS = 256, 128, 1024
+"""Bytes of tinyc_unpack, of what more tinyc_unpack_two_of_four has, and of tinyc_unpack_levels."""
 COPY = 1
 """Cycles of a byte of the output that is copied."""
 LONGER = {"balanced": 0.05, "ram": 0.05, "speed": 0.02}
@@ -42,8 +42,8 @@ LONGER = {"balanced": 0.05, "ram": 0.05, "speed": 0.02}
 class _Parts:
     """A layer of so many ``outputs``, computed in ``pieces``; chosen: which of a piece's constants
     are packed, all where there is more than one; by_levels: by `tinyc.kernels.levels`, else in Rice
-    codes; fast: whether a body is to know what makes it quicker; channels: of
-    the whole output, where a piece makes some of every pixel."""
+    codes; twos: and in such of two of four bytes; fast: whether a body is to know what makes it
+    quicker; channels: of the whole output, where a piece makes some of every pixel."""
 
     pieces: Sequence[Binding]
     chosen: Sequence[int]
@@ -51,6 +51,7 @@ class _Parts:
     by_levels: bool = False
     fast: bool = False
     channels: int = 0
+    twos: bool = False
 
     @property
     def arrays(self) -> list[Constant]:
@@ -80,11 +81,11 @@ class _Parts:
         found = b""
         for piece in self.pieces:
             arrays = [piece.constants[i].data for i in self.chosen]
-            periods = [rice.period(c) for c in self.arrays]
+            periods = [rice.period(c, self.twos) for c in self.arrays]
             if numbers.size:
                 arrays.insert(0, numbers)
                 periods.insert(0, 0 if found else numbers.itemsize)
-            found += rice.bundle(arrays, periods)
+            found += rice.bundle(arrays, periods, self.twos)
         return np.frombuffer(found + bytes(rice.READ_AHEAD), np.uint8)
 
     def _levels(self, numbers: Array) -> Array:
@@ -102,13 +103,29 @@ def packed(steps: Sequence[Step], spare: int = SPARE[0]) -> tuple[Step, ...]:
     room = max((_alive(step) for step in steps), default=0) + spare
     found = {step: _parts(step, room) for step in steps if step.kernel.varying is not None}
     coded = _packed(steps, found)
+    twos = {step: replace(parts, twos=True) for step, parts in found.items()}
+    if any(_stream_bytes(twos[s]) < _stream_bytes(p) for s, p in found.items() if _zeros(s)):
+        others = _packed(steps, twos)
+        if _saved(coded, others) > UNPACK_TWOS:
+            found, coded = twos, others
     few = {step: replace(parts, by_levels=True) for step, parts in found.items() if _few(parts)}
     if not few:
         return coded
     few = {s: p for s, p in few.items() if _stream_bytes(p) < _stream_bytes(found[s])}
     others = _packed(steps, {**found, **few})
-    saved = sum(_bytes(a.binding) - _bytes(b.binding) for a, b in zip(coded, others, strict=True))
-    return others if saved > UNPACK_LEVELS else coded
+    return others if _saved(coded, others) > UNPACK_LEVELS else coded
+
+
+def _saved(steps: Sequence[Step], others: Sequence[Step]) -> int:
+    """How many bytes the others are less."""
+    return sum(_bytes(a.binding) - _bytes(b.binding) for a, b in zip(steps, others, strict=True))
+
+
+def _zeros(step: Step) -> bool:
+    """Whether half of a layer's weights are zero."""
+    node = step.node
+    data = node.inputs[1].data if applies(node, Weighted) else None
+    return data is not None and 2 * np.count_nonzero(data) <= data.size
 
 
 def _few(parts: _Parts) -> bool:
@@ -348,16 +365,17 @@ def _form(
     if parts.channels:
         # What is read for each piece is not to be written over.
         first = replace(first, ordered=False, inplace=None, onto=None, strips=None)
-    unpack = "tinyc_unpack_levels" if parts.by_levels else "tinyc_unpack"
+    how = "_levels" if parts.by_levels else "_two_of_four" if parts.twos else ""
+    header = "tinyc_levels.h" if parts.by_levels else f"tinyc_unpack{how}.h"
     count = len(parts.pieces)
     return replace(
         first,
         constants=(Constant("packed", data, f"packed: {notes}"), *others),
         scratch=scratch,
-        support=(*first.support, "tinyc_levels.h" if parts.by_levels else "tinyc_unpack.h"),
+        support=(*first.support, header),
         packing=Packing(
-            unpack, fields, numbers.dtype.name, tuple(arrays), places.get("scratch_at"), count,
-            parts.outputs // count,
+            f"tinyc_unpack{how}", fields, numbers.dtype.name, tuple(arrays),
+            places.get("scratch_at"), count, parts.outputs // count,
             (parts.channels, scratch - aligned(parts.outputs // count)) if parts.channels else None,
         ),
     )  # fmt: skip
