@@ -79,7 +79,10 @@ def test_calibration_is_offered_to_float(refused, tmp_path: Path) -> None:
 def test_the_heaviest_weights(refused, tmp_path: Path) -> None:
     model = convolutions(tmp_path / "heavy.tflite", [8, 1200, 1200, 4], "int8", 1)
     told = refused(model, "blue_pill")
-    assert "the flash has 65,536" in told and "of them are in 'layer2' (Conv2d)" in told
+    assert (
+        "the flash has 65,536" in told
+        and "most are in 'layer2' (Conv2d), 1,440,000 bytes as they were read" in told
+    )
     assert "activations" not in told
 
 

@@ -122,7 +122,7 @@ def refuse_heavy(graph: Graph, board: Board, calibrated: bool, binary: bool) -> 
     raise TooLarge(
         "E401", f"{graph.name} on {board.name}",
         f"does not fit: its weights take at least {least:,} bytes, the flash has {room:,}; "
-        f"{taken:,} of them are in '{name}' ({kind})",
+        f"most are in '{name}' ({kind}), {taken:,} bytes as they were read",
         _or([*remedies, _boards(names)]),
         ((board.flash, least - room),),
         {"layers": [{"name": name, "op": kind, "kind": "flash", "bytes": taken}],
