@@ -34,6 +34,10 @@ from tinyc.run import LayerCount
 from tinyc.run.data import Samples
 from tinyc.settings import Expect
 from tinyc.target.boards import Core, all_boards, load_board
+from tinyc.verify.found import section
+from tinyc.verify.stages import Stage
+from tinyc.verify.values import Difference, Layer
+from tinyc.verify.verify import Outcome, Step
 
 BOARD = "stm32f4_discovery"
 
@@ -128,6 +132,23 @@ def test_no_other_c_is_pinned() -> None:
     assert {folder.name for folder in (GOLDEN / "c").iterdir()} == wanted
 
 
+def _a_difference() -> dict[str, Any]:
+    """What `tinyc verify --bisect` found."""
+    samples = Samples((np.zeros((3, 1), np.int8),))
+    first = Stage("plan", "rewrite", "numpy", [], ())
+    start = Step(first, None, "start")
+    wrong = Step(
+        Stage("host", "program", "C, the host", [], ()), first, "FAIL", "every bit", 2, 1, 7.0
+    )
+    layer = Layer(
+        "conv", "Conv2d", "net: op 0 'conv' (CONV_2D)", "conv", "computes something else",
+        "conv2d_s8_dsp", "net_0_conv", Difference(64, 3, 7.0, (0, 1, 2, 3), 5.0, -2.0, "every bit"),
+    )  # fmt: skip
+    project: Any = SimpleNamespace(name="net", board=load_board(BOARD))
+    outcome = Outcome((start, wrong), wrong, layer, 1)
+    return section(project, samples, None, outcome, Path("verify/host-conv.npz"))
+
+
 def test_the_reports(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     board = load_board(BOARD)
     graph = read(write_tiny(tmp_path / "net.tflite"))
@@ -164,9 +185,11 @@ def test_the_reports(tmp_path: Path, request: pytest.FixtureRequest) -> None:
             compiled, board, "serial:/dev/ttyACM0", trace, samples, reference, data="d.npz"
         ),
         "profile": report.profile_report(planned, board, "unicorn", trace),
+        "verify": _a_difference(),
     }
     expect = Expect(min_accuracy=0.9, max_cycles=3000, max_ram=512)
     checks = report.verdicts(expect, sections["build"], sections["test"])
+    checks.append(report.verified(sections["verify"]))
     report.write(tmp_path / "report", sections, checks, f"tinyc.{BOARD}.net")
     for name in ("report.json", "report.md", "junit.xml"):
         pinned(request, f"report/{name}", (tmp_path / "report" / name).read_text())

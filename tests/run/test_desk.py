@@ -64,6 +64,10 @@ def test_outputs_and_cycles_of_the_board(
         (path,) = tmp_path.glob("mps2_an386/*/report/report.json")
         assert json.loads(path.read_text())["test"]["measured_cycles"] == found["measured_cycles"]
         if not options:
+            command = ["verify", str(tiny_model), "-b", BOARD, "-o", str(tmp_path), "--bisect"]
+            assert execute([*command, "--target", target, "--samples", "2", "--json"]) == 0
+            last = json.loads(capsys.readouterr().out)["stages"][-1]
+            assert (last["stage"], last["against"], last["verdict"]) == (target, "unicorn", "pass")
             other = write_two_heads(tmp_path / "other.tflite")
             assert run(other, BOARD, target, tmp_path) == 8
             said = capsys.readouterr().err.splitlines()[-1]

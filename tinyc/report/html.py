@@ -146,7 +146,8 @@ def _sources(
     yield "stack", "the call graph of the image's machine code, from reset on"
     yield "arena", "the plan, which the firmware's array is as large as"
     if counted.get("instructions") is not None:
-        yield "instructions", f"executed ones, counted by {counted['emulator']}"
+        counter = counted.get("counted_by") or counted["emulator"]
+        yield "instructions", f"executed ones, counted by {counter}"
     for key, what in (
         ("cycles_source", "cycles"),
         ("board_cycles_source", "cycles of the board"),
