@@ -125,8 +125,8 @@ def test_the_stages_of_a_verification_are_shown(built: Any) -> None:
     }  # fmt: skip
     wrong = {**stage, "stage": "host", "against": "read", "verdict": "FAIL", "mismatches": 3}
     layer = {
-        "name": "conv", "op": "Conv2d", "what": "differs by 2", "kernel": "conv2d_s8", "index": [1, 2],
-        "expected": 4.0, "found": 6.0, "mismatches": 3, "elements": 64,
+        "name": "conv", "op": "Conv2d", "what": "differs by 2", "kernel": "conv2d_s8",
+        "index": [1, 2], "expected": 4.0, "found": 6.0, "mismatches": 3, "elements": 64,
     }  # fmt: skip
     verify = {
         "samples": 10, "data": None, "stages": [stage, wrong], "failed": "host", "layer": layer,
