@@ -239,14 +239,14 @@ def _search(
     from ..compress.keras.base import Known
     from ..search import chains
     from ..search.explore import explore
-    from ..search.prices import Priced
+    from ..search.prices import FILE, Priced
     from ..search.recipe import Digests
     from ..search.run import start
 
     folder = folder / "search"
     work = start(recipe, settings.trust, Path(settings.output_dir), listener=Terminal())
     digests, builds = Digests(work.data), recipe.settings(settings)
-    known = Known(work, Priced(work, builds, folder / "prices.json", digests(recipe)))
+    known = Known(work, Priced(work, builds, folder / FILE, digests(recipe)))
     problem = chains.Chains(recipe, builds, known, chains.allowed(names, work), digests)
     log.info(f"searching in {folder}")
     with search_progress() as watch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from .front import Bounds, Goal, chosen, out_of_reach, pareto
 from .layers import Layer, layers
 from .measure import Figures, opened
 from .network import NOTATION
+from .prices import FILE as PRICES
+from .prices import kept
 from .recipe import Recipe, dumps, load, moved
 from .run import ratios
 from .study import Found, Point, Problem, Status
@@ -127,7 +129,9 @@ def _answer(
         "front": [_told(point, first, point is best, bounds, folder) for point in front],
     }  # fmt: skip
     _write(folder / "front.json", (json.dumps(result, indent=2) + "\n").encode())
-    _write(folder / "report.html", _page(problem, front, first, best, recipe).encode())
+    _, prices = kept(folder / PRICES)
+    sensitive = {name: layer[4].loss for name, layer in prices.items() if 4 in layer}
+    _write(folder / "report.html", _page(problem, front, first, best, recipe, sensitive).encode())
     if best is None:
         assert error is not None
         raise error
@@ -141,8 +145,10 @@ def _page(
     first: Point | None,
     best: Point | None,
     recipe: Recipe | None,
+    sensitive: Mapping[str, float],
 ) -> str:
-    """The front, the baseline among it, and what was chosen by layers, beside the baseline's."""
+    """The front, the baseline among it, and what was chosen by layers, beside the baseline's.
+    sensitive: layer -> how much the loss grows by its weights alone in 4 bits."""
 
     def measured(point: Point | None) -> list[Layer]:
         if point is None:
@@ -157,7 +163,7 @@ def _page(
         name, note = recipe.name, ""
     title = f"{name} on {problem.settings.board}"
     before = measured(first) if best is not None else []
-    return page.page(title, points, before, measured(best), note)
+    return page.page(title, points, before, measured(best), note, sensitive)
 
 
 def _told(

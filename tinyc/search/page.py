@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ..report.drawing import Scale
@@ -30,10 +31,12 @@ def page(
     before: Sequence[Layer],
     after: Sequence[Layer],
     note: str = "",
+    sensitive: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
     """The page. points: the front, what was given among them; before, after: layers of what was
     given, if anything was, and of what was chosen, if anything was; note: how to read what
-    points are called."""
+    points are called; sensitive: layer -> how much the loss grows by its weights alone in 4 bits,
+    of those of which that is known."""
     return rendered(
         "compression",
         title=title,
@@ -42,6 +45,7 @@ def page(
         layers=paired(list(before), list(after)) if after else [],
         compared=bool(before),
         note=note,
+        sensitive=sensitive,
     )
 
 

@@ -23,6 +23,9 @@ BITS = (8, 4, 2)
 
 Prices = Mapping[str, Mapping[int, Price]]
 
+FILE = "prices.json"
+"""Where a search keeps them, in its folder."""
+
 
 class Priced:
     """The prices of a work's model, measured when they are first asked for, and kept in a file;
@@ -42,16 +45,8 @@ class Priced:
         return self._known
 
     def _read(self) -> Prices | None:
-        try:
-            found = json.loads(self._file.read_bytes())
-            if found["digest"] != self._digest:
-                return None
-            return {
-                name: {int(bits): Price(**price) for bits, price in layer.items()}
-                for name, layer in found["layers"].items()
-            }
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
+        digest, known = kept(self._file)
+        return known if digest == self._digest else None
 
     def _write(self, prices: Prices) -> None:
         table: dict[str, Any] = {
@@ -61,6 +56,19 @@ class Priced:
         content = json.dumps({"digest": self._digest, "layers": table}, indent=2) + "\n"
         with written(self._file) as file:
             file.write(content.encode())
+
+
+def kept(file: Path) -> tuple[str | None, Prices]:
+    """What `Priced` wrote into a file: of which model and settings, and the prices; None and
+    nothing where there is no such file."""
+    try:
+        found = json.loads(file.read_bytes())
+        return found["digest"], {
+            name: {int(bits): Price(**price) for bits, price in layer.items()}
+            for name, layer in found["layers"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError):
+        return None, {}
 
 
 def measured(work: Work, settings: Config) -> Prices:
