@@ -52,6 +52,14 @@ def test_what_was_searched_has_nothing_before_it() -> None:
     assert "Layers" not in page("digits on stm32", points, [], [])
 
 
+def test_what_reproduces_its_inputs_is_shown_by_its_error() -> None:
+    facts = [{**point("ad", None, 9_000 * n).facts, "error": 0.5 / n} for n in (1, 2)]
+    text = page("ad", [Point("int8", facts[0]), Point("prune", facts[1], True)], [], [])
+    (x1, y1), (x2, y2) = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', text)
+    assert "Error over flash" in text and "accuracy" not in text.lower() and "0.25" in text
+    assert float(x1) < float(x2) and float(y1) < float(y2)  # a smaller error is lower
+
+
 def test_layers_without_a_twin_stand_alone() -> None:
     first, second, new = (replace(LAYER, name=name) for name in ("a", "b", "b_2"))
     assert paired([first, second], [second, new]) == [(second, second), (None, new), (first, None)]

@@ -208,14 +208,18 @@ def _one(call: Call, recipe: Recipe, settings: Config, folder: Path) -> None:
     if call.as_json:
         print_json("compress", result)
     else:
-        before = result["before"] or {}
+        before, after = result["before"] or {}, result["after"]
         rows = [
-            [key, "" if before.get(key) is None else show(before[key]), show(result["after"][key])]
-            for key in result["after"]
-            if result["after"][key] is not None
+            [key, *("" if of.get(key) is None else _shown(of[key]) for of in (before, after))]
+            for key in after
+            if after[key] is not None
         ]
         print_table(["what", "int8", ", ".join(result["techniques"])], rows)
     log.info(f"wrote {result['file']} and {folder / 'report.html'}")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else show(value)
 
 
 def _view(folder: Path) -> None:

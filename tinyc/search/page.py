@@ -24,6 +24,13 @@ class Point:
     facts: Mapping[str, Any]
     chosen: bool = False
 
+    @property
+    def right(self) -> str:
+        """The accuracy, or the error of what reproduces its inputs; empty without either."""
+        if self.facts.get("accuracy") is not None:
+            return f"{100 * self.facts['accuracy']:.2f} %"
+        return "" if self.facts.get("error") is None else f"{self.facts['error']:.4g}"
+
 
 def page(
     title: str,
@@ -42,6 +49,7 @@ def page(
         title=title,
         points=points,
         plot=_plot(points),
+        measure=_measure(points),
         layers=paired(list(before), list(after)) if after else [],
         compared=bool(before),
         note=note,
@@ -49,17 +57,24 @@ def page(
     )
 
 
+def _measure(points: Sequence[Point]) -> str:
+    """What the models of one page are judged by."""
+    return "accuracy" if all(p.facts.get("error") is None for p in points) else "error"
+
+
 def _plot(points: Sequence[Point]) -> dict[str, Any] | None:
-    """Accuracy over flash: the points' places in the plot, and its ticks."""
-    known = [p for p in points if p.facts.get("accuracy") is not None]
-    if not known:
+    """Accuracy, or the error of what reproduces its inputs, over flash: the points' places in the
+    plot, and its ticks; None where there is neither."""
+    measure = _measure(points)
+    if not points or any(p.facts.get(measure) is None for p in points):
         return None
-    flash = [p.facts["flash_bytes"] for p in known]
-    right = [p.facts["accuracy"] for p in known]
+    flash = [p.facts["flash_bytes"] for p in points]
+    right = [p.facts[measure] for p in points]
     x = Scale(0, max(flash) * 1.05, EDGE, WIDTH - 20)
     spread = max(right) - min(right) or 0.01
+    told = "{:.1%}".format if measure == "accuracy" else "{:.4g}".format
     y = Scale(min(right) - spread / 10, max(right) + spread / 10, HEIGHT - EDGE, 20)
-    most = max(p.facts["cycles"] or 1 for p in known)
+    most = max(p.facts["cycles"] or 1 for p in points)
     return {
         "width": WIDTH,
         "height": HEIGHT,
@@ -68,12 +83,12 @@ def _plot(points: Sequence[Point]) -> dict[str, Any] | None:
         "points": [
             {
                 "x": x.at(p.facts["flash_bytes"]),
-                "y": y.at(p.facts["accuracy"]),
+                "y": y.at(p.facts[measure]),
                 "r": round(4 + 12 * ((p.facts["cycles"] or 0) / most) ** 0.5, 1),
                 "point": p,
             }
-            for p in known
+            for p in points
         ],
         "x": [{"at": x.at(v), "text": f"{v / 1000:,.1f} KB"} for v in x.ticks()],
-        "y": [{"at": y.at(v), "text": f"{v:.1%}"} for v in y.ticks()],
+        "y": [{"at": y.at(v), "text": told(v)} for v in y.ticks()],
     }
