@@ -196,8 +196,9 @@ class Firmware(Project):
         """Compare the emulated board with the reference, sample by sample; the object of ``tinyc
         test --json``: mismatches, accuracy, agreement with the model before calibration.
 
-        data: an ``.npz`` or arrays, ``x`` and optionally the classes ``y``, or by the names of
-        inputs; else the settings' data, or random inputs. Raises also CompileError E21x, and E209
+        data: an ``.npz`` or arrays, ``x`` and optionally what is right, ``y``: classes, numbers or
+        anomalies; or by the names of inputs and ``y_<output>``; else the settings' data, or
+        random inputs. Raises also CompileError E21x, E257, E258 under ``strict``, and E209
         (data are neither).
         """
         from .reference import reference

@@ -177,16 +177,21 @@ def class_tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]
         names = {c["class"]: printable(c.get("name", str(c["class"])), 24) for c in classes}
         table = []
         for c in classes:
-            taken = [p for p in port["confused"] if p["label"] == c["class"]]
-            table.append([
-                names[c["class"]], f"{c['samples']:,}", _part(c["recall"]), _part(c["precision"]),
-                ", ".join(
-                    f"{names.get(p['decided'], p['decided'])} {p['samples']:,}" for p in taken[:4]
-                ),
-            ])  # fmt: skip
+            taken = ", ".join(f"{names.get(k, k)} {n:,}" for k, n in _taken(port, c["class"])[:4])
+            parts = [_part(c[key]) for key in ("recall", "precision")]
+            table.append([names[c["class"]], f"{c['samples']:,}", *parts, taken])
         heading = ["class", "samples", "recall", "precision", "taken for"]
         found.append((port["name"], heading, table))
     return found
+
+
+def _taken(port: Mapping[str, Any], label: int) -> list[tuple[int, int]]:
+    """For which other classes one is taken, and how often, the most frequent first."""
+    if "confusion" in port:
+        found = [(k, n) for k, n in enumerate(port["confusion"][label]) if n and k != label]
+    else:
+        found = [(p["decided"], p["samples"]) for p in port["confused"] if p["label"] == label]
+    return sorted(found, key=lambda pair: -pair[1])
 
 
 def _part(value: float | None) -> str:
