@@ -128,6 +128,7 @@ def test_what_is_asked_of_an_inference(capsys: pytest.CaptureFixture[str]) -> No
     assert fitting.refused("m", rows, asked) is None
     error = fitting.refused("m", rows, replace(asked, boards=("stm32", SILICON)))
     assert error is not None and error.exit_code == 6 and SILICON in str(error)
+    assert "too slow: 11 ms an inference, at most 10 are asked for" in str(error)
     power = Asked(max_microjoules=5)
     assert power.refuses(rows[0]) == "energy unknown"
     assert power.refuses(_row("stm32", energy_microjoules=6)) == "too much energy"

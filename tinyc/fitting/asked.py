@@ -12,6 +12,7 @@ from ..target.boards import Board, all_boards, load_board
 READ = "read: a lower bound of the weights"
 PLANNED = "planned: weights and activations alone"
 LINKED = "linked: the firmware"
+SLOW, HUNGRY = "too slow", "too much energy"
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,23 @@ class Asked:
             if row.milliseconds is None:
                 return "time unknown"
             if row.milliseconds > self.max_milliseconds:
-                return "too slow"
+                return SLOW
         if self.max_microjoules is not None:
             if row.microjoules is None:
                 return "energy unknown"
             if row.microjoules > self.max_microjoules:
-                return "too much energy"
+                return HUNGRY
         return None
+
+    def told(self, row: Row) -> str:
+        """The same with the numbers, where they are known."""
+        if row.why == SLOW:
+            limit = f"{self.max_milliseconds:g} are"
+            return f"{SLOW}: {row.milliseconds:.4g} ms an inference, at most {limit} asked for"
+        if row.why == HUNGRY:
+            limit = f"{self.max_microjoules:g} are"
+            return f"{HUNGRY}: {row.microjoules:.4g} uJ an inference, at most {limit} asked for"
+        return str(row.why)
 
 
 @dataclass

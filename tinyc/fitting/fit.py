@@ -143,23 +143,23 @@ def refused(name: str, found: Sequence[Row], asked: Asked) -> CompileErrors | No
         return None
     if asked.boards:
         bad = [row for row in found if row not in good]
-        return CompileErrors(tuple(_told(name, row) for row in bad))
+        return CompileErrors(tuple(_told(name, row, asked) for row in bad))
     first = found[0]
     if first.fits:
         whys = Counter(row.why for row in found if row.fits)
         told = ", ".join(f"{why} on {count}" for why, count in whys.items())
         what = f"no board that it fits is as asked: {told}"
         return CompileErrors((CompileError("E607", name, what, "ask for less"),))
-    error = _told(name, first)
+    error = _told(name, first, asked)
     what = f"fits none of {len(found)} boards; the nearest is {first.board.name}: {error.what}"
     return CompileErrors((replace(error, origin=name, what=what),))
 
 
-def _told(name: str, row: Row) -> CompileError:
+def _told(name: str, row: Row, asked: Asked) -> CompileError:
     """Why a board is not as asked, and the first of what would do."""
     if row.error is None:
         hint = "choose another board, or ask for less"
-        return CompileError("E607", f"{name} on {row.board.name}", str(row.why), hint)
+        return CompileError("E607", f"{name} on {row.board.name}", asked.told(row), hint)
     error = _raised(row)
     fitting = [way for way in row.ways if way["fits"]]
     if not fitting:
