@@ -127,13 +127,15 @@ typedef void tinyc_dense_tile(const int16_t *weights, const int8_t *in, const in
     ".endm\n\t" sums
 
 /* The same where the zero point is -128. */
-#define TINYC_EIGHT_LOWEST(sums)                     \
+#define TINYC_EIGHT_PRODUCTS(sums, shift)            \
     ".macro tinyc_channel multiplier, addend, a\n\t" \
     "ldr    r2, [r1, #\\multiplier]\n\t"             \
     "ldr    r3, [r1, #\\addend]\n\t"                 \
     "smmla  \\a, \\a, r2, r3\n\t"                    \
-    "ssat   \\a, #8, \\a, asr #12\n\t"               \
-    ".endm\n\t" sums
+    "ssat   \\a, #8, \\a, " shift "\n\t.endm\n\t" sums
+
+#define TINYC_EIGHT_LOWEST(sums) TINYC_EIGHT_PRODUCTS(sums, "asr #12")
+#define TINYC_EIGHT_STEEP(sums)  TINYC_EIGHT_PRODUCTS(sums, "asr #8")
 
 /* A row of inputs with all channels, eight at a time. r0 to r3: weights, inputs, their end, bytes
  * of the code of inputs that the first pass leaves out; the stack from 52 on, as r0 to r11 and lr
@@ -242,6 +244,8 @@ TINYC_DEFINE_DENSE_HALVES(tinyc_dense_away, TINYC_EIGHT_AWAY(TINYC_DENSE_HALVES_
 
 TINYC_DEFINE_DENSE_HALVES(tinyc_dense_lowest, TINYC_EIGHT_LOWEST(TINYC_DENSE_HALVES_256_TIMES))
 
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_steep, TINYC_EIGHT_STEEP(TINYC_DENSE_HALVES_256_TIMES))
+
 #else
 
 /* Two channels, whose halfwords are the first two of eight in each row, into acc. */
@@ -284,6 +288,8 @@ TINYC_DEFINE_DENSE_HALVES(tinyc_dense_once, tinyc_output_once)
 TINYC_DEFINE_DENSE_HALVES(tinyc_dense_away, tinyc_output_away)
 
 TINYC_DEFINE_DENSE_HALVES(tinyc_dense_lowest, tinyc_output_lowest)
+
+TINYC_DEFINE_DENSE_HALVES(tinyc_dense_steep, tinyc_output_steep)
 
 #endif
 

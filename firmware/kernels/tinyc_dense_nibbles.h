@@ -173,6 +173,9 @@ TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int4_away, 4, 1, TINYC_DENSE_INT4_PASS,
 TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int4_lowest, 4, 8, TINYC_DENSE_INT4_PASS,
                            TINYC_EIGHT_LOWEST(TINYC_DENSE_INT4_256_TIMES), tinyc_output_lowest)
 
+TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int4_steep, 4, 8, TINYC_DENSE_INT4_PASS,
+                           TINYC_EIGHT_STEEP(TINYC_DENSE_INT4_256_TIMES), tinyc_output_steep)
+
 TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int4_once, 4, 0, TINYC_DENSE_INT4_PASS,
                            TINYC_EIGHT_ONCE(TINYC_DENSE_INT4_ONE_TIME), tinyc_output_once)
 
@@ -181,6 +184,9 @@ TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int2_away, 2, 1, TINYC_DENSE_INT2_PASS,
 
 TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int2_lowest, 2, 8, TINYC_DENSE_INT2_PASS,
                            TINYC_EIGHT_LOWEST(TINYC_DENSE_INT2_256_TIMES), tinyc_output_lowest)
+
+TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int2_steep, 2, 8, TINYC_DENSE_INT2_PASS,
+                           TINYC_EIGHT_STEEP(TINYC_DENSE_INT2_256_TIMES), tinyc_output_steep)
 
 TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int2_once, 2, 0, TINYC_DENSE_INT2_PASS,
                            TINYC_EIGHT_ONCE(TINYC_DENSE_INT2_ONE_TIME), tinyc_output_once)

@@ -163,6 +163,14 @@ TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
     return r;
 }
 
+/* The same of x / 2^8. */
+TINYC_INLINE int32_t tinyc_ssat8_asr8(int32_t x)
+{
+    int32_t r;
+    __asm__("ssat %0, #8, %1, asr #8" : "=r"(r) : "r"(x));
+    return r;
+}
+
 /* The same of x / 2^12. */
 TINYC_INLINE int32_t tinyc_ssat8_asr12(int32_t x)
 {
@@ -337,6 +345,11 @@ TINYC_INLINE int32_t tinyc_ssat8(int32_t x)
 TINYC_INLINE int32_t tinyc_ssat8_asr1(int32_t x)
 {
     return tinyc_ssat8(x >> 1);
+}
+
+TINYC_INLINE int32_t tinyc_ssat8_asr8(int32_t x)
+{
+    return tinyc_ssat8(x >> 8);
 }
 
 TINYC_INLINE int32_t tinyc_ssat8_asr12(int32_t x)

@@ -16,7 +16,9 @@
  *   product, it rounds the last bit of what is shifted down again, and adds the zero point; shifts
  *   are at most 23 altogether;
  *
- * - lowest: twice, of the zero point -128: multiplier and addend of tinyc_finish_s8_lowest. */
+ * - lowest: twice, of the zero point -128: multiplier and addend of tinyc_finish_s8_lowest;
+ *
+ * - steep: likewise, of larger multipliers: the product leaves the output times 2^8. */
 #ifndef TINYC_HALVES_H
 #define TINYC_HALVES_H
 
@@ -122,25 +124,31 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
     ".purgem tinyc_channel\n\t"            \
     "ldr    r0, [sp]\n\t"
 
-/* The same where the zero point is -128, from two channels' words on: times 256. */
-#define TINYC_FOUR_LOWEST(sums)                   \
-    ".macro tinyc_channels first, a, b, c, d\n\t" \
-    "ldr    r2, [r1, #\\first]\n\t"               \
-    "ldr    r3, [r1, #\\first + 4]\n\t"           \
-    "ldr    r12, [r1, #\\first + 12]\n\t"         \
-    "ldr    lr, [r1, #\\first + 16]\n\t"          \
-    "smmla  \\a, \\a, r2, r3\n\t"                 \
-    "smmla  \\b, \\b, r2, r3\n\t"                 \
-    "smmla  \\c, \\c, r12, lr\n\t"                \
-    "smmla  \\d, \\d, r12, lr\n\t"                \
-    "ssat   \\a, #8, \\a, asr #12\n\t"            \
-    "ssat   \\b, #8, \\b, asr #12\n\t"            \
-    "ssat   \\c, #8, \\c, asr #12\n\t"            \
-    "ssat   \\d, #8, \\d, asr #12\n\t"            \
-    ".endm\n\t" sums                              \
-    "tinyc_channels 4, r4, r5, r6, r7\n\t"        \
-    "tinyc_channels 28, r8, r9, r10, r11\n\t"     \
+/* The same where the zero point is -128, from two channels' words on: times 256. `shift` takes the
+ * outputs out of the products. */
+#define TINYC_FOUR_PRODUCTS(sums, shift)               \
+    ".macro tinyc_channels first, a, b, c, d\n\t"      \
+    "ldr    r2, [r1, #\\first]\n\t"                    \
+    "ldr    r3, [r1, #\\first + 4]\n\t"                \
+    "ldr    r12, [r1, #\\first + 12]\n\t"              \
+    "ldr    lr, [r1, #\\first + 16]\n\t"               \
+    "smmla  \\a, \\a, r2, r3\n\t"                      \
+    "smmla  \\b, \\b, r2, r3\n\t"                      \
+    "smmla  \\c, \\c, r12, lr\n\t"                     \
+    "smmla  \\d, \\d, r12, lr\n\t"                     \
+    "ssat   \\a, #8, \\a, " shift                      \
+    "\n\t"                                             \
+    "ssat   \\b, #8, \\b, " shift                      \
+    "\n\t"                                             \
+    "ssat   \\c, #8, \\c, " shift                      \
+    "\n\t"                                             \
+    "ssat   \\d, #8, \\d, " shift "\n\t.endm\n\t" sums \
+    "tinyc_channels 4, r4, r5, r6, r7\n\t"             \
+    "tinyc_channels 28, r8, r9, r10, r11\n\t"          \
     ".purgem tinyc_channels\n\t"
+
+#define TINYC_FOUR_LOWEST(sums) TINYC_FOUR_PRODUCTS(sums, "asr #12")
+#define TINYC_FOUR_STEEP(sums)  TINYC_FOUR_PRODUCTS(sums, "asr #8")
 
 /* Rounded once: the high products of the sums, times 1, are cut off. */
 #define TINYC_FOUR_ONCE(sums)              \
@@ -165,52 +173,54 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
 /* Of such rows the sums of all channels, by four, of two pixels. r0 to r3: weights, columns, their
  * end, bytes of the code of rows that the first pass leaves out; the stack from 52 on, as r0 to r11
  * and lr lie before it: table, its end, half, out, bytes to the second pixel's.
- * before: what a pass begins with; outputs: one of those above. */
-#define TINYC_FOUR_CHANNELS(before, pass, outputs) \
-    ".syntax unified\n\t"                          \
-    "adr.w  r12, 2f\n\t"                           \
-    "add    r3, r3, r12\n\t"                       \
-    "orr    r3, r3, #1\n\t"                        \
-    "push   {r0-r11, lr}\n\t"                      \
-    "ldr    r1, [sp, #52]\n\t"                     \
-    "b.w    3f\n\t"                                \
-    ".balign 4\n"                                  \
-    "1:\n\t" before "2:\n\t" pass                  \
-    "ldr    r2, [sp, #8]\n\t"                      \
-    "cmp    r1, r2\n\t"                            \
-    "bne.w  1b\n\t"                                \
-    "ldr    r1, [sp, #52]\n\t" outputs             \
-    "bfi    r4, r6, #8, #8\n\t"                    \
-    "bfi    r5, r7, #8, #8\n\t"                    \
-    "bfi    r4, r8, #16, #8\n\t"                   \
-    "bfi    r5, r9, #16, #8\n\t"                   \
-    "bfi    r4, r10, #24, #8\n\t"                  \
-    "bfi    r5, r11, #24, #8\n\t"                  \
-    "ldr.w  r12, [sp, #56]\n\t"                    \
-    "ldr    r2, [sp, #64]\n\t"                     \
-    "ldr    r3, [sp, #68]\n\t"                     \
-    "str    r5, [r2, r3]\n\t"                      \
-    "str    r4, [r2], #4\n\t"                      \
-    "str    r2, [sp, #64]\n\t"                     \
-    "adds   r1, #48\n\t"                           \
-    "cmp    r1, r12\n\t"                           \
-    "beq    4f\n"                                  \
-    "3:\n\t"                                       \
-    "str    r1, [sp, #52]\n\t"                     \
-    "ldr    r4, [r1]\n\t"                          \
-    "ldr    r6, [r1, #12]\n\t"                     \
-    "ldr.w  r8, [r1, #24]\n\t"                     \
-    "ldr.w  r10, [r1, #36]\n\t"                    \
-    "ldr    r1, [sp, #4]\n\t"                      \
-    "ldr    r3, [sp, #12]\n\t"                     \
-    "mov    r5, r4\n\t"                            \
-    "mov    r7, r6\n\t"                            \
-    "mov    r9, r8\n\t"                            \
-    "mov    r11, r10\n\t" before                   \
-    "bx     r3\n"                                  \
-    "4:\n\t"                                       \
-    "add    sp, sp, #16\n\t"                       \
+ * enter: what brings the place in the code where the first pass begins to a register, from 12 on;
+ * before: what a pass begins with; jump: to that place; outputs: one of those above. */
+#define TINYC_FOUR_CHANNELS(enter, before, jump, pass, outputs) \
+    ".syntax unified\n\t"                                       \
+    "adr.w  r12, 2f\n\t"                                        \
+    "add    r3, r3, r12\n\t"                                    \
+    "orr    r3, r3, #1\n\t"                                     \
+    "push   {r0-r11, lr}\n\t"                                   \
+    "ldr    r1, [sp, #52]\n\t"                                  \
+    "b.w    3f\n\t"                                             \
+    ".balign 4\n"                                               \
+    "1:\n\t" before "2:\n\t" pass                               \
+    "ldr    r2, [sp, #8]\n\t"                                   \
+    "cmp    r1, r2\n\t"                                         \
+    "bne.w  1b\n\t"                                             \
+    "ldr    r1, [sp, #52]\n\t" outputs                          \
+    "bfi    r4, r6, #8, #8\n\t"                                 \
+    "bfi    r5, r7, #8, #8\n\t"                                 \
+    "bfi    r4, r8, #16, #8\n\t"                                \
+    "bfi    r5, r9, #16, #8\n\t"                                \
+    "bfi    r4, r10, #24, #8\n\t"                               \
+    "bfi    r5, r11, #24, #8\n\t"                               \
+    "ldr.w  r12, [sp, #56]\n\t"                                 \
+    "ldr    r2, [sp, #64]\n\t"                                  \
+    "ldr    r3, [sp, #68]\n\t"                                  \
+    "str    r5, [r2, r3]\n\t"                                   \
+    "str    r4, [r2], #4\n\t"                                   \
+    "str    r2, [sp, #64]\n\t"                                  \
+    "adds   r1, #48\n\t"                                        \
+    "cmp    r1, r12\n\t"                                        \
+    "beq    4f\n"                                               \
+    "3:\n\t"                                                    \
+    "str    r1, [sp, #52]\n\t"                                  \
+    "ldr    r4, [r1]\n\t"                                       \
+    "ldr    r6, [r1, #12]\n\t"                                  \
+    "ldr.w  r8, [r1, #24]\n\t"                                  \
+    "ldr.w  r10, [r1, #36]\n\t"                                 \
+    "ldr    r1, [sp, #4]\n\t" enter                             \
+    "mov    r5, r4\n\t"                                         \
+    "mov    r7, r6\n\t"                                         \
+    "mov    r9, r8\n\t"                                         \
+    "mov    r11, r10\n\t" before jump                           \
+    "4:\n\t"                                                    \
+    "add    sp, sp, #16\n\t"                                    \
     "pop    {r4-r11, pc}\n\t"
+
+#define TINYC_ENTER_R3 "ldr    r3, [sp, #12]\n\t"
+#define TINYC_JUMP_R3  "bx     r3\n"
 
 /* The sums A are in r4, r5, r8 and r9, A + 256 * B in those two behind. */
 #define TINYC_HALVES_APART    \
@@ -253,12 +263,15 @@ TINYC_INLINE int32_t tinyc_halves_skip(int32_t rows)
         __attribute__((unused)) const int32_t *table_end, __attribute__((unused)) int32_t half,   \
         __attribute__((unused)) int8_t *out, __attribute__((unused)) int32_t to_second)           \
     {                                                                                             \
-        __asm__ volatile(TINYC_FOUR_CHANNELS(TINYC_HALVES_BEFORE, TINYC_HALVES_PASS, outputs));   \
+        __asm__ volatile(TINYC_FOUR_CHANNELS(TINYC_ENTER_R3, TINYC_HALVES_BEFORE, TINYC_JUMP_R3,  \
+                                             TINYC_HALVES_PASS, outputs));                        \
     }
 
 TINYC_DEFINE_HALVES(tinyc_halves_away, TINYC_FOUR_AWAY(TINYC_HALVES_TWICE))
 
 TINYC_DEFINE_HALVES(tinyc_halves_lowest, TINYC_FOUR_LOWEST(TINYC_HALVES_256_TIMES))
+
+TINYC_DEFINE_HALVES(tinyc_halves_steep, TINYC_FOUR_STEEP(TINYC_HALVES_256_TIMES))
 
 TINYC_DEFINE_HALVES(tinyc_halves_once, TINYC_FOUR_ONCE(TINYC_HALVES_ONE_TIME))
 
@@ -297,6 +310,14 @@ TINYC_INLINE int8_t tinyc_output_lowest(int32_t acc, const int32_t *channel, int
     return tinyc_finish_s8_lowest(acc, channel[1], channel[2], INT8_MIN, INT8_MIN, INT8_MAX);
 }
 
+TINYC_INLINE int8_t tinyc_output_steep(int32_t acc, const int32_t *channel, int32_t half)
+{
+    const int32_t up = (int32_t)((uint32_t)acc << 8);
+
+    (void)half;
+    return (int8_t)tinyc_ssat8_asr8(tinyc_smmla(up, channel[1], channel[2]));
+}
+
 TINYC_INLINE int8_t tinyc_output_once(int32_t acc, const int32_t *channel, int32_t half)
 {
     const int32_t shift = channel[2];
@@ -325,6 +346,8 @@ TINYC_INLINE int8_t tinyc_output_once(int32_t acc, const int32_t *channel, int32
 TINYC_DEFINE_HALVES(tinyc_halves_away, tinyc_output_away)
 
 TINYC_DEFINE_HALVES(tinyc_halves_lowest, tinyc_output_lowest)
+
+TINYC_DEFINE_HALVES(tinyc_halves_steep, tinyc_output_steep)
 
 TINYC_DEFINE_HALVES(tinyc_halves_once, tinyc_output_once)
 

@@ -38,10 +38,12 @@ def layer(
     padding: int = 0,
     stride: int = 1,
     activation: str = "none",
+    dilation: int = 1,
 ) -> Node[Conv2d]:
     """A convolution of int8 [o, kh, kw, i] whose multipliers are all ``real``."""
     kh, kw, depth = weights.shape[1:]
-    op = Conv2d((stride, stride), (1, 1), ((padding, padding), (padding, padding)), activation)
+    pads = ((padding, padding), (padding, padding))
+    op = Conv2d((stride, stride), (dilation, dilation), pads, activation)
     shape = (1, *image, depth)
     size = out_sizes(shape, (kh, kw), op.stride, op.dilation, op.padding)
     return _node(op, shape, weights, bias, real, zeros, (1, *size, len(weights)))
@@ -139,6 +141,9 @@ def extremes() -> Iterator[Node]:
             # The same, by one product.
             yield layer((1, 3), weights, edge, 1.1e-5, (zero, -128))
             yield layer((1, 3), weights, edge // 16, 6e-3, (zero, -128))
+            for steep in (2.0**-5, 0.4999999):
+                yield layer((1, 3), weights, edge, steep, (zero, -128))
+                yield layer((1, 1), pixel, edge, steep, (zero, -128))
     yield layer((2, 2), weights, 0, 2.0**-26, (0, 9))  # no sum comes to a half
     yield layer((2, 2), weights, 0, 2.0**-26, (0, -128))
     yield dense(1, np.concatenate([weights, weights])[:, 0, 0], 0, 2.0**-26, (0, 9))
@@ -185,22 +190,28 @@ def test_core(name: str, board: str, tmp_path: Path) -> None:
     check_on_core(list(nodes()), board, tmp_path, **options)
 
 
-@pytest.mark.parametrize("real", [0.03, 0.0101, 2.0**-8, 3e-3, 1.3e-3, 4.4e-4])
-def test_one_product_does_for_two_roundings(real: float) -> None:
+@pytest.mark.parametrize(
+    ("real", "way"),
+    [
+        *((real, "lowest") for real in (0.03, 0.0101, 2.0**-8, 3e-3, 1.3e-3, 4.4e-4)),
+        *((real, "steep") for real in (0.0313, 0.0401, 0.1, 0.24999, 0.25, 0.4999999)),
+    ],
+)
+def test_one_product_does_for_two_roundings(real: float, way: str) -> None:
     """At the zero point -128, for every sum that the weights allow."""
     node = layer((1, 1), np.full((4, 1, 1, 16), 127), real=real, zeros=(0, -128))
     params, (_, table) = halves.pack(node, node.inputs[1].array.reshape(4, -1))
-    assert params["halves"] == "tinyc_halves_lowest"
+    assert params["halves"] == f"tinyc_halves_{way}"
     _, multiplier, addend = (int(word) for word in table.data[0])
     sums = np.arange(-128 * 16 * 127, 128 * 16 * 127 + 1, dtype=np.int64)
     expected = multiply_double_rounding(sums, *quantize_multiplier(real)) - 128
-    outputs = ((256 * sums * multiplier >> 32) + addend) >> PRODUCT_BITS
+    outputs = ((256 * sums * multiplier >> 32) + addend) >> PRODUCT_BITS[way]
     np.testing.assert_array_equal(np.clip(outputs, -128, 127), np.clip(expected, -128, 127))
 
 
 def test_where_no_product_does() -> None:
     ones = np.ones((4, 1, 1, 256), int)
-    for real, zero in ((0.1, -128), (2.0**-15, -128), (0.01, -127)):
+    for real, zero in ((2.0**-15, -128), (0.01, -127), (0.1, -127)):
         node = layer((1, 1), 100 * ones, real=real, zeros=(-128, zero))
         params, _ = halves.pack(node, node.inputs[1].array.reshape(4, -1))
         assert params["halves"] == "tinyc_halves_away", real

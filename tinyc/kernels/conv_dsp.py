@@ -35,8 +35,9 @@ from .conv import (
 REQUIRES = frozenset({"dsp"})
 FLOAT_BITS = 22
 """Under two to this tinyc_scaled_small rounds right."""
-PRODUCT_BITS = 12
-"""Below the output, of `one_product`."""
+PRODUCT_BITS = {"lowest": 12, "steep": 8}
+"""Below the output, of the ways of `one_product`: 12 for multipliers under 2**-5, 8 for steeper
+ones, under 1/2, of which less is left to be told apart."""
 PRODUCT_SUM_BITS = 23
 """Of sums that it takes."""
 
@@ -104,10 +105,12 @@ def fixed_point(node: Node[Weighted], rows: Array, biases: Array, single: bool) 
     return np.asarray(entries)
 
 
-def one_product(node: Node[Weighted], rows: Array, entries: Array) -> Array | None:
+def one_product(
+    node: Node[Weighted], rows: Array, entries: Array, bits: int = PRODUCT_BITS["lowest"]
+) -> Array | None:
     """The `entries` of a node that rounds twice, with the multiplier and the addend of
-    ``tinyc_finish_s8_lowest`` for its last two words; None where the output's zero point is not
-    -128, or a channel has none.
+    ``tinyc_finish_s8_lowest`` for its last two words, and ``bits`` below the output; None where the
+    output's zero point is not -128, or a channel has none.
 
     All outputs above that begin at sums over 0. A product that is cut off does for two roundings
     if with one addend all these sums, and those before them, come to the same, and nearly always it
@@ -122,23 +125,23 @@ def one_product(node: Node[Weighted], rows: Array, entries: Array) -> Array | No
     multipliers, shifts = (a.astype(np.int64) for a in channel_multipliers(node))
     first = _first_sums(multipliers[:, None], shifts[:, None], steps)
     reached = first <= sums[:, None]
-    exact = np.ldexp(multipliers, shifts + PRODUCT_BITS - 7).round().astype(np.int64)
+    exact = np.ldexp(multipliers, shifts + bits - 7).round().astype(np.int64)
     missing = np.ones(len(rows), bool)
     words = np.zeros((len(rows), 2), np.int64)
     for nearby in (0, 1, -1, 2, -2, 3, -3):
         scaled = np.where(reached.any(1), exact + nearby, 0)
         at, before = (256 * scaled[:, None] * x >> 32 for x in (first, first - 1))
-        least = np.where(reached, (steps << PRODUCT_BITS) - at, -(1 << 30)).max(1)
-        most = np.where(reached, (steps << PRODUCT_BITS) - 1 - before, 1 << 30).min(1)
+        least = np.where(reached, (steps << bits) - at, -(1 << 30)).max(1)
+        most = np.where(reached, (steps << bits) - 1 - before, 1 << 30).min(1)
         fits = missing & (least <= most) & (scaled < 1 << 31)
         words[fits] = np.stack([scaled, (least + most) // 2], 1)[fits]
         missing &= ~fits
     if missing.any():
         return None
     constants = np.clip(entries[~used, 0] // 4, 0, 255)  # see `table`
-    words[~used, 1] = constants << PRODUCT_BITS
+    words[~used, 1] = constants << bits
     biases = np.where(used, entries[: len(rows), 0], 0)
-    return np.column_stack([biases, words - [0, 128 << PRODUCT_BITS]])
+    return np.column_stack([biases, words - [0, 128 << bits]])
 
 
 def _first_sums(multipliers: Array, shifts: Array, outputs: Array) -> Array:

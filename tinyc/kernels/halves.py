@@ -26,6 +26,7 @@ from .conv import (
     window_params,
 )
 from .conv_dsp import (
+    PRODUCT_BITS,
     REQUIRES,
     columns_bytes,
     conv_rows,
@@ -99,15 +100,26 @@ def pack(
     )
 
 
-def entries(node: Node[Weighted], rows: Array, alike: bool = False) -> tuple[Constant, str]:
+def entries(
+    node: Node[Weighted],
+    rows: Array,
+    alike: bool = False,
+    products: tuple[str, ...] = ("lowest", "steep"),
+) -> tuple[Constant, str]:
     """The words of each channel, int32 [channels, 3], and which way of rounding they are for, as
-    ``firmware/kernels/tinyc_halves.h`` has them; alike: round as any layer may be rounded."""
+    ``firmware/kernels/tinyc_halves.h`` has them; alike: round as any layer may be rounded;
+    products: what else is tried in turn of `PRODUCT_BITS`, first what most layers can have, as each
+    way has code of its own."""
     known = table(node, rows, fold=True, single=node.op.rounds_once)
     words = known.data[: len(rows)].astype(np.int64)
     words[_is_far(node, rows), 1:] = 0  # sums that are taken come to naught
-    one = None if alike else one_product(node, rows, words)
-    rounding = "once" if node.op.rounds_once else "away" if one is None else "lowest"
-    return replace(known, data=(words if one is None else one).astype(np.int32)), rounding
+    rounding = "once" if node.op.rounds_once else "away"
+    for way in () if alike else products:
+        one = one_product(node, rows, words, PRODUCT_BITS[way])
+        if one is not None:
+            words, rounding = one, way
+            break
+    return replace(known, data=words.astype(np.int32)), rounding
 
 
 # A single row of inputs --------------------------------------------------------------------

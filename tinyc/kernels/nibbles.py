@@ -17,7 +17,6 @@ from .base import Binding, Constant, Kernel
 from .conv import SIZED, VARYING, clamp_params, extreme_sums, fours, sees_all, window_params
 from .conv_dsp import (
     REQUIRES,
-    columns_bytes,
     conv_rows,
     reject_conv,
     reject_fully_connected,
@@ -27,8 +26,11 @@ from .narrow import BITS, SLOWER, reject_bits
 
 LEAST_WEIGHTS = 1024
 """Of a layer: the bytes that fewer spare are not worth the code."""
-SCALES = {"away": 1, "lowest": 8, "once": 0}
+SCALES = {"away": 1, "lowest": 8, "steep": 8, "once": 0}
 """By how many bits the sums are shifted up that outputs are made of, by how they are rounded."""
+WINDOWS_BYTES = {4: 1024, 2: 2048}
+"""By bits, of the windows of pixels side by side, which cost memory and spare cycles: two pixels'
+may take more. With 2 bits two pixels' lie between each other, and take twice as much."""
 MOST_CONSTANT = 1 << 18
 """Of the sum of a channel without weights, which is beyond all outputs already."""
 
@@ -83,7 +85,7 @@ def pack(
     words = _words(quads.swapaxes(2, 3).astype(np.int16) if bits == 4 else quads.astype(np.int8))
     if width == 8:  # [eight, four, quad, word] -> [eight, quad, word, four]
         words = words.reshape(-1, 2, *words.shape[1:]).transpose(0, 2, 3, 1)
-    known, rounding = halves.entries(node, rows, alike)
+    known, rounding = halves.entries(node, rows, alike, ("steep", "lowest"))
     table = known.data.astype(np.int64)
     table[~rows.any(1), 0] = table[~rows.any(1), 0].clip(-MOST_CONSTANT, MOST_CONSTANT)
     table = table[places]
@@ -132,6 +134,14 @@ def _bind_row(node: Node[Weighted], rows: Array, bits: int) -> Binding:
 # Convolution --------------------------------------------------------------------------------
 
 
+def _by_columns(filters: Array) -> tuple[Array, int]:
+    """[channels, depth] of filters [channels, kernel_h, kernel_w, in_c] as the columns of
+    ``firmware/kernels/tinyc_summed_columns.h`` have the inputs, and how many a column has."""
+    columns = filters.swapaxes(1, 2).reshape(len(filters), filters.shape[2], -1)
+    whole = np.pad(columns, ((0, 0), (0, 0), (0, -columns.shape[2] % 4)))
+    return whole.reshape(len(filters), -1), whole.shape[2]
+
+
 def _reject_conv(node: Node[Conv2d], bits: int) -> str | None:
     rows = conv_rows(node)
     reason = reject_conv(node)
@@ -146,35 +156,50 @@ def _bind_conv(node: Node[Conv2d], bits: int, alike: bool = False) -> Binding:
     if not alike and sees_all(node) and _reject_row(node, rows, bits) is None:
         return _bind_row(node, rows, bits)
     _, kh, kw, _ = node.inputs[1].type.shape
-    params, constants = pack(node, rows, bits, alike=alike)
-    return _windows(
-        node, rows, {**window_params(node, (kh, kw)), **params}, constants, ordered=True
-    )  # fmt: skip
+    window = window_params(node, (kh, kw))
+    return _windows(node, node.inputs[1].array, window, bits, alike, ordered=True)
 
 
 def _windows(
     node: Node[Weighted],
-    rows: Array,
-    params: dict[str, Any],
-    constants: tuple[Constant, Constant],
+    filters: Array,
+    window: dict[str, Any],
+    bits: int,
+    alike: bool = False,
     ordered: bool = False,
 ) -> Binding:
-    """Two windows at a time, whose columns are scratch, as are sums of inputs."""
-    depth = -(-rows.shape[1] // 4) * 4
-    columns = columns_bytes(depth, params["in_c"], lanes=2)
-    seen = (params["out_w"] - 1) * params["stride_w"]
-    seen += (params["kernel_w"] - 1) * params["dilation_w"] + 1
-    sums = max(seen, params["pad_left"] + params["in_w"])
-    sums += params["kernel_h"] * params["in_w"]
+    """Two pixels at a time, whose windows are scratch, as are sums of inputs.
+    filters: [channels, kernel_h, kernel_w, in_c]."""
+    rows, depth = _by_columns(filters)
+    params, constants = pack(node, rows, bits, alike=alike)
+    taps, step = window["kernel_w"], window["stride_w"]
+    columns, seen = max(WINDOWS_BYTES[bits] // (2 * depth), 2 * taps), 2 * taps
+    pairs, between = 1, 1
+    if taps > step and window["dilation_w"] == 1:
+        # Where two pixels' lie between each other, columns that both see are there twice.
+        most = max(1, window["out_w"] // 2)
+        pairs = min(1 + (columns - taps - step) // (2 * step), most)
+        between = min(1 + (columns // 2 - taps) // (2 * step), most)
+        columns = max(
+            2 * taps,
+            (2 * pairs - 1) * step + taps if bits == 4 else 2 * (2 * (between - 1) * step + taps),
+        )
+        between = min(1 + (columns // 2 - taps) // (2 * step), most)
+        seen = max(seen, (2 * max(pairs, between) - 1) * step + taps)
+    else:
+        columns = 2 * taps
     return Binding(
         params={
+            **window,
             **params,
             "input_zero": node.inputs[0].type.zero_point,
-            "depth": depth,
-            "columns_bytes": columns,
+            "depth": taps * depth,
+            "columns_bytes": 2 * depth * columns,
+            "pairs": pairs,
+            "pairs_between": between,
         },
         constants=constants,
-        scratch=columns + 4 * sums,
+        scratch=2 * depth * columns + (depth if window["in_c"] % 4 else 0) + 4 * seen,
         support=("tinyc_conv2d_nibbles.h",),
         ordered=ordered,
         tile=2,
@@ -192,8 +217,8 @@ def _conv2d(bits: int) -> tuple[Kernel[Conv2d], Kernel[Conv2d]]:
         ),
         Kernel(
             f"{name}_alike", template, REQUIRES, refuse, partial(bind, alike=True),
-            varying=VARYING, sized=(*SIZED, "depth", "columns_bytes"), aims=frozenset({"flash"}),
-            special=True,
+            varying=VARYING, sized=(*SIZED, "depth", "columns_bytes", "pairs", "pairs_between"),
+            aims=frozenset({"flash"}), special=True,
         ),
     )  # fmt: skip
 
@@ -219,8 +244,7 @@ def _bind_fully_connected(node: Node[FullyConnected], bits: int) -> Binding:
     x, weights = node.inputs[0].type, node.inputs[1].array
     if x.elements == weights.shape[1]:
         return _bind_row(node, weights, bits)
-    params, constants = pack(node, weights, bits)
-    return _windows(node, weights, {**row_window(node), **params}, constants)
+    return _windows(node, weights[:, None, None], row_window(node), bits)
 
 
 FULLY_CONNECTED = tuple(
