@@ -179,6 +179,9 @@ TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int4_steep, 4, 8, TINYC_DENSE_INT4_PASS,
 TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int4_once, 4, 0, TINYC_DENSE_INT4_PASS,
                            TINYC_EIGHT_ONCE(TINYC_DENSE_INT4_ONE_TIME), tinyc_output_once)
 
+TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int4_steep_once, 4, 8, TINYC_DENSE_INT4_PASS,
+                           TINYC_EIGHT_ONCE(TINYC_DENSE_INT4_256_TIMES), tinyc_output_steep_once)
+
 TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int2_away, 2, 1, TINYC_DENSE_INT2_PASS,
                            TINYC_EIGHT_AWAY(TINYC_DENSE_INT2_TWICE), tinyc_output_away)
 
@@ -190,6 +193,9 @@ TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int2_steep, 2, 8, TINYC_DENSE_INT2_PASS,
 
 TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int2_once, 2, 0, TINYC_DENSE_INT2_PASS,
                            TINYC_EIGHT_ONCE(TINYC_DENSE_INT2_ONE_TIME), tinyc_output_once)
+
+TINYC_DEFINE_DENSE_NIBBLES(tinyc_dense_int2_steep_once, 2, 8, TINYC_DENSE_INT2_PASS,
+                           TINYC_EIGHT_ONCE(TINYC_DENSE_INT2_256_TIMES), tinyc_output_steep_once)
 
 /* One row of inputs, a multiple of four; at least eight channels, of which the last eight of a
  * count that is no multiple overlap those before. bits, offset: see tinyc_nibbles_layer. */

@@ -8,7 +8,9 @@
  *          halfwords of k0, k2, k1 and k3, or the bytes of k0 to k3. c3's are signed, of the others
  *          8 or 2 are added to each weight, so that they are not negative;
  * table: three words of each channel as those of tinyc_halves.h, whose first ones are the biases of
- *        c0, c0 + 16 * c1, c0 + 16 * c1 + 256 * c2 and so on, of 2 bits by powers of 4.
+ *        c0, c0 + 16 * c1, c0 + 16 * c1 + 256 * c2 and so on, of 2 bits by powers of 4. Besides its
+ *        ways of rounding there is `steep_once`: once, of multipliers of 1/4 and more, by products
+ *        of 256 times the sums, whose right shifts are larger by 8.
  *
  * SMLAD of such numbers adds up what all channels come to, and, as the upper fields are cleared one
  * after another, what those below come to: each less the one below it is the sum of a channel,
@@ -235,6 +237,11 @@ TINYC_INLINE void tinyc_nibbles_sums(const int32_t *weights, const int16_t *colu
     tinyc_fields_apart(sums, bits, times, above, acc);
 }
 
+TINYC_INLINE int8_t tinyc_output_steep_once(int32_t acc, const int32_t *channel, int32_t half)
+{
+    return tinyc_output_once((int32_t)((uint32_t)acc << 8), channel, half);
+}
+
 #define TINYC_DEFINE_NIBBLES(name, bits, times, enter, jump, pass, outputs, output)                \
     static TINYC_SHARED void name(const int32_t *weights, const int16_t *columns,                  \
                                   const int16_t *columns_end, int32_t skip, const int32_t *table,  \
@@ -270,6 +277,10 @@ TINYC_DEFINE_NIBBLES(tinyc_int4_steep, 4, 8, TINYC_INT4_ENTER, TINYC_INT4_JUMP, 
 TINYC_DEFINE_NIBBLES(tinyc_int4_once, 4, 0, TINYC_INT4_ENTER, TINYC_INT4_JUMP, TINYC_INT4_PASS,
                      TINYC_FOUR_ONCE(TINYC_INT4_ONE_TIME), tinyc_output_once)
 
+TINYC_DEFINE_NIBBLES(tinyc_int4_steep_once, 4, 8, TINYC_INT4_ENTER, TINYC_INT4_JUMP,
+                     TINYC_INT4_PASS, TINYC_FOUR_ONCE(TINYC_INT4_256_TIMES),
+                     tinyc_output_steep_once)
+
 TINYC_DEFINE_NIBBLES(tinyc_int2_away, 2, 1, TINYC_INT2_ENTER, TINYC_INT2_JUMP, TINYC_INT2_PASS,
                      TINYC_FOUR_AWAY(TINYC_INT2_TWICE), tinyc_output_away)
 
@@ -281,5 +292,9 @@ TINYC_DEFINE_NIBBLES(tinyc_int2_steep, 2, 8, TINYC_INT2_ENTER, TINYC_INT2_JUMP, 
 
 TINYC_DEFINE_NIBBLES(tinyc_int2_once, 2, 0, TINYC_INT2_ENTER, TINYC_INT2_JUMP, TINYC_INT2_PASS,
                      TINYC_FOUR_ONCE(TINYC_INT2_ONE_TIME), tinyc_output_once)
+
+TINYC_DEFINE_NIBBLES(tinyc_int2_steep_once, 2, 8, TINYC_INT2_ENTER, TINYC_INT2_JUMP,
+                     TINYC_INT2_PASS, TINYC_FOUR_ONCE(TINYC_INT2_256_TIMES),
+                     tinyc_output_steep_once)
 
 #endif

@@ -61,13 +61,16 @@ def awkward(bits: int) -> Iterator[Node]:
             weights = few(rng, bits, channels, kh, kw, depth)
             yield layer((7, 6), weights, bias, 0.0027, zeros, padding, stride, activation)
         yield layer((3, 2), weights, bias, 0.04, (zero, -128), padding, 1)  # by a steep product
-    for depth in (16, 13):
+    for depth in (16, 17):
         weights = few(rng, bits, 8, 3, 3, depth)
         yield layer((7, 6), weights, 9, 0.0027, (-128, -128), 2, 1, dilation=2)
     for rows, channels, depth in (
         (1, 64, 64), (1, 19, 132), (1, 8, 128), (2, 33, 36), (3, 20, 57), (5, 4, 260),
     ):  # fmt: skip
         yield dense(rows, few(rng, bits, channels, depth), 77, 0.004, (4, -3), "relu")
+        for real, zero in ((0.25, -128), (3.0, 127)):  # by a steep product, rounded once
+            yield dense(rows, few(rng, bits, channels, depth), -9, real, (zero, zero))
+    yield spread(dense(1, few(rng, bits, 8, 128)), 2.0**-16, 0.25)
     for channels, zero in ((16, -128), (17, 4)):  # windows that are the image
         for real in (0.0027, 0.04):
             yield layer((2, 2), few(rng, bits, channels, 2, 2, 20), 9, real, (-128, zero))
@@ -78,6 +81,15 @@ def awkward(bits: int) -> Iterator[Node]:
         yield layer((1, 3), dead, constants, 0.004, (3, zero))
         yield layer((1, 1), dead, constants, 0.004, (3, zero))
     yield dense(1, dead[:, 0, 0], constants, 0.004)
+
+
+def spread(node: Node, *reals: float) -> Node:
+    """The same whose channels have these multipliers in turn."""
+    weights, channels = node.inputs[1], len(node.inputs[1].array)
+    scales = tuple(node.output.type.quant.scale[0] * r for r in np.resize(reals, channels))
+    quant = Quant(scales, (0,) * channels, 0)
+    weights = replace(weights, type=replace(weights.type, quant=quant))
+    return replace(node, inputs=(node.inputs[0], weights, *node.inputs[2:]))
 
 
 def largest(make: Callable[[list[int]], Node], bits: int, field: int, sign: int) -> int:
@@ -125,6 +137,9 @@ def extremes(bits: int) -> Iterator[Node]:
                 for real in (2.0**-8, 0.4999999):
                     yield layer((1, 3), weights[:, None, None], biases, real, (zero, -128))
                     yield layer((1, 1), weights[:, None, None], biases, real, (zero, -128))
+                for real in (0.25, 63.99999):
+                    yield dense(2, weights, biases, real, (zero, out))
+                    yield dense(1, weights, biases, real, (zero, out))
 
 
 CASES = {
@@ -195,6 +210,12 @@ def test_what_is_left_to_others() -> None:
     assert chosen(dense(1, np.ones((7, 256), int))) == f"{DENSE}s8_dsp"
     assert chosen(dense(2, np.ones((7, 255), int))) == f"{DENSE}s2_dsp"
     assert chosen(layer((2, 2), ones), "speed") == f"{CONV}s8_halves"
+    row = kernel(dense(1, ones[:, 0, 0]), f"{DENSE}s4_dsp")
+    assert row.reject(dense(1, ones[:, 0, 0], real=63.9)) is None
+    assert row.reject(dense(1, ones[:, 0, 0], real=64.0))
+    assert row.reject(spread(dense(1, ones[:, 0, 0]), 2.0**-17, 0.25)) is None
+    assert row.reject(spread(dense(1, ones[:, 0, 0]), 2.0**-18, 0.25))
+    assert row.reject(spread(dense(1, ones[:, 0, 0]), 2.0**-18, 0.24)) is None
 
 
 def network(bits: int) -> Graph:

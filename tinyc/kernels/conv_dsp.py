@@ -289,9 +289,15 @@ DEPTHWISE_CONV2D = (
 # Fully connected --------------------------------------------------------------------------
 
 
-def reject_fully_connected(node: Node[FullyConnected]) -> str | None:
-    # A single rounding by SMMUL needs its rounding constant within the high word: shift <= -2.
-    return reject(node, node.inputs[1].data, largest_shift=-2)
+ONCE_SHIFT = -2
+"""The largest of multipliers of sums that are rounded once: SMMUL needs the rounding constant
+within the high word."""
+
+
+def reject_fully_connected(
+    node: Node[FullyConnected], largest_shift: int = ONCE_SHIFT
+) -> str | None:
+    return reject(node, node.inputs[1].data, largest_shift)
 
 
 def quads(rows: Array, note: str, suffix: str = "weights") -> Constant:

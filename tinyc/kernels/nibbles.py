@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Array, Node
+from ..ops._conv import channel_multipliers
 from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.fully_connected import FullyConnected
@@ -16,6 +17,7 @@ from . import halves
 from .base import Binding, Constant, Kernel
 from .conv import SIZED, VARYING, clamp_params, extreme_sums, fours, sees_all, window_params
 from .conv_dsp import (
+    ONCE_SHIFT,
     REQUIRES,
     conv_rows,
     reject_conv,
@@ -26,8 +28,11 @@ from .narrow import BITS, SLOWER, reject_bits
 
 LEAST_WEIGHTS = 1024
 """Of a layer: the bytes that fewer spare are not worth the code."""
-SCALES = {"away": 1, "lowest": 8, "steep": 8, "once": 0}
+SCALES = {"away": 1, "lowest": 8, "steep": 8, "once": 0, "steep_once": 8}
 """By how many bits the sums are shifted up that outputs are made of, by how they are rounded."""
+STEEP_ONCE = (-16, ONCE_SHIFT + SCALES["steep_once"])
+"""The least and the largest shift of multipliers that are rounded so: under 2**6, and such that the
+zero point, shifted up as the product is down again, stays under 2**30."""
 WINDOWS_BYTES = {4: 1024, 2: 2048}
 """By bits, of the windows of pixels side by side, which cost memory and spare cycles: two pixels'
 may take more. With 2 bits two pixels' lie between each other, and take twice as much."""
@@ -47,6 +52,8 @@ def reject(node: Node[Weighted], rows: Array, bits: int, width: int = 4) -> str 
     if node.op.float_scaled:
         return "its sums are multiplied by a float32"
     used = rows.any(1)
+    if _is_steep_once(node, rows) and channel_multipliers(node)[1][used].min() < STEEP_ONCE[0]:
+        return "multipliers both of 1/4 and under 2^-17"
     sums = np.where(used, np.abs(extreme_sums(node, rows)).max(0), 0)
     raised = np.where(used, np.abs(_raised_sums(node, rows, 1 << bits - 1)).max(0), 0)
     places = np.array(fours(len(rows), width))
@@ -58,6 +65,12 @@ def reject(node: Node[Weighted], rows: Array, bits: int, width: int = 4) -> str 
             if np.any(reached[places[field::4]] >= 1 << 31 - shift):
                 return f"a sum of every fourth channel could reach 2^{31 - shift}"
     return None
+
+
+def _is_steep_once(node: Node[Weighted], rows: Array) -> bool:
+    """Whether sums are rounded once by multipliers that need more room than a product leaves."""
+    shifts = channel_multipliers(node)[1]
+    return node.op.rounds_once and bool(np.any(shifts[rows.any(1)] > ONCE_SHIFT))
 
 
 def _raised_sums(node: Node[Weighted], rows: Array, offset: int) -> Array:
@@ -87,6 +100,9 @@ def pack(
         words = words.reshape(-1, 2, *words.shape[1:]).transpose(0, 2, 3, 1)
     known, rounding = halves.entries(node, rows, alike, ("steep", "lowest"))
     table = known.data.astype(np.int64)
+    if _is_steep_once(node, rows):
+        rounding = "steep_once"
+        table[:, 2] += SCALES[rounding]
     table[~rows.any(1), 0] = table[~rows.any(1), 0].clip(-MOST_CONSTANT, MOST_CONSTANT)
     table = table[places]
     table[:, 0] = (table[:, 0].reshape(-1, 4) << ups).cumsum(1).ravel()
@@ -231,7 +247,7 @@ CONV2D = tuple(kernel for bits in BITS for kernel in _conv2d(bits))
 
 def _reject_fully_connected(node: Node[FullyConnected], bits: int) -> str | None:
     rows = node.inputs[1].data
-    reason = reject_fully_connected(node)
+    reason = reject_fully_connected(node, STEEP_ONCE[1])
     if reason is not None or rows is None:
         return reason
     if node.inputs[0].type.elements > rows.shape[1]:
