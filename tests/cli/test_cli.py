@@ -424,6 +424,7 @@ def test_words_too_wide_are_broken_between_their_parts() -> None:
         "depthwise_\nconv2d_s8_\nplanar, was conv"
     )
     assert folded("SignalFilterBankLog STFT", 13) == "SignalFilter\nBankLog STFT"
+    assert folded("prune:0.7,int4", 10) == "prune:0.7,\nint4"
     assert folded("12,345,678 +1.5%", 10) == "12,345,678 +1.5%"
 
 

@@ -182,7 +182,7 @@ _NUMBER = re.compile(r"(?:[+-]?\d[\d,]*(?:\.\d+)?%?)?")  # also none
 _SPARE = (
     "cycles before", "cycles after", "not taken", "op", "schedule", "bits", "index", "clock_hz",
     "constant_bytes", "mismatches", "milliseconds", "straddled", "templates_cycles", "tvm_cycles",
-    "cycles_per_binary_mac", "build s", "on board", "cycles/MAC", "MHz",
+    "cycles_per_binary_mac", "x flash", "x cycles", "build s", "on board", "cycles/MAC", "MHz",
 )  # fmt: skip
 _GAP = 3
 """Blanks between columns; one less where names would be broken."""
@@ -239,7 +239,7 @@ _CLASSES = 24
 """Of a table on a terminal."""
 
 
-_PART = re.compile(r"[A-Z]*[^A-Z_/.:,-]*[_/.:,-]*")
+_SEAM = re.compile(r"(?<=[_/:,-])(?=\w)|(?<=\.)(?=[A-Za-z])|(?<=[a-z0-9])(?=[A-Z])")
 
 
 def _folded(text: str, width: int) -> str:
@@ -248,7 +248,7 @@ def _folded(text: str, width: int) -> str:
     found = []
     for word in text.split(" "):
         lines = [""]
-        for part in _PART.findall(word) if len(word) > width else [word]:
+        for part in _SEAM.split(word) if len(word) > width else [word]:
             if lines[-1] and len(lines[-1]) + len(part) > width:
                 lines.append("")
             lines[-1] += part
