@@ -171,6 +171,14 @@ def test_goals(goal: front.Goal, bounds: Bounds, text: str) -> None:
     assert chosen(pareto(POINTS), bounds, goal).text == text
 
 
+def test_a_few_cycles_weigh_no_whole_accuracy() -> None:
+    near = [point("wrong", 0.35, 400, 100, 15_414), point("right", 1.0, 400, 100, 15_422)]
+    for points in (near, near[::-1]):
+        assert chosen(pareto(points), Bounds(), "balanced").text == "right"
+    alike = [point("a", 0.950, 400, 100, 1000), point("b", 0.9501, 800, 100, 1000)]
+    assert chosen(pareto(alike), Bounds(), "balanced").text == "a"
+
+
 def test_a_bound_that_nothing_reaches_says_how_near_it_came() -> None:
     told = {
         "small, takes 400 bytes of flash for 390": Bounds(max_flash=390),

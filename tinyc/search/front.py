@@ -17,6 +17,10 @@ OPTIMIZE: Mapping[str, Literal["balanced", "speed", "ram", "flash"]] = {
 """Goal -> what builds are optimized for, unless that is said."""
 
 
+APART = (0.01, 0.05, 0.05, 0.05)
+"""Parts of the best of accuracy, flash, RAM and cycles, which is as far from it as matters."""
+
+
 def goal_of(text: str | None) -> Goal:
     """The goal of a word, ``balanced`` by default. Raises CompileError E209."""
     if text is not None and text not in OPTIMIZE:
@@ -102,8 +106,8 @@ def chosen(front: Sequence[M], bounds: Bounds, goal: Goal) -> M:
 
     latency, ram, flash: the least of that. extreme: the least product of flash, RAM and cycles.
     balanced: the one that is nearest to the best of everything, each figure as a part of its range
-    on the front (the compromise of M. Zeleny, 1973). Raises CompileError E363 where none keeps the
-    bounds.
+    on the front (the compromise of M. Zeleny, 1973), or of `APART` where that is more, for a few
+    cycles weigh no whole accuracy. Raises CompileError E363 where none keeps the bounds.
     """
     kept = [p for p in front if bounds.kept(p.figures)]
     if not kept:
@@ -113,8 +117,8 @@ def chosen(front: Sequence[M], bounds: Bounds, goal: Goal) -> M:
         low, high = list(map(min, *rows, rows[0])), list(map(max, *rows, rows[0]))
 
         def far(row: Sequence[float]) -> float:
-            parts = zip(row, low, high, strict=True)
-            return math.hypot(*((v - a) / (b - a) if b > a else 0.0 for v, a, b in parts))
+            parts = zip(row, low, high, APART, strict=True)
+            return math.hypot(*((v - a) / (max(b - a, abs(a) * p) or 1) for v, a, b, p in parts))
 
         return min(zip(rows, kept, strict=True), key=lambda pair: far(pair[0]))[1]
     order = {"flash": 0, "ram": 1, "latency": 2}
