@@ -135,7 +135,7 @@ def _largest(board: Board, kind: str) -> int:
 
 
 def memories(row: Row) -> list[dict[str, Any]]:
-    """`tinyc.report.objects.Memory` of each of which something is known."""
+    """`tinyc.report.objects.FitMemory` of each of which something is known."""
     return [
         {"name": m.name, "kind": m.kind, "used_bytes": row.used[m.name], "size_bytes": m.size}
         for m in row.board.memory

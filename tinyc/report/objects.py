@@ -1044,11 +1044,18 @@ class Calibrate(Versioned):
     points: list[MeasuredPoint]
 
 
+class FitMemory(TypedDict):
+    name: str
+    kind: Literal["flash", "ram"]
+    used_bytes: int
+    size_bytes: int
+
+
 class FittingWay(SmallerWay):
     """Something that would make a model fit, or nearly. What is saved is of weights and of
     activations, by the plan; where it is expected, of all."""
 
-    memories: NotRequired[list[Memory]]
+    memories: NotRequired[list[FitMemory]]
     """Of what was linked so."""
     accuracy_change: NotRequired[float | None]
     """Of what is expected, where it was measured."""
@@ -1065,7 +1072,7 @@ class FitBoard(TypedDict):
     """Whether it fits and is as fast, and takes as little energy, as was asked."""
     why: NotRequired[str]
     """Why it is not."""
-    memories: list[Memory]
+    memories: list[FitMemory]
     """Those of which something is known; more than its size is what one lacks."""
     memories_source: str
     instructions: NotRequired[int | None]
