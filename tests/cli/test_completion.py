@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from conftest import ROOT
 
 from tinyc.cli import app as cli
@@ -50,6 +53,18 @@ def test_words_of_options(complete) -> None:
     assert complete("tinyc show m.tflite --after pla") == ["plan"]
     assert complete("tinyc flash --tool probe") == ["probe-rs"]
     assert complete("tinyc build m.tflite --board nothing_of_that_name") == []
+
+
+def test_boards_models_and_emulators_are_completed_by_every_verb() -> None:
+    def without(name: str, command: Any) -> Iterator[str]:
+        for param in command.params:
+            known = {"board", "model", "models", "emulator", "data", "calibrate", "compress"}
+            if param.name in known and param._custom_shell_complete is None:
+                yield f"{name} {param.name}"
+        for verb, each in getattr(command, "commands", {}).items():
+            yield from without(f"{name} {verb}", each)
+
+    assert not list(without("tinyc", typer.main.get_command(cli.app)))
 
 
 def test_files_of_the_right_kind(complete, tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ SETTINGS: dict[str, Completion] = {
     "board": boards,
     "data": files(".npz"),
     "calibrate": files(".npz"),
+    "original": models,
     "compress": listed(techniques),
     "emulator": emulators,
     "database": files(".jsonl"),

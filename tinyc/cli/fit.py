@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import Terminal, log, print_json, print_table, show
@@ -25,7 +26,12 @@ def fit(
     call: Call,
     board: Annotated[
         list[str] | None,
-        typer.Option("--board", "-b", help="Several by commas, that it has to fit all [any]."),
+        typer.Option(
+            "--board",
+            "-b",
+            help="Several by commas, that it has to fit all [any].",
+            autocompletion=completion.listed(completion.boards),
+        ),
     ] = None,
     core: Annotated[
         list[str] | None, typer.Option(help="Boards of such cores alone, as m4 or m0plus,m33.")

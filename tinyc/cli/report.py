@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .call import Call
 from .options import verb
 from .printing import log, print_json
@@ -17,7 +18,10 @@ def report(
     call: Call,
     build: Annotated[
         str | None,
-        typer.Argument(help="A build's folder, or a report.html in it; else the latest build."),
+        typer.Argument(
+            help="A build's folder, or a report.html in it; else the latest build.",
+            autocompletion=completion.files(".html"),
+        ),
     ] = None,
     pdf: Annotated[
         str | None, typer.Option(metavar="FILE", help="Print it into a PDF, and open nothing.")

@@ -25,7 +25,8 @@ def train(
         Path | None,
         typer.Option(
             help="An .npz with images x and classes y, or CIFAR-10's archive or folder "
-            "[in the folder that TINYC_DATA names]."
+            "[in the folder that TINYC_DATA names].",
+            autocompletion=completion.files(".npz", ".tar.gz"),
         ),
     ] = None,
     resume: Annotated[

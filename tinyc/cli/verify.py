@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import CompileError
+from . import completion
 from .call import Call
 from .options import env, verb
 from .printing import judge, log, print_json, print_table, print_verdict
@@ -33,17 +34,30 @@ def verify(
     call: Call,
     board: Annotated[
         list[str] | None,
-        typer.Option("--board", "-b", envvar=env("board"), help="As of tinyc build; or several."),
+        typer.Option(
+            "--board",
+            "-b",
+            envvar=env("board"),
+            help="As of tinyc build; or several.",
+            autocompletion=completion.boards,
+        ),
     ] = None,
     bisect: Annotated[
         bool, typer.Option("--bisect", help="Find the first layer that differs, and keep it.")
     ] = False,
     against: Annotated[
-        str | None, typer.Option(help="Another model, in the place of the stages.")
+        str | None,
+        typer.Option(
+            help="Another model, in the place of the stages.", autocompletion=completion.models
+        ),
     ] = None,
     emulator: Annotated[
         list[str] | None,
-        typer.Option(envvar=env("emulator"), help="As of tinyc test; or several."),
+        typer.Option(
+            envvar=env("emulator"),
+            help="As of tinyc test; or several.",
+            autocompletion=completion.emulators,
+        ),
     ] = None,
     target: TargetOpt = None,
     max_error: Annotated[
