@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import write_tiny
 from error_cases import BUILT, TESTED
+from test_cifar import images
 from test_heads import copy, value
 from test_verdicts import dense
 from tflite_writer import TensorSpec, write_model
@@ -205,3 +206,21 @@ def test_answers_are_judged_by_strict_alone() -> None:
 )
 def test_published_data_are_nothing_odd(data: str, model: str, data_folder: Path) -> None:
     assert load_npz(data_folder / data, read(data_folder / model)).warnings == ()
+
+
+@pytest.mark.slow
+def test_images_are_nothing_odd_but_with_bytes_of_the_wrong_sign(data_folder: Path) -> None:
+    x, y = images("test", 300)
+    other, _ = images("train", 256)
+    pixels = np.round(x * 128 + 128).astype(np.uint8)
+    net = read(data_folder / "mlperf-tiny" / "ic.tflite")
+
+    def odd(x: np.ndarray) -> tuple[str, ...]:
+        return given_samples({"x": x, "y": y}, net, "d.npz").warnings
+
+    assert odd((pixels.astype(int) - 128).astype(np.int8)) == odd(pixels.astype(np.float32)) == ()
+    (text,) = odd(pixels.view(np.int8))
+    assert "look like uint8 numbers" in text and "subtract 128" in text
+    (text,) = odd(pixels / 255)
+    assert "the numbers take only 2 of the input's 256 steps" in text
+    assert list(unlike([spread(other)], [x], graph(32, 32, 3, dtype=DType.F32), True)) == []
