@@ -62,7 +62,8 @@ SHOTS: dict[str, tuple[Callable[[], tinyc.Firmware], str, tuple[int, int]]] = {
     "report-ad-graph": (ad, "graph", DESK),
     "report-failing": (failing, "", DESK),
 }
-"""Name of the picture -> the build, the part of its report, or "" for its beginning, the window."""
+"""Name of the picture -> the build, the part of its report, or "" for all up to the verdict, the
+window."""
 
 
 def shot(chromium: Browser, page: Path, part: str, size: tuple[int, int]) -> bytes:
@@ -72,11 +73,11 @@ def shot(chromium: Browser, page: Path, part: str, size: tuple[int, int]) -> byt
     )
     shown = context.new_page()
     shown.goto(page.as_uri())
-    clip = {"x": 0, "y": 0, "width": size[0], "height": size[1]}
-    if part:
-        box = shown.locator(f"section[aria-labelledby={part}]").bounding_box()
-        assert box is not None
-        clip |= {"y": box["y"] - 8, "height": min(box["height"] + 16, size[1])}
+    box = shown.locator(f"section[aria-labelledby={part or 'verdict'}]").bounding_box()
+    assert box is not None
+    top = box["y"] - 8 if part else 0
+    height = min(box["y"] + box["height"] + 8 - top, size[1])
+    clip = {"x": 0, "y": top, "width": size[0], "height": height}
     image = Image.open(io.BytesIO(shown.screenshot(clip=clip, full_page=True)))
     context.close()
     out = io.BytesIO()

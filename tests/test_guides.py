@@ -5,8 +5,8 @@ A block ```` ```console ```` is a session: lines that begin with ``$ `` are comm
 end continues one), the others what they print on a terminal of 80 columns; a command behind which
 nothing is shown may print anything. ``...`` stands for any part of a line, and alone for any lines.
 A number of four digits and more, and one of percent, may be off by a tenth: compilers differ. A
-block with ``title="NAME"`` is a file of that name, which is there before the first command, as is the
-wheel. A command has to end with 0, unless ``$ echo $?`` follows."""
+block with ``title="NAME"`` is a file of that name, which is there before the first command, as is
+the wheel. A command has to end with 0, unless ``$ echo $?`` follows."""
 
 from __future__ import annotations
 
