@@ -49,10 +49,10 @@ GUIDES = {
     "docs/ci.md": Guide(),
     "docs/diff.md": Guide(gcc="12.2.1"),
     "docs/fit.md": Guide(files=("recipes/cifar10-int8.tflite",)),
-    "docs/wrong-results.md": Guide(),
     "docs/flashing.md": Guide(programs=("probe-rs",)),
     "docs/own-board.md": Guide(),
     "docs/plugins.md": Guide(("onnx",)),
+    "docs/wrong-results.md": Guide(),
     "docs/keras.md": Guide(("tensorflow", "tf_keras", "sklearn")),
 }
 """Each page with sessions."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, write_tiny
+from conftest import write_tiny
 from tflite_writer import TensorSpec, write_model
 from two_heads import write_two_heads
 
@@ -281,20 +279,3 @@ def test_what_does_not_go_together(
     assert said("--original", str(heads)).startswith(f"E257 {heads}: takes [")
     assert said("--against", str(heads)).startswith("E212 heads: inputs of tiny: x: has shape ")
     assert not (tmp_path / "build").exists()
-
-
-@pytest.mark.slow
-def test_the_commands_of_the_guide(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each line of docs/wrong-results.md, one after the other."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("model.tflite", "other.tflite"):
-        shutil.copy(tiny_model, name)
-    x = np.random.default_rng(3).integers(-128, 128, (4, 4, 4, 2), np.int8)
-    np.savez("samples.npz", x=x, y=np.zeros(4, np.int64))
-    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/wrong-results.md").read_text(), re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    assert len(lines) == 5 and all(line.startswith("tinyc ") for line in lines)
-    for line in lines:
-        assert execute(line.split()[1:]) == 0, line
