@@ -87,10 +87,12 @@ ZEROS = (0.5, 0.7, 0.8, 0.9)
 """Of the weights of layers for kernels that leave them out, the parts that are zero, in turn."""
 SPARSE = (0, 1, 2, 4, 5, 8, 13, 18, 19, 20, 23, 27, 30, 43)
 """Which of the convolutions are measured so."""
+_NARROW = len(CONVOLUTIONS) + len(DEPTHWISE) + len(DENSE)
 STRIPS: tuple[tuple[int, int], ...] = (  # which of the layers, how many rows at a time
     *((i, rows) for i in (0, 1, 3, 20, 21) for rows in (1, 2)),
     *((CONVOLUTIONS.index((8, 8, 64, 64, 3)), 1),),
     *((len(CONVOLUTIONS) + i, rows) for i in (0, 1, 3, 4, 6) for rows in (1, 2, 4)),
+    *((_NARROW + i, rows) for i in (0, 1, 16, 17, 18, 19) for rows in (1, 2)),
     *((i - len(SPARSE) - len(DENSE), rows) for i in (0, 1, 7, 8) for rows in (1, 2)),
 )
 
