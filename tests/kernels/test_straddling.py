@@ -47,6 +47,7 @@ def depthwise(size: int, channels: int) -> Node[DepthwiseConv2d]:
 LAYERS = {
     "pointwise": (layer((8, 8), weights(64, 1, 1, 64)), 0),
     "3x3": (layer((8, 8), weights(16, 3, 3, 16), padding=1), 0),
+    "3x3 of 4 bits": (layer((8, 8), weights(16, 3, 3, 16) // 8, padding=1), 0),
     "dense": (dense(1, weights(128, 128)), 0),
     "sparse pointwise": (zeroed(layer((8, 8), weights(64, 1, 1, 64)), 0.8), 0),
     "sparse dense": (zeroed(dense(1, weights(128, 256)), 0.8), 0),
