@@ -16,7 +16,7 @@ from .errors import CompileError, CompileErrors
 from .frontends.base import Model, Predict, read_model
 from .image.fit import refuse_heavy
 from .ir import Array, Graph, verify
-from .kernels.base import kernels_of, tvm_kernels_of
+from .kernels.base import Pointless, kernels_of, tvm_kernels_of
 from .ops.lce_bconv2d import LceBconv2d
 from .ops.lce_dequantize import LceDequantize
 from .ops.lce_quantize import LceQuantize
@@ -391,7 +391,9 @@ def _refuse_fallbacks(plan: Plan) -> None:
         errors += [
             CompileError("E307", step.node.origin, f"falls back from {name}: {reason}")
             for name, reason in step.rejected
-            if name in requires and requires[name] <= plan.features
+            if name in requires
+            and requires[name] <= plan.features
+            and not isinstance(reason, Pointless)
         ]
     if errors:
         raise CompileErrors(tuple(errors))

@@ -18,6 +18,11 @@ from .. import plugins
 from ..ir import Array, DType, Node, Op, OpT
 
 
+class Pointless(str):
+    """A reason not to take a kernel for which nothing is lost: it would bring nothing, or is made
+    for another kind of node."""
+
+
 @dataclass(frozen=True, eq=False)
 class Constant:
     """A constant array of the generated C: ``const <ctype> <layer>_<suffix>[]``.

@@ -15,7 +15,7 @@ from ..ops._conv import channel_multipliers
 from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.fully_connected import FullyConnected
-from .base import AIMS, Binding, Constant, Kernel
+from .base import AIMS, Binding, Constant, Kernel, Pointless
 from .conv import (
     SIZED,
     VARYING,
@@ -132,7 +132,7 @@ LEAST_PRODUCTS = 1024
 def _reject_row(node: Node[Weighted], rows: Array) -> str | None:
     """Why the sums of a single row of inputs are not computed eight channels at a time."""
     if rows.size < LEAST_PRODUCTS:
-        return "too small for code of its own"
+        return Pointless("too small for code of its own")
     return "inputs are no multiple of 4" if rows.shape[1] % 4 else reject(node, rows, 8)
 
 

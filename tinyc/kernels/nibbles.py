@@ -14,7 +14,7 @@ from ..ops._mixins import Weighted
 from ..ops.conv2d import Conv2d
 from ..ops.fully_connected import FullyConnected
 from . import halves
-from .base import Binding, Constant, Kernel
+from .base import Binding, Constant, Kernel, Pointless
 from .conv import SIZED, VARYING, clamp_params, extreme_sums, fours, sees_all, window_params
 from .conv_dsp import (
     ONCE_SHIFT,
@@ -46,7 +46,7 @@ def reject(node: Node[Weighted], rows: Array, bits: int, width: int = 4) -> str 
     if reason := reject_bits(rows, bits):
         return reason
     if rows.size < LEAST_WEIGHTS:
-        return "too small for code of its own"
+        return Pointless("too small for code of its own")
     if len(rows) < width:
         return f"less than {width} channels"
     if node.op.float_scaled:

@@ -11,7 +11,7 @@ from ..ir import Array, Node
 from ..ops._conv import channel_multipliers, filter_rows
 from ..ops.conv2d import Conv2d
 from . import conv_dsp
-from .base import Binding, Constant, Kernel
+from .base import Binding, Constant, Kernel, Pointless
 from .conv import VARYING, clamp_params, window_params
 
 DEPTH = 16
@@ -34,7 +34,7 @@ def _reject(node: Node[Conv2d], m: int) -> str | None:
     _, out_h, out_w, _ = node.output.type.shape
     _, kh, kw, depth = node.inputs[1].type.shape
     if (kh, kw) != (3, 3) or node.op.stride != (1, 1) or node.op.dilation != (1, 1):
-        return "not 3x3 with steps of 1"
+        return Pointless("not 3x3 with steps of 1")
     if depth % DEPTH:
         return f"the inputs of a pixel are no multiple of {DEPTH}"
     if node.op.float_scaled:
