@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,23 @@ class Register(Strict):
         return stored | self.always
 
 
-def inference(path: Path, board: Board, registers: tuple[Register, ...] = ()) -> Price:
-    """What one inference of an image counts. path: an ELF, ``.hex``, or the bytes of the board's
+@dataclass(frozen=True)
+class Inference:
+    """price: what it counts; said: all that the image printed."""
+
+    price: Price
+    said: str
+
+
+def inference(path: Path, board: Board, registers: tuple[Register, ...] = ()) -> Inference:
+    """One inference of an image. path: an ELF, ``.hex``, or the bytes of the board's
     flash from its start; registers: those of its chip, where its start-up needs them. Raises
     CompileError E203 (no such image), E802 and E803 (it does not come to the inference)."""
     machine = _Machine(path, board, registers)
     for counted in machine.counted():
         # The first time found its caches cold, as the ones that were measured by hundreds did not.
         counted[1] = np.maximum(counted[1] - counted[0], 0)
-    return machine.counts.prices()[1]
+    return Inference(machine.counts.prices()[1], machine.said)
 
 
 class _Machine:

@@ -94,7 +94,7 @@ def counted(path: Path, points: Points) -> Iterator[Point]:
         if point.image is None:
             yield point
             continue
-        price = inference(path.parent / point.image, board, points.registers)
+        price = inference(path.parent / point.image, board, points.registers).price
         found = events(price)
         assert found is not None
         counts = Counted(cycles=round(price.cycles), **dict(zip(TERMS, found, strict=True)))
