@@ -44,6 +44,20 @@ def ad() -> tinyc.Firmware:
     return firmware
 
 
+def vww() -> tinyc.Firmware:
+    firmware = tinyc.compile(DATA / "mlperf-tiny/vww.tflite", "nucleo_l4r5zi", samples=1)
+    firmware.test()
+    firmware.profile()
+    return firmware
+
+
+def binary() -> tinyc.Firmware:
+    path = ROOT / "recipes/cifar10-bnn.tflite"
+    firmware = tinyc.compile(path, "nucleo_h753zi", samples=1, float_glue=True)
+    firmware.test()
+    return firmware
+
+
 def failing() -> tinyc.Firmware:
     firmware = tinyc.compile(
         DATA / "mlperf-tiny/kws.tflite", "stm32f4_discovery", max_flash=30_000, max_ram=8_000
@@ -58,6 +72,8 @@ SHOTS: dict[str, tuple[Callable[[], tinyc.Firmware], str, tuple[int, int]]] = {
     "report-kws-memory": (kws, "memory", DESK),
     "report-kws-outputs": (kws, "outputs", DESK),
     "report-kws-phone": (kws, "", PHONE),
+    "report-vww-memory": (vww, "memory", DESK),
+    "report-binary-weights": (binary, "weights", DESK),
     "report-ad-weights": (ad, "weights", DESK),
     "report-ad-graph": (ad, "graph", DESK),
     "report-failing": (failing, "", DESK),
