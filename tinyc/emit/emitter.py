@@ -115,7 +115,7 @@ class Library:
     fed: Fed | None = None
     frames: Frames | None = None
     exit: Exit | None = None
-    tables: Mapping[Constant, str] = field(default_factory=dict)
+    tables: Mapping[Constant, str] = field(default_factory=dict, compare=False)
 
     @property
     def input_bytes(self) -> int:
