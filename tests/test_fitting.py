@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, write_tiny
+from conftest import write_tiny
 from image.test_fit import convolutions
 
 from tinyc import fitting
@@ -158,14 +157,3 @@ def test_a_verdict_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         r"pass  m fits stm32f4_discovery: FLASH [\d,]+ of 1,048,576 bytes, .* ms\n", out
     )
     assert err == ""
-
-
-@pytest.mark.slow
-def test_the_guide_s_commands(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    monkeypatch.chdir(ROOT)
-    commands = re.findall(r"^    tinyc (.+)$", (ROOT / "docs/fit.md").read_text(), re.M)
-    assert len(commands) == 2
-    codes = [cli.execute(shlex.split(command)) for command in commands]
-    out = capsys.readouterr().out
-    assert codes == [0, 4] and "cifar10_int8 fits 2 of 2 boards" in out
-    assert "expected" in out

@@ -23,7 +23,7 @@ from golden_models import (
 )
 from two_heads import write_two_heads
 
-from tinyc import __version__, report
+from tinyc import __version__, plugins, report
 from tinyc.emit.emitter import emit
 from tinyc.frontends.tflite import read
 from tinyc.image.stack import Frame
@@ -149,7 +149,10 @@ def _a_difference() -> dict[str, Any]:
     return section(project, samples, None, outcome, Path("verify/host-conv.npz"))
 
 
-def test_the_reports(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_reports(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "folders", lambda: ())  # whatever other tests have loaded
     board = load_board(BOARD)
     graph = read(write_tiny(tmp_path / "net.tflite"))
     planned = plan(optimize(graph), board.core.title, board.core.features)
