@@ -436,7 +436,20 @@ class Build(Versioned):
     verdicts: NotRequired[list[Verdict]]
 
 
-class Test(Versioned):
+class OnBoard(TypedDict):
+    """An inference with the board's flash, where something is known of that."""
+
+    board_cycles: NotRequired[int]
+    board_cycles_source: NotRequired[str]
+    board_milliseconds: NotRequired[float]
+    straddled: NotRequired[int]
+    """Executed opcodes that lie across two lines of the flash."""
+    energy_microjoules: NotRequired[float]
+    """Estimated by what the chip draws as it infers, where that is known."""
+    energy_source: NotRequired[str]
+
+
+class Test(Versioned, OnBoard):
     """``tinyc test --json``, and ``test`` in report.json."""
 
     model: str
@@ -476,15 +489,6 @@ class Test(Versioned):
     cycles_source: str | None
     clock_hz: int
     milliseconds: float | None
-    board_cycles: NotRequired[int]
-    """With the board's flash, like the keys below where something is known of that."""
-    board_cycles_source: NotRequired[str]
-    board_milliseconds: NotRequired[float]
-    straddled: NotRequired[int]
-    """Executed opcodes that lie across two lines of the flash."""
-    energy_microjoules: NotRequired[float]
-    """Estimated by what the chip draws as it infers, where that is known."""
-    energy_source: NotRequired[str]
     counted_by: NotRequired[str | None]
     """The emulator of the instructions and the modelled cycles, as the four keys below of a test
     on a real board."""
@@ -503,7 +507,7 @@ class Test(Versioned):
     verdicts: NotRequired[list[Verdict]]
 
 
-class Profile(Versioned):
+class Profile(Versioned, OnBoard):
     """``tinyc profile --json``, and ``profile`` in report.json; of one inference."""
 
     model: str
@@ -517,15 +521,6 @@ class Profile(Versioned):
     cycles_source: str | None
     clock_hz: int
     milliseconds: float | None
-    board_cycles: NotRequired[int]
-    """With the board's flash, like the keys below where something is known of that."""
-    board_cycles_source: NotRequired[str]
-    board_milliseconds: NotRequired[float]
-    straddled: NotRequired[int]
-    """Executed opcodes that lie across two lines of the flash."""
-    energy_microjoules: NotRequired[float]
-    """Estimated by what the chip draws as it infers, where that is known."""
-    energy_source: NotRequired[str]
     stack_bytes: int | None
     early_exit: NotRequired[ProfiledExit]
     layers: list[ProfiledLayer]
@@ -1061,7 +1056,7 @@ class FittingWay(SmallerWay):
     """Of what is expected, where it was measured."""
 
 
-class FitBoard(TypedDict):
+class FitBoard(OnBoard):
     """A model on a board. Of the inference there is nothing where it does not fit."""
 
     board: str
@@ -1080,13 +1075,6 @@ class FitBoard(TypedDict):
     cycles: NotRequired[int | None]
     cycles_source: NotRequired[str]
     milliseconds: NotRequired[float | None]
-    board_cycles: NotRequired[int]
-    """With the board's flash, like the keys below where something is known of that."""
-    board_cycles_source: NotRequired[str]
-    board_milliseconds: NotRequired[float]
-    straddled: NotRequired[int]
-    energy_microjoules: NotRequired[float]
-    energy_source: NotRequired[str]
     error: NotRequired[Error]
     """Why it does not fit."""
     ways: list[FittingWay]
